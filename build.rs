@@ -1,0 +1,92 @@
+//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and hands the crate one JSON document to embed.
+//!
+//! A broken file fails the build with a message that names the file, the tool and the field.
+
+// The build script uses a part of what these files offer to the crate.
+#![allow(dead_code, unreachable_pub)]
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[path = "src/catalog"]
+mod catalog {
+    pub(crate) mod check;
+    pub(crate) mod tool;
+}
+use catalog::{check::check, tool::Toolset};
+
+type Fault = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match embed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            for line in fault.to_string().lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed() -> Result<(), Fault> {
+    println!("cargo::rerun-if-changed=tools");
+    println!("cargo::rerun-if-changed=build.rs");
+    let mut surfaces: Vec<(String, Vec<Toolset>)> = Vec::new();
+    let mut problems = Vec::new();
+    let mut owners: HashMap<String, PathBuf> = HashMap::new();
+    for folder in sorted(Path::new("tools"))?.into_iter().filter(|path| path.is_dir()) {
+        let surface = stem(&folder);
+        let mut toolsets = Vec::new();
+        for path in sorted(&folder)? {
+            let shown = path.display();
+            let file: Toolset = match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
+                Ok(file) => file,
+                Err(error) => {
+                    problems.push(format!("{shown}: {error}"));
+                    continue;
+                }
+            };
+            if file.toolset != stem(&path) {
+                problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(&path)));
+            }
+            problems
+                .extend(check(&file, surface == "local").iter().map(|problem| format!("{shown}: {problem}")));
+            for tool in &file.tools {
+                if let Some(other) = owners.insert(tool.name.clone(), path.clone())
+                    && other != path
+                {
+                    problems.push(format!(
+                        "{shown}: tool `{}`, field `name`: stands in {} too",
+                        tool.name,
+                        other.display()
+                    ));
+                }
+            }
+            toolsets.push(file);
+        }
+        surfaces.push((surface, toolsets));
+    }
+    if !problems.is_empty() {
+        return Err(problems.join("\n").into());
+    }
+    let target = Path::new(&env::var("OUT_DIR")?).join("catalog.json");
+    fs::write(target, serde_json::to_string(&surfaces)?)?;
+    Ok(())
+}
+
+/// The entries of a folder, so that every build embeds the same document.
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Fault>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}

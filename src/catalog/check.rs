@@ -1,0 +1,126 @@
+//! What must be true of a catalogue file beyond its shape, checked when the project is built.
+//!
+//! The rules are those of the clients that will read the tools: names that survive their prefixes, schemas that
+//! every model provider accepts. Each problem names the tool and the field, since the build script prints it.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::tool::{Tool, Toolset};
+
+/// A rule that a file breaks.
+#[derive(Debug, thiserror::Error)]
+#[error("tool `{tool}`, field `{field}`: {problem}")]
+pub(crate) struct Problem {
+    tool: String,
+    field: String,
+    problem: String,
+}
+
+/// Clients put `mcp__scope3__` before a name and cut at 64 characters.
+const LONGEST_NAME: usize = 50;
+
+/// JSON Schema keywords that some model provider refuses in a tool's input, or reads differently from the rest.
+const UNPORTABLE: [&str; 9] =
+    ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
+
+/// All rules over one file. `local` tells that the file belongs to the surface the server answers by itself.
+pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen = HashSet::new();
+    for tool in &file.tools {
+        let mut report = |field: &str, problem: String| {
+            problems.push(Problem { tool: tool.name.clone(), field: field.to_owned(), problem });
+        };
+        if !seen.insert(&tool.name) {
+            report("name", "stands twice in the file".to_owned());
+        }
+        check_tool(tool, local, &mut report);
+    }
+    problems
+}
+
+fn check_tool(tool: &Tool, local: bool, report: &mut dyn FnMut(&str, String)) {
+    let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if tool.name.is_empty() || tool.name.len() > LONGEST_NAME || !tool.name.chars().all(name_ok) {
+        report("name", format!("1 to {LONGEST_NAME} characters of a-z, 0-9 and _ are wanted"));
+    }
+    for (field, text) in [("title", &tool.title), ("description", &tool.description)] {
+        if text.trim().is_empty() {
+            report(field, "is empty".to_owned());
+        }
+    }
+    match &tool.request {
+        None if !local => report("request", "is missing; only tools in tools/local have none".to_owned()),
+        Some(_) if local => report("request", "is not for tools in tools/local".to_owned()),
+        None => {}
+        Some(request) => {
+            let required = tool.input.get("required").and_then(Value::as_array);
+            for argument in request.path_arguments() {
+                if !required.is_some_and(|names| names.iter().any(|name| name == argument)) {
+                    report("request", format!("`{{{argument}}}` is not among input.required"));
+                }
+            }
+        }
+    }
+    if let Some(money) = &tool.money {
+        for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
+            if schema_at(&tool.input, path).is_none() {
+                report("money", format!("`{path}` is not in input"));
+            }
+        }
+    }
+    if tool.input.get("type").and_then(Value::as_str) != Some("object") {
+        report("input.type", "must be `object`".to_owned());
+    }
+    check_schema("input", &tool.input, report);
+    if let Err(error) = jsonschema::meta::validate(&Value::Object(tool.input.clone())) {
+        report(&format!("input{}", error.instance_path()), error.to_string());
+    }
+}
+
+fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&str, String)) {
+    for keyword in UNPORTABLE {
+        if schema.contains_key(keyword) {
+            report(&format!("{at}.{keyword}"), "this keyword is not portable".to_owned());
+        }
+    }
+    if schema.get("type").is_some_and(|t| !t.is_string()) {
+        report(&format!("{at}.type"), "must be a single type".to_owned());
+    }
+    let empty = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    for (key, property) in properties {
+        let at = format!("{at}.properties.{key}");
+        let key_ok = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if key.is_empty() || key.len() > 64 || !key.chars().all(key_ok) {
+            report(&at, "a key has 1 to 64 characters of a-z, A-Z, 0-9 and _.-".to_owned());
+        }
+        match property.as_object() {
+            Some(property) => check_schema(&at, property, report),
+            None => report(&at, "must be a schema object".to_owned()),
+        }
+    }
+    for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+        if !name.as_str().is_some_and(|name| properties.contains_key(name)) {
+            report(&format!("{at}.required"), format!("{name} is not among the properties"));
+        }
+    }
+    for keyword in ["items", "additionalProperties"] {
+        match schema.get(keyword) {
+            None => {}
+            Some(Value::Object(inner)) => check_schema(&format!("{at}.{keyword}"), inner, report),
+            Some(_) => report(&format!("{at}.{keyword}"), "must be a schema object".to_owned()),
+        }
+    }
+}
+
+/// The schema of the argument at a path such as `tacticAdjustments[].budgetAllocation.amount`.
+fn schema_at<'a>(input: &'a Map<String, Value>, path: &str) -> Option<&'a Map<String, Value>> {
+    path.split('.').try_fold(input, |schema, step| {
+        let (key, is_list) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
+        let property = schema.get("properties")?.get(key)?;
+        if is_list { property.get("items")?.as_object() } else { property.as_object() }
+    })
+}

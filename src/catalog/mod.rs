@@ -1,0 +1,138 @@
+//! The tool catalogue: every tool as plain data, read from `tools/<surface>/<toolset>.yaml` when the project is
+//! built.
+//!
+//! Who wants to know what a tool is, looks here; what a call does with it stands in [`crate::gateway`].
+
+mod arguments;
+#[cfg(test)]
+mod check;
+mod present;
+mod search;
+mod tool;
+
+use std::{collections::HashMap, fmt, str::FromStr, sync::OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    arguments::Problem,
+    search::search,
+    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit, Tool, Toolset},
+};
+
+/// Which of Scope3's APIs a tool belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Surface {
+    /// The Campaign API, v1.
+    Campaign,
+    /// What this server answers by itself.
+    Local,
+}
+
+impl Surface {
+    /// The word of `--api`, and the folder in `tools/`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Campaign => "campaign",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for Surface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Surface {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "campaign" => Ok(Self::Campaign),
+            _ => Err(format!("`{text}` is no surface; there is `campaign`")),
+        }
+    }
+}
+
+/// All tools that were built in, in the order in which they are listed.
+#[derive(Debug)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+    by_name: HashMap<String, usize>,
+}
+
+/// A tool and where it stands in the catalogue.
+#[derive(Debug)]
+pub struct Entry {
+    /// The API behind it.
+    pub surface: Surface,
+    /// The toolset whose file it stands in.
+    pub toolset: String,
+    /// The entry itself.
+    pub tool: Tool,
+    // Compiling a schema takes longer than reading the catalogue: it happens at the first call of a tool.
+    validator: OnceLock<Option<jsonschema::Validator>>,
+}
+
+/// The document that the build script wrote cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the built-in tool catalogue cannot be read")]
+pub struct CatalogError(#[from] serde_json::Error);
+
+impl Catalog {
+    /// The catalogue that was built in.
+    ///
+    /// # Errors
+    /// Only when the build script and this module disagree on the form.
+    pub fn embedded() -> Result<Self, CatalogError> {
+        let surfaces: Vec<(Surface, Vec<Toolset>)> =
+            serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/catalog.json")))?;
+        let mut entries = Vec::new();
+        for (surface, toolsets) in surfaces {
+            for Toolset { toolset, tools, .. } in toolsets {
+                entries.extend(tools.into_iter().map(|tool| Entry {
+                    surface,
+                    toolset: toolset.clone(),
+                    tool,
+                    validator: OnceLock::new(),
+                }));
+            }
+        }
+        let by_name = entries.iter().enumerate().map(|(at, entry)| (entry.tool.name.clone(), at)).collect();
+        Ok(Self { entries, by_name })
+    }
+
+    /// Every tool, in the order in which they are listed.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// The tool of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.by_name.get(name).map(|&at| &self.entries[at])
+    }
+
+    /// The name of a tool that is spelt much like `name`, for those who mistyped.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.entries.iter().map(|entry| entry.tool.name.as_str()))
+    }
+}
+
+/// The candidate that is spelt most like `word`, if any comes close.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// Below this similarity a suggestion confuses more than it helps.
+    const CLOSE: f64 = 0.7;
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
+    let word = plain(word);
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&word, &plain(candidate)), candidate))
+        .filter(|(similarity, _)| *similarity >= CLOSE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}

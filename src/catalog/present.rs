@@ -1,0 +1,85 @@
+//! The schema that clients are shown: whole where it is small, and with its deepest parts folded where it is not.
+//!
+//! What a list shows stays in the model's context for the whole conversation. `describe_tool` shows the rest.
+
+use serde_json::{Map, Value};
+
+use super::Entry;
+
+/// How long a shown schema may be, in bytes of compact JSON: about 400 tokens.
+const LONGEST_SHOWN: usize = 1_700;
+
+impl Entry {
+    /// The input schema for lists. It never asks for more than the full one does, so that arguments made from it
+    /// fail only on what is folded.
+    #[must_use]
+    pub fn shown_schema(&self) -> Map<String, Value> {
+        let mut shown = self.tool.input.clone();
+        shown.entry("properties").or_insert_with(|| Map::new().into());
+        while length(&shown) > LONGEST_SHOWN {
+            let Some(path) = deepest_object(&shown, 0).map(|(_, _, path)| path) else { break };
+            if let Some(part) = follow(&mut shown, &path) {
+                fold(part);
+            }
+        }
+        shown
+    }
+
+    /// Whether a list shows less than the full schema.
+    #[must_use]
+    pub fn is_folded(&self) -> bool {
+        length(&self.tool.input) > LONGEST_SHOWN
+    }
+}
+
+fn length(schema: &Map<String, Value>) -> usize {
+    serde_json::to_string(schema).map_or(0, |text| text.len())
+}
+
+/// The steps to a part of a schema: property names, or `None` for the items of a list.
+type Path = Vec<Option<String>>;
+
+/// The object below the root that lies deepest, the largest among equals: its depth, its length and its path.
+fn deepest_object(schema: &Map<String, Value>, depth: usize) -> Option<(usize, usize, Path)> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let inner = properties
+        .map(|(name, property)| (Some(name.clone()), property))
+        .chain(schema.get("items").map(|items| (None, items)));
+    let deeper = inner
+        .filter_map(|(step, part)| {
+            let (depth, length, mut path) = deepest_object(part.as_object()?, depth + 1)?;
+            path.insert(0, step);
+            Some((depth, length, path))
+        })
+        .max_by_key(|(depth, length, _)| (*depth, *length));
+    let is_object = depth > 0 && schema.contains_key("properties");
+    deeper.or_else(|| is_object.then(|| (depth, length(schema), Vec::new())))
+}
+
+fn follow<'a>(
+    schema: &'a mut Map<String, Value>,
+    path: &[Option<String>],
+) -> Option<&'a mut Map<String, Value>> {
+    path.iter().try_fold(schema, |schema, step| match step {
+        Some(name) => schema.get_mut("properties")?.get_mut(name)?.as_object_mut(),
+        None => schema.get_mut("items")?.as_object_mut(),
+    })
+}
+
+/// Leaves of an object its description and the names of its members.
+fn fold(part: &mut Map<String, Value>) {
+    let names: Vec<&str> = part
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    let members = format!("Members: {}. Details: describe_tool.", names.join(", "));
+    let description = match part.get("description").and_then(Value::as_str) {
+        Some(text) => format!("{text} {members}"),
+        None => members,
+    };
+    *part = Map::from_iter([
+        ("type".to_owned(), Value::from("object")),
+        ("description".to_owned(), Value::from(description)),
+    ]);
+}

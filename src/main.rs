@@ -1,0 +1,2 @@
+//! The `scope3-mcp` command.
+fn main() {}
