@@ -53,7 +53,7 @@ impl Entry {
         });
         let Some(validator) = validator else {
             // The build refuses schemas that do not compile; should one slip through, nothing may leave unchecked.
-            return vec![problem(String::new(), "cannot be checked: the tool's schema is broken".to_owned())];
+            return vec![Problem::at("", "cannot be checked: the tool's schema is broken")];
         };
         self.describe(validator, arguments)
     }
@@ -75,17 +75,17 @@ impl Entry {
                     }));
                 }
                 ValidationErrorKind::Required { property } => {
-                    problems.push(problem(dotted(at, property.as_str()), "is required".to_owned()));
+                    problems.push(Problem::at(dotted(at, property.as_str()), "is required"));
                 }
                 ValidationErrorKind::Enum { options } => problems.push(Problem {
                     allowed: options.as_array().cloned().unwrap_or_default(),
-                    ..problem(path, "is not one of the allowed values".to_owned())
+                    ..Problem::at(path, "is not one of the allowed values")
                 }),
                 ValidationErrorKind::Constant { expected_value } => problems.push(Problem {
                     allowed: vec![Value::clone(expected_value)],
-                    ..problem(path, format!("must be {expected_value}"))
+                    ..Problem::at(path, format!("must be {expected_value}"))
                 }),
-                kind => problems.push(problem(path, explain(kind, error.instance()))),
+                kind => problems.push(Problem::at(path, explain(kind, error.instance()))),
             }
         }
         problems
@@ -101,8 +101,13 @@ impl Entry {
     }
 }
 
-fn problem(path: String, message: String) -> Problem {
-    Problem { path, message, allowed: Vec::new(), did_you_mean: None, unknown_argument: false }
+impl Problem {
+    /// A problem without suggestions.
+    #[must_use]
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Self { path, message, allowed: Vec::new(), did_you_mean: None, unknown_argument: false }
+    }
 }
 
 fn explain(kind: &ValidationErrorKind, value: &Value) -> String {

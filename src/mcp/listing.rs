@@ -1,0 +1,24 @@
+//! A catalogue entry as clients see it in `tools/list`.
+
+use rmcp::model::{Tool, ToolAnnotations};
+
+use super::meta;
+use crate::catalog::{Effect, Entry, Surface};
+
+/// What clients are told of a tool. All four hints are given, since what a client assumes without them differs.
+pub(super) fn tool(entry: &Entry) -> Tool {
+    let tool = &entry.tool;
+    let hints = ToolAnnotations::new()
+        .read_only(tool.effect == Effect::Read)
+        .destructive(matches!(tool.effect, Effect::Delete | Effect::Spend))
+        .idempotent(tool.is_idempotent())
+        .open_world(entry.surface != Surface::Local);
+    Tool::new(tool.name.clone(), tool.description.clone(), entry.shown_schema())
+        .with_title(tool.title.clone())
+        .with_annotations(hints)
+        .with_meta(meta([
+            ("effect", tool.effect.as_str().into()),
+            ("toolset", entry.toolset.as_str().into()),
+            ("surface", entry.surface.as_str().into()),
+        ]))
+}

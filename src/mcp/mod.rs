@@ -1,0 +1,196 @@
+//! The MCP server: what clients see of the catalogue, and their calls on the way to the [gateway](crate::gateway).
+//!
+//! It serves every protocol version that rmcp knows, over whatever carries messages; it knows nothing of HTTP.
+
+mod listing;
+mod results;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult,
+        Extensions, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
+        ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+    },
+    service::RequestContext,
+};
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    credentials::KeyRing,
+    gateway::{CallError, Gateway, Waiting},
+};
+
+/// How many tools one page of `tools/list` has. Not every client asks for a second page, so the default set is one.
+const PAGE: usize = 50;
+
+/// How long a client may keep what it listed. It cannot change while the server runs.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// Whose keys a request is made with.
+#[derive(Clone)]
+pub enum Keys {
+    /// The server's own.
+    Own(Arc<KeyRing>),
+    /// Those that the transport found in the request. Where it finds none, there are none.
+    OfRequest(fn(&Extensions) -> Option<Arc<KeyRing>>),
+}
+
+/// The MCP server. Clones share everything.
+#[derive(Clone)]
+pub struct Server {
+    gateway: Arc<Gateway>,
+    keys: Keys,
+    listed: Arc<[Tool]>,
+    calls: TaskTracker,
+}
+
+impl Server {
+    /// A server of the gateway's tools.
+    #[must_use]
+    pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
+        let offered = gateway.catalog.entries().filter(|entry| gateway.policy.permits(entry).is_ok());
+        let listed = offered.map(listing::tool).collect();
+        Self { gateway, keys, listed, calls: TaskTracker::new() }
+    }
+
+    /// The calls that are under way, for those who want to wait for them.
+    #[must_use]
+    pub fn calls(&self) -> TaskTracker {
+        self.calls.clone()
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let keys = match &self.keys {
+            Keys::Own(keys) => Arc::clone(keys),
+            Keys::OfRequest(find) => find(&context.extensions).unwrap_or_else(|| Arc::new(KeyRing::empty())),
+        };
+        let (waiting, heard) = mpsc::channel(1);
+        let progress = forward_progress(context, heard);
+        let call = async move {
+            // A notice that nobody has taken yet says the same as the next: it may be dropped.
+            let on_wait = |notice| {
+                let _taken = waiting.try_send(notice);
+            };
+            self.gateway.call(&keys, &request.name, request.arguments.unwrap_or_default(), &on_wait).await
+        };
+        // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
+        match tokio::join!(call, progress).0 {
+            Ok(success) => Ok(results::success(success).into()),
+            Err(CallError::Failed(failure)) => Ok(results::failure(&failure).into()),
+            Err(unknown @ CallError::UnknownTool { .. }) => {
+                Err(ErrorData::invalid_params(unknown.to_string(), None))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("tools", &self.listed.len()).finish_non_exhaustive()
+    }
+}
+
+/// Tells a client that asked for it how a waiting call gets on.
+async fn forward_progress(context: &RequestContext<RoleServer>, mut heard: mpsc::Receiver<Waiting>) {
+    let token = context.meta.get_progress_token();
+    while let Some(Waiting { waited, total }) = heard.recv().await {
+        let Some(token) = token.clone() else { continue };
+        let left = total.saturating_sub(waited).as_secs_f64().ceil();
+        let notice = ProgressNotificationParam::new(token, waited.as_secs_f64())
+            .with_total(total.as_secs_f64())
+            .with_message(format!("Waiting {left:.0} s for the request limit"));
+        // Who is gone hears nothing; the call is cancelled by other means.
+        drop(context.peer.notify_progress(notice).await);
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(
+                Implementation::new("scope3-mcp", env!("CARGO_PKG_VERSION"))
+                    .with_title("Scope3")
+                    .with_description("Scope3's advertising platform for AI agents"),
+            )
+            .with_instructions(include_str!("instructions.txt").trim())
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info())
+            .with_ttl_ms(fresh_ms())
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let start = match request.and_then(|request| request.cursor) {
+            None => 0,
+            Some(cursor) => match cursor.parse::<usize>() {
+                Ok(start) if start < self.listed.len() => start,
+                _ => return Err(ErrorData::invalid_params("cursor: not one that this server gave", None)),
+            },
+        };
+        let end = self.listed.len().min(start + PAGE);
+        let mut page = ListToolsResult::with_all_items(self.listed[start..end].to_vec());
+        page.next_cursor = (end < self.listed.len()).then(|| end.to_string());
+        page.ttl_ms = Some(fresh_ms());
+        page.cache_scope = Some(CacheScope::Public);
+        Ok(page)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.listed.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let _under_way = self.calls.token();
+        tokio::select! {
+            response = self.call(request, &context) => response,
+            // Leaving the call drops it, and with it the request to Scope3.
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
+        }
+    }
+
+    /// rmcp hands over what it cannot read, under the method that was meant.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        match request.method.as_str() {
+            "tools/call" => Err(malformed(&request, request.params_as::<CallToolRequestParams>().err())),
+            "tools/list" => Err(malformed(&request, request.params_as::<PaginatedRequestParams>().err())),
+            _ => Err(ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, request.method, None)),
+        }
+    }
+}
+
+fn malformed(request: &CustomRequest, why: Option<serde_json::Error>) -> ErrorData {
+    let why = why.map_or_else(|| "params are missing".to_owned(), |error| error.to_string());
+    ErrorData::invalid_params(format!("{}: {why}", request.method), None)
+}
+
+fn fresh_ms() -> u64 {
+    u64::try_from(FRESH.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A `_meta` of this server's members.
+fn meta<const N: usize>(members: [(&str, serde_json::Value); N]) -> MetaObject {
+    MetaObject(members.into_iter().map(|(name, value)| (format!("scope3-mcp/{name}"), value)).collect())
+}

@@ -1,0 +1,26 @@
+//! What a call brought, as a tool result.
+//!
+//! Some clients show the model `content` and some `structuredContent`: each is complete by itself.
+
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::{Value, json};
+
+use super::meta;
+use crate::{failure::Failure, gateway::Success};
+
+pub(super) fn success(success: Success) -> CallToolResult {
+    let Success { data, sentence, sandbox } = success;
+    let data = Value::Object(data);
+    let text = sentence.unwrap_or_else(|| data.to_string());
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(data);
+    result.meta = sandbox.then(|| meta([("sandbox", true.into())]));
+    result
+}
+
+pub(super) fn failure(failure: &Failure) -> CallToolResult {
+    let body = json!(failure);
+    let mut result = CallToolResult::error(vec![ContentBlock::text(body.to_string())]);
+    result.structured_content = Some(body);
+    result
+}

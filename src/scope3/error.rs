@@ -1,0 +1,125 @@
+//! Everything that can go wrong between a request and its data.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A request that brought no data.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Scope3 answered, and refused.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Scope3 did not accept the key.
+    #[error("Scope3 refused the API key")]
+    Unauthorized {
+        /// What Scope3 said.
+        message: String,
+    },
+    /// Scope3 counts too many requests.
+    #[error("Scope3 refused the request: too many requests")]
+    RateLimited {
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// No connection came about, so nothing was sent.
+    #[error("no connection to Scope3: {0}")]
+    NotConnected(String),
+    /// No answer came in time.
+    #[error("no answer from Scope3 in time")]
+    TimedOut,
+    /// The connection broke off.
+    #[error("the connection to Scope3 broke off: {0}")]
+    BrokenOff(String),
+    /// An answer came that makes no sense.
+    #[error("Scope3's answer (status {status}) cannot be read: {why}")]
+    Unreadable {
+        /// The HTTP status that came with it.
+        status: u16,
+        /// What was wrong with it.
+        why: String,
+    },
+    /// The client cannot be built.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// A refusal in Scope3's words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The HTTP status. 200 where a v1 answer says `success: false`.
+    pub status: u16,
+    /// Scope3's code, or the usual one of the status.
+    pub code: String,
+    /// Scope3's message.
+    pub message: String,
+    /// What else Scope3 said.
+    pub details: Option<Value>,
+    /// When Scope3 wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+/// Refusals print as their message.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error {
+    /// Whether a read may bring its data when it is simply sent again.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::NotConnected(_) | Self::TimedOut | Self::BrokenOff(_) => true,
+            Self::Refused(refusal) => matches!(refusal.status, 500 | 502 | 503 | 504),
+            Self::Unreadable { status, .. } => *status >= 500,
+            Self::Unauthorized { .. } | Self::RateLimited { .. } | Self::Setup(_) => false,
+        }
+    }
+
+    /// The error of a request that failed on the way.
+    pub(super) fn from_transport(error: reqwest::Error) -> Self {
+        // The whole URL stands in the error's text otherwise, and its causes tell what happened.
+        let error = error.without_url();
+        if error.is_builder() {
+            Self::Setup(causes(&error))
+        } else if error.is_connect() {
+            Self::NotConnected(causes(&error))
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::BrokenOff(causes(&error))
+        }
+    }
+}
+
+/// The innermost cause, which names what happened; the outer ones name what was tried.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// The code that stands for an HTTP status where Scope3 gives none.
+pub(super) fn usual_code(status: u16) -> &'static str {
+    match status {
+        400 => "BAD_REQUEST",
+        401 => "AUTH_INVALID_KEY",
+        402 => "CREDIT_LIMIT_EXCEEDED",
+        403 => "FORBIDDEN",
+        404 => "NOT_FOUND",
+        409 => "CONFLICT",
+        413 => "PAYLOAD_TOO_LARGE",
+        422 => "VALIDATION_ERROR",
+        429 => "RATE_LIMIT_EXCEEDED",
+        500 => "INTERNAL_ERROR",
+        501 => "NOT_IMPLEMENTED",
+        502 => "BAD_GATEWAY",
+        503 => "SERVICE_UNAVAILABLE",
+        504 => "GATEWAY_TIMEOUT",
+        300..400 => "UNEXPECTED_REDIRECT",
+        _ => "REQUEST_FAILED",
+    }
+}
