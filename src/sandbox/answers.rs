@@ -1,0 +1,155 @@
+//! Answers in Scope3's envelopes (`src/utils/error-handling.ts` of `scope3data/activation-api`).
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+/// What a request is answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    retry_after: Option<u64>,
+}
+
+/// A value, or the answer that says why there is none.
+pub(crate) type Outcome<T = Answer> = Result<T, Answer>;
+
+impl Answer {
+    fn new(status: StatusCode, body: Value) -> Self {
+        Self { status, body, retry_after: None }
+    }
+
+    /// The envelope of success: a short Markdown text for people, and the data.
+    pub(crate) fn done(message: impl Into<String>, data: impl Into<Value>) -> Self {
+        let (message, data) = (message.into(), data.into());
+        Self::new(StatusCode::OK, json!({"success": true, "message": message, "data": data}))
+    }
+
+    /// A text without any envelope. A few operations return one; behind the REST front it is a JSON string, as
+    /// everything there is JSON.
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::OK, Value::String(text.into()))
+    }
+
+    /// What a tool itself refuses, with a code such as `CAMPAIGN_ACTIVE`: status 200, `success: false`.
+    pub(crate) fn refused(code: &str, message: &str, data: impl Into<Value>) -> Self {
+        Self::not_done_with(message, data, [("error", code)])
+    }
+
+    /// The same for the operations that give the code twice: sales agents, signals agents, signal lists.
+    pub(crate) fn coded(code: &str, message: &str) -> Self {
+        let details = json!({ "message": message });
+        let mut answer = Self::not_done_with(message, Value::Null, [("error", code), ("errorCode", code)]);
+        answer.body["details"] = details;
+        answer
+    }
+
+    /// What a tool does not do, without a code: status 200, `success: false`, and why in the data.
+    pub(crate) fn not_done(message: &str, data: impl Into<Value>) -> Self {
+        Self::not_done_with(message, data, [])
+    }
+
+    fn not_done_with<const N: usize>(
+        message: &str,
+        data: impl Into<Value>,
+        codes: [(&str, &str); N],
+    ) -> Self {
+        let mut body = Map::new();
+        body.insert("success".to_owned(), false.into());
+        body.insert("message".to_owned(), message.into());
+        body.extend(codes.map(|(name, code)| (name.to_owned(), code.into())));
+        let data = data.into();
+        if !data.is_null() {
+            body.insert("data".to_owned(), data);
+        }
+        Self::new(StatusCode::OK, body.into())
+    }
+
+    /// What the provider's code throws: status 400 in the published document.
+    pub(crate) fn thrown(error: impl Into<String>) -> Self {
+        Self::invalid(&error.into(), json!({}))
+    }
+
+    /// Arguments that do not fit.
+    pub(crate) fn invalid(error: &str, details: impl Into<Value>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, json!({"error": error, "details": details.into()}))
+    }
+
+    /// An id that this customer does not have. Those of others look the same.
+    pub(crate) fn not_found(what: &str, id: &str) -> Self {
+        let error = format!("{what} {id} not found or inaccessible");
+        Self::new(StatusCode::NOT_FOUND, json!({"error": error, "code": "NOT_FOUND", "details": {}}))
+    }
+
+    /// No operation has this path.
+    pub(crate) fn no_such_path(path: &str) -> Self {
+        let error = format!("No operation at {path}");
+        Self::new(StatusCode::NOT_FOUND, json!({"error": error, "code": "NOT_FOUND"}))
+    }
+
+    /// The path is right and the method is not.
+    pub(crate) fn wrong_method(method: &str) -> Self {
+        let error = format!("Method {method} not allowed");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, json!({"error": error, "code": "METHOD_NOT_ALLOWED"}))
+    }
+
+    /// The body is longer than the sandbox reads.
+    pub(crate) fn too_large() -> Self {
+        let body = json!({"error": "Request body too large", "code": "PAYLOAD_TOO_LARGE"});
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, body)
+    }
+
+    /// An operation of the catalogue that the sandbox does not play.
+    pub(crate) fn not_implemented(tool: &str) -> Self {
+        let error = format!("The sandbox does not play {tool}");
+        Self::new(StatusCode::NOT_IMPLEMENTED, json!({"error": error, "code": "NOT_IMPLEMENTED"}))
+    }
+
+    /// No key, in the words of `mintlify/authentication.mdx`.
+    pub(crate) fn no_key() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            json!({"error": "Missing authentication", "code": "AUTH_MISSING"}),
+        )
+    }
+
+    /// An unknown key, in the words of the same page.
+    pub(crate) fn unknown_key() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            json!({"error": "Invalid or expired API key", "code": "AUTH_INVALID_KEY"}),
+        )
+    }
+
+    /// Too many requests, in the words of the same page. `resetTime` is true time, as it tells callers when to
+    /// come back; all other times are the sandbox's own.
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let wait = SignedDuration::try_from(wait).unwrap_or_default();
+        let reset = Timestamp::now().saturating_add(wait).unwrap_or_else(|_| Timestamp::now());
+        let body = json!({
+            "error": "Rate limit exceeded",
+            "code": "RATE_LIMIT_EXCEEDED",
+            "resetTime": format!("{reset:.3}"),
+        });
+        // Rounded up: who waits for whole seconds must not come early.
+        let seconds = wait.as_millis().unsigned_abs().div_ceil(1000).max(1);
+        Self { retry_after: u64::try_from(seconds).ok(), ..Self::new(StatusCode::TOO_MANY_REQUESTS, body) }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,80 @@
+//! Who may come in, and how a request says who it is.
+
+use axum::http::{HeaderMap, header::AUTHORIZATION};
+
+/// A customer of the sandbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Customer {
+    /// The number that Scope3 gives a customer.
+    pub(crate) id: u32,
+    /// The only key of this customer.
+    pub(crate) key: &'static str,
+}
+
+/// All of them. The keys have the form that `src/utils/auth.ts` of `scope3data/activation-api` checks.
+pub(crate) const CUSTOMERS: [Customer; 2] = [
+    Customer { id: 12345, key: "scope3_sandboxcustomer12345notarealkey0_sandboxsecret" },
+    Customer { id: 67890, key: "scope3_sandboxcustomer67890notarealkey0_sandboxsecret" },
+];
+
+/// Why a request is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stranger {
+    /// It brings no key.
+    NoKey,
+    /// Nobody has this key.
+    UnknownKey,
+}
+
+/// The customer whose key a request brings. As in Scope3's `src/server.ts`, its own header goes before
+/// `Authorization`.
+pub(crate) fn identify(headers: &HeaderMap) -> Result<Customer, Stranger> {
+    let key = own_header(headers).or_else(|| bearer(headers)).ok_or(Stranger::NoKey)?;
+    CUSTOMERS.into_iter().find(|customer| customer.key == key).ok_or(Stranger::UnknownKey)
+}
+
+fn own_header(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-scope3-api-key")?.to_str().ok().map(str::trim).filter(|key| !key.is_empty())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    Some(key.trim()).filter(|key| scheme.eq_ignore_ascii_case("bearer") && !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn keys_have_the_documented_form() {
+        for customer in CUSTOMERS {
+            let parts: Vec<&str> = customer.key.split('_').collect();
+            assert_eq!(parts.len(), 3);
+            assert_eq!(parts[0], "scope3");
+            assert_eq!(parts[1].len(), 32);
+            assert!(parts[1].chars().all(|c| c.is_ascii_alphanumeric()));
+            assert!(parts[2].len() >= 8);
+        }
+    }
+
+    #[test]
+    fn the_own_header_goes_first() {
+        let [first, second] = CUSTOMERS.map(|customer| customer.key);
+        let both = headers(&[("x-scope3-api-key", second), ("authorization", &format!("Bearer {first}"))]);
+        assert_eq!(identify(&both).unwrap().id, 67890);
+        let bearer = headers(&[("authorization", &format!("bearer {first}"))]);
+        assert_eq!(identify(&bearer).unwrap().id, 12345);
+    }
+
+    #[test]
+    fn strangers_stay_out() {
+        assert_eq!(identify(&HeaderMap::new()).unwrap_err(), Stranger::NoKey);
+        assert_eq!(identify(&headers(&[("authorization", "Basic abc")])).unwrap_err(), Stranger::NoKey);
+        assert_eq!(identify(&headers(&[("x-scope3-api-key", "abc")])).unwrap_err(), Stranger::UnknownKey);
+    }
+}

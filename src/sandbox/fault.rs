@@ -1,0 +1,144 @@
+//! Faults to order: a share of the requests fails with a status.
+
+use std::str::FromStr;
+
+use axum::{
+    Json,
+    http::{StatusCode, header::RETRY_AFTER},
+    response::{Html, IntoResponse, Response},
+};
+use serde_json::json;
+
+/// A status with which a share of the requests fails, written `503:0.1`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fault {
+    /// The HTTP status, from 400 to 599.
+    pub status: u16,
+    /// The share of requests: more than 0, at most 1.
+    pub share: f64,
+}
+
+/// A text that is no fault.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault is a status from 400 to 599 and a share above 0 and up to 1, such as `503:0.1`")]
+pub struct FaultError;
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (status, share) = text.split_once(':').ok_or(FaultError)?;
+        let status = status.parse().map_err(|_| FaultError)?;
+        let share = share.parse().map_err(|_| FaultError)?;
+        if !(400..=599).contains(&status) || !(share > 0.0 && share <= 1.0) {
+            return Err(FaultError);
+        }
+        Ok(Self { status, share })
+    }
+}
+
+/// A whole request in the parts in which shares are added up; tenths of a float would not add up to one.
+const WHOLE: u64 = 1_000_000;
+
+/// Spreads faults evenly: of a share of 0.1, every tenth request.
+#[derive(Debug)]
+pub(crate) struct Faults(Vec<Debt>);
+
+#[derive(Debug)]
+struct Debt {
+    status: StatusCode,
+    each: u64,
+    owed: u64,
+}
+
+impl Faults {
+    pub(crate) fn new(faults: &[Fault]) -> Self {
+        Self(faults.iter().filter_map(Debt::new).collect())
+    }
+
+    /// The status with which the next request fails, if it does. Where two are due, one waits for the request
+    /// after.
+    pub(crate) fn next(&mut self) -> Option<StatusCode> {
+        for debt in &mut self.0 {
+            debt.owed = debt.owed.saturating_add(debt.each);
+        }
+        let due = self.0.iter_mut().find(|debt| debt.owed >= WHOLE)?;
+        due.owed -= WHOLE;
+        Some(due.status)
+    }
+}
+
+impl Debt {
+    fn new(fault: &Fault) -> Option<Self> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "clamped to the range just before"
+        )]
+        let each = (fault.share.clamp(0.0, 1.0) * WHOLE as f64).round() as u64;
+        Some(Self { status: StatusCode::from_u16(fault.status).ok()?, each: each.max(1), owed: 0 })
+    }
+}
+
+/// What a client sees of a fault: Scope3's JSON, or the page of a proxy where one stands between.
+pub(crate) fn answer(status: StatusCode) -> Response {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    match status {
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            let title = format!("{} {reason}", status.as_u16());
+            let page = format!(
+                "<html>\n<head><title>{title}</title></head>\n<body>\n<center><h1>{title}</h1></center>\n</body>\n</html>\n"
+            );
+            (status, Html(page)).into_response()
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            (status, [(RETRY_AFTER, "1")], Json(json!({"error": reason, "code": code(status)})))
+                .into_response()
+        }
+        _ => (status, Json(json!({"error": reason, "code": code(status)}))).into_response(),
+    }
+}
+
+fn code(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "AUTH_INVALID_KEY",
+        403 => "AUTHENTICATION_FAILED",
+        404 => "NOT_FOUND",
+        429 => "RATE_LIMIT_EXCEEDED",
+        503 => "SERVICE_UNAVAILABLE",
+        400..=499 => "INVALID_REQUEST",
+        _ => "UNKNOWN_ERROR",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_what_the_flag_takes() {
+        assert_eq!("503:0.1".parse::<Fault>().unwrap(), Fault { status: 503, share: 0.1 });
+        assert_eq!("429:1".parse::<Fault>().unwrap(), Fault { status: 429, share: 1.0 });
+        for wrong in ["503", "200:0.1", "600:0.1", "503:0", "503:1.5", "503:NaN", "503:-1", "x:0.1", ""] {
+            assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_tenth_is_every_tenth() {
+        let mut faults = Faults::new(&[Fault { status: 503, share: 0.1 }]);
+        let failed: Vec<usize> = (1..=40).filter(|_| faults.next().is_some()).collect();
+        assert_eq!(failed, [10, 20, 30, 40]);
+    }
+
+    #[test]
+    fn shares_of_several_faults_all_come() {
+        let mut faults =
+            Faults::new(&[Fault { status: 500, share: 0.25 }, Fault { status: 502, share: 0.25 }]);
+        let mut count = |status: u16| {
+            (0..100).filter_map(|_| faults.next()).filter(|failed| failed.as_u16() == status).count()
+        };
+        assert_eq!((count(500), count(502)), (25, 25));
+    }
+}

@@ -1,0 +1,41 @@
+//! The key, and the accounts that it reaches (`src/tools/auth`, `src/tools/signals` of `scope3data/activation-api`).
+
+use serde_json::{Value, json};
+
+use super::{Answer, Call, Handler, Outcome};
+
+/// The handlers of these operations.
+pub(super) fn handler(tool: &str) -> Option<Handler> {
+    match tool {
+        "check_auth_status" => Some(auth_check),
+        "signals_get_accessible_accounts" => Some(accessible_accounts),
+        _ => None,
+    }
+}
+
+fn auth_check(call: &mut Call<'_>) -> Outcome {
+    let account = &call.account;
+    Ok(Answer::done(
+        format!("✅ **Authenticated** (sandbox)\n\nCustomer ID: {}", account.customer_id),
+        json!({
+            "authenticated": true,
+            "customerId": account.customer_id,
+            // Scope3's word for a key that came with the connection, as every key here does.
+            "apiKeySource": "session",
+            "timestamp": account.clock.now(),
+        }),
+    ))
+}
+
+/// Customer 67890 lets 12345 manage its signals, and nobody lets 67890.
+fn accessible_accounts(call: &mut Call<'_>) -> Outcome {
+    let granted: &[u32] = if call.account.customer_id == 12345 { &[67890] } else { &[] };
+    let accounts: Vec<Value> = granted
+        .iter()
+        .map(|id| json!({"id": format!("seat_{id}"), "customerId": id, "name": format!("Customer {id}")}))
+        .collect();
+    Ok(Answer::done(
+        format!("**{} accessible account(s)**", accounts.len()),
+        json!({"count": accounts.len(), "accounts": accounts}),
+    ))
+}

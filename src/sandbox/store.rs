@@ -1,0 +1,178 @@
+//! The state: an account for each customer, and what all customers share.
+//!
+//! A handler is given one customer's account and nothing of the others', so the ids of another customer cannot be
+//! found by mistake.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    answers::{Answer, Outcome},
+    clock::Clock,
+    customers::CUSTOMERS,
+    handlers::Handler,
+    ids::Ids,
+    objects::{
+        BrandAgent, Campaign, Creative, Delivery, Guide, Market, MeasuredOutcome, Pmps, Signals,
+        SignalsAgents, Strategy, Tactic, Webhooks, creative::Assignment,
+    },
+    seed,
+};
+
+/// Everything there is.
+pub(crate) struct World {
+    accounts: BTreeMap<u32, Account>,
+    market: Market,
+}
+
+impl World {
+    /// The state at the start.
+    pub(crate) fn new() -> Self {
+        let mut market = Market::default();
+        let mut accounts: BTreeMap<u32, Account> =
+            CUSTOMERS.iter().map(|customer| (customer.id, Account::new(customer.id))).collect();
+        seed::market(&mut market);
+        for account in accounts.values_mut() {
+            seed::account(account, &mut market);
+        }
+        Self { accounts, market }
+    }
+
+    /// Lets a handler work on the account of the customer who asks.
+    pub(crate) fn serve(&mut self, customer: u32, arguments: Value, handler: Handler) -> Outcome {
+        let account = self.accounts.get_mut(&customer).ok_or_else(Answer::unknown_key)?;
+        handler(&mut Call { account, market: &mut self.market, arguments })
+    }
+}
+
+/// What a handler works with.
+pub(crate) struct Call<'a> {
+    /// All that the customer who asks has.
+    pub(crate) account: &'a mut Account,
+    /// What all customers share.
+    pub(crate) market: &'a mut Market,
+    arguments: Value,
+}
+
+impl Call<'_> {
+    /// The arguments in the form that a handler wants. They fit the catalogue's schema already.
+    pub(crate) fn input<T: DeserializeOwned>(&self) -> Outcome<T> {
+        T::deserialize(&self.arguments).map_err(|error| Answer::thrown(format!("Invalid input: {error}")))
+    }
+
+    /// The arguments as they came, for answers that repeat them.
+    pub(crate) fn arguments(&self) -> &Value {
+        &self.arguments
+    }
+}
+
+/// All that one customer has. Lists are in the order of creation.
+pub(crate) struct Account {
+    pub(crate) customer_id: u32,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) brand_agents: Vec<BrandAgent>,
+    pub(crate) stories: Vec<Guide>,
+    pub(crate) standards: Vec<Guide>,
+    pub(crate) campaigns: Vec<Campaign>,
+    pub(crate) strategies: Vec<Strategy>,
+    pub(crate) tactics: Vec<Tactic>,
+    pub(crate) delivery: Vec<Delivery>,
+    pub(crate) outcomes: Vec<MeasuredOutcome>,
+    pub(crate) creatives: Vec<Creative>,
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) signals: Signals,
+    pub(crate) signals_agents: SignalsAgents,
+    pub(crate) pmps: Pmps,
+    pub(crate) webhooks: Webhooks,
+}
+
+impl Account {
+    fn new(customer_id: u32) -> Self {
+        Self {
+            customer_id,
+            clock: Clock::new(),
+            ids: Ids::new(customer_id),
+            brand_agents: Vec::new(),
+            stories: Vec::new(),
+            standards: Vec::new(),
+            campaigns: Vec::new(),
+            strategies: Vec::new(),
+            tactics: Vec::new(),
+            delivery: Vec::new(),
+            outcomes: Vec::new(),
+            creatives: Vec::new(),
+            assignments: Vec::new(),
+            signals: Signals::default(),
+            signals_agents: SignalsAgents::default(),
+            pmps: Pmps::default(),
+            webhooks: Webhooks::default(),
+        }
+    }
+
+    /// The brand agent with that id.
+    pub(crate) fn brand_agent(&self, id: &str) -> Outcome<&BrandAgent> {
+        self.brand_agents
+            .iter()
+            .find(|agent| agent.id == id)
+            .ok_or_else(|| Answer::not_found("Brand agent", id))
+    }
+
+    /// The campaign with that id.
+    pub(crate) fn campaign(&self, id: &str) -> Outcome<&Campaign> {
+        self.campaigns
+            .iter()
+            .find(|campaign| campaign.id == id)
+            .ok_or_else(|| Answer::not_found("Campaign", id))
+    }
+
+    /// The creative with that id.
+    pub(crate) fn creative(&self, id: &str) -> Outcome<&Creative> {
+        self.creatives
+            .iter()
+            .find(|creative| creative.creative_id == id)
+            .ok_or_else(|| Answer::not_found("Creative", id))
+    }
+
+    /// The creative with that id, to change it.
+    pub(crate) fn creative_mut(&mut self, id: &str) -> Outcome<&mut Creative> {
+        self.creatives
+            .iter_mut()
+            .find(|creative| creative.creative_id == id)
+            .ok_or_else(|| Answer::not_found("Creative", id))
+    }
+
+    /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay.
+    pub(crate) fn remove_campaign(&mut self, id: &str) {
+        self.campaigns.retain(|campaign| campaign.id != id);
+        self.tactics.retain(|tactic| tactic.campaign_id != id);
+        self.assignments.retain(|assignment| assignment.campaign_id != id);
+        self.delivery.retain(|row| row.campaign_id != id);
+        self.outcomes.retain(|outcome| outcome.campaign_id != id);
+    }
+
+    /// Takes a brand agent away with all that it owns, as its deletion promises.
+    pub(crate) fn remove_brand_agent(&mut self, id: &str) {
+        let campaigns: Vec<String> = self
+            .campaigns
+            .iter()
+            .filter(|campaign| campaign.brand_agent_id == id)
+            .map(|campaign| campaign.id.clone())
+            .collect();
+        for campaign in &campaigns {
+            self.remove_campaign(campaign);
+        }
+        for creative in self.creatives.iter().filter(|creative| creative.buyer_agent_id == id) {
+            self.assignments.retain(|assignment| assignment.creative_id != creative.creative_id);
+        }
+        self.creatives.retain(|creative| creative.buyer_agent_id != id);
+        self.stories.retain(|story| story.brand_agent_id != id);
+        self.standards.retain(|standards| standards.brand_agent_id != id);
+        self.signals_agents.remove_brand_agent(id);
+        self.pmps.remove_brand_agent(id);
+        self.webhooks.remove_brand_agent(id);
+        self.brand_agents.retain(|agent| agent.id != id);
+    }
+}
