@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderValue;
 use jiff::{Timestamp, tz::Offset};
 use serde_json::{Map, Value};
 
@@ -55,6 +56,15 @@ pub struct Waiting {
     pub total: Duration,
 }
 
+/// On whose behalf a call is made.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The keys it is made with.
+    pub keys: Arc<KeyRing>,
+    /// The W3C trace context that it belongs to, passed on to Scope3.
+    pub traceparent: Option<HeaderValue>,
+}
+
 /// What a call brought.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Success {
@@ -89,7 +99,7 @@ impl From<Failure> for CallError {
 }
 
 impl Gateway {
-    /// Calls a tool with a caller's keys. `on_wait` hears about once a second while the call waits for a seat.
+    /// Calls a tool for a caller. `on_wait` hears about once a second while the call waits for a seat.
     ///
     /// Dropping the future stops the request to Scope3.
     ///
@@ -97,7 +107,7 @@ impl Gateway {
     /// When the call brings nothing; the error says whether anything changed.
     pub async fn call(
         &self,
-        keys: &KeyRing,
+        caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         on_wait: &(dyn Fn(Waiting) + Send + Sync),
@@ -107,13 +117,13 @@ impl Gateway {
         let arguments =
             entry.check_arguments(arguments).map_err(|problems| Failure::arguments(entry, &problems))?;
         let Some(request) = &entry.tool.request else {
-            return self.answer_locally(entry, keys, &arguments).await;
+            return self.answer_locally(entry, &caller.keys, &arguments).await;
         };
-        let prepared = self.prepare(request, arguments)?;
-        let answer = self.send_within_limits(entry, &prepared, keys, on_wait).await;
+        let prepared = self.prepare(caller, request, arguments)?;
+        let answer = self.send_within_limits(entry, &prepared, &caller.keys, on_wait).await;
         let answer =
             answer.map_err(|error| Failure::send(&error, entry.tool.effect, self.read_beside(entry)))?;
-        Ok(finish(entry, keys, answer))
+        Ok(finish(entry, &caller.keys, answer))
     }
 
     fn look_up(&self, name: &str) -> Result<&Entry, CallError> {
@@ -123,8 +133,15 @@ impl Gateway {
         })
     }
 
-    fn prepare(&self, request: &Request, arguments: Map<String, Value>) -> Result<Prepared, Failure> {
-        Prepared::new(self.campaign.base(), request, arguments).map_err(|problem| Failure::path(&problem))
+    fn prepare(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        arguments: Map<String, Value>,
+    ) -> Result<Prepared, Failure> {
+        Prepared::new(self.campaign.base(), request, arguments)
+            .map(|prepared| prepared.with_traceparent(caller.traceparent.clone()))
+            .map_err(|problem| Failure::path(&problem))
     }
 
     /// Sends a request once its seats are free, as far as the operator lets it wait.

@@ -1,2 +1,8 @@
-//! The `scope3-mcp` command.
-fn main() {}
+//! The `scope3-mcp` command. What it does stands in [`scope3_mcp::cli`].
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    scope3_mcp::cli::run(std::env::args_os().collect()).await
+}

@@ -7,6 +7,7 @@ mod results;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -21,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     credentials::KeyRing,
-    gateway::{CallError, Gateway, Waiting},
+    gateway::{CallError, Caller, Gateway, Waiting},
 };
 
 /// How many tools one page of `tools/list` has. Not every client asks for a second page, so the default set is one.
@@ -72,6 +73,8 @@ impl Server {
             Keys::Own(keys) => Arc::clone(keys),
             Keys::OfRequest(find) => find(&context.extensions).unwrap_or_else(|| Arc::new(KeyRing::empty())),
         };
+        let traceparent = context.meta.get_traceparent().and_then(|text| HeaderValue::from_str(text).ok());
+        let caller = Caller { keys, traceparent };
         let (waiting, heard) = mpsc::channel(1);
         let progress = forward_progress(context, heard);
         let call = async move {
@@ -79,7 +82,7 @@ impl Server {
             let on_wait = |notice| {
                 let _taken = waiting.try_send(notice);
             };
-            self.gateway.call(&keys, &request.name, request.arguments.unwrap_or_default(), &on_wait).await
+            self.gateway.call(&caller, &request.name, request.arguments.unwrap_or_default(), &on_wait).await
         };
         // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
         match tokio::join!(call, progress).0 {

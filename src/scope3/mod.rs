@@ -186,6 +186,9 @@ impl Client {
         let method = http::Method::from_bytes(request.method.as_str().as_bytes())
             .map_err(|error| Error::Setup(error.to_string()))?;
         let mut outgoing = self.http()?.request(method, request.url.clone()).header(KEY_HEADER, key.header());
+        if let Some(traceparent) = &request.traceparent {
+            outgoing = outgoing.header("traceparent", traceparent);
+        }
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
         }

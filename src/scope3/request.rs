@@ -1,5 +1,6 @@
 //! From a catalogue entry and checked arguments to an HTTP request.
 
+use http::HeaderValue;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -12,6 +13,7 @@ pub struct Prepared {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) body: Option<Map<String, Value>>,
+    pub(super) traceparent: Option<HeaderValue>,
 }
 
 /// An argument that cannot be put into a path without leaving its segment.
@@ -47,9 +49,15 @@ impl Prepared {
             if !pairs.is_empty() {
                 url.query_pairs_mut().extend_pairs(pairs);
             }
-            return Ok(Self { method: request.method, url, body: None });
+            return Ok(Self { method: request.method, url, body: None, traceparent: None });
         }
-        Ok(Self { method: request.method, url, body: Some(arguments) })
+        Ok(Self { method: request.method, url, body: Some(arguments), traceparent: None })
+    }
+
+    /// The request as a part of a trace.
+    #[must_use]
+    pub fn with_traceparent(self, traceparent: Option<HeaderValue>) -> Self {
+        Self { traceparent, ..self }
     }
 }
 

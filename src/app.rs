@@ -1,0 +1,127 @@
+//! Puts the parts together as the settings say.
+
+use std::{io, sync::Arc};
+
+use crate::{
+    catalog::{Catalog, CatalogError, Surface},
+    config::{ConfigError, Settings},
+    credentials::{ApiKey, KeyError, KeyRing},
+    gateway::{Caller, Gateway},
+    limits::Limits,
+    mcp::{Keys, Server},
+    policy::{Policy, UnknownName},
+    sandbox::{Options, Sandbox},
+    scope3::{BaseUrl, BaseUrlError, Client, Patience},
+};
+
+/// The parts that every command works with.
+#[derive(Debug)]
+pub struct App {
+    /// The way of every call.
+    pub gateway: Arc<Gateway>,
+    /// The server's own keys.
+    pub keys: Arc<KeyRing>,
+    // Runs as long as the app does.
+    _sandbox: Option<Sandbox>,
+}
+
+/// The parts cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A tool or toolset is named that there is not.
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
+    /// The catalogue is broken.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The sandbox does not start.
+    #[error("the sandbox cannot start: {0}")]
+    Sandbox(#[source] io::Error),
+    /// The sandbox says a URL that is none.
+    #[error(transparent)]
+    BaseUrl(#[from] BaseUrlError),
+    /// A surface has no URL.
+    #[error("--api: a single API with a base URL is wanted")]
+    NoBase,
+}
+
+impl StartError {
+    /// Whether the one who started the program can put it right by other settings.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Unknown(_) | Self::NoBase)
+    }
+}
+
+impl App {
+    /// Starts what the settings ask for.
+    ///
+    /// # Errors
+    /// When a setting is wrong or the sandbox cannot start.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let catalog = Arc::new(Catalog::embedded()?);
+        let policy = Policy::new(&catalog, settings.choice())?;
+        let own_keys = settings.key_ring()?;
+        let (sandbox, base, keys) = if settings.sandbox {
+            let sandbox = Sandbox::start(Options::default(), Arc::clone(&catalog)).await;
+            let sandbox = sandbox.map_err(StartError::Sandbox)?;
+            let base: BaseUrl = sandbox.url().parse()?;
+            // The operator's key stays unused: it is for Scope3 alone.
+            (Some(sandbox), base, sandbox_keys())
+        } else {
+            let published = BaseUrl::published(Surface::Campaign, settings.environment);
+            (None, settings.api_url.clone().or(published).ok_or(StartError::NoBase)?, own_keys)
+        };
+        tracing::info!(api = %base, sandbox = sandbox.is_some(), read_only = settings.read_only, "starting");
+        let keys = Arc::new(keys);
+        if sandbox.is_none() {
+            // In its own time: a command that prints the key may take longer than a client waits for the start.
+            tokio::spawn(warn_about(Arc::clone(&keys)));
+        }
+        let gateway = Gateway {
+            catalog,
+            policy,
+            limits: Limits::new(settings.rates()),
+            campaign: Client::new(base, Patience::default()),
+            on_limit: settings.when_full(),
+        };
+        Ok(Self { gateway: Arc::new(gateway), keys, _sandbox: sandbox })
+    }
+
+    /// The one who starts the program, with the server's own keys.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller { keys: Arc::clone(&self.keys), traceparent: None }
+    }
+
+    /// An MCP server that uses the server's own keys.
+    #[must_use]
+    pub fn server(&self) -> Server {
+        Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
+    }
+}
+
+/// The keys of the sandbox's customers: the first, with the second in no way a backup of it.
+fn sandbox_keys() -> KeyRing {
+    let [first, _] = Sandbox::keys();
+    ApiKey::parse(&first.into()).map_or_else(|_| KeyRing::empty(), KeyRing::of)
+}
+
+/// Says at the start what every call would say later.
+async fn warn_about(keys: Arc<KeyRing>) {
+    match keys.keys().await {
+        Ok(keys) => {
+            for key in keys.iter().filter(|key| !key.has_usual_length()) {
+                tracing::warn!(
+                    key = %key.fingerprint(),
+                    "the client id of this API key has not the usual 32 characters; it may have been cut"
+                );
+            }
+        }
+        Err(KeyError::Missing) => tracing::warn!("no API key is set: every call will answer AUTH_MISSING"),
+        Err(error) => tracing::warn!(%error, "there is no usable API key"),
+    }
+}

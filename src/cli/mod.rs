@@ -1,0 +1,159 @@
+//! The command line: one file a command.
+
+mod completions;
+mod demo;
+mod sandbox;
+mod stdio;
+mod tools;
+
+use std::{ffi::OsString, io::Write, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::StartError,
+    config::{self, Settings},
+    telemetry,
+};
+
+/// An MCP server through which AI agents work with Scope3's advertising platform.
+#[derive(Debug, Parser)]
+#[command(name = "scope3-mcp", version, about, max_term_width = 110)]
+pub struct Cli {
+    /// What to do; without a command, `stdio`
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP over standard input and output (the default)
+    Stdio,
+    /// Serve the embedded API alone, and print its URL and keys
+    Sandbox(sandbox::Arguments),
+    /// Play a day of an agent's work against the embedded API
+    Demo(demo::Arguments),
+    /// Look at the tools, and call one
+    Tools(tools::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// A command that did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    /// What was asked cannot be done so: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It was tried and failed: exit code 1.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+    /// It failed and has said so already.
+    #[error("failed")]
+    Told,
+}
+
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> Self {
+        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::Failed(error.into()) }
+    }
+}
+
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Runs the program with the process's arguments and environment. Exit codes: 0 done, 1 failed, 2 wrong usage or
+/// configuration.
+pub async fn run(arguments: Vec<OsString>) -> ExitCode {
+    match parse(arguments) {
+        Ok(cli) => {
+            telemetry::start(cli.settings.log_format);
+            finish(execute(cli).await)
+        }
+        Err(Stop::Asked(text)) => finish(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into)),
+        Err(Stop::Usage(problem)) => finish(Err(CommandError::Usage(problem))),
+    }
+}
+
+enum Stop {
+    /// Help or the version.
+    Asked(String),
+    Usage(String),
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
+    let command = Cli::command();
+    let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
+    config::check_environment(&command).map_err(usage)?;
+    let arguments = config::with_file(&command, arguments).map_err(usage)?;
+    let matches = command.try_get_matches_from(arguments);
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        let text = error.render().to_string();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Asked(text),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                Stop::Usage(format!("a command is missing\n\n{text}"))
+            }
+            _ => Stop::Usage(one_line(&text)),
+        }
+    })
+}
+
+/// The part of a parser's message that says what is wrong and what is allowed.
+fn one_line(text: &str) -> String {
+    let said = text.strip_prefix("error: ").unwrap_or(text);
+    let said = said.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    said.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn finish(outcome: Result<(), CommandError>) -> ExitCode {
+    let (code, text) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(CommandError::Told) => return ExitCode::FAILURE,
+        // Who reads our output has read enough, as `head` does.
+        Err(CommandError::Failed(error)) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
+        Err(CommandError::Failed(error)) => (1, format!("error: {error:#}")),
+        Err(CommandError::Usage(problem)) => (2, format!("error: {problem}")),
+    };
+    // Where standard error is gone, the exit code has to do.
+    let _written = writeln!(std::io::stderr(), "{text}");
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+async fn execute(cli: Cli) -> Result<(), CommandError> {
+    let Cli { command, settings } = cli;
+    match command.unwrap_or(Command::Stdio) {
+        Command::Stdio => stdio::run(&settings).await,
+        Command::Sandbox(arguments) => sandbox::run(&settings, arguments).await,
+        Command::Demo(arguments) => demo::run(&settings, arguments).await,
+        Command::Tools(arguments) => tools::run(&settings, arguments).await,
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+/// A token that is cancelled when the process is asked to end.
+fn until_asked_to_end() -> std::io::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end");
+        cancel.cancel();
+    });
+    Ok(token)
+}

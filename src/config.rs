@@ -1,0 +1,339 @@
+//! Every setting of the server: a flag, else the environment, else the file, else the default.
+//!
+//! There is one structure, and the command line parser fills it. Names that it does not know are refused wherever
+//! they stand: a mistyped `SCOPE3_READONLY` must not leave a server open.
+
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Arg, Args, Command, ValueEnum, builder::BoolishValueParser, parser::ValueSource};
+use jiff::{SignedDuration, civil::Date};
+use secrecy::SecretString;
+
+use crate::{
+    catalog::{Surface, nearest},
+    credentials::{ApiKey, KeyRing, KeySource},
+    gateway::OnLimit,
+    limits::Rates,
+    policy::Choice,
+    rate::Rate,
+    scope3::{BaseUrl, Environment},
+};
+
+/// The settings that a command line, the environment and a file share.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// A TOML file of settings, named like the flags
+    #[arg(long, env = "SCOPE3_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// A file that holds the API key (a mounted secret); read again when it changes
+    #[arg(long, env = "SCOPE3_API_KEY_FILE", global = true, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+
+    /// A command that prints the API key (a secret manager's client); no shell
+    #[arg(long, env = "SCOPE3_API_KEY_COMMAND", global = true, value_name = "COMMAND")]
+    pub api_key_command: Option<String>,
+
+    /// Use the embedded API instead of Scope3; needs no key
+    #[arg(long, env = "SCOPE3_SANDBOX", global = true, value_parser = BoolishValueParser::new())]
+    pub sandbox: bool,
+
+    /// The APIs to work with, by comma
+    #[arg(long, env = "SCOPE3_API", global = true, value_delimiter = ',', default_value = "campaign")]
+    pub api: Vec<Surface>,
+
+    /// Which of Scope3's installations
+    #[arg(long, env = "SCOPE3_ENVIRONMENT", global = true, value_enum, default_value = "production")]
+    pub environment: Environment,
+
+    /// Another base URL for a single API; `http:` only to this machine
+    #[arg(long, env = "SCOPE3_API_URL", global = true, value_name = "URL")]
+    pub api_url: Option<BaseUrl>,
+
+    /// The toolsets to offer, by comma: names, `default` or `all`
+    #[arg(long, env = "SCOPE3_TOOLSETS", global = true, value_delimiter = ',', value_name = "NAMES")]
+    pub toolsets: Option<Vec<String>>,
+
+    /// Tools to offer besides the toolsets, by comma; alone, only these
+    #[arg(long, env = "SCOPE3_TOOLS", global = true, value_delimiter = ',', value_name = "NAMES")]
+    pub tools: Vec<String>,
+
+    /// Tools not to offer, by comma
+    #[arg(long, env = "SCOPE3_EXCLUDE_TOOLS", global = true, value_delimiter = ',', value_name = "NAMES")]
+    pub exclude_tools: Vec<String>,
+
+    /// Offer only what changes nothing; wins over everything
+    #[arg(long, env = "SCOPE3_READ_ONLY", global = true, value_parser = BoolishValueParser::new())]
+    pub read_only: bool,
+
+    /// Tool calls that may reach Scope3, for each key
+    #[arg(long, env = "SCOPE3_MCP_LIMIT", global = true, value_name = "RATE", default_value = "500/h")]
+    pub mcp_limit: Rate,
+
+    /// HTTP requests to Scope3, for each key
+    #[arg(long, env = "SCOPE3_API_LIMIT", global = true, value_name = "RATE", default_value = "1000/h")]
+    pub api_limit: Rate,
+
+    /// Data exports, for each key
+    #[arg(long, env = "SCOPE3_EXPORT_LIMIT", global = true, value_name = "RATE", default_value = "50/h")]
+    pub export_limit: Rate,
+
+    /// What a call does when a limit is reached
+    #[arg(long, env = "SCOPE3_ON_LIMIT", global = true, value_enum, default_value = "reject")]
+    pub on_limit: LimitChoice,
+
+    /// The longest that a call waits for a limit
+    #[arg(long, env = "SCOPE3_MAX_WAIT", global = true, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    pub max_wait: Duration,
+
+    /// Where to listen [default: 127.0.0.1:8080 for http, a free port for sandbox]
+    #[arg(long, env = "SCOPE3_BIND", global = true, value_name = "ADDRESS")]
+    pub bind: Option<SocketAddr>,
+
+    /// The form of the log, which goes to standard error; `RUST_LOG` sets its level
+    #[arg(long, env = "SCOPE3_LOG_FORMAT", global = true, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// What a call does when a limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LimitChoice {
+    /// Answer at once when it may be made.
+    Reject,
+    /// Wait, if that is within `--max-wait`.
+    Wait,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Settings that come from the environment alone, since command lines are seen by every user of a machine.
+const SECRETS: [&str; 3] = ["SCOPE3_API_KEY", "SCOPE3_BACKUP_API_KEYS", "SCOPE3_API_KEY_ISSUED"];
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A name that there is not.
+    #[error("unknown setting `{name}`{}", .instead.as_ref().map_or_else(String::new, |it| format!("; did you mean `{it}`?")))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The name that was probably meant.
+        instead: Option<String>,
+    },
+    /// A value that there is not.
+    #[error("{name}: {problem}")]
+    Value {
+        /// The setting.
+        name: String,
+        /// What is wrong and what is allowed.
+        problem: String,
+    },
+    /// The settings file.
+    #[error("the settings file {path}: {problem}")]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    fn value(name: &str, problem: impl Into<String>) -> Self {
+        Self::Value { name: name.to_owned(), problem: problem.into() }
+    }
+}
+
+impl Settings {
+    /// What the operator chose to offer.
+    #[must_use]
+    pub fn choice(&self) -> Choice {
+        Choice {
+            toolsets: self.toolsets.clone(),
+            tools: self.tools.clone(),
+            exclude: self.exclude_tools.clone(),
+            read_only: self.read_only,
+            surfaces: self.api.clone(),
+        }
+    }
+
+    /// The limit of each class of requests.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        Rates { mcp: self.mcp_limit, api: self.api_limit, export: self.export_limit }
+    }
+
+    /// What a call does when a limit is reached.
+    #[must_use]
+    pub fn when_full(&self) -> OnLimit {
+        match self.on_limit {
+            LimitChoice::Reject => OnLimit::Reject,
+            LimitChoice::Wait => OnLimit::Wait(self.max_wait),
+        }
+    }
+
+    /// The server's own keys.
+    ///
+    /// # Errors
+    /// When they are named twice, or a backup or a date is malformed. A primary key that is absent or malformed is
+    /// no error: each call says so, where somebody reads it.
+    pub fn key_ring(&self) -> Result<KeyRing, ConfigError> {
+        let given = secret("SCOPE3_API_KEY");
+        let source = match (given, &self.api_key_file, &self.api_key_command) {
+            (None, None, None) => KeySource::None,
+            (Some(text), None, None) => KeySource::given(&text),
+            (None, Some(path), None) => KeySource::file(path.clone()),
+            (None, None, Some(command)) => KeySource::command(words(command)?),
+            _ => {
+                let problem = "set one of SCOPE3_API_KEY, --api-key-file and --api-key-command, not several";
+                return Err(ConfigError::value("the API key", problem));
+            }
+        };
+        Ok(KeyRing::new(source, backups()?, issued()?))
+    }
+}
+
+fn words(command: &str) -> Result<Vec<String>, ConfigError> {
+    match shell_words::split(command) {
+        Ok(words) if !words.is_empty() => Ok(words),
+        _ => {
+            Err(ConfigError::value("--api-key-command", "a program and its arguments, quoted as in a shell"))
+        }
+    }
+}
+
+fn backups() -> Result<Vec<ApiKey>, ConfigError> {
+    let Some(text) = secret("SCOPE3_BACKUP_API_KEYS") else { return Ok(Vec::new()) };
+    let parts =
+        secrecy::ExposeSecret::expose_secret(&text).split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .enumerate()
+        .map(|(at, part)| {
+            ApiKey::parse(&part.into()).map_err(|why| {
+                ConfigError::value("SCOPE3_BACKUP_API_KEYS", format!("key {} is malformed: {why}", at + 1))
+            })
+        })
+        .collect()
+}
+
+fn issued() -> Result<Option<Date>, ConfigError> {
+    let Ok(text) = std::env::var("SCOPE3_API_KEY_ISSUED") else { return Ok(None) };
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|_| ConfigError::value("SCOPE3_API_KEY_ISSUED", "a date like 2026-01-31 is wanted"))
+}
+
+/// A secret from the environment. One that is set to nothing is not set: clients fill in empty strings.
+fn secret(name: &str) -> Option<SecretString> {
+    let text = std::env::var(name).ok()?;
+    (!text.trim().is_empty()).then(|| text.into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time like `20s`, `200ms` or `2m` is wanted".to_owned();
+    let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(parsed).map_err(|_| wrong())
+}
+
+/// Parses a time for other commands' flags, in the same form.
+///
+/// # Errors
+/// When the text is no time.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration(text)
+}
+
+/// Refuses environment variables that look like settings and are none.
+///
+/// # Errors
+/// Names the first, with the one that was probably meant.
+pub fn check_environment(command: &Command) -> Result<(), ConfigError> {
+    let known: Vec<String> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
+        .chain(SECRETS.map(str::to_owned))
+        .collect();
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        if name.starts_with("SCOPE3_") && !known.iter().any(|known| known == name) {
+            let instead = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+            return Err(ConfigError::Unknown { name: name.to_owned(), instead });
+        }
+    }
+    Ok(())
+}
+
+/// The arguments with the settings of the file put in, where neither a flag nor the environment says otherwise.
+///
+/// # Errors
+/// When the file cannot be read, is no TOML, or has a name or a value that there is not.
+pub fn with_file(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, ConfigError> {
+    // Should these arguments be wrong, the parse that follows says so.
+    let Ok(matches) = command.clone().try_get_matches_from(&arguments) else { return Ok(arguments) };
+    let Some(path) = matches.get_one::<PathBuf>("config") else { return Ok(arguments) };
+    let table = read(path)?;
+    let is_setting = |argument: &&Arg| argument.get_env().is_some() && *argument.get_id() != "config";
+    let settings: Vec<&Arg> = command.get_arguments().filter(is_setting).collect();
+    let mut arguments = arguments;
+    for (name, value) in table {
+        let wrong = |problem: String| ConfigError::File { path: path.clone(), problem };
+        let id = name.replace('-', "_");
+        let Some(setting) = settings.iter().find(|argument| *argument.get_id() == id.as_str()) else {
+            let names = settings.iter().map(|argument| argument.get_id().as_str());
+            let instead =
+                nearest(&id, names).map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            return Err(wrong(format!("unknown setting `{name}`{instead}")));
+        };
+        if matches!(matches.value_source(&id), Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
+            continue;
+        }
+        let flag = format!("--{}", setting.get_long().unwrap_or(&id));
+        let text = plain(&value)
+            .ok_or_else(|| wrong(format!("`{name}`: a text, a number, a truth or a list is wanted")))?;
+        let takes_value = setting.get_action().takes_values();
+        let argument = match (takes_value, text.as_str()) {
+            (true, text) => format!("{flag}={text}"),
+            (false, "true") => flag,
+            (false, "false") => continue,
+            (false, _) => return Err(wrong(format!("`{name}`: true or false is wanted"))),
+        };
+        // Settings stand before the command, whose own arguments may take everything after it.
+        arguments.insert(1, argument.into());
+    }
+    Ok(arguments)
+}
+
+fn read(path: &Path) -> Result<toml::Table, ConfigError> {
+    let wrong = |problem: String| ConfigError::File { path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
+}
+
+fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        toml::Value::Array(items) => {
+            items.iter().map(plain).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+        }
+        _ => None,
+    }
+}
