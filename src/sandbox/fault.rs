@@ -30,10 +30,8 @@ impl FromStr for Fault {
         let (status, share) = text.split_once(':').ok_or(FaultError)?;
         let status = status.parse().map_err(|_| FaultError)?;
         let share = share.parse().map_err(|_| FaultError)?;
-        if !(400..=599).contains(&status) || !(share > 0.0 && share <= 1.0) {
-            return Err(FaultError);
-        }
-        Ok(Self { status, share })
+        let fits = (400..=599).contains(&status) && share > 0.0 && share <= 1.0;
+        if fits { Ok(Self { status, share }) } else { Err(FaultError) }
     }
 }
 

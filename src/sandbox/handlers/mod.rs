@@ -8,6 +8,7 @@ mod brand_standards;
 mod brand_stories;
 mod campaigns;
 mod creatives;
+mod guides;
 mod media_products;
 mod metrics;
 mod pmps;
