@@ -122,6 +122,11 @@ async fn what_is_no_request_is_told() {
     let long = client.post(&url).bearer_auth(Sandbox::keys()[0]).body(" ".repeat(1024 * 1024 + 1));
     assert_eq!(long.send().await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
 
+    let no_text = client.get(format!("{}/prebid-segmentss/%FF", sandbox.url()));
+    let no_text = no_text.bearer_auth(Sandbox::keys()[0]).send().await.unwrap();
+    assert_eq!(no_text.status(), StatusCode::NOT_FOUND);
+    assert_eq!(json_of(no_text).await["code"], "NOT_FOUND");
+
     let root = json_of(client.get(sandbox.url()).send().await.unwrap()).await;
     assert_eq!(root["name"], "scope3-mcp sandbox");
 }
