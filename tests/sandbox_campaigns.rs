@@ -146,6 +146,9 @@ async fn lists_tell_the_health_of_creatives() {
     assert_eq!(find("Spring Trails")["creativeSyncHealth"]["status"], "healthy");
     assert_eq!(find("Morning Ritual")["creativeSyncHealth"]["status"], "warning");
     assert_eq!(find("Morning Ritual")["notifications"]["types"], json!(["creative.changes_requested"]));
+    assert_eq!(find("Spring Trails")["deliverySummary"]["status"], "delivering");
+    assert!(find("Spring Trails")["deliverySummary"]["today"]["spend"].as_f64().unwrap() > 0.0);
+    assert_eq!(find("First Home Guide")["deliverySummary"], Value::Null);
     assert_eq!(find("First Home Guide")["creativeSyncHealth"], Value::Null);
     assert_eq!(
         all["summary"]["healthSummary"],

@@ -1,5 +1,5 @@
 //! Summaries, exports and outcomes in the sandbox: they agree with each other.
-#![expect(clippy::unwrap_used, clippy::float_cmp, reason = "tests; amounts in cents are exact")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod sandbox_support;
 

@@ -93,6 +93,17 @@ async fn faults_come_evenly_and_in_the_form_of_who_sends_them() {
 }
 
 #[tokio::test]
+async fn an_ordered_limit_looks_like_a_real_one() {
+    let faults = vec!["429:1".parse().unwrap()];
+    let sandbox = started(Options { faults, ..Options::default() }).await;
+    let refused = post(&sandbox, 0, "/auth-check", json!({})).await;
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let body = json_of(refused).await;
+    assert_eq!(body["code"], "RATE_LIMIT_EXCEEDED");
+    assert!(body["resetTime"].is_string());
+}
+
+#[tokio::test]
 async fn the_latency_is_waited() {
     let latency = Duration::from_millis(120);
     let sandbox = started(Options { latency, ..Options::default() }).await;

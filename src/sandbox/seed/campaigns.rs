@@ -252,12 +252,12 @@ fn tactic(
     }
 }
 
-/// What a tactic delivered until yesterday, or until its campaign stopped.
+/// What a tactic delivered until today, or until its campaign stopped.
 fn delivered(tactic: &Tactic, plan: &Plan) -> Vec<crate::sandbox::objects::Delivery> {
     let Some((first, last)) = plan.flight.map(|(first, last)| (day(first).date(), day(last).date())) else {
         return Vec::new();
     };
-    let yesterday = Clock::new().now().plus_hours(-24).date();
+    let today = Clock::new().now().date();
     let stopped: Date = plan.stopped.map_or(last, |stopped| day(stopped).date());
-    delivery::spread(tactic, (first, last), stopped.min(yesterday), plan.pace)
+    delivery::spread(tactic, (first, last), stopped.min(today), plan.pace)
 }

@@ -5,7 +5,10 @@ use std::cmp::{Ordering, Reverse};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{super::percent, money};
+use super::{
+    super::{percent, reporting::delivery_summary},
+    money,
+};
 use crate::sandbox::{
     answers::{Answer, Outcome},
     clock::Moment,
@@ -145,6 +148,9 @@ fn compare(account: &Account, by: SortBy, a: &Campaign, b: &Campaign) -> Orderin
 /// A campaign with what lists add.
 fn listed(account: &Account, campaign: &Campaign) -> Value {
     let mut shown = campaign.shown(&account.creative_ids(&campaign.id));
+    if let Some(delivery) = delivery_summary(account, campaign) {
+        shown["deliverySummary"] = delivery;
+    }
     if let Some(health) = creative_health(account, campaign) {
         shown["creativeSyncHealth"] = health;
     }

@@ -6,10 +6,12 @@
 
 mod export;
 mod outcomes;
+mod pacing;
 mod summary;
 
 use serde::Deserialize;
 
+pub(super) use self::pacing::delivery_summary;
 use super::{Answer, Handler, Outcome};
 use crate::sandbox::clock::Moment;
 

@@ -3,10 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{super::cpm, moment};
+use super::{
+    super::cpm,
+    moment,
+    pacing::{Flight, Pacing, alerts},
+};
 use crate::sandbox::{
     answers::{Answer, Outcome},
-    clock::Moment,
     objects::{Campaign, Delivery, Tactic, delivery::units},
     store::{Account, Call},
 };
@@ -46,12 +49,6 @@ impl<'a> Delivered<'a> {
     fn of(&self, tactic: &Tactic) -> Delivered<'a> {
         Self::new(self.rows.iter().copied().filter(|row| row.tactic_id == tactic.id).collect())
     }
-}
-
-/// How far a flight has come, in whole days.
-struct Flight {
-    elapsed: f64,
-    remaining: f64,
 }
 
 pub(super) fn summary(call: &mut Call<'_>) -> Outcome {
@@ -105,83 +102,6 @@ fn delivered<'a>(account: &'a Account, campaign: &Campaign, range: &DateRange) -
     Ok(Delivered::new(
         rows.filter(|row| row.campaign_id == campaign.id && from <= row.date && row.date <= to).collect(),
     ))
-}
-
-impl Flight {
-    /// A flight without a start begins with the campaign; one without an end has 30 days left, as with the
-    /// provider.
-    fn of(campaign: &Campaign, now: Moment) -> Self {
-        let start = campaign.start_date.unwrap_or(campaign.created_at);
-        let days = |from: Moment, to: Moment| {
-            let passed = to.as_millisecond().saturating_sub(from.as_millisecond());
-            f64::from(i32::try_from(passed.max(0) / 86_400_000).unwrap_or(i32::MAX))
-                + if passed.max(0) % 86_400_000 > 0 { 1.0 } else { 0.0 }
-        };
-        match campaign.end_date {
-            Some(end) => {
-                let elapsed = days(start, now.min(end));
-                Self { elapsed, remaining: (days(start, end) - elapsed).max(0.0) }
-            }
-            None => Self { elapsed: days(start, now), remaining: 30.0 },
-        }
-    }
-
-    fn whole(&self) -> f64 {
-        (self.elapsed + self.remaining).max(1.0)
-    }
-
-    fn percent(&self) -> f64 {
-        (self.elapsed / self.whole() * 100.0).round()
-    }
-}
-
-/// How a campaign spends against its plan. It looks at the whole flight, whatever period was asked for.
-struct Pacing {
-    status: &'static str,
-    utilized: f64,
-    daily: f64,
-    target: f64,
-    projected: f64,
-}
-
-impl Pacing {
-    fn of(account: &Account, campaign: &Campaign, flight: &Flight) -> Self {
-        let (spend, total) = (units(account.spend_cents(&campaign.id)), units(campaign.budget.total));
-        let cents = |units: f64| (units * 100.0).round() / 100.0;
-        let daily = if flight.elapsed > 0.0 { spend / flight.elapsed } else { 0.0 };
-        let target = total / flight.whole();
-        let status = match daily / target.max(f64::EPSILON) {
-            _ if spend <= 0.0 => "on_track",
-            share if share > 1.15 => "over",
-            share if share < 0.85 => "under",
-            _ => "on_track",
-        };
-        Self {
-            status,
-            utilized: (spend / total.max(f64::EPSILON) * 100.0).round(),
-            daily: cents(daily),
-            target: cents(target),
-            projected: cents(daily * flight.whole()),
-        }
-    }
-
-    fn shown(&self) -> Value {
-        json!({
-            "status": self.status, "budgetUtilized": self.utilized, "actualDailySpend": self.daily,
-            "dailySpendTarget": self.target, "projectedFinalSpend": self.projected,
-        })
-    }
-}
-
-fn alerts(account: &Account, campaign: &Campaign, pacing: &Pacing) -> Vec<Value> {
-    if pacing.status == "on_track" || campaign.status != crate::sandbox::objects::campaign::Status::Active {
-        return Vec::new();
-    }
-    vec![json!({
-        "id": format!("alert_pacing_{}", campaign.id), "type": "pacing", "severity": "warning",
-        "message": format!("The campaign is {}-pacing", pacing.status), "actionRequired": true,
-        "timestamp": account.clock.now(),
-    })]
 }
 
 /// Those of the provider that follow from numbers, without its fixed examples.
