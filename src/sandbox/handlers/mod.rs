@@ -10,6 +10,7 @@ mod campaigns;
 mod creatives;
 mod media_products;
 mod metrics;
+mod outside;
 mod pmps;
 mod reporting;
 mod sales_agents;
