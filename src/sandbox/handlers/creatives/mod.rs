@@ -8,6 +8,8 @@ mod create;
 mod list;
 mod revise;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
