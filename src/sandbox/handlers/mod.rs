@@ -8,6 +8,7 @@ mod brand_standards;
 mod brand_stories;
 mod campaigns;
 mod creatives;
+mod guides;
 mod media_products;
 mod metrics;
 mod outside;
@@ -47,6 +48,20 @@ pub(crate) fn handler(tool: &str) -> Option<Handler> {
         webhooks::handler,
     ];
     tables.into_iter().find_map(|table| table(tool))
+}
+
+/// What a thousand impressions cost, in currency units with cents.
+fn cpm(spend_cents: u64, impressions: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact enough for a price with cents")]
+    let [cents, thousands] = [spend_cents as f64, impressions as f64 / 1000.0];
+    if thousands > 0.0 { (cents / thousands).round() / 100.0 } else { 0.0 }
+}
+
+/// A part of a whole in percent.
+fn percent(part: u64, whole: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact enough for a share")]
+    let [part, whole] = [part as f64, whole as f64];
+    if whole > 0.0 { part / whole * 100.0 } else { 0.0 }
 }
 
 /// Stands in the place of a handler that is not written yet.
