@@ -247,6 +247,37 @@ async fn are_sent_to_the_sellers_that_are_named() {
 }
 
 #[tokio::test]
+async fn those_that_run_at_the_start_are_deleted_once_they_are_taken_out() {
+    let api = Api::start().await;
+    let agents = api.data("brand-agent-list", json!({})).await;
+    let mut creatives = Vec::new();
+    for agent in agents["brandAgents"].as_array().unwrap() {
+        let listed = api.data("creative-list", json!({"buyerAgentId": agent["id"]})).await;
+        creatives.extend(listed["creatives"].as_array().unwrap().clone());
+    }
+    let runs =
+        |c: &&Value| c["campaignAssignments"].as_array().unwrap().iter().any(|a| a["isActive"] == true);
+    let creative = creatives.iter().find(runs).unwrap();
+    let which = json!({"creativeId": creative["creativeId"]});
+    let (status, refused) = api.post("creative-delete", which.clone()).await;
+    assert_eq!((status, &refused["error"]), (200, &json!("CREATIVE_ASSIGNED")));
+    for assigned in creative["campaignAssignments"].as_array().unwrap() {
+        let mut body = which.clone();
+        body["campaignId"] = assigned["campaignId"].clone();
+        api.data("creative-unassign", body.clone()).await;
+        body["buyerAgentId"] = creative["buyerAgentId"].clone();
+        api.data("creative-assign", body.clone()).await;
+        let got = api.data("creative-get", which.clone()).await;
+        assert_eq!(
+            got["creative"]["salesAgentSyncStatus"], creative["salesAgentSyncStatus"],
+            "still approved"
+        );
+        api.data("creative-unassign", body).await;
+    }
+    assert_eq!(api.data("creative-delete", which).await["impact"]["totalCampaignsAffected"], 0);
+}
+
+#[tokio::test]
 async fn of_another_customer_are_not_found() {
     let api = Api::start().await;
     let id = criticized(&api).await["creativeId"].clone();

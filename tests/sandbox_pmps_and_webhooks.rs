@@ -111,7 +111,7 @@ async fn webhooks_are_registered_and_their_secrets_kept() {
     assert_eq!(webhook["endpoint"]["authentication"], json!({"type": "bearer"}));
     assert_eq!(
         webhook["retryPolicy"],
-        json!({"maxRetries": 0, "backoffMultiplier": 2.0, "maxBackoffSeconds": 3600})
+        json!({"maxRetries": 0, "backoffMultiplier": 2, "maxBackoffSeconds": 3600})
     );
     assert_eq!(webhook["filters"], json!({"minSeverity": "warning"}));
     assert_eq!(data["metadata"]["subscriptionId"], webhook["id"]);

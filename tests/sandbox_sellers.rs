@@ -103,9 +103,9 @@ async fn products_are_found_by_what_they_are() {
     assert_eq!(all["agentResponses"].as_array().unwrap().len(), 2);
     let product = &all["products"][0];
     assert_eq!(product["deliveryType"], product["delivery_type"]);
-    assert_eq!(product["pricing"], json!({"model": "fixed_cpm", "fixed_cpm": 15.0}));
-    assert_eq!(product["basePricing"], json!({"model": "fixed_cpm", "fixedCpm": 15.0}));
-    assert_eq!(all["summary"]["priceRange"], json!({"minCpm": 8.0, "maxCpm": 25.0, "avgCpm": 15.0}));
+    assert_eq!(product["pricing"], json!({"model": "fixed_cpm", "fixed_cpm": 15}));
+    assert_eq!(product["basePricing"], json!({"model": "fixed_cpm", "fixedCpm": 15}));
+    assert_eq!(all["summary"]["priceRange"], json!({"minCpm": 8, "maxCpm": 25, "avgCpm": 15}));
 
     for (filter, count) in [
         (json!({"delivery_type": "guaranteed"}), 2),

@@ -64,11 +64,6 @@ fn percent(part: u64, whole: u64) -> f64 {
     if whole > 0.0 { part / whole * 100.0 } else { 0.0 }
 }
 
-/// Stands in the place of a handler that is not written yet.
-fn unwritten(_: &mut Call<'_>) -> Outcome {
-    Err(Answer::not_implemented("this operation"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

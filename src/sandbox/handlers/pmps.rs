@@ -233,9 +233,12 @@ fn seats(call: &mut Call<'_>) -> Outcome {
     let Seats { dsp, search_term } = call.input()?;
     let term = search_term.unwrap_or_default().to_lowercase();
     let names = ["Primary Trading Desk", "Premium Inventory Seat", "Programmatic Reserved"];
-    let seats: Vec<Value> = (1..)
-        .zip(names)
-        .filter(|(_, name)| name.to_lowercase().contains(&term))
+    let found: Vec<(u32, &str)> =
+        (1..).zip(names).filter(|(_, name)| name.to_lowercase().contains(&term)).collect();
+    let lines: Vec<String> =
+        found.iter().map(|(number, name)| format!("- **{name}** (seat_{})", 122 + number)).collect();
+    let seats: Vec<Value> = found
+        .iter()
         .map(|(number, name)| {
             json!({
                 "id": format!("seat_{number}"),
@@ -245,10 +248,8 @@ fn seats(call: &mut Call<'_>) -> Outcome {
             })
         })
         .collect();
-    let lines: Vec<String> =
-        seats.iter().map(|seat| format!("- **{}** ({})", seat["seatName"], seat["seatId"])).collect();
     Ok(Answer::done(
-        format!("**{} seat(s) of {dsp}**\n{}", seats.len(), lines.join("\n").replace('"', "")),
+        format!("**{} seat(s) of {dsp}**\n{}", seats.len(), lines.join("\n")),
         json!({"dsp": dsp, "count": seats.len(), "seats": seats}),
     ))
 }

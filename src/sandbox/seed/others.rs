@@ -1,11 +1,8 @@
-//! Signals, signals agents, deals, and a creative that waits for its revision, at the start.
+//! Signals, signals agents and deals at the start.
 
 use super::day;
 use crate::sandbox::{
-    clock::Moment,
     objects::{
-        Creative, Market,
-        creative::{Content, CreativeStatus, FormatRef, PublisherApproval, SyncStatus},
         pmps::{Deal, Pmp, PmpStatus},
         signals::{Cluster, Signal},
         signals_agents::{Activity, AgentStatus, SignalsAgent},
@@ -14,7 +11,7 @@ use crate::sandbox::{
 };
 
 /// Fills them in.
-pub(super) fn fill(account: &mut Account, market: &mut Market) {
+pub(super) fn fill(account: &mut Account) {
     let brand_agents: Vec<String> = account.brand_agents.iter().map(|agent| agent.id.clone()).collect();
     if let [north, lumen, ..] = &brand_agents[..] {
         signal(
@@ -34,7 +31,6 @@ pub(super) fn fill(account: &mut Account, market: &mut Market) {
         agent(account, north, "Trailhead Data", "https://trailhead-data.example/adcp", AgentStatus::Active);
         agent(account, lumen, "Bean Signals", "https://bean-signals.example/adcp", AgentStatus::Suspended);
         pmp(account, north);
-        creative(account, north, market);
     } else {
         signal(
             account,
@@ -116,58 +112,4 @@ fn pmp(account: &mut Account, brand_agent: &str) {
         created_at: created,
         updated_at: created,
     });
-}
-
-/// A creative whose changes the first seller wants, for `creative_revise` to have something to do.
-fn creative(account: &mut Account, brand_agent: &str, market: &Market) {
-    let Some(seller) = market.sales_agents.first() else { return };
-    let created = day("2026-06-08");
-    let content = Content {
-        html_snippet: Some("<a href=\"https://northwind.example\">Boots for every weather</a>".to_owned()),
-        ..Content::default()
-    };
-    let format = FormatRef { r#type: "adcp".to_owned(), format_id: "display_banner_728x90".to_owned() };
-    let id = account.ids.short("creative");
-    let customer = account.customer_id;
-    let new = Creative::new(
-        id,
-        "Boots leaderboard".to_owned(),
-        brand_agent.to_owned(),
-        customer,
-        format,
-        content,
-        created,
-    );
-    let (sync_status, approval) = changes_requested(&seller.id, &seller.name, created.plus_hours(24));
-    account.creatives.push(Creative {
-        status: CreativeStatus::Rejected,
-        creative_description: Some("Leaderboard for the autumn boots".to_owned()),
-        sales_agent_sync_status: vec![sync_status],
-        publisher_approvals: vec![approval],
-        ..new
-    });
-}
-
-fn changes_requested(seller_id: &str, seller_name: &str, at: Moment) -> (SyncStatus, PublisherApproval) {
-    let reason = Some("The advertiser cannot be recognized".to_owned());
-    let changes = vec!["Show the brand's name in the banner".to_owned()];
-    let status = SyncStatus {
-        sales_agent_id: seller_id.to_owned(),
-        sales_agent_name: seller_name.to_owned(),
-        status: "synced",
-        approval_status: Some("changes_requested"),
-        last_sync_attempt: Some(at),
-        rejection_reason: reason.clone(),
-        requested_changes: changes.clone(),
-    };
-    let approval = PublisherApproval {
-        publisher_id: seller_id.to_owned(),
-        publisher_name: seller_name.to_owned(),
-        approval_status: "changes_requested",
-        status: "synced",
-        rejection_reason: reason,
-        requested_changes: changes,
-        approved_at: None,
-    };
-    (status, approval)
 }

@@ -77,7 +77,11 @@ pub(super) fn put(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> 
         assigned_date,
     });
     let sellers = sync::sellers_of(account, campaign_id);
-    let sellers = sync::fitting(call.market, call.account.creative(creative_id)?, sellers);
+    let creative = call.account.creative(creative_id)?;
+    let mut sellers = sync::fitting(call.market, creative, sellers);
+    // Those who have it need not approve it again.
+    let synced = sync::synced_to(creative);
+    sellers.retain(|seller| !synced.contains(seller));
     sync::send(call.account, call.market, creative_id, &sellers)?;
     Ok(true)
 }

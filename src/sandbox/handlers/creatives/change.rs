@@ -51,7 +51,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
     sync::send(call.account, call.market, &creative_id, &resend)?;
     let creative = view(call.account, call.account.creative(&creative_id)?);
     Ok(Answer::done(
-        format!("🎨 **Creative updated**: {creative_id}, version {}", creative["version"]),
+        format!("🎨 **Creative updated**: {creative_id}, in a new version"),
         json!({
             "currentState": current_state(&creative),
             "updatedCreative": creative,

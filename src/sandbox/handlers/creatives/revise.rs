@@ -79,8 +79,11 @@ pub(super) fn revise(call: &mut Call<'_>) -> Outcome {
     creative.status = CreativeStatus::PendingReview;
     creative.changed(now);
     let auto_resync = auto_resync.unwrap_or(true);
+    // Publishers are known by their organisation, and reached through the one who sells for them.
+    let sellers = call.market.sales_agents.iter().filter(|seller| seller.organisation == publisher_id);
+    let sellers: Vec<String> = sellers.map(|seller| seller.id.clone()).collect();
     if auto_resync {
-        sync::send(call.account, call.market, &creative_id, std::slice::from_ref(&publisher_id))?;
+        sync::send(call.account, call.market, &creative_id, &sellers)?;
     }
     let creative = call.account.creative(&creative_id)?;
     let after = approval(creative, &publisher_id)?;
@@ -97,7 +100,7 @@ pub(super) fn revise(call: &mut Call<'_>) -> Outcome {
         json!({
             "creative": view(call.account, creative),
             "publisherApproval": after,
-            "resyncResults": if auto_resync { resync(creative, after) } else {
+            "resyncResults": if auto_resync { resync(creative, after, &sellers) } else {
                 json!({"attempted": false, "manualSyncRequired": true})
             },
             "revisionSummary": summary(&changes, &before),
@@ -134,9 +137,9 @@ fn summary(changes: &[String], before: &PublisherApproval) -> Value {
 }
 
 /// What came of sending it again.
-fn resync(creative: &Creative, after: &PublisherApproval) -> Value {
+fn resync(creative: &Creative, after: &PublisherApproval, sellers: &[String]) -> Value {
     let mut statuses = creative.sales_agent_sync_status.iter();
-    let status = statuses.find(|status| status.sales_agent_id == after.publisher_id);
+    let status = statuses.find(|status| sellers.contains(&status.sales_agent_id));
     let successful = status.is_some_and(|status| status.status == "synced");
     let mut result = json!({
         "publisherId": after.publisher_id,

@@ -236,9 +236,9 @@ fn note(creative: &mut Creative, seller: &SalesAgent, obstacle: Option<String>, 
         requested_changes: Vec::new(),
     });
     if fine {
-        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.id);
+        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organisation);
         creative.publisher_approvals.push(PublisherApproval {
-            publisher_id: seller.id.clone(),
+            publisher_id: seller.organisation.clone(),
             publisher_name: seller.name.clone(),
             approval_status: "pending",
             status: "synced",

@@ -17,11 +17,12 @@ use crate::sandbox::{
 
 const CUSTOMER: u32 = 12345;
 
-/// Puts two campaigns into the account: `running` is active and bought from Borealis, which sells video, and with
+/// Puts two campaigns into the account, and takes the tactics of the others away: `running` is active and bought from Borealis, which sells video, and with
 /// the first signal; `planned` is a draft. And two creatives: `film` and `banner`.
 fn prepare(call: &mut Call<'_>) -> Outcome {
     let now = call.account.clock.tick();
     let owner = call.account.brand_agents[0].id.clone();
+    call.account.tactics.clear();
     for (id, status) in [("running", Status::Active), ("planned", Status::Draft)] {
         call.account.campaigns.push(Campaign {
             id: id.to_owned(),

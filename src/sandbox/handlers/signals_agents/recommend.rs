@@ -102,17 +102,17 @@ pub(super) fn get_signals(call: &mut Call<'_>) -> Outcome {
         .filter(|agent| agent_ids.as_ref().is_none_or(|ids| ids.contains(&agent.id)))
         .cloned()
         .collect();
-    let mut groups = Vec::new();
+    let (mut groups, mut names) = (Vec::new(), Vec::new());
     for agent in &asked {
         let log = ask(account, agent, brief.as_deref());
         // One that does not answer is left out without a word and logged.
         if log.status == "success" {
             groups.push(group(agent, brief.as_deref()));
+            names.push(format!("- {}", agent.name));
         }
         account.signals_agents.activities.push(log);
     }
     let count = groups.len() * OFFERS.len();
-    let names: Vec<String> = groups.iter().map(|group| format!("- {}", group["agentName"])).collect();
     Ok(Answer::done(
         format!("**{count} recommended signal(s)** from {} agent(s)\n{}", groups.len(), names.join("\n")),
         json!({"brandAgentId": brand_agent_id, "recommendations": groups, "count": count}),
