@@ -11,6 +11,7 @@ mod creatives;
 mod guides;
 mod media_products;
 mod metrics;
+mod outside;
 mod pmps;
 mod reporting;
 mod sales_agents;
@@ -61,11 +62,6 @@ fn percent(part: u64, whole: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact enough for a share")]
     let [part, whole] = [part as f64, whole as f64];
     if whole > 0.0 { part / whole * 100.0 } else { 0.0 }
-}
-
-/// Stands in the place of a handler that is not written yet.
-fn unwritten(_: &mut Call<'_>) -> Outcome {
-    Err(Answer::not_implemented("this operation"))
 }
 
 #[cfg(test)]

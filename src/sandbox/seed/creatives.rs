@@ -52,7 +52,7 @@ fn banner<'a>(
         buyer_agent_id: owner.to_owned(),
         customer_id: account.customer_id,
         status: CreativeStatus::Active,
-        version: "1.0",
+        version: 1,
         assembly_method: AssemblyMethod::PreAssembled,
         format: FormatRef { r#type: "adcp".to_owned(), format_id: format.to_owned() },
         content: Content {
@@ -64,6 +64,7 @@ fn banner<'a>(
         creative_description: Some(format!("{name}, made up by the sandbox")),
         target_audience: None,
         external_id: None,
+        advertiser_domains: Vec::new(),
         created_by: "system",
         created_date: created,
         last_modified_by: "system",

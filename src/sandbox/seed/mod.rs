@@ -51,7 +51,7 @@ pub(crate) fn account(account: &mut Account, market: &mut Market) {
     brands::fill(account);
     creatives::fill(account, market);
     campaigns::fill(account, market);
-    others::fill(account, market);
+    others::fill(account);
 }
 
 /// Midnight of a day of the seeds.
