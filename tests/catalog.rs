@@ -1,5 +1,4 @@
 //! What clients see of the catalogue, and what it may cost them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{collections::BTreeSet, path::Path};
 

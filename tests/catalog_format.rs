@@ -1,5 +1,4 @@
 //! `tools/schema.json` describes the files of the catalogue to editors; it is made from the types that read them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, path::Path};
 

@@ -172,7 +172,7 @@ fn dotted(at: &Location, last: Option<&str>) -> String {
         match segment {
             LocationSegment::Property(name) => indexed.push(name.into_owned()),
             LocationSegment::Index(index) => match indexed.last_mut() {
-                Some(name) => name.push_str(&format!("[{index}]")),
+                Some(name) => *name = format!("{name}[{index}]"),
                 None => indexed.push(format!("[{index}]")),
             },
         }
@@ -225,7 +225,9 @@ fn unwrap_strings(value: &mut Value, schema: &Map<String, Value>) {
         }
         Value::Array(items) => {
             if let Some(Value::Object(item_schema)) = schema.get("items") {
-                items.iter_mut().for_each(|item| unwrap_strings(item, item_schema));
+                for item in items {
+                    unwrap_strings(item, item_schema);
+                }
             }
         }
         _ => {}

@@ -11,11 +11,11 @@ use super::tool::{Tool, Toolset};
 
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
-#[error("tool `{tool}`, field `{field}`: {problem}")]
+#[error("tool `{tool}`, field `{field}`: {rule}")]
 pub(crate) struct Problem {
     tool: String,
     field: String,
-    problem: String,
+    rule: String,
 }
 
 /// Clients put `mcp__scope3__` before a name and cut at 64 characters.
@@ -30,8 +30,8 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
     for tool in &file.tools {
-        let mut report = |field: &str, problem: String| {
-            problems.push(Problem { tool: tool.name.clone(), field: field.to_owned(), problem });
+        let mut report = |field: &str, rule: String| {
+            problems.push(Problem { tool: tool.name.clone(), field: field.to_owned(), rule });
         };
         if !seen.insert(&tool.name) {
             report("name", "stands twice in the file".to_owned());

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 /// A file of the catalogue: the tools of one theme.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the word of the files; the build script sees it as private")]
 pub struct Toolset {
     /// The name that `--toolsets` takes, equal to the file's.
     pub toolset: String,

@@ -184,7 +184,9 @@ impl<C: Clock + Clone> Limits<C> {
             match result {
                 Ok(seat) => taken.push(seat),
                 Err(full) => {
-                    taken.into_iter().for_each(|seat| self.seats.give_back(&seat));
+                    for seat in &taken {
+                        self.seats.give_back(seat);
+                    }
                     return Err(full);
                 }
             }
