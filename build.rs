@@ -17,7 +17,11 @@ mod catalog {
     pub(crate) mod check;
     pub(crate) mod tool;
 }
-use catalog::{check::check, tool::Toolset};
+use catalog::{
+    check::check,
+    tool::{Tool, Toolset},
+};
+use serde_json::{Map, Value};
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -36,7 +40,7 @@ fn main() -> ExitCode {
 fn embed() -> Result<(), Fault> {
     println!("cargo::rerun-if-changed=tools");
     println!("cargo::rerun-if-changed=build.rs");
-    let mut surfaces: Vec<(String, Vec<Toolset>)> = Vec::new();
+    let mut surfaces: Vec<(String, Vec<Toolset<String>>)> = Vec::new();
     let mut problems = Vec::new();
     let mut owners: HashMap<String, PathBuf> = HashMap::new();
     for folder in sorted(Path::new("tools"))?.into_iter().filter(|path| path.is_dir()) {
@@ -44,13 +48,18 @@ fn embed() -> Result<(), Fault> {
         let mut toolsets = Vec::new();
         for path in sorted(&folder)? {
             let shown = path.display();
-            let file: Toolset = match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
-                Ok(file) => file,
-                Err(error) => {
-                    problems.push(format!("{shown}: {error}"));
-                    continue;
-                }
-            };
+            let mut file: Toolset<Map<String, Value>> =
+                match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
+                    Ok(file) => file,
+                    Err(error) => {
+                        problems.push(format!("{shown}: {error}"));
+                        continue;
+                    }
+                };
+            file.tools
+                .iter_mut()
+                .filter(|tool| tool.input.is_empty())
+                .for_each(|tool| tool.input = no_arguments());
             if file.toolset != stem(&path) {
                 problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(&path)));
             }
@@ -67,7 +76,7 @@ fn embed() -> Result<(), Fault> {
                     ));
                 }
             }
-            toolsets.push(file);
+            toolsets.push(with_text(file)?);
         }
         surfaces.push((surface, toolsets));
     }
@@ -77,6 +86,46 @@ fn embed() -> Result<(), Fault> {
     let target = Path::new(&env::var("OUT_DIR")?).join("catalog.json");
     fs::write(target, serde_json::to_string(&surfaces)?)?;
     Ok(())
+}
+
+/// The schema of a tool that says nothing of its arguments.
+fn no_arguments() -> Map<String, Value> {
+    Map::from_iter([("type".to_owned(), "object".into()), ("properties".to_owned(), Map::new().into())])
+}
+
+/// The file with its schemas as text, which the program reads when it first needs one.
+fn with_text(file: Toolset<Map<String, Value>>) -> Result<Toolset<String>, Fault> {
+    let Toolset { toolset, description, tools } = file;
+    let with_text = |tool: Tool<Map<String, Value>>| -> Result<Tool<String>, Fault> {
+        let input = serde_json::to_string(&tool.input)?;
+        let Tool {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            limit,
+            default,
+            ..
+        } = tool;
+        Ok(Tool {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            limit,
+            default,
+            input,
+        })
+    };
+    Ok(Toolset { toolset, description, tools: tools.into_iter().map(with_text).collect::<Result<_, _>>()? })
 }
 
 /// The entries of a folder, so that every build embeds the same document.

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use super::tool::{Tool, Toolset};
 
+/// A schema as it stands in a file.
+type Input = Map<String, Value>;
+
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
 #[error("tool `{tool}`, field `{field}`: {rule}")]
@@ -26,7 +29,7 @@ const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
 /// All rules over one file. `local` tells that the file belongs to the surface the server answers by itself.
-pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
+pub(crate) fn check(file: &Toolset<Input>, local: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
     for tool in &file.tools {
@@ -41,7 +44,7 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     problems
 }
 
-fn check_tool(tool: &Tool, local: bool, report: &mut dyn FnMut(&str, String)) {
+fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if tool.name.is_empty() || tool.name.len() > LONGEST_NAME || !tool.name.chars().all(name_ok) {
         report("name", format!("1 to {LONGEST_NAME} characters of a-z, 0-9 and _ are wanted"));

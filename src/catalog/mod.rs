@@ -5,6 +5,7 @@
 
 mod arguments;
 mod present;
+mod schema;
 mod search;
 mod tool;
 
@@ -14,9 +15,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     arguments::Problem,
+    schema::Schema,
     search::search,
-    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit, Tool, Toolset},
+    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit},
 };
+
+/// A tool that an agent can call.
+pub type Tool = tool::Tool<Schema>;
+
+/// A file of the catalogue, with each schema kept as `Input`.
+pub type Toolset<Input = Schema> = tool::Toolset<Input>;
 
 /// Which of Scope3's APIs a tool belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
