@@ -5,27 +5,29 @@
 
 use std::sync::OnceLock;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// A JSON Schema as compact JSON text.
-#[derive(Debug, Default, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug)]
 pub struct Schema {
-    text: String,
+    text: &'static str,
     object: OnceLock<Map<String, Value>>,
 }
 
 impl Schema {
+    pub(super) fn new(text: &'static str) -> Self {
+        Self { text, object: OnceLock::new() }
+    }
+
     /// The schema. The build has checked it; one that cannot be read nevertheless accepts nothing.
     pub fn object(&self) -> &Map<String, Value> {
-        self.object.get_or_init(|| parse(&self.text))
+        self.object.get_or_init(|| parse(self.text))
     }
 
     /// A copy of the schema that is the caller's.
     #[must_use]
     pub fn to_object(&self) -> Map<String, Value> {
-        parse(&self.text)
+        parse(self.text)
     }
 
     /// How long it is, in bytes of compact JSON.
@@ -38,19 +40,13 @@ fn parse(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_else(|_| Map::from_iter([("not".to_owned(), json!({}))]))
 }
 
-impl From<String> for Schema {
-    fn from(text: String) -> Self {
-        Self { text, object: OnceLock::new() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_schema_that_cannot_be_read_accepts_nothing() {
-        for broken in [Schema::default(), Schema::from("{".to_owned()), Schema::from("[]".to_owned())] {
+        for broken in ["", "{", "[]"].map(Schema::new) {
             let schema = Value::Object(broken.object().clone());
             let validator = jsonschema::validator_for(&schema).unwrap();
             assert!(!validator.is_valid(&json!({})));

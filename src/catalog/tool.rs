@@ -59,6 +59,37 @@ pub struct Tool<Input> {
 }
 
 impl<Input> Tool<Input> {
+    /// The tool with its schema kept in something else, and the schema as it was kept before.
+    pub(crate) fn with_input<Other>(self, input: Other) -> (Tool<Other>, Input) {
+        let Self {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            limit,
+            default,
+            ..
+        } = self;
+        let tool = Tool {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            limit,
+            default,
+            input,
+        };
+        (tool, self.input)
+    }
+
     /// Whether calling twice does no more than calling once.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
