@@ -68,8 +68,8 @@ Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 def clean_env(**more: str) -> dict[str, str]:
-    """An environment without the settings of whoever runs the suite."""
-    return {"PATH": os.environ["PATH"], "RUST_LOG": "warn", **more}
+    """An environment without the settings of whoever runs the suite. By its TMPDIR the runner knows its processes."""
+    return {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir(), "RUST_LOG": "warn", **more}
 
 
 @asynccontextmanager
@@ -93,9 +93,9 @@ async def started(command: list[str], env: dict[str, str]) -> tuple[asyncio.subp
     process = await asyncio.create_subprocess_exec(*command, env=env, stderr=asyncio.subprocess.PIPE)
     while line := (await process.stderr.readline()).decode():
         print(line, end="", file=sys.stderr)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+        if found := re.search(r"listening on (http://[\d.:]+)", line):
             process.reader = asyncio.create_task(_pass_on(process.stderr))
-            return process, found[0]
+            return process, found[1]
     raise RuntimeError(f"{command} ended before it listened")
 
 

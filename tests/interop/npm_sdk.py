@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 import cases  # noqa: F401: registers the cases
-from harness import HERE, INSTALLED, RpcError, clean_env, run_cases
+from harness import HERE, INSTALLED, RpcError, by_hand, clean_env, run_cases, server
 
 VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 NODE_PACKAGES = INSTALLED / "npm" / "node_modules"
@@ -84,6 +84,19 @@ async def connect(endpoint, version):
             if driver.returncode is None:
                 driver.kill()
             reading.cancel()
+
+
+@by_hand("http")
+async def leaves_a_client_alone_after_an_error(transport, connect):
+    async with server(transport, "--sandbox") as at, connect(at) as client:
+        try:
+            await client.call("no_such_tool", {})
+        except RpcError:
+            pass
+        # The package takes a stream that ended without a result for broken off, if its events had ids, and asks for
+        # the rest of it after 3 s.
+        await asyncio.sleep(3.5)
+        assert not client.complaints, client.complaints
 
 
 if __name__ == "__main__":
