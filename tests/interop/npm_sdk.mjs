@@ -1,4 +1,5 @@
-// Drives the npm package @modelcontextprotocol/sdk for npm_sdk.py: a JSON request a line on stdin, answers on stdout.
+// Drives clients of the npm package @modelcontextprotocol/sdk for npm_sdk.py: a JSON request a line on stdin, answers
+// and what happens besides on stdout.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -12,61 +13,64 @@ const types = require('@modelcontextprotocol/sdk/types.js');
 
 const say = message => process.stdout.write(JSON.stringify(message) + '\n');
 
-let client, transport;
+const clients = new Map();
 
-function transportTo({ transport, command, env, url, headers }) {
+function transportTo({ transport, command, env, url, headers }, complain) {
     if (transport === 'stdio') {
         const [program, ...args] = command;
         return new StdioClientTransport({ command: program, args, env });
     }
+    const watchedFetch = (url, init) => {
+        // No stream breaks off here, so none has to be taken up again.
+        const from = new Headers(init?.headers).get('last-event-id');
+        if (from !== null) complain(`takes a stream up again from ${from}`);
+        return fetch(url, init);
+    };
     const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
     return new Transport(new URL(url), { requestInit: { headers }, fetch: watchedFetch });
 }
 
-// No stream breaks off here, so none has to be taken up again.
-function watchedFetch(url, init) {
-    const from = new Headers(init?.headers).get('last-event-id');
-    if (from !== null) say({ complaint: `takes a stream up again from ${from}` });
-    return fetch(url, init);
-}
-
-function complain(error) {
-    // The package handles a notification later than an answer that came with it, and then does not know it any more.
-    if (!String(error).includes('progress notification for an unknown token')) say({ complaint: String(error) });
-}
-
 const operations = {
-    async connect({ endpoint, version }) {
+    async connect({ client: number, endpoint, version }) {
+        const complain = complaint => {
+            // The package handles a notification later than an answer that came with it, and then does not know it.
+            if (!/progress notification for an unknown token/.test(complaint)) say({ client: number, complaint });
+        };
         // The package asks for its newest version, and takes what it is given.
         types.LATEST_PROTOCOL_VERSION = version;
-        client = new Client({ name: 'interop', version: '1' });
-        client.onerror = complain;
+        const transport = transportTo(endpoint, complain);
         let agreed;
-        transport = transportTo(endpoint);
         const { setProtocolVersion } = transport;
         transport.setProtocolVersion = value => {
             agreed = value;
             setProtocolVersion?.call(transport, value);
         };
+        const client = new Client({ name: 'interop', version: '1' });
+        client.onerror = error => complain(String(error));
         await client.connect(transport);
+        clients.set(number, client);
         return { server: client.getServerVersion(), instructions: client.getInstructions() ?? '', version: agreed };
     },
-    list: ({ cursor }) => client.listTools({ cursor: cursor ?? undefined }),
-    call({ name, arguments: given, abortAfter }, id) {
+    list({ client, cursor }) {
+        return clients.get(client).listTools({ cursor: cursor ?? undefined });
+    },
+    call({ id, client, name, arguments: given, abortAfter }) {
         const signal = abortAfter && AbortSignal.timeout(abortAfter);
         const onprogress = progress => say({ id, progress });
-        return client.callTool({ name, arguments: given }, undefined, { onprogress, signal });
+        return clients.get(client).callTool({ name, arguments: given }, undefined, { onprogress, signal });
     },
-    async close() {
-        await transport.terminateSession?.();
+    async close({ client: number }) {
+        const client = clients.get(number);
+        await client.transport.terminateSession?.();
         await client.close();
     },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
-    const { id, operation, ...parameters } = JSON.parse(line);
+    const request = JSON.parse(line);
+    const { id, operation } = request;
     Promise.resolve()
-        .then(() => operations[operation](parameters, id))
+        .then(() => operations[operation](request))
         .then(result => say({ id, result: result ?? null }))
         .catch(error => say({ id, error: { code: error.code ?? null, message: String(error) } }));
 }

@@ -15,36 +15,49 @@ VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 NODE_PACKAGES = INSTALLED / "npm" / "node_modules"
 
 
-class NpmSdk:
+class Driver:
+    """The process of npm_sdk.mjs. One serves all cases, since starting Node takes longer than most of them."""
+
     def __init__(self, process):
         self.process = process
-        self.ids = itertools.count(1)
+        self.numbers = itertools.count(1)
         self.waiting = {}
-        self.complaints = []
+        self.clients = {}
+        self.reading = asyncio.create_task(self.read())
 
     async def read(self):
         while line := await self.process.stdout.readline():
             message = json.loads(line)
             if "complaint" in message:
-                self.complaints.append(message["complaint"])
+                self.clients[message["client"]].complaints.append(message["complaint"])
                 continue
             answer, on_progress = self.waiting[message["id"]]
-            if "progress" in message:
-                if on_progress:
-                    on_progress(message["progress"])
-            elif not answer.done():
+            if "progress" not in message:
                 answer.set_result(message)
+            elif on_progress:
+                on_progress(message["progress"])
 
     async def ask(self, operation, on_progress=None, **parameters):
-        id = next(self.ids)
+        id = next(self.numbers)
         answer = asyncio.get_running_loop().create_future()
         self.waiting[id] = answer, on_progress
         request = {"id": id, "operation": operation, **parameters}
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        message = await answer
+        message = await asyncio.shield(answer)
         if "error" in message:
             raise RpcError(**message["error"])
         return message["result"]
+
+
+class NpmSdk:
+    def __init__(self, driver):
+        self.driver = driver
+        self.number = next(driver.numbers)
+        driver.clients[self.number] = self
+        self.complaints = []
+
+    async def ask(self, operation, on_progress=None, **parameters):
+        return await self.driver.ask(operation, on_progress, client=self.number, **parameters)
 
     async def start(self, endpoint, version):
         hello = await self.ask("connect", endpoint=asdict(endpoint), version=version)
@@ -65,27 +78,6 @@ class NpmSdk:
         raise AssertionError("the call was answered")
 
 
-@asynccontextmanager
-async def connect(endpoint, version):
-    command = [NODE_PACKAGES / ".bin" / "node", HERE / "npm_sdk.mjs", NODE_PACKAGES]
-    # A page of tools is one line, far longer than the stream's own limit.
-    driver = await asyncio.create_subprocess_exec(*command, env=clean_env(), stdin=PIPE, stdout=PIPE, limit=2**24)
-    client = NpmSdk(driver)
-    reading = asyncio.create_task(client.read())
-    try:
-        await client.start(endpoint, version)
-        yield client
-        await client.ask("close")
-    finally:
-        driver.stdin.close()
-        try:
-            await asyncio.wait_for(driver.wait(), 5)
-        finally:
-            if driver.returncode is None:
-                driver.kill()
-            reading.cancel()
-
-
 @by_hand("http")
 async def leaves_a_client_alone_after_an_error(transport, connect):
     async with server(transport, "--sandbox") as at, connect(at) as client:
@@ -99,5 +91,28 @@ async def leaves_a_client_alone_after_an_error(transport, connect):
         assert not client.complaints, client.complaints
 
 
+def connects_with(driver):
+    @asynccontextmanager
+    async def connect(endpoint, version):
+        client = NpmSdk(driver)
+        await client.start(endpoint, version)
+        try:
+            yield client
+        finally:
+            async with asyncio.timeout(5):
+                await client.ask("close")
+
+    return connect
+
+
+async def main():
+    command = [NODE_PACKAGES / ".bin" / "node", HERE / "npm_sdk.mjs", NODE_PACKAGES]
+    # A page of tools is one line, far longer than the stream's own limit.
+    process = await asyncio.create_subprocess_exec(*command, env=clean_env(), stdin=PIPE, stdout=PIPE, limit=2**24)
+    good = await run_cases(connects_with(Driver(process)), VERSIONS)
+    process.stdin.close()
+    return await process.wait() == 0 and good
+
+
 if __name__ == "__main__":
-    sys.exit(not asyncio.run(run_cases(connect, VERSIONS)))
+    sys.exit(not asyncio.run(main()))

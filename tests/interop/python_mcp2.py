@@ -4,12 +4,12 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager
 
-import httpx2
 import mcp.client.session
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import DiscoverResult
 
 import cases  # noqa: F401: registers the cases
@@ -65,13 +65,20 @@ async def answered(work):
         raise RpcError(error.code, error.message) from error
 
 
+@asynccontextmanager
+async def streamable_http(at):
+    async with create_mcp_http_client(headers=at.headers) as http:
+        async with streamable_http_client(at.url, http_client=http) as streams:
+            yield streams
+
+
 def transport_to(at):
     if at.transport == "stdio":
         program, *args = at.command
         return stdio_client(StdioServerParameters(command=program, args=args, env=at.env))
     if at.transport == "sse":
         return sse_client(at.url, headers=at.headers)
-    return streamable_http_client(at.url, http_client=httpx2.AsyncClient(headers=at.headers))
+    return streamable_http(at)
 
 
 @asynccontextmanager
