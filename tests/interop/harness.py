@@ -152,9 +152,9 @@ def by_hand(*transports: str, name: str = ""):
 
 
 async def run_cases(connect: Connect, versions: list[str]) -> bool:
-    """Runs every case over the transport that the command line names, in every protocol version, each on a fresh
+    """Runs every case over the transport that the command line ends with, in every protocol version, each on a fresh
     server."""
-    transport = sys.argv[1]
+    transport = sys.argv[-1]
     good = True
     for version in versions:
         for each in CASES:

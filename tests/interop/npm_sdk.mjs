@@ -3,13 +3,14 @@
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-// The package is installed elsewhere, so it is loaded from there; as CommonJS, since its newest version is set below.
-const require = createRequire(process.argv[2]);
-const { Client } = require('@modelcontextprotocol/sdk/client/index.js');
-const { SSEClientTransport } = require('@modelcontextprotocol/sdk/client/sse.js');
-const { StdioClientTransport } = require('@modelcontextprotocol/sdk/client/stdio.js');
-const { StreamableHTTPClientTransport } = require('@modelcontextprotocol/sdk/client/streamableHttp.js');
-const types = require('@modelcontextprotocol/sdk/types.js');
+const [installed, sdk] = process.argv.slice(2);
+// As CommonJS, since it is not installed here, and since its newest version is set below.
+const require = createRequire(installed);
+const { Client } = require(`${sdk}/client/index.js`);
+const { SSEClientTransport } = require(`${sdk}/client/sse.js`);
+const { StdioClientTransport } = require(`${sdk}/client/stdio.js`);
+const { StreamableHTTPClientTransport } = require(`${sdk}/client/streamableHttp.js`);
+const types = require(`${sdk}/types.js`);
 
 const say = message => process.stdout.write(JSON.stringify(message) + '\n');
 

@@ -1,4 +1,5 @@
-"""The npm package @modelcontextprotocol/sdk 1.x as a client, driven through npm_sdk.mjs."""
+"""The npm package @modelcontextprotocol/sdk 1.x as a client, driven through npm_sdk.mjs: the newest, and one that is as
+old as those that many programs still have in them."""
 
 import asyncio
 import itertools
@@ -11,7 +12,10 @@ from dataclasses import asdict
 import cases  # noqa: F401: registers the cases
 from harness import HERE, INSTALLED, RpcError, by_hand, clean_env, run_cases, server
 
-VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+VERSIONS = {
+    "@modelcontextprotocol/sdk": ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"],
+    "sdk-1.20": ["2024-11-05", "2025-03-26", "2025-06-18"],
+}
 NODE_PACKAGES = INSTALLED / "npm" / "node_modules"
 
 
@@ -105,14 +109,14 @@ def connects_with(driver):
     return connect
 
 
-async def main():
-    command = [NODE_PACKAGES / ".bin" / "node", HERE / "npm_sdk.mjs", NODE_PACKAGES]
+async def main(sdk):
+    command = [NODE_PACKAGES / ".bin" / "node", HERE / "npm_sdk.mjs", NODE_PACKAGES, sdk]
     # A page of tools is one line, far longer than the stream's own limit.
     process = await asyncio.create_subprocess_exec(*command, env=clean_env(), stdin=PIPE, stdout=PIPE, limit=2**24)
-    good = await run_cases(connects_with(Driver(process)), VERSIONS)
+    good = await run_cases(connects_with(Driver(process)), VERSIONS[sdk])
     process.stdin.close()
     return await process.wait() == 0 and good
 
 
 if __name__ == "__main__":
-    sys.exit(not asyncio.run(main()))
+    sys.exit(not asyncio.run(main(sys.argv[1])))

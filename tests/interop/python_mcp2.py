@@ -96,4 +96,4 @@ async def connect(at, version):
 
 if __name__ == "__main__":
     # Legacy HTTP+SSE is older than 2026-07-28, which has no form for it.
-    sys.exit(not asyncio.run(run_cases(connect, HANDSHAKE if sys.argv[1] == "sse" else VERSIONS)))
+    sys.exit(not asyncio.run(run_cases(connect, HANDSHAKE if sys.argv[-1] == "sse" else VERSIONS)))
