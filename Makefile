@@ -1,7 +1,7 @@
 # `make test` is all that must pass; the other targets are its parts.
 
 CARGO ?= cargo
-export SCOPE3_MCP_BIN ?= target/debug/scope3-mcp
+export INTEROP_BINARY ?= target/debug/scope3-mcp
 
 .PHONY: test lint unit interop image bench deny generated
 

@@ -258,10 +258,10 @@ async fn sleep(started: Instant, wait: Duration, on_wait: &(dyn Fn(Waiting) + Se
     let until = Instant::now() + wait;
     loop {
         let rest = until.saturating_duration_since(Instant::now());
-        on_wait(Waiting { waited: started.elapsed(), total: started.elapsed() + rest });
         if rest.is_zero() {
             return;
         }
+        on_wait(Waiting { waited: started.elapsed(), total: started.elapsed() + rest });
         tokio::time::sleep(rest.min(TICK)).await;
     }
 }

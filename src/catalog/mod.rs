@@ -138,7 +138,7 @@ impl Catalog {
 /// The candidate that is spelt most like `word`, if any comes close.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this similarity a suggestion confuses more than it helps.
-    const CLOSE: f64 = 0.7;
+    const CLOSE: f64 = 0.85;
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let word = plain(word);
     candidates

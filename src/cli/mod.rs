@@ -90,10 +90,9 @@ enum Stop {
 fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
     let command = Cli::command();
     let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
-    config::check_environment(&command).map_err(usage)?;
     let arguments = config::with_file(&command, arguments).map_err(usage)?;
-    let matches = command.try_get_matches_from(arguments);
-    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    let matches = command.clone().try_get_matches_from(arguments);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let text = error.render().to_string();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Asked(text),
@@ -102,7 +101,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
             }
             _ => Stop::Usage(one_line(&text)),
         }
-    })
+    })?;
+    // After the parse, so that help and the version come whatever the environment holds.
+    config::check_environment(&command).map_err(usage)?;
+    Ok(cli)
 }
 
 /// The part of a parser's message that says what is wrong and what is allowed.

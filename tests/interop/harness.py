@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 HERE = Path(__file__).parent
 INSTALLED = HERE.parent.parent / "target" / "interop"
-SERVER = os.environ["SCOPE3_MCP_BIN"]
+SERVER = os.environ["INTEROP_BINARY"]
 CASE_SECONDS = 20
 
 Json = dict[str, Any]
