@@ -8,9 +8,9 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-/// Crates that would log arguments, headers or URLs below `info`. No level that an operator asks for opens them.
+/// Crates that would log arguments, headers or URLs below `info`; rmcp logs session ids there. No level that an operator asks for opens them.
 const QUIET: [&str; 6] =
-    ["rmcp=info", "hyper=info", "hyper_util=info", "h2=info", "reqwest=info", "rustls=info"];
+    ["rmcp=warn", "hyper=info", "hyper_util=info", "h2=info", "reqwest=info", "rustls=info"];
 
 /// Starts the log. A second start in the same process changes nothing.
 pub fn start(format: LogFormat) {
