@@ -119,7 +119,13 @@ pub struct Settings {
     pub max_sessions: NonZeroU32,
 
     /// The most sessions of each key that callers bring
-    #[arg(long, env = "SCOPE3_MAX_SESSIONS_PER_KEY", global = true, value_name = "NUMBER", default_value = "100")]
+    #[arg(
+        long,
+        env = "SCOPE3_MAX_SESSIONS_PER_KEY",
+        global = true,
+        value_name = "NUMBER",
+        default_value = "100"
+    )]
     pub max_sessions_per_key: NonZeroU32,
 
     /// How long a session over http is kept that has neither a call nor an open stream

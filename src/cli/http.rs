@@ -26,7 +26,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let bind = settings.bind.unwrap_or(DEFAULT);
     let choice = choose(settings, bind.ip())?;
-    let (hosts, origins) = (list("--allow-host", &settings.allow_host)?, list("--allow-origin", &settings.allow_origin)?);
+    let (hosts, origins) =
+        (list("--allow-host", &settings.allow_host)?, list("--allow-origin", &settings.allow_origin)?);
     let (auth, made) = auth(settings, choice)?;
     let app = App::start(settings).await?;
     let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
@@ -38,8 +39,12 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         sessions_per_key: settings.max_sessions_per_key.get() as usize,
         idle: settings.session_idle,
     };
-    let options =
-        Options { auth, hosts, caps, calls: settings.max_calls.get(), deadlines: Deadlines::default() };
+    let metrics_token = match &auth {
+        Auth::Token(token) => Some(token.clone()),
+        Auth::Key | Auth::None => settings.mcp_token().as_ref().map(Token::new),
+    };
+    let (calls, deadlines) = (settings.max_calls.get(), Deadlines::default());
+    let options = Options { auth, metrics_token, hosts, caps, calls, deadlines };
     http::serve(listener, &app, options, stop).await?;
     Ok(())
 }
@@ -89,7 +94,9 @@ fn tell(url: &str, bound: SocketAddr, choice: AuthChoice, made: Option<&SecretSt
         let header = format!("Bearer {}", token.expose_secret());
         let server = json!({ "type": "http", "url": url, "headers": { "Authorization": header } });
         let client = json!({ "mcpServers": { "scope3": server } });
-        text += &format!("no SCOPE3_MCP_TOKEN is set, so this token holds until the server ends. For clients:\n{client:#}\n");
+        text += &format!(
+            "no SCOPE3_MCP_TOKEN is set, so this token holds until the server ends. For clients:\n{client:#}\n"
+        );
     }
     // Where nobody listens to standard error, nobody is told.
     let _written = std::io::stderr().write_all(text.as_bytes());
@@ -106,6 +113,7 @@ fn url(host: Option<&Host>, bound: SocketAddr) -> String {
 }
 
 fn list<T: FromStr<Err: Display>>(flag: &str, entries: &[String]) -> Result<Vec<T>, CommandError> {
-    let parse = |entry: &String| entry.parse().map_err(|error| CommandError::Usage(format!("{flag}: {error}")));
+    let parse =
+        |entry: &String| entry.parse().map_err(|error| CommandError::Usage(format!("{flag}: {error}")));
     entries.iter().filter(|entry| !entry.trim().is_empty()).map(parse).collect()
 }

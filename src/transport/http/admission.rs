@@ -1,6 +1,9 @@
 //! Who may come in, and with whose keys.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
 
 use axum::{
     extract::{Request, State},
@@ -14,7 +17,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::refusal::Refusal;
+use super::{metrics::Keys, refusal::Refusal};
 use crate::credentials::{ApiKey, Fingerprint, KeyRing};
 
 /// The header that brings a key. No proxy gives it a meaning of its own.
@@ -42,8 +45,13 @@ impl Token {
         Self(digest(text.expose_secret().trim().as_bytes()))
     }
 
-    fn is(&self, sent: &[u8]) -> bool {
-        self.0.ct_eq(&digest(sent)).into()
+    /// Lets those in who send it.
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match bearer(headers)? {
+            Some(sent) if self.0.ct_eq(&digest(sent.as_bytes())).into() => Ok(()),
+            Some(_) => Err(unauthorized("AUTH_INVALID_TOKEN", "the token is not this server's", TOKEN)),
+            None => Err(unauthorized("AUTH_MISSING", "this server asks for a token", TOKEN)),
+        }
     }
 }
 
@@ -87,6 +95,15 @@ pub(super) fn keys_of(message: &Extensions) -> Option<Arc<KeyRing>> {
     message.get::<Parts>()?.extensions.get::<Caller>()?.keys.clone()
 }
 
+/// The trace context that a request's header names, if it has the W3C's form.
+pub(super) fn traceparent_of(message: &Extensions) -> Option<HeaderValue> {
+    let sent = message.get::<Parts>()?.headers.get("traceparent")?;
+    let parts: Vec<&[u8]> = sent.as_bytes().split(|byte| *byte == b'-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let hex = |part: &&[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (lengths == [2, 32, 16, 2] && parts.iter().all(hex)).then(|| sent.clone())
+}
+
 impl Auth {
     /// Who a request comes from.
     fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
@@ -95,11 +112,10 @@ impl Auth {
                 let key = key(headers)?;
                 Ok(Caller { owner: Owner::Key(key.fingerprint()), keys: Some(Arc::new(KeyRing::of(key))) })
             }
-            Self::Token(token) => match bearer(headers)? {
-                Some(sent) if token.is(sent.as_bytes()) => Ok(Caller { owner: Owner::All, keys: None }),
-                Some(_) => Err(unauthorized("AUTH_INVALID_TOKEN", "the token is not this server's", TOKEN)),
-                None => Err(unauthorized("AUTH_MISSING", "this server asks for a token", TOKEN)),
-            },
+            Self::Token(token) => {
+                token.admit(headers)?;
+                Ok(Caller { owner: Owner::All, keys: None })
+            }
             Self::None => Ok(Caller { owner: Owner::All, keys: None }),
         }
     }
@@ -107,7 +123,8 @@ impl Auth {
 
 const KEY: &str = "Send your Scope3 API key with each request: `x-scope3-api-key: scope3_…` or \
                    `Authorization: Bearer scope3_…`. This server never uses another key for you.";
-const TOKEN: &str = "Send `Authorization: Bearer <token>`, with the token that this server's operator gave you.";
+const TOKEN: &str =
+    "Send `Authorization: Bearer <token>`, with the token that this server's operator gave you.";
 
 fn unauthorized(code: &str, message: &'static str, hint: &str) -> Refusal {
     let challenge = if code == "AUTH_MISSING" {
@@ -131,7 +148,8 @@ fn key(headers: &HeaderMap) -> Result<ApiKey, Refusal> {
         }
         (own, bearer) => own.or(bearer),
     };
-    let sent = sent.ok_or_else(|| unauthorized("AUTH_MISSING", "this server asks for a Scope3 API key", KEY))?;
+    let sent =
+        sent.ok_or_else(|| unauthorized("AUTH_MISSING", "this server asks for a Scope3 API key", KEY))?;
     ApiKey::parse(&sent.into())
         .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "what was sent is no Scope3 API key", KEY))
 }
@@ -153,11 +171,36 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Ref
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
+/// What admission needs.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    pub(super) auth: Auth,
+    /// The keys that come in are remembered here.
+    pub(super) keys: Arc<Keys>,
+}
+
+/// Somebody may believe that calls are made with the key they send.
+fn tell_once() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            "a client sends a Scope3 key; it is not used, since only --auth key lets clients bring one"
+        );
+    });
+}
+
 /// Lets a request through if it may come in, and tells those behind who it is. The answer tells the access log.
-pub(super) async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
+pub(super) async fn check(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
+    let Admission { auth, keys } = admission;
+    if !matches!(auth, Auth::Key) && request.headers().contains_key(KEY_HEADER) {
+        tell_once();
+    }
     match auth.admit(request.headers()) {
         Ok(caller) => {
             let owner = caller.owner;
+            if let Owner::Key(key) = owner {
+                keys.used(key);
+            }
             // Nobody behind this needs them, and what is not there cannot be logged.
             request.headers_mut().remove(KEY_HEADER);
             request.headers_mut().remove(header::AUTHORIZATION);
@@ -214,7 +257,9 @@ mod tests {
     fn a_token_is_compared_whole() {
         let auth = Auth::Token(Token::new(&"secret-token".into()));
         assert_eq!(admit(&auth, &[("authorization", "Bearer secret-token")]), Ok(Owner::All));
-        for bad in ["Bearer secret-toke", "Bearer secret-tokenx", "Bearer", "Basic secret-token", "secret-token"] {
+        for bad in
+            ["Bearer secret-toke", "Bearer secret-tokenx", "Bearer", "Basic secret-token", "secret-token"]
+        {
             assert_eq!(admit(&auth, &[("authorization", bad)]), Err(StatusCode::UNAUTHORIZED), "{bad}");
         }
         assert_eq!(admit(&auth, &[]), Err(StatusCode::UNAUTHORIZED));

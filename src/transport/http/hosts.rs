@@ -176,7 +176,8 @@ impl Hosts {
             _ => false,
         };
         if !origin_is_right {
-            let how = "pages of this Origin may not talk to this server; its operator adds it by --allow-origin";
+            let how =
+                "pages of this Origin may not talk to this server; its operator adds it by --allow-origin";
             return Err(Refusal::new(StatusCode::FORBIDDEN, how));
         }
         Ok(())
@@ -218,12 +219,22 @@ mod tests {
         for good in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080"] {
             assert!(hosts.allows_host(good), "{good}");
         }
-        let bad = ["evil.example:8080", "localhost:80", "localhost", "127.0.0.1:8081", "localhost.evil.example:8080"];
-        for bad in bad.into_iter().chain(["me@localhost:8080", "localhost:8080@evil", "", "localhost:", ":8080"]) {
+        let bad = [
+            "evil.example:8080",
+            "localhost:80",
+            "localhost",
+            "127.0.0.1:8081",
+            "localhost.evil.example:8080",
+        ];
+        for bad in
+            bad.into_iter().chain(["me@localhost:8080", "localhost:8080@evil", "", "localhost:", ":8080"])
+        {
             assert!(!hosts.allows_host(bad), "{bad}");
         }
         assert!(hosts.allows_origin(&page("http://localhost:8080")));
-        for bad in ["null", "http://localhost:3000", "http://localhost", "https://localhost:8080", "http://evil"] {
+        for bad in
+            ["null", "http://localhost:3000", "http://localhost", "https://localhost:8080", "http://evil"]
+        {
             assert!(!hosts.allows_origin(&page(bad)), "{bad}");
         }
     }
@@ -243,7 +254,10 @@ mod tests {
     fn an_origin_is_a_scheme_a_host_and_a_port() {
         let hosts = hosts(&[], &["https://app.example.com", "http://localhost:*", "http://127.0.0.1:6274"]);
         assert!(hosts.allows_origin(&page("https://app.example.com")));
-        assert!(hosts.allows_origin(&page("http://localhost:1")) && hosts.allows_origin(&page("http://127.0.0.1:6274")));
+        assert!(
+            hosts.allows_origin(&page("http://localhost:1"))
+                && hosts.allows_origin(&page("http://127.0.0.1:6274"))
+        );
         let bad = ["http://app.example.com", "https://app.example.com:8443", "http://127.0.0.1:6275", "null"];
         for bad in bad.into_iter().chain(["https://app.example.com/path", "https://me@app.example.com"]) {
             assert!(!hosts.allows_origin(&page(bad)), "{bad}");

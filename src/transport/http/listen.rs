@@ -108,12 +108,8 @@ fn connect(
     deadlines: Deadlines,
 ) -> http1::Connection<
     TokioIo<Guarded>,
-    impl hyper::service::Service<
-        http::Request<Incoming>,
-        Response = Response,
-        Error = Infallible,
-        Future: Send,
-    > + use<>,
+    impl hyper::service::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + use<>,
 > {
     // Answers are written in parts; without this the last part waits for the client's word about those before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -159,7 +155,11 @@ struct Guarded {
 }
 
 impl AsyncRead for Guarded {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.progress.head_is_read.swap(false, Ordering::Relaxed) {
             self.reading_head = false;
         }

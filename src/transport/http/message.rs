@@ -55,8 +55,20 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, within: Duration) -> R
     let text = text.unwrap_or_else(|_| {
         Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time"))
     })?;
-    let (kind, id) = check(&text)?;
-    Ok(Message { text, kind, id })
+    check(text)
+}
+
+/// A message that this server's model of the protocol cannot read.
+pub(super) fn unreadable(id: Value) -> Refusal {
+    Refusal::malformed(INVALID_REQUEST, "not a message of the Model Context Protocol").with_id(id)
+}
+
+/// Whether a client takes in a stream of events.
+pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
+    let sent = headers.get_all(header::ACCEPT).iter().filter_map(|sent| sent.to_str().ok());
+    let mut types =
+        sent.flat_map(|sent| sent.split(',')).filter_map(|range| range.split(';').next()).map(str::trim);
+    types.any(|range| matches!(range, "text/event-stream" | "text/*" | "*/*"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -85,14 +97,15 @@ async fn collect(mut body: Body) -> Result<Bytes, Refusal> {
     Ok(text.freeze())
 }
 
-/// What a text is for, with the id to answer to.
-fn check(text: &[u8]) -> Result<(Kind, Value), Refusal> {
+/// Tells what a text is for, if it is a message.
+pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
     if text.trim_ascii_start().first() == Some(&b'[') {
-        serde_json::from_slice::<Unique>(text).map_err(|error| refuse(&error))?;
-        return Ok((Kind::Batch, Value::Null));
+        serde_json::from_slice::<Unique>(&text).map_err(|error| refuse(&error))?;
+        return Ok(Message { text, kind: Kind::Batch, id: Value::Null });
     }
-    let envelope: Envelope = serde_json::from_slice(text).map_err(|error| refuse(&error))?;
-    let invalid = |why| Err(Refusal::malformed(INVALID_REQUEST, why).with_id(envelope.id.clone().unwrap_or_default()));
+    let envelope: Envelope = serde_json::from_slice(&text).map_err(|error| refuse(&error))?;
+    let invalid =
+        |why| Err(Refusal::malformed(INVALID_REQUEST, why).with_id(envelope.id.clone().unwrap_or_default()));
     if envelope.version.as_deref() != Some("2.0") {
         return invalid("not a JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\"");
     }
@@ -104,13 +117,17 @@ fn check(text: &[u8]) -> Result<(Kind, Value), Refusal> {
     }
     let kind = match (&envelope.method, envelope.answers) {
         (Some(method), 0) if envelope.id.is_some() => {
-            if method == "initialize" { Kind::Initialize } else { Kind::Request }
+            if method == "initialize" {
+                Kind::Initialize
+            } else {
+                Kind::Request
+            }
         }
         (Some(_), 0) => Kind::Other,
         (None, 1) => Kind::Other,
         _ => return invalid("not a JSON-RPC message: one of `method`, `result` and `error` is wanted"),
     };
-    Ok((kind, envelope.id.unwrap_or_default()))
+    Ok(Message { text, kind, id: envelope.id.unwrap_or_default() })
 }
 
 fn refuse(error: &serde_json::Error) -> Refusal {
@@ -259,7 +276,7 @@ mod tests {
     use super::*;
 
     fn kind(text: &str) -> Option<Kind> {
-        check(text.as_bytes()).ok().map(|(kind, _)| kind)
+        check(Bytes::copy_from_slice(text.as_bytes())).ok().map(|message| message.kind)
     }
 
     #[test]
@@ -303,7 +320,11 @@ mod tests {
         for text in bad {
             assert_eq!(kind(text), None, "{text}");
         }
-        let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{}1{}}}"#,
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
         assert_eq!(kind(&deep), None);
     }
 }

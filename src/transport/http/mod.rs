@@ -4,12 +4,17 @@
 //! from a page that may talk to it), `admission` (who sent it), `message` (is it a message at all), and `calls` (is
 //! there room for one more). Behind that stand `streamable` and `legacy`, which share the table of `sessions`.
 
+mod access;
 mod admission;
+mod batch;
 mod bodies;
 mod calls;
+mod health;
 mod hosts;
+mod legacy;
 mod listen;
 mod message;
+mod metrics;
 mod random;
 mod refusal;
 mod sessions;
@@ -17,19 +22,27 @@ mod streamable;
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, middleware::from_fn_with_state, routing::any};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{any, get, post},
+};
+use http::{HeaderName, Method, StatusCode, header};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use self::{admission::Admission, calls::Calls, sessions::Sessions};
 pub use self::{
     admission::{Auth, Token},
     hosts::{EntryError, Host, Hosts, Origin},
     random::token,
     sessions::Caps,
 };
-use self::{calls::Calls, sessions::Sessions};
 use crate::{
     app::App,
+    credentials::KeyRing,
+    gateway::Gateway,
     mcp::{Keys, Server},
 };
 
@@ -71,6 +84,8 @@ impl Default for Deadlines {
 pub struct Options {
     /// Who may come in.
     pub auth: Auth,
+    /// What must be sent to read `/metrics`; without it they answer this machine alone.
+    pub metrics_token: Option<Token>,
     /// The names it answers to, and the pages that may talk to it.
     pub hosts: Hosts,
     /// How many sessions there may be.
@@ -83,10 +98,15 @@ pub struct Options {
 
 /// What all requests share.
 struct Shared {
+    gateway: Arc<Gateway>,
     server: Server,
     sessions: Arc<Sessions>,
     calls: Calls,
+    keys: Arc<metrics::Keys>,
+    metrics_token: Option<Token>,
     deadlines: Deadlines,
+    /// Cancelled when the server is asked to end.
+    stop: CancellationToken,
     /// Cancelled when all that was accepted is answered, or the time for it is over: it ends open streams.
     ending: CancellationToken,
 }
@@ -95,31 +115,82 @@ struct Shared {
 ///
 /// # Errors
 /// When the listener breaks.
-pub async fn serve(listener: TcpListener, app: &App, options: Options, stop: CancellationToken) -> io::Result<()> {
-    let Options { auth, hosts, caps, calls, deadlines } = options;
+pub async fn serve(
+    listener: TcpListener,
+    app: &App,
+    options: Options,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let Options { auth, metrics_token, hosts, caps, calls, deadlines } = options;
     let server = match auth {
         Auth::Key => Server::new(Arc::clone(&app.gateway), Keys::OfRequest(admission::keys_of)),
         Auth::Token(_) | Auth::None => app.server(),
     };
     let shared = Arc::new(Shared {
-        server,
+        gateway: Arc::clone(&app.gateway),
+        server: server.with_traceparent(admission::traceparent_of),
         sessions: Arc::new(Sessions::new(caps)),
         calls: Calls::new(calls),
+        keys: Arc::default(),
+        metrics_token,
         deadlines,
+        stop: stop.clone(),
         ending: CancellationToken::new(),
     });
-    let expiry = tokio::spawn(Arc::clone(&shared.sessions).expire());
+    let own_keys = (!matches!(auth, Auth::Key)).then(|| Arc::clone(&app.keys));
+    let background = [
+        tokio::spawn(Arc::clone(&shared.sessions).expire()),
+        tokio::spawn(metrics::keep_up()),
+        tokio::spawn(remember(own_keys, Arc::clone(&shared.keys))),
+    ];
     let router = router(&shared, auth, hosts);
     let outcome = listen::serve(listener, router, &shared, stop).await;
-    expiry.abort();
+    background.iter().for_each(tokio::task::JoinHandle::abort);
     outcome
 }
 
+/// Remembers the server's own keys, where calls are made with them.
+async fn remember(own: Option<Arc<KeyRing>>, keys: Arc<metrics::Keys>) {
+    // That there is none is told elsewhere.
+    if let Some(own) = own
+        && let Ok(own) = own.keys().await
+    {
+        own.iter().for_each(|key| keys.used(key.fingerprint()));
+    }
+}
+
+/// The routes, and what stands before each. The layer that is named last stands outermost.
 fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts) -> Router {
     let hosts = Arc::new(hosts);
-    Router::new()
+    let admission = Admission { auth, keys: Arc::clone(&shared.keys) };
+    let for_callers = Router::new()
         .route("/mcp", any(streamable::serve))
-        .route_layer(from_fn_with_state(auth, admission::check))
+        .route("/sse", get(legacy::open))
+        .route("/messages", post(legacy::receive))
+        .route_layer(from_fn_with_state(admission, admission::check));
+    Router::new()
+        .merge(for_callers)
+        .route("/metrics", get(metrics::serve))
+        .route("/readyz", get(health::ready))
+        .route("/healthz", get(health::live))
+        .fallback(async || StatusCode::NOT_FOUND)
         .with_state(Arc::clone(shared))
+        .layer(cors(Arc::clone(&hosts)))
         .layer(from_fn_with_state(hosts, hosts::check))
+        .layer(from_fn(access::log))
+}
+
+/// Pages of the allowed origins may send what clients send, and read what they need of an answer.
+fn cors(hosts: Arc<Hosts>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| hosts.allows_origin(origin)))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        // Tools may name headers of their own for their arguments.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            HeaderName::from_static("mcp-session-id"),
+            header::WWW_AUTHENTICATE,
+            header::RETRY_AFTER,
+        ])
+        .max_age(Duration::from_secs(600))
 }

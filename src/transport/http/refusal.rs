@@ -65,16 +65,22 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Self { status, code, message, id, data, header } = self;
+impl Refusal {
+    /// The JSON-RPC error.
+    pub(super) fn body(&self) -> Value {
+        let Self { code, message, id, data, .. } = self;
         let mut error = json!({ "code": code, "message": message });
         if !data.is_null() {
-            error["data"] = data;
+            error["data"] = data.clone();
         }
-        let body = Json(json!({ "jsonrpc": "2.0", "id": id, "error": error }));
-        let mut response = (status, body).into_response();
-        if let Some((name, value)) = header {
+        json!({ "jsonrpc": "2.0", "id": id, "error": error })
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }
         response

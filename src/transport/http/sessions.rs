@@ -227,7 +227,8 @@ fn make_room(
         .min_by_key(|(_, session)| (session.is_streaming(), session.used))
         .map(|(id, _)| Arc::clone(id));
     let session = stillest.and_then(|id| sessions.remove(&id));
-    let session = session.ok_or_else(|| Refusal::busy("this server has all the sessions it may have", TRY_AGAIN))?;
+    let session =
+        session.ok_or_else(|| Refusal::busy("this server has all the sessions it may have", TRY_AGAIN))?;
     session.end();
     Ok(())
 }
@@ -315,7 +316,9 @@ mod tests {
         let _claim = sessions.claim(&streaming, Owner::All, None).unwrap();
         let expiry = tokio::spawn(Arc::clone(&sessions).expire());
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(sessions.link(&still, Owner::All).is_none() && sessions.link(&streaming, Owner::All).is_some());
+        assert!(
+            sessions.link(&still, Owner::All).is_none() && sessions.link(&streaming, Owner::All).is_some()
+        );
         assert_eq!(sessions.count(), (0, 1));
         expiry.abort();
     }

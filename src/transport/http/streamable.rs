@@ -18,7 +18,8 @@ use futures_util::Stream;
 use http::{HeaderMap, Method, StatusCode};
 use rmcp::{
     model::{
-        ClientJsonRpcMessage, GetExtensions, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+        ClientJsonRpcMessage, GetExtensions, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage,
+        ServerResult,
     },
     transport::{
         StreamableHttpServerConfig, StreamableHttpService, WorkerTransport,
@@ -27,8 +28,8 @@ use rmcp::{
             session::{
                 ServerSseMessage, SessionId,
                 local::{
-                    EventId, EventIdParseError, LocalSessionHandle, LocalSessionWorker, SessionConfig, SessionError,
-                    create_local_session,
+                    EventId, EventIdParseError, LocalSessionHandle, LocalSessionWorker, SessionConfig,
+                    SessionError, create_local_session,
                 },
             },
         },
@@ -39,9 +40,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{
     Shared,
     admission::{Caller, Owner},
+    batch,
     bodies::hold,
     message::{self, Kind, Message},
-    refusal::{INVALID_REQUEST, Refusal},
+    refusal::Refusal,
     sessions::{Claim, Link, Sessions, Stream as StreamName},
 };
 
@@ -68,10 +70,7 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
     let (mut parts, body) = request.into_parts();
     let Message { text, kind, id } = message::read(&parts.headers, body, shared.deadlines.body).await?;
     match kind {
-        Kind::Batch => {
-            let message = "messages come one by one; this version of the protocol has no batches";
-            return Err(Refusal::malformed(INVALID_REQUEST, message));
-        }
+        Kind::Batch => return batch::answer(shared, caller, parts, &text).await,
         Kind::Initialize | Kind::Request => {
             let call = shared.calls.begin().map_err(|refusal| refusal.with_id(id.clone()))?;
             parts.extensions.insert(call);
@@ -82,8 +81,7 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
     let response = shared.rmcp(caller).answer(Request::from_parts(parts, Body::from(text))).await;
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         // The type was right, so rmcp could not read the message; it says so by this status.
-        let message = "not a message of the Model Context Protocol";
-        return Err(Refusal::malformed(INVALID_REQUEST, message).with_id(id));
+        return Err(message::unreadable(id));
     }
     Ok(hold(response, answer))
 }
@@ -109,7 +107,7 @@ fn delete(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> Result<Respo
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn session(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION)?.to_str().ok()
 }
 
@@ -145,7 +143,7 @@ pub(super) fn config(shared: &Shared) -> StreamableHttpServerConfig {
 
 impl Shared {
     /// rmcp's server as this caller sees it.
-    fn rmcp(&self, caller: &Caller) -> OneCaller {
+    pub(super) fn rmcp(&self, caller: &Caller) -> OneCaller {
         let full = Arc::new(OnceLock::new());
         let (sessions, owner) = (Arc::clone(&self.sessions), caller.owner);
         let manager = Owned { sessions, owner, full: Arc::clone(&full) };
@@ -155,13 +153,13 @@ impl Shared {
     }
 }
 
-struct OneCaller {
+pub(super) struct OneCaller {
     service: StreamableHttpService<crate::mcp::Server, Owned>,
     full: Arc<OnceLock<Refusal>>,
 }
 
 impl OneCaller {
-    async fn answer(&self, request: Request) -> Response {
+    pub(super) async fn answer(&self, request: Request) -> Response {
         let response = self.service.handle(request).await;
         match self.full.get() {
             Some(refusal) => refusal.clone().into_response(),
