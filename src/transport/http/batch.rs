@@ -44,7 +44,7 @@ pub(super) async fn answer(
     for message in messages {
         let mut parts = parts.clone();
         if message.kind == Kind::Request {
-            parts.extensions.insert(shared.calls.begin()?);
+            streamable::begin(shared, caller, &mut parts, &message.id)?;
         }
         begun.push((message, parts));
     }

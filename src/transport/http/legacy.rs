@@ -152,9 +152,7 @@ async fn take_in(shared: &Shared, caller: &Caller, request: Request) -> Result<(
         Kind::Initialize | Kind::Request => {
             let call = shared.calls.begin().map_err(|refusal| refusal.with_id(request_id.clone()))?;
             parts.extensions.insert(call);
-            if let Some(busy) = shared.sessions.busy(&id, caller.owner) {
-                parts.extensions.insert(busy);
-            }
+            parts.extensions.insert(shared.sessions.begin(&id, caller.owner, &request_id)?);
         }
         Kind::Other => {}
     }

@@ -13,10 +13,15 @@ use rmcp::{
     model::{ClientJsonRpcMessage, ProtocolVersion},
     transport::streamable_http_server::session::{SessionId, local::LocalSessionHandle},
 };
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{admission::Owner, random, refusal::Refusal};
+use super::{
+    admission::Owner,
+    random,
+    refusal::{INVALID_REQUEST, Refusal},
+};
 
 /// How many sessions there may be, and how long one may be still.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +47,7 @@ pub(super) enum Link {
 /// A stream of a session: the common one, or that of a request by its number.
 pub(super) type Stream = Option<u64>;
 
-/// Held while a call of a session runs.
+/// Held while a request of a session is worked on. It rides in the extensions of the request.
 #[derive(Debug, Clone)]
 pub(super) struct Busy(#[expect(dead_code, reason = "its count is what counts")] Arc<()>);
 
@@ -57,17 +62,17 @@ struct Session {
     version: Option<ProtocolVersion>,
     stop: CancellationToken,
     used: Instant,
-    busy: Arc<()>,
+    requests: HashMap<Value, Weak<()>>,
     streams: HashMap<Stream, Weak<()>>,
 }
 
 impl Session {
     fn is_busy(&self) -> bool {
-        Arc::strong_count(&self.busy) > 1
+        self.requests.values().any(is_held)
     }
 
     fn is_streaming(&self) -> bool {
-        self.streams.values().any(|stream| stream.strong_count() > 0)
+        self.streams.values().any(is_held)
     }
 
     fn end(self) {
@@ -77,6 +82,10 @@ impl Session {
             tokio::spawn(async move { handle.close().await });
         }
     }
+}
+
+fn is_held(held: &Weak<()>) -> bool {
+    held.strong_count() > 0
 }
 
 /// All sessions.
@@ -114,7 +123,7 @@ impl Sessions {
             version: None,
             stop: stop.clone(),
             used: Instant::now(),
-            busy: Arc::default(),
+            requests: HashMap::new(),
             streams: HashMap::new(),
         };
         sessions.insert(Arc::clone(&id), session);
@@ -131,9 +140,20 @@ impl Sessions {
         self.with(id, owner, |session| session.link.clone())
     }
 
-    /// Marks that a call of a session runs.
-    pub(super) fn busy(&self, id: &str, owner: Owner) -> Option<Busy> {
-        self.with(id, owner, |session| Busy(Arc::clone(&session.busy)))
+    /// Marks that a request of a session is worked on. Its id must not be that of another: answers are told apart
+    /// by it alone, and one of the two would never come.
+    pub(super) fn begin(&self, id: &str, owner: Owner, request: &Value) -> Result<Busy, Refusal> {
+        self.with(id, owner, |session| {
+            session.requests.retain(|_, held| is_held(held));
+            if session.requests.contains_key(request) {
+                let message = "a request with this id is under way in the session";
+                return Err(Refusal::malformed(INVALID_REQUEST, message).with_id(request.clone()));
+            }
+            let held = Arc::new(());
+            session.requests.insert(request.clone(), Arc::downgrade(&held));
+            Ok(Busy(held))
+        })
+        .unwrap_or_else(|| Err(Refusal::no_session()))
     }
 
     /// Remembers the version that a session speaks.
@@ -149,7 +169,7 @@ impl Sessions {
     /// Takes a stream of a session, unless somebody holds it.
     pub(super) fn claim(&self, id: &str, owner: Owner, stream: Stream) -> Result<Claim, Refusal> {
         self.with(id, owner, |session| {
-            session.streams.retain(|_, held| held.strong_count() > 0);
+            session.streams.retain(|_, held| is_held(held));
             if session.streams.contains_key(&stream) {
                 let message = "this stream of the session is open already";
                 return Err(Refusal::new(http::StatusCode::CONFLICT, message));
@@ -281,10 +301,12 @@ mod tests {
         let streaming = open(&sessions, key("a")).unwrap();
         let claim = sessions.claim(&streaming, key("a"), None).unwrap();
         let calling = open(&sessions, key("b")).unwrap();
-        let busy = sessions.busy(&calling, key("b")).unwrap();
+        let busy = sessions.begin(&calling, key("b"), &1.into()).unwrap();
+        assert!(sessions.begin(&calling, key("b"), &1.into()).is_err(), "an id is used once at a time");
+        assert!(sessions.begin(&calling, key("b"), &"1".into()).is_ok(), "a text is another id");
         let third = open(&sessions, key("c")).unwrap();
         assert!(sessions.link(&streaming, key("a")).is_none() && sessions.link(&calling, key("b")).is_some());
-        let also_busy = sessions.busy(&third, key("c"));
+        let also_busy = sessions.begin(&third, key("c"), &1.into());
         assert!(open(&sessions, key("d")).is_err(), "everybody works");
         drop((busy, also_busy, claim));
         assert!(open(&sessions, key("d")).is_ok());

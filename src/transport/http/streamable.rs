@@ -15,12 +15,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::Stream;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, request::Parts};
 use rmcp::{
-    model::{
-        ClientJsonRpcMessage, GetExtensions, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage,
-        ServerResult,
-    },
+    model::{ClientJsonRpcMessage, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage, ServerResult},
     transport::{
         StreamableHttpServerConfig, StreamableHttpService, WorkerTransport,
         streamable_http_server::{
@@ -35,6 +32,7 @@ use rmcp::{
         },
     },
 };
+use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
@@ -71,10 +69,7 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
     let Message { text, kind, id } = message::read(&parts.headers, body, shared.deadlines.body).await?;
     match kind {
         Kind::Batch => return batch::answer(shared, caller, parts, &text).await,
-        Kind::Initialize | Kind::Request => {
-            let call = shared.calls.begin().map_err(|refusal| refusal.with_id(id.clone()))?;
-            parts.extensions.insert(call);
-        }
+        Kind::Initialize | Kind::Request => begin(shared, caller, &mut parts, &id)?,
         Kind::Other => {}
     }
     let answer = shared.calls.answer();
@@ -84,6 +79,19 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
         return Err(message::unreadable(id));
     }
     Ok(hold(response, answer))
+}
+
+/// Marks that a request is worked on. The marks ride in its extensions, which live as long as the work does.
+pub(super) fn begin(shared: &Shared, caller: &Caller, parts: &mut Parts, id: &Value) -> Result<(), Refusal> {
+    let call = shared.calls.begin().map_err(|refusal| refusal.with_id(id.clone()))?;
+    parts.extensions.insert(call);
+    if let Some(session) = session(&parts.headers)
+        && !is_stateless(&parts.headers)
+    {
+        let busy = shared.sessions.begin(session, caller.owner, id)?;
+        parts.extensions.insert(busy);
+    }
+    Ok(())
 }
 
 async fn get(shared: &Shared, caller: &Caller, request: Request) -> Result<Response, Refusal> {
@@ -245,14 +253,9 @@ impl SessionManager for Owned {
     async fn create_stream(
         &self,
         id: &SessionId,
-        mut message: ClientJsonRpcMessage,
+        message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, OwnedError> {
         let handle = self.handle(id)?;
-        if let JsonRpcMessage::Request(request) = &mut message
-            && let Some(busy) = self.sessions.busy(id, self.owner)
-        {
-            request.request.extensions_mut().insert(busy);
-        }
         let receiver = handle.establish_request_wise_channel().await?;
         let claim = self.sessions.claim(id, self.owner, receiver.http_request_id).ok();
         handle.push_message(message, receiver.http_request_id).await?;
