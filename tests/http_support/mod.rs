@@ -146,7 +146,7 @@ impl Drop for Server {
 pub struct Mcp {
     pub http: Client,
     pub url: String,
-    headers: HeaderMap,
+    pub headers: HeaderMap,
 }
 
 impl Mcp {
