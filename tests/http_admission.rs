@@ -1,4 +1,5 @@
 //! Only those come in who may, and nobody acts with another's key.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod http_support;
 

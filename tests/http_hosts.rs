@@ -1,4 +1,5 @@
 //! Requests for another host, and pages that may not talk to the server, get nowhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod http_support;
 

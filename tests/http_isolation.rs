@@ -1,4 +1,5 @@
 //! A session, its streams and its answers belong to the key that opened it, and to nobody else.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod http_support;
 

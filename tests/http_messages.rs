@@ -1,4 +1,5 @@
 //! What is no message of the protocol gets the status and the error that the protocol names, and goes no further.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod http_support;
 

@@ -94,9 +94,9 @@ fn tell(url: &str, bound: SocketAddr, choice: AuthChoice, made: Option<&SecretSt
         let header = format!("Bearer {}", token.expose_secret());
         let server = json!({ "type": "http", "url": url, "headers": { "Authorization": header } });
         let client = json!({ "mcpServers": { "scope3": server } });
-        text += &format!(
-            "no SCOPE3_MCP_TOKEN is set, so this token holds until the server ends. For clients:\n{client:#}\n"
-        );
+        text += "no SCOPE3_MCP_TOKEN is set, so this token holds until the server ends. For clients:\n";
+        text += &serde_json::to_string_pretty(&client).unwrap_or_default();
+        text.push('\n');
     }
     // Where nobody listens to standard error, nobody is told.
     let _written = std::io::stderr().write_all(text.as_bytes());

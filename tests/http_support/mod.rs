@@ -1,4 +1,5 @@
 //! A running `scope3-mcp http`, and clients that talk to it over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::{
@@ -40,6 +41,12 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     command
 }
 
+fn note(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
+}
+
 impl Server {
     /// A server with the sandbox, at a free port of this machine.
     pub fn sandbox(arguments: &[&str]) -> Self {
@@ -62,7 +69,7 @@ impl Server {
         let mut url = None;
         for line in lines.by_ref() {
             let line = line.unwrap();
-            *log.lock().unwrap() += &format!("{line}\n");
+            note(&log, &line);
             if let Some((_, rest)) = line.split_once("scope3-mcp: listening on ") {
                 url = Some(rest.split_once(' ').unwrap().0.trim_end_matches("/mcp").to_owned());
                 break;
@@ -71,7 +78,7 @@ impl Server {
         let writer = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                *writer.lock().unwrap() += &format!("{line}\n");
+                note(&writer, &line);
             }
         });
         let url = url.unwrap_or_else(|| panic!("it did not start: {}", log.lock().unwrap()));

@@ -21,7 +21,7 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let took = started.elapsed();
     let status = response.status().as_u16();
-    let ms = took.as_millis();
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let caller = response.extensions().get::<Owner>().map_or_else(|| "-".to_owned(), ToString::to_string);
     if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
         tracing::debug!(method, route, status, ms, "request");

@@ -34,7 +34,7 @@ use super::{
 const WAITING: usize = 16;
 
 /// How long a client may take to begin its session.
-const BEGINNING: Duration = Duration::from_secs(60);
+const BEGINNING: Duration = Duration::from_mins(1);
 
 /// How long a message waits for a session that takes none in.
 const ENTRY: Duration = Duration::from_secs(10);

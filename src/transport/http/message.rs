@@ -123,8 +123,7 @@ pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
                 Kind::Request
             }
         }
-        (Some(_), 0) => Kind::Other,
-        (None, 1) => Kind::Other,
+        (Some(_), 0) | (None, 1) => Kind::Other,
         _ => return invalid("not a JSON-RPC message: one of `method`, `result` and `error` is wanted"),
     };
     Ok(Message { text, kind, id: envelope.id.unwrap_or_default() })

@@ -87,14 +87,19 @@ pub(super) async fn serve(
         return refusal.into_response();
     }
     let (streamable, legacy) = shared.sessions.count();
-    gauge!(SESSIONS, "transport" => "streamable-http").set(streamable as f64);
-    gauge!(SESSIONS, "transport" => "sse").set(legacy as f64);
-    gauge!(RUNNING).set(shared.calls.running() as f64);
+    gauge!(SESSIONS, "transport" => "streamable-http").set(number(streamable));
+    gauge!(SESSIONS, "transport" => "sse").set(number(legacy));
+    gauge!(RUNNING).set(number(shared.calls.running()));
     for (class, left) in shared.keys.fewest_left(&shared.gateway.limits) {
         gauge!(SEATS, "class" => class.as_str().to_ascii_lowercase()).set(f64::from(left));
     }
     let text = recorder().render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// A count as Prometheus has it.
+fn number(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
 
 fn may_read(shared: &Shared, local: bool, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -113,7 +118,7 @@ fn may_read(shared: &Shared, local: bool, headers: &HeaderMap) -> Result<(), Ref
 pub(super) struct Keys(Mutex<HashMap<Fingerprint, Instant>>);
 
 /// The longest span of a limit: a key that was still for that long has everything left.
-const LATELY: Duration = Duration::from_secs(3600);
+const LATELY: Duration = Duration::from_hours(1);
 
 /// So many keys are remembered.
 const MOST: usize = 1024;

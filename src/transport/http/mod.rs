@@ -72,7 +72,7 @@ impl Default for Deadlines {
         Self {
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
             write: Duration::from_secs(30),
             end: Duration::from_secs(25),
         }
@@ -155,7 +155,9 @@ async fn remember(own: Option<Arc<KeyRing>>, keys: Arc<metrics::Keys>) {
     if let Some(own) = own
         && let Ok(own) = own.keys().await
     {
-        own.iter().for_each(|key| keys.used(key.fingerprint()));
+        for key in own {
+            keys.used(key.fingerprint());
+        }
     }
 }
 
@@ -173,7 +175,7 @@ fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts) -> Router {
         .route("/metrics", get(metrics::serve))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::live))
-        .fallback(async || StatusCode::NOT_FOUND)
+        .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
         .with_state(Arc::clone(shared))
         .layer(cors(Arc::clone(&hosts)))
         .layer(from_fn_with_state(hosts, hosts::check))
@@ -192,5 +194,5 @@ fn cors(hosts: Arc<Hosts>) -> CorsLayer {
             header::WWW_AUTHENTICATE,
             header::RETRY_AFTER,
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }

@@ -18,7 +18,10 @@ const SERVER_ERROR: i64 = -32000;
 
 /// A request that is answered before the MCP server sees it. Says nothing of what the request held.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(super) struct Refusal(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     status: StatusCode,
     code: i64,
     message: Cow<'static, str>,
@@ -30,12 +33,14 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         let (code, message) = (SERVER_ERROR, message.into());
-        Self { status, code, message, id: Value::Null, data: Value::Null, header: None }
+        Self(Box::new(Parts { status, code, message, id: Value::Null, data: Value::Null, header: None }))
     }
 
     /// A message that is no message of the protocol.
     pub(super) fn malformed(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, ..Self::new(StatusCode::BAD_REQUEST, message) }
+        let mut refusal = Self::new(StatusCode::BAD_REQUEST, message);
+        refusal.0.code = code;
+        refusal
     }
 
     /// The same for each way in which a session can be out of reach, so that nobody learns of others' sessions.
@@ -50,17 +55,17 @@ impl Refusal {
     }
 
     pub(super) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.0.header = Some((name, value));
         self
     }
 
     pub(super) fn with_data(mut self, data: Value) -> Self {
-        self.data = data;
+        self.0.data = data;
         self
     }
 
     pub(super) fn with_id(mut self, id: Value) -> Self {
-        self.id = id;
+        self.0.id = id;
         self
     }
 }
@@ -68,7 +73,7 @@ impl Refusal {
 impl Refusal {
     /// The JSON-RPC error.
     pub(super) fn body(&self) -> Value {
-        let Self { code, message, id, data, .. } = self;
+        let Parts { code, message, id, data, .. } = &*self.0;
         let mut error = json!({ "code": code, "message": message });
         if !data.is_null() {
             error["data"] = data.clone();
@@ -79,8 +84,8 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body())).into_response();
-        if let Some((name, value)) = self.header {
+        let mut response = (self.0.status, Json(self.body())).into_response();
+        if let Some((name, value)) = self.0.header {
             response.headers_mut().insert(name, value);
         }
         response

@@ -270,7 +270,7 @@ mod tests {
         sessions.open(owner, |_| Link::Legacy(mpsc::channel(1).0)).map(|(id, _)| id)
     }
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     #[test]
     fn to_others_a_session_is_not_there() {
