@@ -20,7 +20,7 @@ use crate::{
     limits::{Class, Full, Limits},
     local, measure,
     policy::Policy,
-    scope3::{Answer, Client, Error, Prepared, SendError, usual_code},
+    scope3::{Answer, Client, Error, PathProblem, Prepared, SendError, usual_code},
     whoami,
 };
 
@@ -135,7 +135,7 @@ impl Gateway {
         let Some(request) = &entry.tool.request else {
             return self.answer_locally(entry, &caller.keys, &arguments).await;
         };
-        let prepared = self.prepare(caller, request, arguments)?;
+        let prepared = self.prepare(caller, request, arguments).map_err(|problem| Failure::path(&problem))?;
         let answer = self.send_within_limits(entry, &prepared, &caller.keys, on_wait).await;
         let answer =
             answer.map_err(|error| Failure::send(&error, entry.tool.effect, self.read_beside(entry)))?;
@@ -154,10 +154,9 @@ impl Gateway {
         caller: &Caller,
         request: &Request,
         arguments: Map<String, Value>,
-    ) -> Result<Prepared, Failure> {
+    ) -> Result<Prepared, PathProblem> {
         Prepared::new(self.campaign.base(), request, arguments)
             .map(|prepared| prepared.with_traceparent(caller.traceparent.clone()))
-            .map_err(|problem| Failure::path(&problem))
     }
 
     /// Sends a request once its seats are free, as far as the operator lets it wait.
@@ -179,7 +178,7 @@ impl Gateway {
             };
             match self.on_limit {
                 OnLimit::Wait(longest) if started.elapsed() + wait <= longest => {
-                    sleep(started, wait, on_wait).await
+                    sleep(started, wait, on_wait).await;
                 }
                 _ => return outcome,
             }
@@ -200,7 +199,7 @@ impl Gateway {
         let outcome = self.campaign.send(request, repeatable, keys, take_seats).await;
         match &outcome {
             Ok(Answer { key, pause: Some(pause), .. }) => {
-                self.limits.learn(key.fingerprint(), Class::Api, *pause)
+                self.limits.learn(key.fingerprint(), Class::Api, *pause);
             }
             Err(SendError::Api { error: Error::RateLimited { wait }, key }) => {
                 let class =

@@ -8,7 +8,8 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-/// Crates that would log arguments, headers or URLs below `info`; rmcp logs session ids there. No level that an operator asks for opens them.
+/// Crates that would log arguments, headers or URLs below these levels; rmcp repeats every notification at `info`, and
+/// names sessions. No level that an operator asks for opens them.
 const QUIET: [&str; 6] =
     ["rmcp=warn", "hyper=info", "hyper_util=info", "h2=info", "reqwest=info", "rustls=info"];
 

@@ -93,6 +93,17 @@ async fn faults_come_evenly_and_in_the_form_of_who_sends_them() {
 }
 
 #[tokio::test]
+async fn an_ordered_limit_looks_like_a_real_one() {
+    let faults = vec!["429:1".parse().unwrap()];
+    let sandbox = started(Options { faults, ..Options::default() }).await;
+    let refused = post(&sandbox, 0, "/auth-check", json!({})).await;
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let body = json_of(refused).await;
+    assert_eq!(body["code"], "RATE_LIMIT_EXCEEDED");
+    assert!(body["resetTime"].is_string());
+}
+
+#[tokio::test]
 async fn the_latency_is_waited() {
     let latency = Duration::from_millis(120);
     let sandbox = started(Options { latency, ..Options::default() }).await;
@@ -121,6 +132,11 @@ async fn what_is_no_request_is_told() {
 
     let long = client.post(&url).bearer_auth(Sandbox::keys()[0]).body(" ".repeat(1024 * 1024 + 1));
     assert_eq!(long.send().await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+
+    let no_text = client.get(format!("{}/prebid-segmentss/%FF", sandbox.url()));
+    let no_text = no_text.bearer_auth(Sandbox::keys()[0]).send().await.unwrap();
+    assert_eq!(no_text.status(), StatusCode::NOT_FOUND);
+    assert_eq!(json_of(no_text).await["code"], "NOT_FOUND");
 
     let root = json_of(client.get(sandbox.url()).send().await.unwrap()).await;
     assert_eq!(root["name"], "scope3-mcp sandbox");

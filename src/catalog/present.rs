@@ -6,30 +6,33 @@ use serde_json::{Map, Value};
 
 use super::Entry;
 
-/// How long a shown schema may be, in bytes of compact JSON: about 400 tokens.
-const LONGEST_SHOWN: usize = 1_700;
+/// How long a shown schema may be, in bytes of compact JSON: about 500 tokens.
+const LONGEST_SHOWN: usize = 2_100;
 
 impl Entry {
     /// The input schema for lists. It never asks for more than the full one does, so that arguments made from it
     /// fail only on what is folded.
     #[must_use]
     pub fn shown_schema(&self) -> Map<String, Value> {
-        let mut shown = self.tool.input.clone();
-        shown.entry("properties").or_insert_with(|| Map::new().into());
-        while length(&shown) > LONGEST_SHOWN {
-            let Some(path) = deepest_object(&shown, 0).map(|(_, _, path)| path) else { break };
-            if let Some(part) = follow(&mut shown, &path) {
-                fold(part);
-            }
-        }
-        shown
+        let schema = self.tool.input.to_object();
+        if self.is_folded() { folded(schema) } else { schema }
     }
 
     /// Whether a list shows less than the full schema.
     #[must_use]
     pub fn is_folded(&self) -> bool {
-        length(&self.tool.input) > LONGEST_SHOWN
+        self.tool.input.length() > LONGEST_SHOWN
     }
+}
+
+fn folded(mut shown: Map<String, Value>) -> Map<String, Value> {
+    while length(&shown) > LONGEST_SHOWN {
+        let Some((_, _, path)) = deepest_object(&shown, 0) else { break };
+        if let Some(part) = follow(&mut shown, &path) {
+            fold(part);
+        }
+    }
+    shown
 }
 
 fn length(schema: &Map<String, Value>) -> usize {
@@ -75,11 +78,64 @@ fn fold(part: &mut Map<String, Value>) {
         .unwrap_or_default();
     let members = format!("Members: {}. Details: describe_tool.", names.join(", "));
     let description = match part.get("description").and_then(Value::as_str) {
-        Some(text) => format!("{text} {members}"),
+        Some(text) => format!("{}. {members}", text.trim_end_matches('.')),
         None => members,
     };
     *part = Map::from_iter([
         ("type".to_owned(), Value::from("object")),
         ("description".to_owned(), Value::from(description)),
     ]);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_small_schema_is_shown_whole() {
+        let small = schema(
+            json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }),
+        );
+        assert_eq!(folded(small.clone()), small);
+    }
+
+    #[test]
+    fn the_deepest_parts_of_a_large_schema_are_folded_first() {
+        let long = "x".repeat(900);
+        let large = schema(json!({
+            "type": "object",
+            "properties": {
+                "shallow": { "type": "object", "properties": { "s": { "type": "string", "description": long } } },
+                "list": { "type": "array", "items": { "type": "object", "properties": {
+                    "deep": { "type": "object", "description": "Deep.", "properties": {
+                        "one": { "type": "string", "description": long },
+                        "two": { "type": "string", "description": long },
+                    }, "required": ["one"] },
+                } } },
+            },
+            "required": ["list"],
+        }));
+        let shown = Value::Object(folded(large.clone()));
+        let deep = &shown["properties"]["list"]["items"]["properties"]["deep"];
+        assert_eq!(
+            *deep,
+            json!({ "type": "object", "description": "Deep. Members: one, two. Details: describe_tool." })
+        );
+        assert_eq!(shown["properties"]["shallow"], large["properties"]["shallow"], "the rest is as it was");
+        assert_eq!(shown["required"], json!(["list"]));
+    }
+
+    #[test]
+    fn what_cannot_be_folded_is_shown_as_it_is() {
+        let wide = schema(json!({ "type": "object", "properties": {
+            "text": { "type": "string", "description": "x".repeat(5_000) },
+        } }));
+        assert_eq!(folded(wide.clone()), wide);
+    }
 }

@@ -32,7 +32,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let app = App::start(settings).await?;
     let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
     let bound = listener.local_addr()?;
-    tell(&url(hosts.first(), bound), bound, choice, made.as_ref());
+    let known_elsewhere = !settings.allow_host.is_empty() || !bound.ip().to_canonical().is_loopback();
+    tell(&url(hosts.first(), bound), choice, known_elsewhere, made.as_ref());
     let hosts = Hosts::new(hosts, origins, bound);
     let caps = Caps {
         sessions: settings.max_sessions.get() as usize,
@@ -80,14 +81,14 @@ fn auth(settings: &Settings, choice: AuthChoice) -> Result<(Auth, Option<SecretS
 }
 
 /// Says where the server listens and how to come in. It goes past the log, whose level may be set to say nothing.
-fn tell(url: &str, bound: SocketAddr, choice: AuthChoice, made: Option<&SecretString>) {
+fn tell(url: &str, choice: AuthChoice, known_elsewhere: bool, made: Option<&SecretString>) {
     let who = match choice {
         AuthChoice::Key => "key",
         AuthChoice::Token => "token",
         AuthChoice::None => "none",
     };
     let mut text = format!("scope3-mcp: listening on {url} (auth: {who})\n");
-    if choice == AuthChoice::None && !bound.ip().to_canonical().is_loopback() {
+    if choice == AuthChoice::None && known_elsewhere {
         text += "warning: this server lets everybody in who reaches it, and all of them act with its key\n";
     }
     if let Some(token) = made {

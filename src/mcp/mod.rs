@@ -29,7 +29,7 @@ use crate::{
 const PAGE: usize = 50;
 
 /// How long a client may keep what it listed. It cannot change while the server runs.
-const FRESH: Duration = Duration::from_secs(3600);
+const FRESH: Duration = Duration::from_hours(1);
 
 /// Whose keys a request is made with.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 /// What a request is answered.
 #[derive(Debug)]
@@ -146,10 +146,31 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = (self.status, Json(as_javascript(self.body))).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// The same values as JavaScript writes them, which knows one kind of number: `500`, not `500.0`.
+pub(crate) fn as_javascript(value: Value) -> Value {
+    match value {
+        Value::Number(number) => whole(&number).map_or(Value::Number(number), Value::from),
+        Value::Array(items) => items.into_iter().map(as_javascript).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, as_javascript(member))).collect()
+        }
+        other => other,
+    }
+}
+
+fn whole(number: &Number) -> Option<i64> {
+    /// Above this, floats have no ones.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    let float =
+        number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < LARGEST)?;
+    #[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as was just checked")]
+    Some(float as i64)
 }

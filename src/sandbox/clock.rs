@@ -14,11 +14,6 @@ pub(crate) struct Moment(Timestamp);
 const START_MS: i64 = 1_781_524_800_000;
 
 impl Moment {
-    /// Midnight of a day, in UTC.
-    pub(crate) fn midnight(date: Date) -> Self {
-        Self(TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).unwrap_or_default())
-    }
-
     /// What callers write as a date or an instant: `2026-01-31`, `2026-01-31T08:00:00` (UTC),
     /// `2026-01-31T08:00:00+02:00`.
     pub(crate) fn parse(text: &str) -> Option<Self> {

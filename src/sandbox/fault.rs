@@ -1,13 +1,15 @@
 //! Faults to order: a share of the requests fails with a status.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
     Json,
-    http::{StatusCode, header::RETRY_AFTER},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 use serde_json::json;
+
+use super::answers::Answer;
 
 /// A status with which a share of the requests fails, written `503:0.1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,10 +32,8 @@ impl FromStr for Fault {
         let (status, share) = text.split_once(':').ok_or(FaultError)?;
         let status = status.parse().map_err(|_| FaultError)?;
         let share = share.parse().map_err(|_| FaultError)?;
-        if !(400..=599).contains(&status) || !(share > 0.0 && share <= 1.0) {
-            return Err(FaultError);
-        }
-        Ok(Self { status, share })
+        let fits = (400..=599).contains(&status) && share > 0.0 && share <= 1.0;
+        if fits { Ok(Self { status, share }) } else { Err(FaultError) }
     }
 }
 
@@ -92,20 +92,16 @@ pub(crate) fn answer(status: StatusCode) -> Response {
             );
             (status, Html(page)).into_response()
         }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            (status, [(RETRY_AFTER, "1")], Json(json!({"error": reason, "code": code(status)})))
-                .into_response()
-        }
+        StatusCode::TOO_MANY_REQUESTS => Answer::rate_limited(Duration::from_secs(1)).into_response(),
+        StatusCode::UNAUTHORIZED => Answer::unknown_key().into_response(),
         _ => (status, Json(json!({"error": reason, "code": code(status)}))).into_response(),
     }
 }
 
 fn code(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        401 => "AUTH_INVALID_KEY",
         403 => "AUTHENTICATION_FAILED",
         404 => "NOT_FOUND",
-        429 => "RATE_LIMIT_EXCEEDED",
         503 => "SERVICE_UNAVAILABLE",
         400..=499 => "INVALID_REQUEST",
         _ => "UNKNOWN_ERROR",

@@ -2,21 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answers::{Answer, Outcome};
+use super::answers::{Answer, Outcome, as_javascript};
 use crate::catalog::{Entry, Problem};
 
 /// What a tool gets to see of a request's arguments, or the refusal when they do not fit its schema.
 pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer> {
     // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
     // catalogue has with them, keeps them from counting as something given.
-    drop_unknown(&mut arguments, &entry.tool.input);
+    drop_unknown(&mut arguments, entry.tool.input.object());
     let problems: Vec<Problem> = entry
         .problems(&arguments)
         .into_iter()
         .filter(|problem| !problem.unknown_argument && !tool_answers(&entry.tool.name, problem, &arguments))
         .collect();
     match problems.first() {
-        None => Ok(arguments),
+        // `5000000.0` is an integer for the schema, and would be none for a struct.
+        None => Ok(as_javascript(arguments)),
         Some(first) => Err(Answer::invalid(
             &format!("Invalid input: {}{}", prefix(&first.path), first.message),
             json!({ "issues": problems }),
@@ -90,6 +91,12 @@ mod tests {
         let unknown_counts_as_nothing =
             checked("creative_update", json!({"creativeId": "c", "updates": {"x": 1}}));
         assert!(unknown_counts_as_nothing.is_err());
+    }
+
+    #[test]
+    fn whole_numbers_are_integers_however_they_are_written() {
+        assert_eq!(checked("campaign_list", json!({"limit": 5.0})).unwrap(), json!({"limit": 5}));
+        assert!(checked("campaign_list", json!({"limit": 5.5})).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! the `store`. Time (`clock`) and ids are made up in a fixed order: the same requests get the same answers.
 
 mod answers;
+mod brief;
 mod clock;
 mod customers;
 mod fault;

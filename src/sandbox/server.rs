@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{RawPathParams, Request, State},
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{HeaderValue, Method as HttpMethod, Uri},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -33,6 +33,9 @@ pub(crate) const ROOT: &str = "/rest/v1";
 /// The longest body that is read.
 const LONGEST_BODY: usize = 1024 * 1024;
 
+/// The arguments in a path, unless they are no text.
+type PathResult = Result<RawPathParams, RawPathParamsRejection>;
+
 struct App {
     catalog: Arc<Catalog>,
     latency: Duration,
@@ -47,8 +50,12 @@ pub(crate) fn router(options: &Options, catalog: Arc<Catalog>) -> Router {
     for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
         let Some(request) = &entry.tool.request else { continue };
         let tool = entry.tool.name.clone();
-        let answer = move |State(app): State<Arc<App>>, path: RawPathParams, request: Request| async move {
-            app.answer(&tool, &path, request).await.unwrap_or_else(|refusal| refusal)
+        let answer = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
+            let path = path.map_err(|_| Answer::no_such_path(request.uri().path()));
+            match path {
+                Ok(path) => app.answer(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
+                Err(refusal) => refusal,
+            }
         };
         router = router.route(&format!("{ROOT}{}", request.path), on(filter(request.method), answer));
     }

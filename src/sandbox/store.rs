@@ -16,7 +16,7 @@ use super::{
     ids::Ids,
     objects::{
         BrandAgent, Campaign, Creative, Delivery, Guide, Market, MeasuredOutcome, Pmps, Signals,
-        SignalsAgents, Strategy, Tactic, Webhooks, creative::Assignment,
+        SignalsAgents, Strategy, Tactic, Webhooks, creative::Assignment, tactic::TacticStatus,
     },
     seed,
 };
@@ -38,6 +38,12 @@ impl World {
             seed::account(account, &mut market);
         }
         Self { accounts, market }
+    }
+
+    /// The account of one customer, for tests.
+    #[cfg(test)]
+    pub(crate) fn account(&self, customer: u32) -> Option<&Account> {
+        self.accounts.get(&customer)
     }
 
     /// Lets a handler work on the account of the customer who asks.
@@ -128,6 +134,19 @@ impl Account {
             .ok_or_else(|| Answer::not_found("Campaign", id))
     }
 
+    /// The campaign with that id, to change it.
+    pub(crate) fn campaign_mut(&mut self, id: &str) -> Outcome<&mut Campaign> {
+        self.campaigns
+            .iter_mut()
+            .find(|campaign| campaign.id == id)
+            .ok_or_else(|| Answer::not_found("Campaign", id))
+    }
+
+    /// What a campaign has spent, in cents.
+    pub(crate) fn spend_cents(&self, campaign: &str) -> u64 {
+        self.delivery.iter().filter(|row| row.campaign_id == campaign).map(|row| row.spend_cents).sum()
+    }
+
     /// The creative with that id.
     pub(crate) fn creative(&self, id: &str) -> Outcome<&Creative> {
         self.creatives
@@ -142,6 +161,30 @@ impl Account {
             .iter_mut()
             .find(|creative| creative.creative_id == id)
             .ok_or_else(|| Answer::not_found("Creative", id))
+    }
+
+    /// The tactics of a campaign that are not deleted.
+    pub(crate) fn tactics_of<'a>(&'a self, campaign: &'a str) -> impl DoubleEndedIterator<Item = &'a Tactic> {
+        self.tactics
+            .iter()
+            .filter(move |tactic| tactic.campaign_id == campaign && tactic.status != TacticStatus::Inactive)
+    }
+
+    /// The tactic with that id, to change it. Deleted ones are beyond change.
+    pub(crate) fn live_tactic(&mut self, id: &str) -> Outcome<&mut Tactic> {
+        self.tactics
+            .iter_mut()
+            .find(|tactic| tactic.id == id && tactic.status != TacticStatus::Inactive)
+            .ok_or_else(|| Answer::not_found("Tactic", id))
+    }
+
+    /// The ids of the creatives that are assigned to a campaign.
+    pub(crate) fn creative_ids(&self, campaign: &str) -> Vec<&str> {
+        self.assignments
+            .iter()
+            .filter(|assignment| assignment.campaign_id == campaign)
+            .map(|assignment| assignment.creative_id.as_str())
+            .collect()
     }
 
     /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay.

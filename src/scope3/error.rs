@@ -9,7 +9,7 @@ use serde_json::Value;
 pub enum Error {
     /// Scope3 answered, and refused.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Scope3 did not accept the key.
     #[error("Scope3 refused the API key")]
     Unauthorized {

@@ -54,7 +54,7 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(30),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
             most_bytes: 16 * 1024 * 1024,
         }
     }

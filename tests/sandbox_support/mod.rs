@@ -1,5 +1,5 @@
 //! A running sandbox, and what its answers are asked for.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// One customer's view of a sandbox.
 #[derive(Clone)]
-pub struct Api {
+pub(crate) struct Api {
     sandbox: Arc<Sandbox>,
     client: Client,
     key: &'static str,
@@ -20,19 +20,19 @@ pub struct Api {
 
 impl Api {
     /// A new sandbox as customer 12345 sees it.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let catalog = Arc::new(Catalog::embedded().unwrap());
         let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
         Self { sandbox: Arc::new(sandbox), client: Client::new(), key: Sandbox::keys()[0] }
     }
 
     /// The same sandbox as customer 67890 sees it.
-    pub fn other(&self) -> Self {
+    pub(crate) fn other(&self) -> Self {
         Self { key: Sandbox::keys()[1], ..self.clone() }
     }
 
     /// The status and the body of an answer.
-    pub async fn post(&self, operation: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, operation: &str, body: Value) -> (u16, Value) {
         let url = format!("{}/{operation}", self.sandbox.url());
         let request = self.client.post(url).header("x-scope3-api-key", self.key).json(&body);
         let response = request.send().await.unwrap();
@@ -40,7 +40,7 @@ impl Api {
     }
 
     /// The data of an answer that must be a success.
-    pub async fn data(&self, operation: &str, body: Value) -> Value {
+    pub(crate) async fn data(&self, operation: &str, body: Value) -> Value {
         let (status, body) = self.post(operation, body).await;
         assert_eq!(status, 200, "{operation}: {body}");
         assert_eq!(body["success"], true, "{operation}: {body}");
@@ -49,7 +49,7 @@ impl Api {
     }
 
     /// The body of a GET.
-    pub async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let url = format!("{}/{path}", self.sandbox.url());
         let response = self.client.get(url).header("x-scope3-api-key", self.key).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())

@@ -52,8 +52,8 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Which {
-    brand_agent_id: String,
+pub(super) struct Which {
+    pub(super) brand_agent_id: String,
 }
 
 fn get(call: &mut Call<'_>) -> Outcome {

@@ -1,13 +1,85 @@
-//! Brand stories.
+//! Brand stories: target audiences in plain words (`src/tools/brand-stories` of `scope3data/activation-api`).
 
-use super::{Handler, unwritten};
+use serde_json::{Value, json};
+
+use super::{
+    Answer, Call, Handler, Outcome,
+    brand_agents::Which as WhichAgent,
+    guides::{self, Create, Update, Which},
+};
 
 /// The handlers of these operations.
 pub(super) fn handler(tool: &str) -> Option<Handler> {
     match tool {
-        "brand_story_list" | "brand_story_create" | "brand_story_update" | "brand_story_delete" => {
-            Some(unwritten)
-        }
+        "brand_story_list" => Some(list),
+        "brand_story_create" => Some(create),
+        "brand_story_update" => Some(update),
+        "brand_story_delete" => Some(delete),
         _ => None,
     }
+}
+
+fn list(call: &mut Call<'_>) -> Outcome {
+    let WhichAgent { brand_agent_id } = call.input()?;
+    let agent = call.account.brand_agent(&brand_agent_id)?;
+    let stories = guides::of(&call.account.stories, &brand_agent_id);
+    let with_model = stories.iter().filter(|story| story.primary().is_some()).count();
+    let lines: Vec<String> =
+        stories.iter().map(|story| format!("- **{}** ({})", story.name, story.id)).collect();
+    Ok(Answer::done(
+        format!("**{} brand story(ies)** of {}\n{}", stories.len(), agent.name, lines.join("\n")),
+        json!({
+            "brandAgentId": agent.id,
+            "brandAgentName": agent.name,
+            "brandStories": stories.iter().map(|story| story.listed()).collect::<Vec<Value>>(),
+            "count": stories.len(),
+            "statistics": {
+                "totalStories": stories.len(),
+                "totalModels": with_model,
+                "withPrimaryModel": with_model,
+                "withoutPrimaryModel": stories.len() - with_model,
+            },
+        }),
+    ))
+}
+
+fn create(call: &mut Call<'_>) -> Outcome {
+    let input: Create = call.input()?;
+    let story = guides::create(call, input)?;
+    let mut configuration = json!(story.scope);
+    configuration["brandAgentId"] = json!(story.brand_agent_id);
+    configuration["name"] = json!(story.name);
+    configuration["prompt"] = call.arguments()["prompt"].clone();
+    let answer = Answer::done(
+        format!("✅ **Brand story created**: {} ({})", story.name, story.id),
+        json!({"brandStory": story.created(), "configuration": configuration}),
+    );
+    call.account.stories.push(story);
+    Ok(answer)
+}
+
+/// Answers a text, as the provider does.
+fn update(call: &mut Call<'_>) -> Outcome {
+    let input: Update = call.input()?;
+    guides::find(&mut call.account.stories, "Brand story", &input.id)?;
+    let (now, model_id) = (call.account.clock.tick(), call.account.ids.number());
+    let story = guides::find(&mut call.account.stories, "Brand story", &input.id)?;
+    let model = guides::renew(story, model_id, input, "Brand Story", now);
+    Ok(Answer::text(format!(
+        "✅ Brand story updated\n\n• Story ID: {}\n• Model ID: {}\n• Model name: {}\n• Status: PRIMARY",
+        story.id, model.id, model.name
+    )))
+}
+
+/// Answers a text, as the provider does.
+fn delete(call: &mut Call<'_>) -> Outcome {
+    let Which { id } = call.input()?;
+    guides::find(&mut call.account.stories, "Brand story", &id)?;
+    let now = call.account.clock.tick();
+    let story = guides::find(&mut call.account.stories, "Brand story", &id)?;
+    story.archived_at = Some(now);
+    for campaign in &mut call.account.campaigns {
+        campaign.audience_ids.retain(|audience| *audience != id);
+    }
+    Ok(Answer::text(format!("🗄️ Brand story archived\n\n• Story ID: {id}\n• Archived at: {now}")))
 }

@@ -8,8 +8,10 @@ mod brand_standards;
 mod brand_stories;
 mod campaigns;
 mod creatives;
+mod guides;
 mod media_products;
 mod metrics;
+mod outside;
 mod pmps;
 mod reporting;
 mod sales_agents;
@@ -48,9 +50,18 @@ pub(crate) fn handler(tool: &str) -> Option<Handler> {
     tables.into_iter().find_map(|table| table(tool))
 }
 
-/// Stands in the place of a handler that is not written yet.
-fn unwritten(_: &mut Call<'_>) -> Outcome {
-    Err(Answer::not_implemented("this operation"))
+/// What a thousand impressions cost, in currency units with cents.
+fn cpm(spend_cents: u64, impressions: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact enough for a price with cents")]
+    let [cents, thousands] = [spend_cents as f64, impressions as f64 / 1000.0];
+    if thousands > 0.0 { (cents / thousands).round() / 100.0 } else { 0.0 }
+}
+
+/// A part of a whole in percent.
+fn percent(part: u64, whole: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact enough for a share")]
+    let [part, whole] = [part as f64, whole as f64];
+    if whole > 0.0 { part / whole * 100.0 } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::sandbox::clock::Moment;
 
@@ -17,7 +17,9 @@ pub(crate) struct Creative {
     pub(crate) buyer_agent_id: String,
     pub(crate) customer_id: u32,
     pub(crate) status: CreativeStatus,
-    pub(crate) version: &'static str,
+    /// How often it was changed, from 1. Answers show `1.0`.
+    #[serde(serialize_with = "dotted")]
+    pub(crate) version: u32,
     pub(crate) assembly_method: AssemblyMethod,
     pub(crate) format: FormatRef,
     pub(crate) content: Content,
@@ -29,6 +31,9 @@ pub(crate) struct Creative {
     pub(crate) target_audience: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) external_id: Option<String>,
+    /// Where clicks go. Only an update gives them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) advertiser_domains: Vec<String>,
     pub(crate) created_by: &'static str,
     pub(crate) created_date: Moment,
     pub(crate) last_modified_by: &'static str,
@@ -37,6 +42,60 @@ pub(crate) struct Creative {
     pub(crate) publisher_approvals: Vec<PublisherApproval>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) sales_agent_sync_status: Vec<SyncStatus>,
+}
+
+impl Creative {
+    /// A draft with nothing but what each creative has.
+    pub(crate) fn new(
+        creative_id: String,
+        creative_name: String,
+        buyer_agent_id: String,
+        customer_id: u32,
+        format: FormatRef,
+        content: Content,
+        at: Moment,
+    ) -> Self {
+        Self {
+            creative_id,
+            creative_name,
+            buyer_agent_id,
+            customer_id,
+            status: CreativeStatus::Draft,
+            version: 1,
+            assembly_method: AssemblyMethod::default(),
+            format,
+            asset_ids: content.asset_ids.clone().unwrap_or_default(),
+            content,
+            content_categories: Vec::new(),
+            creative_description: None,
+            target_audience: None,
+            external_id: None,
+            advertiser_domains: Vec::new(),
+            created_by: "system",
+            created_date: at,
+            last_modified_by: "system",
+            last_modified_date: at,
+            publisher_approvals: Vec::new(),
+            sales_agent_sync_status: Vec::new(),
+        }
+    }
+
+    /// Puts other content in the place of all that was there.
+    pub(crate) fn replace_content(&mut self, content: Content) {
+        self.asset_ids = content.asset_ids.clone().unwrap_or_default();
+        self.content = content;
+    }
+
+    /// Notes a change: a new version, from that moment on.
+    pub(crate) fn changed(&mut self, at: Moment) {
+        self.version += 1;
+        self.last_modified_date = at;
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn dotted<S: Serializer>(version: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{version}.0"))
 }
 
 /// What a creative is at.
@@ -90,6 +149,22 @@ pub(crate) struct Content {
     pub(crate) snippet_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) template_variables: Option<BTreeMap<String, String>>,
+}
+
+impl Content {
+    /// Why nothing can be made of it; none if something can.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        let assets = self.asset_ids.as_ref().is_some_and(|ids| !ids.is_empty());
+        let sources =
+            [&self.html_snippet, &self.javascript_tag, &self.vast_tag, &self.product_url, &self.snippet];
+        if self.snippet.is_some() && self.snippet_type.is_none() {
+            Some("snippetType is required with snippet")
+        } else if !assets && sources.into_iter().all(Option::is_none) {
+            Some("At least one content source is required")
+        } else {
+            None
+        }
+    }
 }
 
 /// What a publisher thinks of a creative.

@@ -1,6 +1,9 @@
 //! What is there when a sandbox starts. Customer 12345 has much, customer 67890 little and different things.
 
 mod brands;
+mod campaigns;
+mod creatives;
+mod delivery;
 mod others;
 
 use super::{
@@ -46,10 +49,57 @@ pub(crate) fn market(market: &mut Market) {
 /// Fills the account of one customer.
 pub(crate) fn account(account: &mut Account, market: &mut Market) {
     brands::fill(account);
-    others::fill(account, market);
+    creatives::fill(account, market);
+    campaigns::fill(account, market);
+    others::fill(account);
 }
 
 /// Midnight of a day of the seeds.
 fn day(text: &str) -> Moment {
     Moment::parse(text).unwrap_or_else(|| super::clock::Clock::new().now())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::sandbox::{customers::CUSTOMERS, objects::delivery::units, store::World};
+
+    /// What was promised of the sums holds for every campaign and tactic at the start.
+    #[test]
+    fn nothing_is_overspent() {
+        for customer in CUSTOMERS {
+            let world = World::new();
+            let account = world.account(customer.id).unwrap();
+            assert!(!account.delivery.is_empty());
+            let mut by_tactic: HashMap<&str, u64> = HashMap::new();
+            let mut by_campaign: HashMap<&str, u64> = HashMap::new();
+            let mut by_day: HashMap<(&str, jiff::civil::Date), u64> = HashMap::new();
+            for row in &account.delivery {
+                *by_tactic.entry(&row.tactic_id).or_default() += row.spend_cents;
+                *by_campaign.entry(&row.campaign_id).or_default() += row.spend_cents;
+                *by_day.entry((&row.campaign_id, row.date)).or_default() += row.spend_cents;
+            }
+            for tactic in &account.tactics {
+                let spent = by_tactic.get(tactic.id.as_str()).copied().unwrap_or_default();
+                assert!(units(spent) <= tactic.allocation.amount, "{}", tactic.name);
+            }
+            for campaign in &account.campaigns {
+                let spent = by_campaign.get(campaign.id.as_str()).copied().unwrap_or_default();
+                assert!(spent <= campaign.budget.total, "{}", campaign.name);
+                let amounts: f64 = account
+                    .tactics
+                    .iter()
+                    .filter(|tactic| tactic.campaign_id == campaign.id)
+                    .map(|tactic| tactic.allocation.amount)
+                    .sum();
+                assert!(amounts <= units(campaign.budget.total), "{}", campaign.name);
+                if let Some(cap) = campaign.budget.daily_cap {
+                    let most =
+                        by_day.iter().filter(|((id, _), _)| *id == campaign.id).map(|(_, spent)| *spent);
+                    assert!(most.max().unwrap_or_default() <= cap, "{}", campaign.name);
+                }
+            }
+        }
+    }
 }

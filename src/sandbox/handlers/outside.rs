@@ -1,0 +1,72 @@
+//! The world outside: sellers, signals agents and webhook receivers. The sandbox calls none of them. It acts as if
+//! all answered, but for those whose host ends in `.invalid`, a name that is reserved for never being found
+//! (RFC 2606): with it a failure can be had on purpose.
+
+use url::{Host, Url};
+
+/// Whether whoever is at that URL answers.
+pub(super) fn answers(url: &str) -> bool {
+    let url = Url::parse(url);
+    let host = url.as_ref().ok().and_then(Url::host_str);
+    host.is_some_and(|host| host != "invalid" && !host.ends_with(".invalid"))
+}
+
+/// Why nothing came from one who does not answer.
+pub(super) const NO_ANSWER: &str = "Service unavailable: host not found";
+
+/// Whether a URL leads back into the machine or the network that it is called from.
+pub(super) fn is_private(url: &Url) -> bool {
+    match url.host() {
+        None => true,
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end))
+        }
+        Some(Host::Ipv4(address)) => {
+            address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || address.is_broadcast()
+        }
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.to_ipv4_mapped().is_some_and(|v4| v4.is_private() || v4.is_loopback())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_invalid_hosts_do_not_answer() {
+        assert!(answers("https://seller.example/adcp"));
+        assert!(!answers("https://seller.invalid/adcp"));
+        assert!(!answers("nonsense"));
+    }
+
+    #[test]
+    fn knows_the_ways_home() {
+        for url in [
+            "https://localhost/x",
+            "https://api.localhost",
+            "https://127.0.0.2",
+            "https://10.1.2.3",
+            "https://192.168.0.9",
+            "https://169.254.169.254/latest",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[fd00::1]/",
+        ] {
+            assert!(is_private(&Url::parse(url).unwrap()), "{url}");
+        }
+        for url in ["https://hooks.example/x", "https://8.8.8.8", "https://localhost.example"] {
+            assert!(!is_private(&Url::parse(url).unwrap()), "{url}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The program as a client meets it: a process on a pipe, or the gateway in front of an API that a test plays.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "tests"
+)]
+
+use std::{process::Stdio, sync::Arc, time::Duration};
+
+use scope3_mcp::{
+    catalog::{Catalog, Surface},
+    credentials::{ApiKey, KeyRing, KeySource},
+    gateway::{CallError, Caller, Gateway, OnLimit, Success},
+    limits::{Limits, Rates},
+    policy::{Choice, Policy},
+    scope3::{Client, Patience},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+/// No answer of a program under test takes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `scope3-mcp` with an environment of its own: nothing of the tester's settings reaches it.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scope3-mcp"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .kill_on_drop(true);
+    command
+}
+
+/// What a program that ends by itself did.
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub async fn run(command: &mut Command) -> Outcome {
+    let output =
+        tokio::time::timeout(PATIENCE, command.stdin(Stdio::null()).output()).await.unwrap().unwrap();
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// An MCP session over standard input and output, message by message.
+pub struct Session {
+    pub child: Child,
+    pub stdin: Option<ChildStdin>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
+    next_id: u64,
+}
+
+impl Session {
+    /// Starts the program and says hello in the given protocol version.
+    pub async fn start(command: &mut Command, version: &str) -> Self {
+        let mut session = Self::spawn(command);
+        let hello = json!({
+            "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
+        });
+        let result = session.request("initialize", hello).await;
+        assert!(result["result"].is_object(), "{result}");
+        session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        session
+    }
+
+    /// Starts the program with the sandbox behind it.
+    pub async fn sandbox(arguments: &[&str]) -> Self {
+        Self::start(command(arguments).env("SCOPE3_SANDBOX", "1"), "2025-11-25").await
+    }
+
+    /// Starts the program and says nothing.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { stdin: child.stdin.take(), lines: Some(lines), child, next_id: 0 }
+    }
+
+    pub async fn send(&mut self, message: &Value) {
+        self.send_raw(format!("{message}\n").as_bytes()).await;
+    }
+
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().unwrap().write_all(bytes).await.unwrap();
+    }
+
+    /// The next line of output.
+    pub async fn line(&mut self) -> String {
+        self.next_line().await.expect("the output has ended")
+    }
+
+    async fn next_line(&mut self) -> Option<String> {
+        let lines = self.lines.as_mut().unwrap();
+        tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("nothing came").unwrap()
+    }
+
+    /// Stops reading: whatever the server writes from now on finds nobody.
+    pub fn close_output(&mut self) {
+        self.lines = None;
+    }
+
+    /// The next message of the server; nothing at the end of its output.
+    pub async fn receive(&mut self) -> Option<Value> {
+        let line = self.next_line().await?;
+        Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("not a message: {error}: {line}")))
+    }
+
+    /// Sends a request and returns its id.
+    pub async fn ask(&mut self, method: &str, params: Value) -> u64 {
+        self.next_id += 1;
+        self.send(&json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params })).await;
+        self.next_id
+    }
+
+    /// Sends a request and waits for its answer, passing over notifications.
+    pub async fn request(&mut self, method: &str, params: Value) -> Value {
+        let id = self.ask(method, params).await;
+        loop {
+            let message = self.receive().await.expect("the server has ended");
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// Calls a tool and returns its result.
+    pub async fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        let answer = self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
+        assert!(answer["result"].is_object(), "{answer}");
+        answer["result"].clone()
+    }
+
+    /// Ends the input, and returns the messages that still came, the exit code and the log.
+    pub async fn end(mut self) -> (Vec<Value>, Option<i32>, String) {
+        drop(self.stdin.take());
+        self.finish().await
+    }
+
+    /// Waits for the end of the program.
+    pub async fn finish(mut self) -> (Vec<Value>, Option<i32>, String) {
+        let mut rest = Vec::new();
+        while let Some(message) = self.receive().await {
+            rest.push(message);
+        }
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        (rest, status.code(), log)
+    }
+}
+
+/// A key that no one has.
+pub fn key(name: &str) -> ApiKey {
+    ApiKey::parse(&key_text(name).into()).unwrap()
+}
+
+/// The text of [`key`].
+pub fn key_text(name: &str) -> String {
+    format!("scope3_{}_{name}", "a".repeat(32))
+}
+
+/// A gateway in front of an API that a test plays, and who calls it.
+pub struct Rig {
+    pub gateway: Gateway,
+    pub caller: Caller,
+}
+
+impl Rig {
+    /// A gateway to the API at `url`, with one key and the ordinary limits.
+    pub fn new(url: &str) -> Self {
+        Self::with(url, &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], Patience::default())
+    }
+
+    pub fn with(url: &str, keys: &[&str], on_limit: OnLimit, rates: [&str; 3], patience: Patience) -> Self {
+        let catalog = Arc::new(Catalog::embedded().unwrap());
+        let all = Choice {
+            toolsets: Some(vec!["all".to_owned()]),
+            surfaces: vec![Surface::Campaign],
+            ..Choice::default()
+        };
+        let policy = Policy::new(&catalog, all).unwrap();
+        let [mcp, api, export] = rates.map(|rate| rate.parse().unwrap());
+        let limits = Limits::new(Rates { mcp, api, export });
+        let campaign = Client::new(url.parse().unwrap(), patience);
+        let mut keys = keys.iter().map(|name| key(name));
+        let primary = KeySource::Given(Ok(keys.next().unwrap()));
+        let ring = KeyRing::new(primary, keys.collect(), None);
+        Self {
+            gateway: Gateway { catalog, policy, limits, campaign, on_limit },
+            caller: Caller { keys: Arc::new(ring), traceparent: None },
+        }
+    }
+
+    pub async fn call(&self, tool: &str, arguments: Value) -> Result<Success, CallError> {
+        let Value::Object(arguments) = arguments else { panic!("an object is wanted") };
+        self.gateway.call(&self.caller, tool, arguments, &|_| {}).await
+    }
+
+    /// The body of a call that must fail.
+    pub async fn failure(&self, tool: &str, arguments: Value) -> Value {
+        match self.call(tool, arguments).await {
+            Err(CallError::Failed(failure)) => serde_json::to_value(failure).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How many requests of a class are used: 0 is MCP, 1 API, 2 export.
+    pub fn used(&self, name: &str, class: usize) -> u32 {
+        self.gateway.limits.usage(key(name).fingerprint())[class].used
+    }
+}
