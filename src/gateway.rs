@@ -4,6 +4,7 @@
 //! send. Consent and the journal of changes will stand between the arguments and the sending.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,9 +18,9 @@ use crate::{
     credentials::{ApiKey, Fingerprint, KeyAge, KeyError, KeyRing},
     failure::Failure,
     limits::{Class, Full, Limits},
-    local,
+    local, measure,
     policy::Policy,
-    scope3::{Answer, Client, Error, PathProblem, Prepared, SendError},
+    scope3::{Answer, Client, Error, PathProblem, Prepared, SendError, usual_code},
     whoami,
 };
 
@@ -106,6 +107,21 @@ impl Gateway {
     /// # Errors
     /// When the call brings nothing; the error says whether anything changed.
     pub async fn call(
+        &self,
+        caller: &Caller,
+        name: &str,
+        arguments: Map<String, Value>,
+        on_wait: &(dyn Fn(Waiting) + Send + Sync),
+    ) -> Result<Success, CallError> {
+        let entry = self.catalog.get(name);
+        let tool = entry.map_or("unknown", |entry| &entry.tool.name);
+        let measured = measure::Call::begin(tool, entry.map_or("none", measured_class));
+        let outcome = self.run(caller, name, arguments, on_wait).await;
+        measured.end(measured_outcome(&outcome));
+        outcome
+    }
+
+    async fn run(
         &self,
         caller: &Caller,
         name: &str,
@@ -226,6 +242,26 @@ impl Gateway {
                     && other.tool.effect == Effect::Read
             })
             .map(|other| other.tool.name.as_str())
+    }
+}
+
+/// The class of limit that a tool's calls are measured under.
+fn measured_class(entry: &Entry) -> &'static str {
+    match (&entry.tool.request, entry.tool.limit) {
+        (None, _) => "local",
+        (_, Some(SpecialLimit::Export)) => "export",
+        (_, None) => "mcp",
+    }
+}
+
+/// How a call ended, in few words: a code that Scope3 chose counts under the usual one of its status.
+fn measured_outcome(outcome: &Result<Success, CallError>) -> Cow<'static, str> {
+    match outcome {
+        Ok(_) => "ok".into(),
+        Err(CallError::UnknownTool { .. }) => "UNKNOWN_TOOL".into(),
+        Err(CallError::Failed(failure)) => {
+            failure.status.map_or_else(|| failure.code.clone().into(), |status| usual_code(status).into())
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod completions;
 mod demo;
+mod http;
 mod sandbox;
 mod stdio;
 mod tools;
@@ -32,6 +33,8 @@ pub struct Cli {
 enum Command {
     /// Serve MCP over standard input and output (the default)
     Stdio,
+    /// Serve MCP over HTTP: Streamable HTTP, and its predecessor with SSE
+    Http,
     /// Serve the embedded API alone, and print its URL and keys
     Sandbox(sandbox::Arguments),
     /// Play a day of an agent's work against the embedded API
@@ -136,6 +139,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
     let Cli { command, settings } = cli;
     match command.unwrap_or(Command::Stdio) {
         Command::Stdio => stdio::run(&settings).await,
+        Command::Http => http::run(&settings).await,
         Command::Sandbox(arguments) => sandbox::run(&settings, arguments).await,
         Command::Demo(arguments) => demo::run(&settings, arguments).await,
         Command::Tools(arguments) => tools::run(&settings, arguments).await,
