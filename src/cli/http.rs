@@ -61,6 +61,8 @@ fn choose(settings: &Settings, bind: IpAddr) -> Result<AuthChoice, CommandError>
             )))
         }
         Some(choice) => Ok(choice),
+        // Who sets a token wants it asked for.
+        None if local && settings.mcp_token().is_some() => Ok(AuthChoice::Token),
         None if local => Ok(AuthChoice::None),
         None if settings.has_own_key() => Ok(AuthChoice::Token),
         None => Ok(AuthChoice::Key),
