@@ -138,6 +138,14 @@ async fn open_to_this_machine_no_word_is_needed() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_set_is_asked_for_on_this_machine_too() {
+    let environment = [("SCOPE3_MCP_TOKEN", "a token of some length")];
+    let server = Server::start(&["http", "--sandbox", "--bind", "127.0.0.1:0"], &environment);
+    assert!(server.log().contains("(auth: token)"));
+    assert_eq!(server.client().status(&initialize("2025-11-25")).await, 401);
+}
+
+#[tokio::test]
 async fn open_to_the_world_without_admission_takes_a_flag_that_says_so() {
     let arguments = ["http", "--sandbox", "--bind", "0.0.0.0:0", "--auth", "none"];
     let output = command(&arguments, &[]).output().unwrap();
@@ -150,6 +158,18 @@ async fn open_to_the_world_without_admission_takes_a_flag_that_says_so() {
     let server = Server::start(&arguments, &[]);
     assert_eq!(server.client().status(&initialize("2025-11-25")).await, 200);
     assert!(server.log().contains("warning: "), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_name_from_elsewhere_means_a_proxy_and_so_the_world() {
+    let server = Server::sandbox(&["--allow-host", "mcp.example.com"]);
+    assert!(server.log().contains("(auth: token)"), "{}", server.log());
+    assert_eq!(server.client().status(&initialize("2025-11-25")).await, 401);
+    let arguments = ["http", "--sandbox", "--auth", "none", "--allow-host", "mcp.example.com"];
+    let output = command(&arguments, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let local = Server::sandbox(&["--allow-host", "localhost"]);
+    assert!(local.log().contains("(auth: none)"));
 }
 
 #[tokio::test]

@@ -123,6 +123,25 @@ async fn a_call_counts_until_it_is_done_although_its_client_is_gone() {
 }
 
 #[tokio::test]
+async fn a_call_without_a_session_ends_when_its_client_goes() {
+    let upstream = Upstream::start(Duration::from_secs(20)).await;
+    let server = Server::before(&upstream.url, &[]);
+    let client = server.client();
+    let waiting = tokio::spawn(client.stateless("check_auth_status").send());
+    upstream.asked(1).await;
+    waiting.abort();
+    let cancelled = r#"scope3_mcp_calls_total{tool="check_auth_status",class="mcp",outcome="CANCELLED"}"#;
+    for _ in 0..100 {
+        if server.metric(cancelled).await == Some(1.0) {
+            assert_eq!(server.metric("scope3_mcp_calls_in_flight").await, Some(0.0));
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the call went on");
+}
+
+#[tokio::test]
 async fn junk_leaves_nothing_behind() {
     let server = Server::sandbox(&["--auth", "key"]);
     let client = server.with_key(FIRST);

@@ -95,6 +95,9 @@ async fn nothing_behind_is_touched() {
 #[tokio::test]
 async fn the_lists_let_a_container_and_a_page_in() {
     let arguments = [
+        "--auth",
+        "none",
+        "--dangerously-allow-unauthenticated",
         "--allow-host",
         "mcp.example.com,other.example.com:8443",
         "--allow-origin",

@@ -25,15 +25,16 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCAL
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let bind = settings.bind.unwrap_or(DEFAULT);
-    let choice = choose(settings, bind.ip())?;
-    let (hosts, origins) =
+    let (hosts, origins): (Vec<Host>, _) =
         (list("--allow-host", &settings.allow_host)?, list("--allow-origin", &settings.allow_origin)?);
+    // A name from elsewhere means a proxy, behind which everybody seems to come from this machine.
+    let local = bind.ip().to_canonical().is_loopback() && hosts.iter().all(Host::is_loopback);
+    let choice = choose(settings, local)?;
     let (auth, made) = auth(settings, choice)?;
     let app = App::start(settings).await?;
     let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
     let bound = listener.local_addr()?;
-    let known_elsewhere = !settings.allow_host.is_empty() || !bound.ip().to_canonical().is_loopback();
-    tell(&url(hosts.first(), bound), choice, known_elsewhere, made.as_ref());
+    tell(&url(hosts.first(), bound), choice, local, made.as_ref());
     let hosts = Hosts::new(hosts, origins, bound);
     let caps = Caps {
         sessions: settings.max_sessions.get() as usize,
@@ -51,16 +52,17 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
 }
 
 /// Who may come in. Open to more than this machine, the server is only on an explicit word.
-fn choose(settings: &Settings, bind: IpAddr) -> Result<AuthChoice, CommandError> {
-    let local = bind.to_canonical().is_loopback();
+fn choose(settings: &Settings, local: bool) -> Result<AuthChoice, CommandError> {
     match settings.auth {
         Some(AuthChoice::None) if !local && !settings.dangerously_allow_unauthenticated => {
-            Err(CommandError::Usage(format!(
-                "--auth none: whoever reaches {bind} could spend with this server's key; choose key or token, or \
-                 say --dangerously-allow-unauthenticated if something in front of it lets nobody else through"
-            )))
+            let problem = "--auth none: whoever reaches this server from elsewhere could spend with its key; choose key \
+                           or token, or say --dangerously-allow-unauthenticated if something in front of it lets \
+                           nobody else through";
+            Err(CommandError::Usage(problem.to_owned()))
         }
         Some(choice) => Ok(choice),
+        // Who sets a token wants it asked for.
+        None if local && settings.mcp_token().is_some() => Ok(AuthChoice::Token),
         None if local => Ok(AuthChoice::None),
         None if settings.has_own_key() => Ok(AuthChoice::Token),
         None => Ok(AuthChoice::Key),
@@ -81,14 +83,14 @@ fn auth(settings: &Settings, choice: AuthChoice) -> Result<(Auth, Option<SecretS
 }
 
 /// Says where the server listens and how to come in. It goes past the log, whose level may be set to say nothing.
-fn tell(url: &str, choice: AuthChoice, known_elsewhere: bool, made: Option<&SecretString>) {
+fn tell(url: &str, choice: AuthChoice, local: bool, made: Option<&SecretString>) {
     let who = match choice {
         AuthChoice::Key => "key",
         AuthChoice::Token => "token",
         AuthChoice::None => "none",
     };
     let mut text = format!("scope3-mcp: listening on {url} (auth: {who})\n");
-    if choice == AuthChoice::None && known_elsewhere {
+    if choice == AuthChoice::None && !local {
         text += "warning: this server lets everybody in who reaches it, and all of them act with its key\n";
     }
     if let Some(token) = made {

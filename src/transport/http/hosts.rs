@@ -47,6 +47,12 @@ pub enum EntryError {
 }
 
 impl Host {
+    /// Whether it is a name of this machine for itself.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        LOOPBACK.contains(&self.name.as_str())
+    }
+
     /// The host with its own port, or this one where any will do.
     #[must_use]
     pub fn with_port(&self, port: u16) -> String {
@@ -182,6 +188,11 @@ impl Hosts {
         }
         Ok(())
     }
+}
+
+/// Whether a request names this machine as this machine does: one that a proxy passes on names the proxy.
+pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
+    only(headers, header::HOST).and_then(named).is_some_and(|host| host.is_loopback())
 }
 
 /// A header that stands there once.

@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode, header};
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::{Shared, listen::Peer, refusal::Refusal};
+use super::{Shared, hosts::names_this_machine, listen::Peer, refusal::Refusal};
 use crate::{
     credentials::Fingerprint,
     limits::{Class, Limits},
@@ -82,7 +82,8 @@ pub(super) async fn serve(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Response {
-    let local = peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback());
+    let local = peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback())
+        && names_this_machine(&headers);
     if let Err(refusal) = may_read(&shared, local, &headers) {
         return refusal.into_response();
     }
