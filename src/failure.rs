@@ -249,7 +249,7 @@ fn changed(error: &Error, effect: Effect) -> Changed {
         }
         Error::TimedOut | Error::BrokenOff(_) | Error::Unreadable { .. } => Changed::Unknown,
         Error::Refused(refusal) => match refusal.status {
-            200..300 | 400..500 | 501 => Changed::No,
+            200..=299 | 400..=499 | 501 => Changed::No,
             _ => Changed::Unknown,
         },
     }

@@ -4,8 +4,6 @@
 //! Who wants to know what a tool is, looks here; what a call does with it stands in [`crate::gateway`].
 
 mod arguments;
-#[cfg(test)]
-mod check;
 mod present;
 mod search;
 mod tool;

@@ -16,10 +16,7 @@ use super::{
     ids::Ids,
     objects::{
         BrandAgent, Campaign, Creative, Delivery, Guide, Market, MeasuredOutcome, Pmps, Signals,
-        SignalsAgents, Strategy, Tactic, Webhooks,
-        creative::{Assignment, SyncStatus},
-        market::SalesAgent,
-        tactic::TacticStatus,
+        SignalsAgents, Strategy, Tactic, Webhooks, creative::Assignment, tactic::TacticStatus,
     },
     seed,
 };
@@ -188,27 +185,6 @@ impl Account {
             .filter(|assignment| assignment.campaign_id == campaign)
             .map(|assignment| assignment.creative_id.as_str())
             .collect()
-    }
-
-    /// Sends the creatives of a campaign to a seller, who has to approve those that are new to it.
-    pub(crate) fn sync_creatives(&mut self, campaign: &str, seller: &SalesAgent) {
-        let ids: Vec<String> = self.creative_ids(campaign).into_iter().map(str::to_owned).collect();
-        let now = self.clock.now();
-        for creative in self.creatives.iter_mut().filter(|creative| ids.contains(&creative.creative_id)) {
-            let syncs = &mut creative.sales_agent_sync_status;
-            if syncs.iter().any(|sync| sync.sales_agent_id == seller.id) {
-                continue;
-            }
-            syncs.push(SyncStatus {
-                sales_agent_id: seller.id.clone(),
-                sales_agent_name: seller.name.clone(),
-                status: "synced",
-                approval_status: Some("pending"),
-                last_sync_attempt: Some(now),
-                rejection_reason: None,
-                requested_changes: Vec::new(),
-            });
-        }
     }
 
     /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay.

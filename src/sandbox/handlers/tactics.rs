@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, creatives};
 use crate::sandbox::objects::{
     Tactic,
     campaign::Status,
@@ -199,7 +199,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     if let Some(seller) = &seller
         && tactic.status != TacticStatus::Failed
     {
-        call.account.sync_creatives(&tactic.campaign_id, seller);
+        creatives::sync_campaign(call, &tactic.campaign_id, &seller.id)?;
     }
     let Allocation { amount, currency, .. } = &tactic.allocation;
     let mut message = format!(

@@ -8,6 +8,8 @@ mod create;
 mod list;
 mod revise;
 mod sync;
+
+pub(super) use self::sync::sync_campaign;
 #[cfg(test)]
 mod tests;
 

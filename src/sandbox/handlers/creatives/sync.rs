@@ -185,6 +185,24 @@ pub(super) fn synced_to(creative: &Creative) -> Vec<String> {
     synced.map(|status| status.sales_agent_id.clone()).collect()
 }
 
+/// Sends those of a campaign's creatives to a seller that it has not yet, as a new buy does.
+pub(in crate::sandbox::handlers) fn sync_campaign(
+    call: &mut Call<'_>,
+    campaign: &str,
+    seller: &str,
+) -> Outcome<()> {
+    let ids: Vec<String> = call.account.creative_ids(campaign).into_iter().map(str::to_owned).collect();
+    for id in ids {
+        let creative = call.account.creative(&id)?;
+        let has_it = synced_to(creative).iter().any(|synced| synced == seller);
+        let sellers = fitting(call.market, creative, vec![seller.to_owned()]);
+        if !has_it {
+            send(call.account, call.market, &id, &sellers)?;
+        }
+    }
+    Ok(())
+}
+
 /// Sends a creative to sellers, and notes with it how far it got. Each seller then has to approve it.
 pub(super) fn send(
     account: &mut Account,
