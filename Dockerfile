@@ -18,7 +18,8 @@ RUN mkdir src \
  && cargo clean --release --package scope3-mcp
 COPY . .
 RUN cargo build --release --locked \
- && scripts/image-root target/release/scope3-mcp /image
+ && scripts/image-root target/release/scope3-mcp /image \
+ && mkdir -p /home/nonroot
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0
@@ -29,7 +30,7 @@ LABEL org.opencontainers.image.title="scope3-mcp" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image/ /
-COPY --from=build --chown=65532:65532 /image/home/nonroot /home/nonroot
+COPY --from=build --chown=65532:65532 /home/nonroot /home/nonroot
 ENV PATH=/usr/local/bin HOME=/home/nonroot SCOPE3_BIND=0.0.0.0:8080
 WORKDIR /home/nonroot
 # By number, so that an orchestrator can see that it is not root.
