@@ -58,7 +58,8 @@ async fn what_does_not_answer_is_not_and_that_is_said_in_time() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_wrong_usage() {
-    for arguments in [["https://127.0.0.1/healthz"].as_slice(), &["127.0.0.1:8080"], &["--bind", "0.0.0.0:0"]] {
+    for arguments in [["https://127.0.0.1/healthz"].as_slice(), &["127.0.0.1:8080"], &["--bind", "0.0.0.0:0"]]
+    {
         assert_eq!(check(arguments, &[]).await.code, Some(2), "{arguments:?}");
     }
 }

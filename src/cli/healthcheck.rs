@@ -55,7 +55,9 @@ fn health_of(bind: SocketAddr) -> Result<Url, CommandError> {
         ip => ip,
     };
     if bind.port() == 0 {
-        return Err(CommandError::Usage("--bind: port 0 is any free one; name the URL to ask for".to_owned()));
+        return Err(CommandError::Usage(
+            "--bind: port 0 is any free one; name the URL to ask for".to_owned(),
+        ));
     }
     let url = format!("http://{}/healthz", SocketAddr::new(ip, bind.port()));
     Ok(Url::parse(&url).with_context(|| url)?)
