@@ -18,6 +18,7 @@ mod catalog {
     pub(crate) mod tool;
 }
 use catalog::{check::check, tool::Toolset};
+use serde_json::{Map, Value};
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
 fn embed() -> Result<(), Fault> {
     println!("cargo::rerun-if-changed=tools");
     println!("cargo::rerun-if-changed=build.rs");
-    let mut surfaces: Vec<(String, Vec<Toolset>)> = Vec::new();
+    let mut surfaces: Vec<(String, Vec<Toolset<()>>)> = Vec::new();
+    let mut schemas = Vec::new();
     let mut problems = Vec::new();
     let mut owners: HashMap<String, PathBuf> = HashMap::new();
     for folder in sorted(Path::new("tools"))?.into_iter().filter(|path| path.is_dir()) {
@@ -44,13 +46,18 @@ fn embed() -> Result<(), Fault> {
         let mut toolsets = Vec::new();
         for path in sorted(&folder)? {
             let shown = path.display();
-            let file: Toolset = match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
-                Ok(file) => file,
-                Err(error) => {
-                    problems.push(format!("{shown}: {error}"));
-                    continue;
-                }
-            };
+            let mut file: Toolset<Map<String, Value>> =
+                match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
+                    Ok(file) => file,
+                    Err(error) => {
+                        problems.push(format!("{shown}: {error}"));
+                        continue;
+                    }
+                };
+            file.tools
+                .iter_mut()
+                .filter(|tool| tool.input.is_empty())
+                .for_each(|tool| tool.input = no_arguments());
             if file.toolset != stem(&path) {
                 problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(&path)));
             }
@@ -67,16 +74,30 @@ fn embed() -> Result<(), Fault> {
                     ));
                 }
             }
-            toolsets.push(file);
+            let Toolset { toolset, description, tools } = file;
+            let mut without_schema = Vec::new();
+            for tool in tools {
+                let (tool, schema) = tool.with_input(());
+                schemas.push(serde_json::to_string(&schema)?);
+                without_schema.push(tool);
+            }
+            toolsets.push(Toolset { toolset, description, tools: without_schema });
         }
         surfaces.push((surface, toolsets));
     }
     if !problems.is_empty() {
         return Err(problems.join("\n").into());
     }
-    let target = Path::new(&env::var("OUT_DIR")?).join("catalog.json");
-    fs::write(target, serde_json::to_string(&surfaces)?)?;
+    let target = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(target.join("catalog.json"), serde_json::to_string(&surfaces)?)?;
+    // Apart, in the same order, and as they are: the program reads a schema when it first needs it.
+    fs::write(target.join("schemas.rs"), format!("{schemas:#?}"))?;
     Ok(())
+}
+
+/// The schema of a tool that says nothing of its arguments.
+fn no_arguments() -> Map<String, Value> {
+    Map::from_iter([("type".to_owned(), "object".into()), ("properties".to_owned(), Map::new().into())])
 }
 
 /// The entries of a folder, so that every build embeds the same document.

@@ -22,7 +22,7 @@ pub struct App {
     /// The server's own keys.
     pub keys: Arc<KeyRing>,
     // Runs as long as the app does.
-    _sandbox: Option<Sandbox>,
+    sandbox: Option<Sandbox>,
 }
 
 /// The parts cannot be put together.
@@ -77,10 +77,6 @@ impl App {
         };
         tracing::info!(api = %base, sandbox = sandbox.is_some(), read_only = settings.read_only, "starting");
         let keys = Arc::new(keys);
-        if sandbox.is_none() {
-            // In its own time: a command that prints the key may take longer than a client waits for the start.
-            tokio::spawn(warn_about(Arc::clone(&keys)));
-        }
         let gateway = Gateway {
             catalog,
             policy,
@@ -88,7 +84,7 @@ impl App {
             campaign: Client::new(base, Patience::default()),
             on_limit: settings.when_full(),
         };
-        Ok(Self { gateway: Arc::new(gateway), keys, _sandbox: sandbox })
+        Ok(Self { gateway: Arc::new(gateway), keys, sandbox })
     }
 
     /// The one who starts the program, with the server's own keys.
@@ -100,6 +96,10 @@ impl App {
     /// An MCP server that uses the server's own keys.
     #[must_use]
     pub fn server(&self) -> Server {
+        if self.sandbox.is_none() {
+            // In its own time: a command that prints the key may take longer than a client waits for the start.
+            tokio::spawn(warn_about(Arc::clone(&self.keys)));
+        }
         Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
     }
 }

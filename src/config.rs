@@ -6,6 +6,7 @@
 use std::{
     ffi::OsString,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -96,6 +97,45 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_BIND", global = true, value_name = "ADDRESS")]
     pub bind: Option<SocketAddr>,
 
+    /// Who may come in over http: those with a Scope3 key of their own, with a token, or everybody [default: none on
+    /// this machine, elsewhere key or, where this server has a key, token]
+    #[arg(long, env = "SCOPE3_AUTH", global = true, value_enum, value_name = "WHO")]
+    pub auth: Option<AuthChoice>,
+
+    /// Let everybody in who reaches this server, although it listens to more than this machine
+    #[arg(long, env = "SCOPE3_DANGEROUSLY_ALLOW_UNAUTHENTICATED", global = true, value_parser = BoolishValueParser::new())]
+    pub dangerously_allow_unauthenticated: bool,
+
+    /// Names that the http server answers to, by comma, besides this machine's: `mcp.example.com`, or with a port
+    #[arg(long, env = "SCOPE3_ALLOW_HOST", global = true, value_delimiter = ',', value_name = "HOSTS")]
+    pub allow_host: Vec<String>,
+
+    /// Origins whose pages may talk to the http server, by comma: `https://app.example.com`, `http://localhost:*`
+    #[arg(long, env = "SCOPE3_ALLOW_ORIGIN", global = true, value_delimiter = ',', value_name = "ORIGINS")]
+    pub allow_origin: Vec<String>,
+
+    /// The most sessions over http; the one that has been still for longest makes room
+    #[arg(long, env = "SCOPE3_MAX_SESSIONS", global = true, value_name = "NUMBER", default_value = "2000")]
+    pub max_sessions: NonZeroU32,
+
+    /// The most sessions of each key that callers bring
+    #[arg(
+        long,
+        env = "SCOPE3_MAX_SESSIONS_PER_KEY",
+        global = true,
+        value_name = "NUMBER",
+        default_value = "100"
+    )]
+    pub max_sessions_per_key: NonZeroU32,
+
+    /// How long a session over http is kept that has neither a call nor an open stream
+    #[arg(long, env = "SCOPE3_SESSION_IDLE", global = true, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub session_idle: Duration,
+
+    /// The most calls at once over http
+    #[arg(long, env = "SCOPE3_MAX_CALLS", global = true, value_name = "NUMBER", default_value = "64")]
+    pub max_calls: NonZeroU32,
+
     /// The form of the log, which goes to standard error; `RUST_LOG` sets its level
     #[arg(long, env = "SCOPE3_LOG_FORMAT", global = true, value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -110,6 +150,17 @@ pub enum LimitChoice {
     Wait,
 }
 
+/// Who may come in over http.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthChoice {
+    /// Who brings a Scope3 key, which the calls are made with.
+    Key,
+    /// Who brings the token of `SCOPE3_MCP_TOKEN`; calls are made with the server's own key.
+    Token,
+    /// Everybody.
+    None,
+}
+
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -120,7 +171,8 @@ pub enum LogFormat {
 }
 
 /// Settings that come from the environment alone, since command lines are seen by every user of a machine.
-const SECRETS: [&str; 3] = ["SCOPE3_API_KEY", "SCOPE3_BACKUP_API_KEYS", "SCOPE3_API_KEY_ISSUED"];
+const SECRETS: [&str; 4] =
+    ["SCOPE3_API_KEY", "SCOPE3_BACKUP_API_KEYS", "SCOPE3_API_KEY_ISSUED", "SCOPE3_MCP_TOKEN"];
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +235,22 @@ impl Settings {
             LimitChoice::Reject => OnLimit::Reject,
             LimitChoice::Wait => OnLimit::Wait(self.max_wait),
         }
+    }
+
+    /// Whether the server has a key of its own, or a place to get one from.
+    #[must_use]
+    pub fn has_own_key(&self) -> bool {
+        self.sandbox
+            || self.api_key_file.is_some()
+            || self.api_key_command.is_some()
+            || secret("SCOPE3_API_KEY").is_some()
+            || secret("SCOPE3_BACKUP_API_KEYS").is_some()
+    }
+
+    /// What clients of `http --auth token` must send, where the operator chose it.
+    #[must_use]
+    pub fn mcp_token(&self) -> Option<SecretString> {
+        secret("SCOPE3_MCP_TOKEN")
     }
 
     /// The server's own keys.
@@ -285,6 +353,10 @@ pub fn check_environment(command: &Command) -> Result<(), ConfigError> {
 /// # Errors
 /// When the file cannot be read, is no TOML, or has a name or a value that there is not.
 pub fn with_file(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, ConfigError> {
+    let asks = |argument: &OsString| argument.to_string_lossy().starts_with("--config");
+    if std::env::var_os("SCOPE3_CONFIG").is_none() && !arguments.iter().any(asks) {
+        return Ok(arguments);
+    }
     // Should these arguments be wrong, the parse that follows says so.
     let Ok(matches) = command.clone().try_get_matches_from(&arguments) else { return Ok(arguments) };
     let Some(path) = matches.get_one::<PathBuf>("config") else { return Ok(arguments) };

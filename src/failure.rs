@@ -284,14 +284,13 @@ fn hint(code: &str, status: u16) -> &'static str {
 fn sentence(problem: &Problem) -> String {
     let subject =
         if problem.path.is_empty() { "the whole".to_owned() } else { format!("`{}`", problem.path) };
-    let mut sentence = format!("{subject} {}", problem.message);
-    if let Some(meant) = &problem.did_you_mean {
-        sentence += &format!(" (did you mean `{meant}`?)");
-    } else if !problem.allowed.is_empty() {
-        let allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
-        sentence += &format!(" (allowed: {})", allowed.join(", "));
-    }
-    sentence
+    let allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+    let help = match &problem.did_you_mean {
+        Some(meant) => format!(" (did you mean `{meant}`?)"),
+        None if allowed.is_empty() => String::new(),
+        None => format!(" (allowed: {})", allowed.join(", ")),
+    };
+    format!("{subject} {}{help}", problem.message)
 }
 
 fn plain(value: &Value) -> String {

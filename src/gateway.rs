@@ -4,6 +4,7 @@
 //! send. Consent and the journal of changes will stand between the arguments and the sending.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,9 +18,9 @@ use crate::{
     credentials::{ApiKey, Fingerprint, KeyAge, KeyError, KeyRing},
     failure::Failure,
     limits::{Class, Full, Limits},
-    local,
+    local, measure,
     policy::Policy,
-    scope3::{Answer, Client, Error, Prepared, SendError},
+    scope3::{Answer, Client, Error, PathProblem, Prepared, SendError, usual_code},
     whoami,
 };
 
@@ -112,6 +113,21 @@ impl Gateway {
         arguments: Map<String, Value>,
         on_wait: &(dyn Fn(Waiting) + Send + Sync),
     ) -> Result<Success, CallError> {
+        let entry = self.catalog.get(name);
+        let tool = entry.map_or("unknown", |entry| &entry.tool.name);
+        let measured = measure::Call::begin(tool, entry.map_or("none", measured_class));
+        let outcome = self.run(caller, name, arguments, on_wait).await;
+        measured.end(measured_outcome(&outcome));
+        outcome
+    }
+
+    async fn run(
+        &self,
+        caller: &Caller,
+        name: &str,
+        arguments: Map<String, Value>,
+        on_wait: &(dyn Fn(Waiting) + Send + Sync),
+    ) -> Result<Success, CallError> {
         let entry = self.look_up(name)?;
         self.policy.permits(entry).map_err(|why| Failure::withheld(entry, why))?;
         let arguments =
@@ -119,7 +135,7 @@ impl Gateway {
         let Some(request) = &entry.tool.request else {
             return self.answer_locally(entry, &caller.keys, &arguments).await;
         };
-        let prepared = self.prepare(caller, request, arguments)?;
+        let prepared = self.prepare(caller, request, arguments).map_err(|problem| Failure::path(&problem))?;
         let answer = self.send_within_limits(entry, &prepared, &caller.keys, on_wait).await;
         let answer =
             answer.map_err(|error| Failure::send(&error, entry.tool.effect, self.read_beside(entry)))?;
@@ -138,10 +154,9 @@ impl Gateway {
         caller: &Caller,
         request: &Request,
         arguments: Map<String, Value>,
-    ) -> Result<Prepared, Failure> {
+    ) -> Result<Prepared, PathProblem> {
         Prepared::new(self.campaign.base(), request, arguments)
             .map(|prepared| prepared.with_traceparent(caller.traceparent.clone()))
-            .map_err(|problem| Failure::path(&problem))
     }
 
     /// Sends a request once its seats are free, as far as the operator lets it wait.
@@ -163,7 +178,7 @@ impl Gateway {
             };
             match self.on_limit {
                 OnLimit::Wait(longest) if started.elapsed() + wait <= longest => {
-                    sleep(started, wait, on_wait).await
+                    sleep(started, wait, on_wait).await;
                 }
                 _ => return outcome,
             }
@@ -184,7 +199,7 @@ impl Gateway {
         let outcome = self.campaign.send(request, repeatable, keys, take_seats).await;
         match &outcome {
             Ok(Answer { key, pause: Some(pause), .. }) => {
-                self.limits.learn(key.fingerprint(), Class::Api, *pause)
+                self.limits.learn(key.fingerprint(), Class::Api, *pause);
             }
             Err(SendError::Api { error: Error::RateLimited { wait }, key }) => {
                 let class =
@@ -230,6 +245,26 @@ impl Gateway {
     }
 }
 
+/// The class of limit that a tool's calls are measured under.
+fn measured_class(entry: &Entry) -> &'static str {
+    match (&entry.tool.request, entry.tool.limit) {
+        (None, _) => "local",
+        (_, Some(SpecialLimit::Export)) => "export",
+        (_, None) => "mcp",
+    }
+}
+
+/// How a call ended, in few words: a code that Scope3 chose counts under the usual one of its status.
+fn measured_outcome(outcome: &Result<Success, CallError>) -> Cow<'static, str> {
+    match outcome {
+        Ok(_) => "ok".into(),
+        Err(CallError::UnknownTool { .. }) => "UNKNOWN_TOOL".into(),
+        Err(CallError::Failed(failure)) => {
+            failure.status.map_or_else(|| failure.code.clone().into(), |status| usual_code(status).into())
+        }
+    }
+}
+
 /// What the first request of a call counts as.
 fn classes(entry: &Entry) -> &'static [Class] {
     match entry.tool.limit {
@@ -259,10 +294,10 @@ async fn sleep(started: Instant, wait: Duration, on_wait: &(dyn Fn(Waiting) + Se
     let until = Instant::now() + wait;
     loop {
         let rest = until.saturating_duration_since(Instant::now());
-        on_wait(Waiting { waited: started.elapsed(), total: started.elapsed() + rest });
         if rest.is_zero() {
             return;
         }
+        on_wait(Waiting { waited: started.elapsed(), total: started.elapsed() + rest });
         tokio::time::sleep(rest.min(TICK)).await;
     }
 }

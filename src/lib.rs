@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod limits;
 mod local;
 pub mod mcp;
+pub mod measure;
 pub mod policy;
 pub mod rate;
 pub mod sandbox;

@@ -52,7 +52,7 @@ pub(crate) fn description(
         ("request", tool.request.as_ref().map(|request| json!(request))),
         ("money", tool.money.as_ref().map(|money| json!(money))),
         ("limit", tool.limit.as_ref().map(|limit| json!(limit))),
-        ("inputSchema", Some(json!(tool.input))),
+        ("inputSchema", Some(json!(tool.input.object()))),
     ];
     Ok(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
 }

@@ -8,9 +8,10 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-/// Crates that would log arguments, headers or URLs below these levels; rmcp repeats every notification at `info`. No level that an operator asks for opens them.
+/// Crates that would log arguments, headers or URLs below these levels. rmcp repeats every notification at `info`, names
+/// sessions there, and tells every refused request at `warn`, by which a client could fill the log. No level that an operator asks for opens them.
 const QUIET: [&str; 6] =
-    ["rmcp=warn", "hyper=info", "hyper_util=info", "h2=info", "reqwest=info", "rustls=info"];
+    ["rmcp=warn", "rmcp::service=error", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info"];
 
 /// Starts the log. A second start in the same process changes nothing.
 pub fn start(format: LogFormat) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 fn check(tool: &str, arguments: Value) -> Result<Value, Vec<Problem>> {
     let catalog = Catalog::embedded().unwrap();
-    let Value::Object(arguments) = arguments else { panic!("an object is wanted") };
+    let arguments = arguments.as_object().unwrap().clone();
     catalog.get(tool).unwrap().check_arguments(arguments).map(Value::Object)
 }
 

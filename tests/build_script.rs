@@ -16,7 +16,7 @@ fn build_script() -> PathBuf {
         let script = entry.path().join("build-script-build");
         (ours && script.exists()).then(|| (fs::metadata(&script).unwrap().modified().unwrap(), script))
     });
-    scripts.max().expect("the build script was built").1
+    scripts.max().unwrap().1
 }
 
 /// Builds a catalogue of one file.

@@ -1,5 +1,4 @@
 //! Keys: without one the server starts and says how to set one; nothing of a key is ever shown.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};

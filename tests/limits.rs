@@ -1,5 +1,4 @@
 //! The hourly limits, as an agent meets them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

@@ -208,6 +208,19 @@ async fn a_request_to_end_answers_what_was_accepted() {
 }
 
 #[tokio::test]
+async fn a_cancelled_call_ends_its_request_and_is_not_answered() {
+    let sandbox = SlowSandbox::start("60s").await;
+    let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
+    let id = session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let cancel = json!({ "requestId": id, "reason": "changed my mind" });
+    session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancel })).await;
+    // Were the request still under way, the end would wait for its answer.
+    let (rest, code, _) = tokio::time::timeout(Duration::from_secs(20), session.end()).await.unwrap();
+    assert_eq!((rest.len(), code), (0, Some(0)));
+}
+
+#[tokio::test]
 async fn an_input_that_ends_before_hello_is_no_failure() {
     let (rest, code, log) = Session::spawn(&mut command(&["--sandbox"])).end().await;
     assert_eq!((rest.len(), code), (0, Some(0)), "{log}");

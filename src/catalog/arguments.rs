@@ -37,7 +37,7 @@ impl Entry {
     /// Everything that does not fit the schema, all at once.
     pub fn check_arguments(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<Problem>> {
         let mut arguments = Value::Object(arguments);
-        unwrap_strings(&mut arguments, &self.tool.input);
+        unwrap_strings(&mut arguments, self.tool.input.object());
         let problems = self.problems(&arguments);
         match arguments {
             Value::Object(arguments) if problems.is_empty() => Ok(arguments),
@@ -49,7 +49,7 @@ impl Entry {
     #[must_use]
     pub fn problems(&self, arguments: &Value) -> Vec<Problem> {
         let validator = self.validator.get_or_init(|| {
-            jsonschema::options().should_validate_formats(true).build(&closed(&self.tool.input)).ok()
+            jsonschema::options().should_validate_formats(true).build(&closed(self.tool.input.object())).ok()
         });
         let Some(validator) = validator else {
             // The build refuses schemas that do not compile; should one slip through, nothing may leave unchecked.
@@ -92,7 +92,7 @@ impl Entry {
     }
 
     fn properties_at(&self, at: &Location) -> Vec<&str> {
-        let schema = at.segments().try_fold(&self.tool.input, |schema, segment| match segment {
+        let schema = at.segments().try_fold(self.tool.input.object(), |schema, segment| match segment {
             LocationSegment::Property(name) => schema.get("properties")?.get(name.as_ref())?.as_object(),
             LocationSegment::Index(_) => schema.get("items")?.as_object(),
         });
@@ -172,7 +172,7 @@ fn dotted(at: &Location, last: Option<&str>) -> String {
         match segment {
             LocationSegment::Property(name) => indexed.push(name.into_owned()),
             LocationSegment::Index(index) => match indexed.last_mut() {
-                Some(name) => name.push_str(&format!("[{index}]")),
+                Some(name) => *name = format!("{name}[{index}]"),
                 None => indexed.push(format!("[{index}]")),
             },
         }
@@ -225,7 +225,9 @@ fn unwrap_strings(value: &mut Value, schema: &Map<String, Value>) {
         }
         Value::Array(items) => {
             if let Some(Value::Object(item_schema)) = schema.get("items") {
-                items.iter_mut().for_each(|item| unwrap_strings(item, item_schema));
+                for item in items {
+                    unwrap_strings(item, item_schema);
+                }
             }
         }
         _ => {}

@@ -9,13 +9,16 @@ use serde_json::{Map, Value};
 
 use super::tool::{Tool, Toolset};
 
+/// A schema as it stands in a file.
+type Input = Map<String, Value>;
+
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
-#[error("tool `{tool}`, field `{field}`: {problem}")]
+#[error("tool `{tool}`, field `{field}`: {rule}")]
 pub(crate) struct Problem {
     tool: String,
     field: String,
-    problem: String,
+    rule: String,
 }
 
 /// Clients put `mcp__scope3__` before a name and cut at 64 characters.
@@ -26,12 +29,12 @@ const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
 /// All rules over one file. `local` tells that the file belongs to the surface the server answers by itself.
-pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
+pub(crate) fn check(file: &Toolset<Input>, local: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
     for tool in &file.tools {
-        let mut report = |field: &str, problem: String| {
-            problems.push(Problem { tool: tool.name.clone(), field: field.to_owned(), problem });
+        let mut report = |field: &str, rule: String| {
+            problems.push(Problem { tool: tool.name.clone(), field: field.to_owned(), rule });
         };
         if !seen.insert(&tool.name) {
             report("name", "stands twice in the file".to_owned());
@@ -41,7 +44,7 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     problems
 }
 
-fn check_tool(tool: &Tool, local: bool, report: &mut dyn FnMut(&str, String)) {
+fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if tool.name.is_empty() || tool.name.len() > LONGEST_NAME || !tool.name.chars().all(name_ok) {
         report("name", format!("1 to {LONGEST_NAME} characters of a-z, 0-9 and _ are wanted"));

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod present;
+mod schema;
 mod search;
 mod tool;
 
@@ -14,9 +15,19 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     arguments::Problem,
+    schema::Schema,
     search::search,
-    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit, Tool, Toolset},
+    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit},
 };
+
+/// A tool that an agent can call.
+pub type Tool = tool::Tool<Schema>;
+
+/// A file of the catalogue, with each schema kept as `Input`.
+pub type Toolset<Input> = tool::Toolset<Input>;
+
+/// The schemas that were built in, in the order of the tools.
+static SCHEMAS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
 
 /// Which of Scope3's APIs a tool belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,15 +98,17 @@ impl Catalog {
     /// # Errors
     /// Only when the build script and this module disagree on the form.
     pub fn embedded() -> Result<Self, CatalogError> {
-        let surfaces: Vec<(Surface, Vec<Toolset>)> =
+        let surfaces: Vec<(Surface, Vec<Toolset<()>>)> =
             serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/catalog.json")))?;
+        let mut schemas = SCHEMAS.iter().copied();
         let mut entries = Vec::new();
         for (surface, toolsets) in surfaces {
             for Toolset { toolset, tools, .. } in toolsets {
                 entries.extend(tools.into_iter().map(|tool| Entry {
                     surface,
                     toolset: toolset.clone(),
-                    tool,
+                    // A tool whose schema is missing accepts nothing.
+                    tool: tool.with_input(Schema::new(schemas.next().unwrap_or_default())).0,
                     validator: OnceLock::new(),
                 }));
             }
@@ -125,7 +138,7 @@ impl Catalog {
 /// The candidate that is spelt most like `word`, if any comes close.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this similarity a suggestion confuses more than it helps.
-    const CLOSE: f64 = 0.7;
+    const CLOSE: f64 = 0.85;
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let word = plain(word);
     candidates

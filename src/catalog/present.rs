@@ -14,19 +14,18 @@ impl Entry {
     /// fail only on what is folded.
     #[must_use]
     pub fn shown_schema(&self) -> Map<String, Value> {
-        folded(&self.tool.input)
+        let schema = self.tool.input.to_object();
+        if self.is_folded() { folded(schema) } else { schema }
     }
 
     /// Whether a list shows less than the full schema.
     #[must_use]
     pub fn is_folded(&self) -> bool {
-        length(&self.tool.input) > LONGEST_SHOWN
+        self.tool.input.length() > LONGEST_SHOWN
     }
 }
 
-fn folded(schema: &Map<String, Value>) -> Map<String, Value> {
-    let mut shown = schema.clone();
-    shown.entry("properties").or_insert_with(|| Map::new().into());
+fn folded(mut shown: Map<String, Value>) -> Map<String, Value> {
     while length(&shown) > LONGEST_SHOWN {
         let Some((_, _, path)) = deepest_object(&shown, 0) else { break };
         if let Some(part) = follow(&mut shown, &path) {
@@ -103,7 +102,7 @@ mod tests {
         let small = schema(
             json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }),
         );
-        assert_eq!(folded(&small), small);
+        assert_eq!(folded(small.clone()), small);
     }
 
     #[test]
@@ -122,7 +121,7 @@ mod tests {
             },
             "required": ["list"],
         }));
-        let shown = Value::Object(folded(&large));
+        let shown = Value::Object(folded(large.clone()));
         let deep = &shown["properties"]["list"]["items"]["properties"]["deep"];
         assert_eq!(
             *deep,
@@ -137,6 +136,6 @@ mod tests {
         let wide = schema(json!({ "type": "object", "properties": {
             "text": { "type": "string", "description": "x".repeat(5_000) },
         } }));
-        assert_eq!(folded(&wide), wide);
+        assert_eq!(folded(wide.clone()), wide);
     }
 }

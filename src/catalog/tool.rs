@@ -7,24 +7,26 @@ use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// A file of the catalogue: the tools of one theme.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Toolset {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
+#[schemars(rename = "Toolset", bound = "Input: Default + JsonSchema + Serialize")]
+#[allow(clippy::struct_field_names, reason = "the word of the files; the build script sees it as private")]
+pub struct Toolset<Input> {
     /// The name that `--toolsets` takes, equal to the file's.
     pub toolset: String,
     /// One sentence for people who choose toolsets.
     pub description: String,
     /// The tools, in the order in which clients see them.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<Tool<Input>>,
 }
 
-/// A tool that an agent can call.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tool {
+/// A tool that an agent can call. `Input` is what its schema is kept in: the file's own, or text to be read later.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
+#[schemars(rename = "Tool", bound = "Input: Default + JsonSchema + Serialize")]
+pub struct Tool<Input> {
     /// Scope3's operation name in `snake_case`, at most 50 characters of `a-z0-9_`.
     pub name: String,
     /// The name for people.
@@ -52,20 +54,47 @@ pub struct Tool {
     #[serde(default)]
     pub default: bool,
     /// JSON Schema 2020-12 of the arguments. Objects are closed: an argument it does not name is refused.
-    #[serde(default = "no_arguments")]
-    pub input: Map<String, Value>,
+    #[serde(default)]
+    pub input: Input,
 }
 
-impl Tool {
+impl<Input> Tool<Input> {
+    /// The tool with its schema kept in something else, and the schema as it was kept before.
+    pub(crate) fn with_input<Other>(self, input: Other) -> (Tool<Other>, Input) {
+        let Self {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            limit,
+            default,
+            ..
+        } = self;
+        let tool = Tool {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            limit,
+            default,
+            input,
+        };
+        (tool, self.input)
+    }
+
     /// Whether calling twice does no more than calling once.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.idempotent || self.effect == Effect::Read
     }
-}
-
-fn no_arguments() -> Map<String, Value> {
-    Map::from_iter([("type".to_owned(), "object".into()), ("properties".to_owned(), Map::new().into())])
 }
 
 /// What a call can do to the account. Ordered by how much a person would want to be asked.

@@ -67,7 +67,13 @@ impl Day {
         )?;
 
         self.step("Whose account is this?", "check_auth_status", json!({})).await?;
-        let agents = self.step("Which advertisers are there?", "brand_agent_list", json!({})).await?;
+        let agents = self
+            .step(
+                "Which advertiser sells boots?",
+                "brand_agent_list",
+                json!({ "where": { "name": "outdoor" } }),
+            )
+            .await?;
         let agent = text(&agents, "/brandAgents/0/id");
 
         self.step(
@@ -142,9 +148,10 @@ impl Day {
         let data = result.structured_content.clone().unwrap_or_default();
         let failed = result.is_error == Some(true);
         let said = result.content.first().and_then(|block| block.as_text()).map(|text| text.text.as_str());
-        // What is a sentence is shown as it is; what is JSON is laid out for reading.
-        let shown = match said {
-            Some(text) if !text.starts_with('{') => text.to_owned(),
+        // What is written for people is shown as it is; what is JSON is laid out for reading.
+        let shown = match (data.pointer("/summary/textSummary").and_then(Value::as_str), said) {
+            (Some(text), _) => text.to_owned(),
+            (None, Some(text)) if !text.starts_with('{') => text.to_owned(),
             _ => serde_json::to_string_pretty(&data)?,
         };
         self.print_answer(if failed { BAD } else { GOOD }, &shown)?;

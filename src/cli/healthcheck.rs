@@ -10,11 +10,8 @@ use clap::Args;
 use reqwest::{Client, redirect::Policy};
 use url::Url;
 
-use super::CommandError;
+use super::{CommandError, http};
 use crate::config::Settings;
-
-/// Where `http` listens when nothing is said.
-const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// How long the answer may take: less than those who ask give this program.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +26,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let url = match arguments.url {
         Some(url) => url,
-        None => health_of(settings.bind.unwrap_or(DEFAULT))?,
+        None => health_of(settings.bind.unwrap_or(http::DEFAULT))?,
     };
     // No certificates either: a server that has lost them is still alive.
     let client = Client::builder().no_proxy().redirect(Policy::none()).tls_certs_only([]).timeout(PATIENCE);

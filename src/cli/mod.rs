@@ -3,6 +3,7 @@
 mod completions;
 mod demo;
 mod healthcheck;
+mod http;
 mod sandbox;
 mod stdio;
 mod tools;
@@ -33,6 +34,8 @@ pub struct Cli {
 enum Command {
     /// Serve MCP over standard input and output (the default)
     Stdio,
+    /// Serve MCP over HTTP: Streamable HTTP, and its predecessor with SSE
+    Http,
     /// Serve the embedded API alone, and print its URL and keys
     Sandbox(sandbox::Arguments),
     /// Play a day of an agent's work against the embedded API
@@ -94,10 +97,9 @@ enum Stop {
 fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
     let command = Cli::command();
     let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
-    config::check_environment(&command).map_err(usage)?;
     let arguments = config::with_file(&command, arguments).map_err(usage)?;
-    let matches = command.try_get_matches_from(arguments);
-    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    let matches = command.clone().try_get_matches_from(arguments);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let text = error.render().to_string();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Asked(text),
@@ -106,7 +108,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
             }
             _ => Stop::Usage(one_line(&text)),
         }
-    })
+    })?;
+    // After the parse, so that help and the version come whatever the environment holds.
+    config::check_environment(&command).map_err(usage)?;
+    Ok(cli)
 }
 
 /// The part of a parser's message that says what is wrong and what is allowed.
@@ -138,6 +143,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
     let Cli { command, settings } = cli;
     match command.unwrap_or(Command::Stdio) {
         Command::Stdio => stdio::run(&settings).await,
+        Command::Http => http::run(&settings).await,
         Command::Sandbox(arguments) => sandbox::run(&settings, arguments).await,
         Command::Demo(arguments) => demo::run(&settings, arguments).await,
         Command::Tools(arguments) => tools::run(&settings, arguments).await,

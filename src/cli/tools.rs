@@ -132,7 +132,7 @@ fn row(entry: &Entry) -> Value {
         "toolset": toolset,
         "surface": surface,
         "default": tool.default,
-        "inputSchema": tool.input,
+        "inputSchema": tool.input.object(),
     })
 }
 

@@ -25,6 +25,9 @@ pub enum InvalidKey {
     /// Another kind of token, or a placeholder.
     #[error("it does not start with `scope3_`")]
     Prefix,
+    /// A variable that a client's configuration did not fill in.
+    #[error("it is a placeholder that was not filled in; the variable it names is not set")]
+    Placeholder,
     /// Cut off, or joined wrongly.
     #[error("it has no secret after the client id; the form is `scope3_<client id>_<secret>`")]
     NoSecret,
@@ -40,6 +43,9 @@ impl ApiKey {
     /// When the form is wrong. A client id of unusual length is no error: newer documents leave it open.
     pub fn parse(text: &SecretString) -> Result<Self, InvalidKey> {
         let text = text.expose_secret().trim();
+        if text.starts_with('$') {
+            return Err(InvalidKey::Placeholder);
+        }
         let rest = text.strip_prefix("scope3_").ok_or(InvalidKey::Prefix)?;
         if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(InvalidKey::Characters);
@@ -129,6 +135,7 @@ mod tests {
     fn a_wrong_form_is_refused_and_a_wrong_length_is_not() {
         assert_eq!(parse("sk-123").unwrap_err(), InvalidKey::Prefix);
         assert_eq!(parse("").unwrap_err(), InvalidKey::Prefix);
+        assert_eq!(parse("${SCOPE3_API_KEY}").unwrap_err(), InvalidKey::Placeholder);
         assert_eq!(parse("\"scope3_a_b\"").unwrap_err(), InvalidKey::Prefix);
         assert_eq!(parse("scope3_abc").unwrap_err(), InvalidKey::NoSecret);
         assert_eq!(parse("scope3_abc_").unwrap_err(), InvalidKey::NoSecret);

@@ -19,7 +19,7 @@ use std::{
 
 use governor::{
     Quota, RateLimiter,
-    clock::{Clock, DefaultClock, Reference},
+    clock::{Clock, MonotonicClock, Reference},
     middleware::NoOpMiddleware,
 };
 use serde::Serialize;
@@ -137,7 +137,7 @@ pub struct Usage {
 type Limiter<C> = RateLimiter<Seat, Seats, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// The limits of every key in this process.
-pub struct Limits<C: Clock = DefaultClock> {
+pub struct Limits<C: Clock = MonotonicClock> {
     rates: Rates,
     seats: Seats,
     limiters: [Limiter<C>; 3],
@@ -154,7 +154,8 @@ impl Limits {
     /// Limits by the system's clock.
     #[must_use]
     pub fn new(rates: Rates) -> Self {
-        Self::with_clock(rates, DefaultClock::default())
+        // governor's own default measures the processor's counter at each start, which takes milliseconds.
+        Self::with_clock(rates, MonotonicClock)
     }
 }
 
@@ -184,7 +185,9 @@ impl<C: Clock + Clone> Limits<C> {
             match result {
                 Ok(seat) => taken.push(seat),
                 Err(full) => {
-                    taken.into_iter().for_each(|seat| self.seats.give_back(&seat));
+                    for seat in &taken {
+                        self.seats.give_back(seat);
+                    }
                     return Err(full);
                 }
             }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::credentials::ApiKey;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn key(name: &str) -> Fingerprint {
     ApiKey::parse(&format!("scope3_{}_{name}", "a".repeat(32)).into()).unwrap().fingerprint()
@@ -26,7 +26,7 @@ fn all_500_are_usable_at_once_and_the_501st_is_refused() {
     let full = limits.take(key("a"), &[Class::Mcp, Class::Api]).unwrap_err();
     assert_eq!((full.class, full.wait), (Class::Mcp, HOUR));
 
-    clock.advance(HOUR - Duration::from_millis(1));
+    clock.advance(HOUR.saturating_sub(Duration::from_millis(1)));
     assert_eq!(limits.take(key("a"), &[Class::Mcp]).unwrap_err().wait, Duration::from_millis(1));
     clock.advance(Duration::from_millis(1));
     for _ in 0..500 {
@@ -66,10 +66,10 @@ fn usage_tells_what_is_left_and_when_more_comes() {
     let (limits, clock) = limits("3/h", "10/h", "1/h");
     assert_eq!(limits.usage(key("a"))[0].left, 3);
     limits.take(key("a"), &[Class::Mcp]).unwrap();
-    clock.advance(Duration::from_secs(600));
+    clock.advance(Duration::from_mins(10));
     limits.take(key("a"), &[Class::Mcp]).unwrap();
     let usage = &limits.usage(key("a"))[0];
-    assert_eq!((usage.used, usage.left, usage.more_in), (2, 1, Some(Duration::from_secs(3000))));
+    assert_eq!((usage.used, usage.left, usage.more_in), (2, 1, Some(Duration::from_mins(50))));
 }
 
 #[test]

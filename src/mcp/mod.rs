@@ -29,7 +29,7 @@ use crate::{
 const PAGE: usize = 50;
 
 /// How long a client may keep what it listed. It cannot change while the server runs.
-const FRESH: Duration = Duration::from_secs(3600);
+const FRESH: Duration = Duration::from_hours(1);
 
 /// Whose keys a request is made with.
 #[derive(Clone)]
@@ -45,6 +45,7 @@ pub enum Keys {
 pub struct Server {
     gateway: Arc<Gateway>,
     keys: Keys,
+    traceparent: fn(&Extensions) -> Option<HeaderValue>,
     listed: Arc<[Tool]>,
     calls: TaskTracker,
 }
@@ -55,7 +56,13 @@ impl Server {
     pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
         let offered = gateway.catalog.entries().filter(|entry| gateway.policy.permits(entry).is_ok());
         let listed = offered.map(listing::tool).collect();
-        Self { gateway, keys, listed, calls: TaskTracker::new() }
+        Self { gateway, keys, traceparent: |_| None, listed, calls: TaskTracker::new() }
+    }
+
+    /// The same server, where the transport may know the trace context of a request that does not name it itself.
+    #[must_use]
+    pub fn with_traceparent(self, traceparent: fn(&Extensions) -> Option<HeaderValue>) -> Self {
+        Self { traceparent, ..self }
     }
 
     /// The calls that are under way, for those who want to wait for them.
@@ -74,6 +81,7 @@ impl Server {
             Keys::OfRequest(find) => find(&context.extensions).unwrap_or_else(|| Arc::new(KeyRing::empty())),
         };
         let traceparent = context.meta.get_traceparent().and_then(|text| HeaderValue::from_str(text).ok());
+        let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
         let caller = Caller { keys, traceparent };
         let (waiting, heard) = mpsc::channel(1);
         let progress = forward_progress(context, heard);

@@ -9,7 +9,7 @@ use crate::catalog::{Entry, Problem};
 pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer> {
     // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
     // catalogue has with them, keeps them from counting as something given.
-    drop_unknown(&mut arguments, &entry.tool.input);
+    drop_unknown(&mut arguments, entry.tool.input.object());
     let problems: Vec<Problem> = entry
         .problems(&arguments)
         .into_iter()

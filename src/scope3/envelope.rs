@@ -22,7 +22,7 @@ pub(super) struct Raw {
 }
 
 /// How long to wait when Scope3 says that there were too many requests, but not until when.
-const UNKNOWN_WAIT: Duration = Duration::from_secs(60);
+const UNKNOWN_WAIT: Duration = Duration::from_mins(1);
 
 impl Raw {
     /// The data, always as an object: what is a list becomes `items`, what is text becomes `text`.
@@ -41,8 +41,7 @@ impl Raw {
             Body::Json(Value::Object(envelope)) => self.unwrap_envelope(envelope),
             Body::Json(Value::Array(items)) => Ok(object(json!({ "items": items }))),
             // v1's text operations answer a bare string.
-            Body::Json(Value::String(text)) => Ok(object(json!({ "text": text }))),
-            Body::Text(text) => Ok(object(json!({ "text": text }))),
+            Body::Json(Value::String(text)) | Body::Text(text) => Ok(object(json!({ "text": text }))),
             Body::Json(_) => Err(self.unreadable("it is a bare JSON value")),
             Body::Html => Err(self.unreadable("it is a web page, as a proxy or a login page would send")),
             Body::Broken(why) => Err(self.unreadable(&why)),
@@ -50,14 +49,13 @@ impl Raw {
     }
 
     fn unwrap_envelope(self, mut envelope: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+        let success = envelope.get("success").and_then(Value::as_bool);
         let has_error = envelope.get("error").is_some_and(|error| !error.is_null());
-        if envelope.get("success") == Some(&Value::Bool(false))
-            || has_error && !envelope.contains_key("success")
-        {
-            return Err(Error::Refused(self.refusal(&mut envelope)));
+        if !success.unwrap_or(!has_error) {
+            return Err(Error::Refused(Box::new(self.refusal(&mut envelope))));
         }
-        let is_v1 = envelope.contains_key("success");
-        if !is_v1 && !(envelope.contains_key("data") && envelope.contains_key("error")) {
+        let is_v2 = envelope.contains_key("data") && envelope.contains_key("error");
+        if success.is_none() && !is_v2 {
             return Ok(envelope);
         }
         let pagination =
@@ -71,11 +69,9 @@ impl Raw {
         if let Some(pagination) = pagination {
             data.insert("pagination".to_owned(), pagination);
         }
-        // v1's message repeats the data for people, often at length; it is kept where it is all there is.
-        if data.is_empty()
-            && let Some(message) = envelope.shift_remove("message")
-        {
-            data.insert("message".to_owned(), message);
+        // v1's message repeats the data for people, but at times it alone says what went wrong with a part of it.
+        if let Some(message) = envelope.shift_remove("message") {
+            data.entry("message").or_insert(message);
         }
         Ok(data)
     }
@@ -100,7 +96,7 @@ impl Raw {
                 let wait = until.or(self.retry_after).unwrap_or(UNKNOWN_WAIT).max(Duration::from_secs(1));
                 Error::RateLimited { wait }
             }
-            _ => Error::Refused(self.refusal(&mut body)),
+            _ => Error::Refused(Box::new(self.refusal(&mut body))),
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub enum Error {
     /// Scope3 answered, and refused.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Scope3 did not accept the key.
     #[error("Scope3 refused the API key")]
     Unauthorized {
@@ -77,6 +77,16 @@ impl Error {
         }
     }
 
+    /// The word for what went wrong on the way, as it is measured.
+    pub(super) fn measured(&self) -> &'static str {
+        match self {
+            Self::NotConnected(_) => "not_connected",
+            Self::TimedOut => "timed_out",
+            Self::BrokenOff(_) => "broken_off",
+            _ => "other",
+        }
+    }
+
     /// The error of a request that failed on the way.
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
         // The whole URL stands in the error's text otherwise, and its causes tell what happened.
@@ -103,7 +113,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// The code that stands for an HTTP status where Scope3 gives none.
-pub(super) fn usual_code(status: u16) -> &'static str {
+pub(crate) fn usual_code(status: u16) -> &'static str {
     match status {
         400 => "BAD_REQUEST",
         401 => "AUTH_INVALID_KEY",

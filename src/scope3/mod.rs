@@ -7,7 +7,10 @@ mod envelope;
 mod error;
 mod request;
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use http::{HeaderMap, HeaderValue, header};
@@ -15,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tower::retry::budget::{Budget, TpsBudget};
 
+pub(crate) use self::error::usual_code;
 pub use self::{
     base::{BaseUrl, BaseUrlError, Environment},
     error::{Error, Refusal},
@@ -23,6 +27,7 @@ pub use self::{
 use crate::{
     credentials::{ApiKey, KeyError, KeyRing},
     limits::Full,
+    measure,
 };
 
 /// The header that carries the key. Unlike `Authorization`, no proxy gives it a meaning of its own.
@@ -49,7 +54,7 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(30),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
             most_bytes: 16 * 1024 * 1024,
         }
     }
@@ -68,6 +73,16 @@ pub struct Client {
     // Building it reads the system's certificates, which takes longer than the rest of a start.
     http: OnceLock<reqwest::Client>,
     budget: TpsBudget,
+    contact: Mutex<Option<Contact>>,
+}
+
+/// The last time that the surface was asked for anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact {
+    /// When.
+    pub at: Instant,
+    /// Whether it answered, with whatever status.
+    pub answered: bool,
 }
 
 /// What an answer brought.
@@ -115,13 +130,29 @@ impl Client {
         // Beside a reserve of one repetition a second, a fifth of the requests may be repeated: a service that is
         // down is not pressed further.
         let budget = TpsBudget::new(Duration::from_secs(10), 1, 0.2);
-        Self { base, patience, http: OnceLock::new(), budget }
+        Self { base, patience, http: OnceLock::new(), budget, contact: Mutex::default() }
     }
 
     /// Where it sends to.
     #[must_use]
     pub fn base(&self) -> &BaseUrl {
         &self.base
+    }
+
+    /// The last time that it was asked for anything, if it ever was.
+    #[must_use]
+    pub fn last_contact(&self) -> Option<Contact> {
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observe(&self, outcome: &Result<reqwest::Response, Error>, since: Instant) {
+        let status = match outcome {
+            Ok(response) => response.status().as_u16().to_string(),
+            Err(error) => error.measured().to_owned(),
+        };
+        measure::upstream(status, since.elapsed());
+        let contact = Contact { at: Instant::now(), answered: outcome.is_ok() };
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) = Some(contact);
     }
 
     /// Sends a request with the first key that is accepted. `may_leave` is asked before every single HTTP request;
@@ -192,7 +223,10 @@ impl Client {
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
         }
-        let mut response = outgoing.send().await.map_err(Error::from_transport)?;
+        let sent = Instant::now();
+        let outcome = outgoing.send().await.map_err(Error::from_transport);
+        self.observe(&outcome, sent);
+        let mut response = outcome?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let now = Timestamp::now();

@@ -39,7 +39,7 @@ impl Prepared {
         let mut segments = Vec::new();
         for part in request.path.split('/').skip(1) {
             match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-                Some(name) => segments.push(segment(name, arguments.shift_remove(name))?),
+                Some(name) => segments.push(segment(name, arguments.shift_remove(name).as_ref())?),
                 None => segments.push(part.to_owned()),
             }
         }
@@ -61,8 +61,8 @@ impl Prepared {
     }
 }
 
-fn segment(name: &str, value: Option<Value>) -> Result<String, PathProblem> {
-    let text = value.as_ref().map(plain).unwrap_or_default();
+fn segment(name: &str, value: Option<&Value>) -> Result<String, PathProblem> {
+    let text = value.map(plain).unwrap_or_default();
     let leaves = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '%') || c.is_control();
     if text.is_empty() || text == "." || text == ".." || text.contains(leaves) {
         return Err(PathProblem { argument: name.to_owned() });

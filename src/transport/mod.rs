@@ -1,3 +1,4 @@
 //! How messages get in and out.
 
+pub mod http;
 pub mod stdio;

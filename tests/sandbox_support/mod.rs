@@ -1,5 +1,5 @@
 //! A running sandbox, and what its answers are asked for.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 

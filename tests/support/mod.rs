@@ -1,5 +1,12 @@
 //! The program as a client meets it: a process on a pipe, or the gateway in front of an API that a test plays.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "tests"
+)]
 
 use std::{process::Stdio, sync::Arc, time::Duration};
 

@@ -1,0 +1,38 @@
+# `make test` is all that must pass; the other targets are its parts.
+
+CARGO ?= cargo
+export INTEROP_BINARY ?= target/debug/scope3-mcp
+
+.PHONY: test lint unit interop image bench deny generated
+
+test: lint unit interop image
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+
+unit:
+	$(CARGO) test --locked --no-fail-fast
+
+# Foreign clients, each a real process: scripts/setup-interop installs them.
+interop:
+	$(CARGO) build --locked
+	scripts/setup-interop
+	tests/interop/run
+
+# The container image, built and run.
+image:
+	scripts/image-test
+
+# Speed, as ratios within one run. Not part of `test`: machines differ, and differ from hour to hour.
+bench:
+	$(CARGO) bench --locked
+
+# Licences, sources and bans of the dependencies; needs cargo-deny.
+deny:
+	$(CARGO) deny check bans licenses sources
+
+# Writes what is made from the code and checked by tests: the tool table of the README, tools/schema.json, snapshots.
+generated:
+	UPDATE_GENERATED=1 INSTA_UPDATE=always $(CARGO) test --locked --test catalog --test catalog_format --test readme

@@ -1,0 +1,353 @@
+//! The figures that the HTTP transport is held to, as ratios: `cargo bench --bench http`, some two minutes.
+//!
+//! With a name (`memory`, `throughput`, `stalled`, `junk`) only that one runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark"
+)]
+
+#[path = "../tests/http_support/mod.rs"]
+mod http_support;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http_support::{FIRST, Mcp, Server};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities,
+        ServerConfig, Tool,
+    },
+    service::RequestContext,
+    transport::{
+        StreamableHttpServerConfig, StreamableHttpService,
+        streamable_http_server::session::never::NeverSessionManager,
+    },
+};
+
+const MIB: f64 = 1024.0 * 1024.0;
+const CALLERS: usize = 16;
+
+/// No limit of requests comes into play.
+const UNLIMITED: [&str; 4] = ["--mcp-limit", "1000000/s", "--api-limit", "1000000/s"];
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--echo") {
+        return echo().await;
+    }
+    let wanted = |name: &str| {
+        let mut names = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
+        names.peek().is_none() || names.any(|wanted| wanted == name)
+    };
+    if wanted("memory") {
+        memory().await;
+    }
+    if wanted("throughput") {
+        throughput().await;
+    }
+    if wanted("stalled") {
+        stalled().await;
+    }
+    if wanted("junk") {
+        junk().await;
+    }
+}
+
+/// Resident memory with 1,000 open sessions, each with its stream.
+async fn memory() {
+    let server = Server::sandbox(&[]);
+    let before = server.resident();
+    let mut open = Vec::new();
+    for _ in 0..1000 {
+        // A connection pool each, as clients of their own have.
+        let client = Mcp { http: reqwest::Client::new(), ..server.client() };
+        let session = client.begin("2025-11-25").await;
+        let stream = session.stream().await;
+        assert_eq!(stream.status(), 200);
+        open.push((session, stream));
+    }
+    for (session, _) in open.iter().step_by(10) {
+        session.call("check_auth_status").await;
+    }
+    let resident = server.resident();
+    report(
+        "1,000 open sessions, resident",
+        mib(resident) / 200.0,
+        "of 200 MiB, at most 1",
+        &format!("{:.0} MiB, {:.0} KiB a session", mib(resident), mib(resident - before) * 1024.0 / 1000.0),
+    );
+}
+
+/// Calls a second, beside those of a bare echo server on rmcp. Each of ours asks the sandbox.
+async fn throughput() {
+    let ours = Server::sandbox(&UNLIMITED);
+    let mut echo = Echo::start();
+    let others = Mcp { http: reqwest::Client::new(), url: echo.url.clone(), ..ours.client() };
+    let (mut fast, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        bare.push(rate(&others, "echo").await);
+        fast.push(rate(&ours.client(), "check_auth_status").await);
+    }
+    echo.end();
+    let (fast, bare) = (median(&mut fast), median(&mut bare));
+    report(
+        "16 callers over stateless HTTP",
+        fast / bare,
+        "of a bare rmcp echo server's calls, at least 0.4",
+        &format!("{fast:.0} and {bare:.0} a second"),
+    );
+}
+
+async fn rate(client: &Mcp, tool: &'static str) -> f64 {
+    let span = Duration::from_secs(3);
+    let started = Instant::now();
+    let callers = (0..CALLERS).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let mut calls = 0_u32;
+            while started.elapsed() < span {
+                succeed(&client, tool).await;
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let mut calls = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        calls += caller.await.unwrap();
+    }
+    f64::from(calls) / started.elapsed().as_secs_f64()
+}
+
+async fn succeed(client: &Mcp, tool: &str) {
+    let response = client.stateless(tool).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body = response.bytes().await.unwrap();
+    assert!(!body.windows(14).any(|part| part == b"\"isError\":true"), "{}", String::from_utf8_lossy(&body));
+}
+
+/// How long the slowest hundredth of calls takes, while others do not read what they asked for.
+async fn stalled() {
+    let server = Server::sandbox(&UNLIMITED);
+    latencies(&server, Duration::from_secs(2)).await;
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        without.push(p99(latencies(&server, Duration::from_secs(5)).await));
+        let stalled: Vec<Stalled> = (0..50).map(|_| Stalled::begin(server.port())).collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        with.push(p99(latencies(&server, Duration::from_secs(5)).await));
+        let holding = stalled.iter().filter(|one| one.is_stalled()).count();
+        assert!(holding >= 45, "only {holding} of 50 readers stall");
+        drop(stalled);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let (without, with) = (median(&mut without), median(&mut with));
+    report(
+        "p99 of others while 50 readers stall",
+        with / without,
+        "of the p99 without them, at most 1.2",
+        &format!("{:.2} and {:.2} ms", with * 1000.0, without * 1000.0),
+    );
+}
+
+/// The times that calls take, at a load that leaves the machine some air.
+async fn latencies(server: &Server, span: Duration) -> Vec<f64> {
+    let started = Instant::now();
+    let callers = (0..4).map(|_| {
+        let client = server.client();
+        tokio::spawn(async move {
+            let mut times = Vec::new();
+            while started.elapsed() < span {
+                let sent = Instant::now();
+                succeed(&client, "check_auth_status").await;
+                times.push(sent.elapsed().as_secs_f64());
+                tokio::time::sleep(Duration::from_millis(4)).await;
+            }
+            times
+        })
+    });
+    let mut times = Vec::new();
+    for caller in callers.collect::<Vec<_>>() {
+        times.extend(caller.await.unwrap());
+    }
+    times
+}
+
+/// A client that asks for more than it ever reads.
+struct Stalled {
+    stuck: Arc<AtomicBool>,
+    stream: TcpStream,
+}
+
+impl Stalled {
+    fn begin(port: u16) -> Self {
+        let mut message = http_support::modern_call("");
+        message["method"] = "tools/list".into();
+        let body = message.to_string();
+        let length = body.len();
+        let one = format!(
+            "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\n\
+             mcp-method: tools/list\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        let stuck = Arc::new(AtomicBool::new(false));
+        let (mut writer, flag) = (stream.try_clone().unwrap(), Arc::clone(&stuck));
+        std::thread::spawn(move || {
+            // The server reads no further request while an answer finds no room.
+            while writer.write_all(one.as_bytes()).is_ok() {}
+            flag.store(true, Ordering::Relaxed);
+        });
+        Self { stuck, stream }
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        let _closed = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// 100,000 POSTs of junk: what they leave behind.
+async fn junk() {
+    let server = Server::sandbox(&["--auth", "key"]);
+    let client = server.with_key(FIRST);
+    send_junk(&client, 10_000).await;
+    let before = server.resident();
+    let started = Instant::now();
+    send_junk(&client, 100_000).await;
+    let took = started.elapsed().as_secs_f64();
+    let after = server.resident();
+    let sessions = server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await;
+    assert_eq!(sessions, Some(0.0));
+    report(
+        "resident after 100,000 junk POSTs",
+        mib(after) / mib(before),
+        "of what it was before; flat",
+        &format!(
+            "{:.1} and {:.1} MiB, no session, {:.0} a second",
+            mib(after),
+            mib(before),
+            100_000.0 / took
+        ),
+    );
+}
+
+async fn send_junk(client: &Mcp, count: usize) {
+    let bodies: [&'static str; 5] = [
+        "junk",
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":5}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"id":2}"#,
+    ];
+    let workers = (0..CALLERS).map(|worker| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for number in 0..count / CALLERS {
+                let body = bodies[(number + worker) % bodies.len()];
+                let mut request = client.post_text(body);
+                if number % 2 == 0 {
+                    request = request.header("mcp-session-id", number.to_string());
+                }
+                let response = request.send().await.unwrap();
+                assert!(response.status().is_client_error());
+                response.bytes().await.unwrap();
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+}
+
+/// A bare server on rmcp in a process of its own.
+struct Echo {
+    process: Child,
+    url: String,
+}
+
+impl Echo {
+    fn start() -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut process = command.arg("--echo").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, url: line.trim().to_owned() }
+    }
+
+    fn end(&mut self) {
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+#[derive(Clone)]
+struct EchoServer;
+
+impl ServerHandler for EchoServer {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        (name == "echo").then(|| Tool::new("echo", "Echo", serde_json::Map::new()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        Ok(CallToolResult::success(vec![ContentBlock::text(request.name.to_string())]).into())
+    }
+}
+
+async fn echo() {
+    use axum::serve::ListenerExt;
+    let config =
+        StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
+    let service =
+        StreamableHttpService::new(|| Ok(EchoServer), Arc::new(NeverSessionManager::default()), config);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("http://{}", listener.local_addr().unwrap());
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+    axum::serve(listener, axum::Router::new().route_service("/mcp", service)).await.unwrap();
+}
+
+fn report(what: &str, ratio: f64, of: &str, numbers: &str) {
+    println!("{what}: {ratio:.2} {of} ({numbers})");
+}
+
+fn mib(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes / 1024).unwrap()) * 1024.0 / MIB
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn p99(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() * 99 / 100]
+}

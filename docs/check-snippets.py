@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Checks that the examples in these pages can be parsed, and that links between the pages lead somewhere."""
+
+import json
+import re
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PARSE = {
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "python": lambda code: compile(code, "example", "exec"),
+}
+FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
+
+checked, problems = 0, []
+for page in sorted(HERE.rglob("*.md")):
+    name, text = page.relative_to(HERE), page.read_text()
+    for language, code in FENCE.findall(text):
+        if parse := PARSE.get(language):
+            checked += 1
+            try:
+                parse(textwrap.dedent(code))
+            except (ValueError, SyntaxError) as error:
+                problems.append(f"{name}: {language}: {error}\n{code}")
+    for target in LINK.findall(text):
+        checked += 1
+        if not (page.parent / target).exists():
+            problems.append(f"{name}: there is no {target}")
+print(*problems, f"{checked} checked, {len(problems)} bad", sep="\n")
+sys.exit(bool(problems))

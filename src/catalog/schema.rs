@@ -1,0 +1,55 @@
+//! A tool's input schema, read when it is first asked for.
+//!
+//! Reading all of them would take most of the time between the start of the program and its first answer, and most
+//! sessions use few.
+
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value, json};
+
+/// A JSON Schema as compact JSON text.
+#[derive(Debug)]
+pub struct Schema {
+    text: &'static str,
+    object: OnceLock<Map<String, Value>>,
+}
+
+impl Schema {
+    pub(super) fn new(text: &'static str) -> Self {
+        Self { text, object: OnceLock::new() }
+    }
+
+    /// The schema. The build has checked it; one that cannot be read nevertheless accepts nothing.
+    pub fn object(&self) -> &Map<String, Value> {
+        self.object.get_or_init(|| parse(self.text))
+    }
+
+    /// A copy of the schema that is the caller's.
+    #[must_use]
+    pub fn to_object(&self) -> Map<String, Value> {
+        parse(self.text)
+    }
+
+    /// How long it is, in bytes of compact JSON.
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
+    }
+}
+
+fn parse(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_else(|_| Map::from_iter([("not".to_owned(), json!({}))]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_that_cannot_be_read_accepts_nothing() {
+        for broken in ["", "{", "[]"].map(Schema::new) {
+            let schema = Value::Object(broken.object().clone());
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            assert!(!validator.is_valid(&json!({})));
+        }
+    }
+}

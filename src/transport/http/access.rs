@@ -1,0 +1,51 @@
+//! The access log and the measurements of requests. Neither names more of a path than its route, nor anything of a
+//! query or a session.
+
+use std::time::Instant;
+
+use axum::{extract::Request, middleware::Next, response::Response};
+use http::Method;
+use metrics::{counter, histogram};
+
+use super::{
+    admission::Owner,
+    metrics::{REQUEST_SECONDS, REQUESTS},
+};
+
+/// Logs and measures a request when its answer begins; a stream may last long after that.
+pub(super) async fn log(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = route(request.uri().path());
+    let method = method(request.method());
+    let session = request.headers().contains_key("mcp-session-id") || route == "/messages";
+    let response = next.run(request).await;
+    let took = started.elapsed();
+    let status = response.status().as_u16();
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let caller = response.extensions().get::<Owner>().map_or_else(|| "-".to_owned(), ToString::to_string);
+    if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
+        tracing::debug!(method, route, status, ms, "request");
+    } else {
+        tracing::info!(method, route, status, ms, caller, session, "request");
+    }
+    let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+    counter!(REQUESTS, &labels).increment(1);
+    histogram!(REQUEST_SECONDS, "route" => route).record(took);
+    response
+}
+
+fn route(path: &str) -> &'static str {
+    let routes = ["/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics"];
+    routes.into_iter().find(|route| *route == path).unwrap_or("other")
+}
+
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}

@@ -1,0 +1,268 @@
+//! Who may come in, and with whose keys.
+
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use rmcp::model::Extensions;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{metrics::Keys, refusal::Refusal};
+use crate::credentials::{ApiKey, Fingerprint, KeyRing};
+
+/// The header that brings a key. No proxy gives it a meaning of its own.
+const KEY_HEADER: &str = "x-scope3-api-key";
+
+/// How a request says that it may come in.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// It brings a Scope3 key, which its calls are made with.
+    Key,
+    /// It brings this token. Calls are made with the server's own keys.
+    Token(Token),
+    /// It need not say. Calls are made with the server's own keys.
+    None,
+}
+
+/// What clients must send. Kept as a digest: it cannot be printed, and comparing tells nothing of its length.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// The token that is this text.
+    #[must_use]
+    pub fn new(text: &SecretString) -> Self {
+        Self(digest(text.expose_secret().trim().as_bytes()))
+    }
+
+    /// Lets those in who send it.
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match bearer(headers)? {
+            Some(sent) if self.0.ct_eq(&digest(sent.as_bytes())).into() => Ok(()),
+            Some(_) => Err(unauthorized("AUTH_INVALID_TOKEN", "the token is not this server's", TOKEN)),
+            None => Err(unauthorized("AUTH_MISSING", "this server asks for a token", TOKEN)),
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+fn digest(text: &[u8]) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// Whom a session, a stream or an answer belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    /// The one with this key.
+    Key(Fingerprint),
+    /// Everybody who may come in, where all calls are made with the server's keys.
+    All,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::All => f.write_str("-"),
+        }
+    }
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) owner: Owner,
+    keys: Option<Arc<KeyRing>>,
+}
+
+/// The keys that a request brought, as the MCP server asks for them.
+pub(super) fn keys_of(message: &Extensions) -> Option<Arc<KeyRing>> {
+    message.get::<Parts>()?.extensions.get::<Caller>()?.keys.clone()
+}
+
+/// The trace context that a request's header names, if it has the W3C's form.
+pub(super) fn traceparent_of(message: &Extensions) -> Option<HeaderValue> {
+    let sent = message.get::<Parts>()?.headers.get("traceparent")?;
+    let parts: Vec<&[u8]> = sent.as_bytes().split(|byte| *byte == b'-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let hex = |part: &&[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (lengths == [2, 32, 16, 2] && parts.iter().all(hex)).then(|| sent.clone())
+}
+
+impl Auth {
+    /// Who a request comes from.
+    fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        match self {
+            Self::Key => {
+                let key = key(headers)?;
+                Ok(Caller { owner: Owner::Key(key.fingerprint()), keys: Some(Arc::new(KeyRing::of(key))) })
+            }
+            Self::Token(token) => {
+                token.admit(headers)?;
+                Ok(Caller { owner: Owner::All, keys: None })
+            }
+            Self::None => Ok(Caller { owner: Owner::All, keys: None }),
+        }
+    }
+}
+
+const KEY: &str = "Send your Scope3 API key with each request: `x-scope3-api-key: scope3_…` or \
+                   `Authorization: Bearer scope3_…`. This server never uses another key for you.";
+const TOKEN: &str =
+    "Send `Authorization: Bearer <token>`, with the token that this server's operator gave you.";
+
+fn unauthorized(code: &str, message: &'static str, hint: &str) -> Refusal {
+    let challenge = if code == "AUTH_MISSING" {
+        HeaderValue::from_static(r#"Bearer realm="scope3-mcp""#)
+    } else {
+        HeaderValue::from_static(r#"Bearer realm="scope3-mcp", error="invalid_token""#)
+    };
+    Refusal::new(StatusCode::UNAUTHORIZED, message)
+        .with_data(json!({ "code": code, "hint": hint }))
+        .with_header(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// The key of a request. It may stand in two places, but they must agree: a proxy may look at the one and this
+/// server at the other.
+fn key(headers: &HeaderMap) -> Result<ApiKey, Refusal> {
+    let own = single(headers, KEY_HEADER)?;
+    let sent = match (own, bearer(headers)?) {
+        (Some(own), Some(bearer)) if own != bearer => {
+            let message = "x-scope3-api-key and Authorization bring different keys; send one of them";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
+        }
+        (own, bearer) => own.or(bearer),
+    };
+    let sent =
+        sent.ok_or_else(|| unauthorized("AUTH_MISSING", "this server asks for a Scope3 API key", KEY))?;
+    ApiKey::parse(&sent.into())
+        .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "what was sent is no Scope3 API key", KEY))
+}
+
+/// What `Authorization` brings in the Bearer scheme. Other schemes are somebody else's, such as a proxy's.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let Some(value) = single(headers, header::AUTHORIZATION.as_str())? else { return Ok(None) };
+    let sent = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Ok(sent.map(|(_, sent)| sent.trim()).filter(|sent| !sent.is_empty()))
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    let text = text.ok_or_else(|| {
+        Refusal::new(StatusCode::BAD_REQUEST, "a header with a credential stands there twice, or is not text")
+    })?;
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
+/// What admission needs.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    pub(super) auth: Auth,
+    /// The keys that come in are remembered here.
+    pub(super) keys: Arc<Keys>,
+}
+
+/// Somebody may believe that calls are made with the key they send.
+fn tell_once() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            "a client sends a Scope3 key; it is not used, since only --auth key lets clients bring one"
+        );
+    });
+}
+
+/// Lets a request through if it may come in, and tells those behind who it is. The answer tells the access log.
+pub(super) async fn check(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
+    let Admission { auth, keys } = admission;
+    if !matches!(auth, Auth::Key) && request.headers().contains_key(KEY_HEADER) {
+        tell_once();
+    }
+    match auth.admit(request.headers()) {
+        Ok(caller) => {
+            let owner = caller.owner;
+            if let Owner::Key(key) = owner {
+                keys.used(key);
+            }
+            // Nobody behind this needs them, and what is not there cannot be logged.
+            request.headers_mut().remove(KEY_HEADER);
+            request.headers_mut().remove(header::AUTHORIZATION);
+            request.extensions_mut().insert(caller);
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(owner);
+            response
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "scope3_abc123def456ghi789jkl012mno345pq_xyz789";
+    const OTHER: &str = "scope3_abc123def456ghi789jkl012mno345pq_other";
+
+    fn admit(auth: &Auth, headers: &[(&'static str, &str)]) -> Result<Owner, StatusCode> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        match auth.admit(&map) {
+            Ok(caller) => Ok(caller.owner),
+            Err(refusal) => Err(refusal.into_response().status()),
+        }
+    }
+
+    #[test]
+    fn a_key_comes_in_either_header_and_is_the_owner() {
+        let owner = admit(&Auth::Key, &[("x-scope3-api-key", KEY)]).unwrap();
+        assert!(matches!(owner, Owner::Key(_)));
+        assert_eq!(admit(&Auth::Key, &[("authorization", &format!("bearer {KEY}"))]).unwrap(), owner);
+        let both = [("x-scope3-api-key", KEY), ("authorization", &format!("Bearer {KEY}"))];
+        assert_eq!(admit(&Auth::Key, &both).unwrap(), owner);
+        assert_ne!(admit(&Auth::Key, &[("x-scope3-api-key", OTHER)]).unwrap(), owner);
+    }
+
+    #[test]
+    fn without_one_good_key_nobody_comes_in() {
+        let basic = [("authorization", "Basic abc")];
+        for headers in [&[][..], &basic, &[("x-scope3-api-key", "")], &[("x-scope3-api-key", "sk-1")]] {
+            assert_eq!(admit(&Auth::Key, headers), Err(StatusCode::UNAUTHORIZED), "{headers:?}");
+        }
+        let different = [("x-scope3-api-key", KEY), ("authorization", &format!("Bearer {OTHER}"))];
+        assert_eq!(admit(&Auth::Key, &different), Err(StatusCode::BAD_REQUEST));
+        let twice = [("x-scope3-api-key", KEY), ("x-scope3-api-key", OTHER)];
+        assert_eq!(admit(&Auth::Key, &twice), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn a_token_is_compared_whole() {
+        let auth = Auth::Token(Token::new(&"secret-token".into()));
+        assert_eq!(admit(&auth, &[("authorization", "Bearer secret-token")]), Ok(Owner::All));
+        for bad in
+            ["Bearer secret-toke", "Bearer secret-tokenx", "Bearer", "Basic secret-token", "secret-token"]
+        {
+            assert_eq!(admit(&auth, &[("authorization", bad)]), Err(StatusCode::UNAUTHORIZED), "{bad}");
+        }
+        assert_eq!(admit(&auth, &[]), Err(StatusCode::UNAUTHORIZED));
+        assert_eq!(admit(&auth, &[("x-scope3-api-key", KEY)]), Err(StatusCode::UNAUTHORIZED));
+    }
+}

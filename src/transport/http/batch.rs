@@ -1,0 +1,94 @@
+//! Batches, which 2025-03-26 alone has: several messages in one POST, whose answers come by one stream.
+
+use axum::{
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use rmcp::model::ProtocolVersion;
+use serde_json::Value;
+
+use super::{
+    Shared,
+    admission::Caller,
+    bodies::hold,
+    message::{self, Kind, Message},
+    refusal::{INVALID_REQUEST, Refusal},
+    streamable,
+};
+
+/// The most messages of a batch.
+const MOST: usize = 100;
+
+/// Answers a batch, if the session speaks the version that has them.
+pub(super) async fn answer(
+    shared: &Shared,
+    caller: &Caller,
+    parts: Parts,
+    text: &Bytes,
+) -> Result<Response, Refusal> {
+    let id = streamable::session(&parts.headers);
+    let version = id.and_then(|id| shared.sessions.version(id, caller.owner));
+    if id.is_some() && version.is_none() {
+        return Err(Refusal::no_session());
+    }
+    if version != Some(ProtocolVersion::V_2025_03_26) {
+        let message = "messages come one by one; this version of the protocol has no batches";
+        return Err(Refusal::malformed(INVALID_REQUEST, message));
+    }
+    let messages = split(text)?;
+    let mut begun = Vec::with_capacity(messages.len());
+    for message in messages {
+        let mut parts = parts.clone();
+        if message.kind == Kind::Request {
+            streamable::begin(shared, caller, &mut parts, &message.id)?;
+        }
+        begun.push((message, parts));
+    }
+    let mut answers = Vec::new();
+    for (Message { text, kind, id }, parts) in begun {
+        let answer = shared.rmcp(caller).answer(Request::from_parts(parts, Body::from(text))).await;
+        if kind == Kind::Request {
+            answers.push(events(answer, id));
+        }
+    }
+    if answers.is_empty() {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
+    // Each event is a piece of its own, so that pieces of several streams can follow each other.
+    let mut response = Body::from_stream(stream::select_all(answers)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(hold(response, shared.calls.answer()))
+}
+
+fn split(text: &[u8]) -> Result<Vec<Message>, Refusal> {
+    let messages: Vec<Value> =
+        serde_json::from_slice(text).map_err(|_| Refusal::malformed(INVALID_REQUEST, "not a batch"))?;
+    if messages.is_empty() || messages.len() > MOST {
+        return Err(Refusal::malformed(INVALID_REQUEST, "a batch has from 1 to 100 messages"));
+    }
+    messages
+        .iter()
+        .map(|message| match message::check(message.to_string().into())? {
+            message if matches!(message.kind, Kind::Initialize | Kind::Batch) => Err(Refusal::malformed(
+                INVALID_REQUEST,
+                "neither `initialize` nor a batch can stand in a batch",
+            )),
+            message => Ok(message),
+        })
+        .collect()
+}
+
+/// The events of an answer; an answer that is no stream becomes one.
+fn events(answer: Response, id: Value) -> stream::BoxStream<'static, Result<Bytes, axum::Error>> {
+    if answer.status() == StatusCode::OK {
+        return answer.into_body().into_data_stream().boxed();
+    }
+    let refusal = Refusal::new(answer.status(), "this message of the batch was refused").with_id(id);
+    let event = format!("data: {}\n\n", refusal.body());
+    stream::once(async { Ok(Bytes::from(event)) }).boxed()
+}

@@ -1,0 +1,277 @@
+//! Which names the server answers to, and which web pages may talk to it.
+//!
+//! A page on the web can make a browser send requests to this machine, by its own name (DNS rebinding) or across
+//! origins. So every request must name a host of the list, and one that comes from a page must come from an
+//! origin of the list.
+
+use std::{net::SocketAddr, str::FromStr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
+use url::Url;
+
+use super::refusal::Refusal;
+
+/// The names of this machine for itself.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// A host that requests may name: `mcp.example.com` with any port, or `mcp.example.com:8443` with that alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+/// An origin that pages may come from: `https://app.example.com`, with another port where it is not the scheme's
+/// own, or with `:*` for any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    scheme: String,
+    name: String,
+    port: Option<u16>,
+}
+
+/// An entry of a list that is none.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// Not a host.
+    #[error("a host like `mcp.example.com` or `mcp.example.com:8443` is wanted")]
+    Host,
+    /// Not an origin.
+    #[error("an origin like `https://app.example.com` or `http://localhost:*` is wanted")]
+    Origin,
+}
+
+impl Host {
+    /// The host with its own port, or this one where any will do.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> String {
+        format!("{}:{}", self.name, self.port.unwrap_or(port))
+    }
+}
+
+impl FromStr for Host {
+    type Err = EntryError;
+
+    fn from_str(text: &str) -> Result<Self, EntryError> {
+        let text = text.trim();
+        let (name, any_port) = text.strip_suffix(":*").map_or((text, false), |name| (name, true));
+        // A bare IPv6 address is meant as one.
+        let name =
+            if name.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
+        match named(&name) {
+            Some(host) if !(any_port && host.port.is_some()) => Ok(host),
+            _ => Err(EntryError::Host),
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = EntryError;
+
+    fn from_str(text: &str) -> Result<Self, EntryError> {
+        let text = text.trim();
+        if let Some(base) = text.strip_suffix(":*") {
+            let origin = origin(base).filter(|_| !base.rsplit('/').next().is_some_and(has_port));
+            return origin.map(|origin| Self { port: None, ..origin }).ok_or(EntryError::Origin);
+        }
+        origin(text).ok_or(EntryError::Origin)
+    }
+}
+
+fn has_port(authority: &str) -> bool {
+    authority.parse::<Authority>().is_ok_and(|authority| authority.port().is_some())
+}
+
+/// The host and port of an authority, without anything that two readers could take for different hosts.
+fn named(authority: &str) -> Option<Host> {
+    let authority: Authority = authority.parse().ok()?;
+    let rest = authority.as_str().strip_prefix(authority.host())?;
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => None,
+        Some(port) => Some(port.parse().ok()?),
+        None => return None,
+    };
+    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    (!name.is_empty()).then_some(Host { name, port })
+}
+
+/// An origin as browsers write it. `null` is none.
+fn origin(text: &str) -> Option<Origin> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path().len() <= 1 && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    let name = url.host_str()?.to_ascii_lowercase();
+    Some(Origin { scheme: url.scheme().to_owned(), name, port: Some(url.port_or_known_default()?) })
+}
+
+/// The hosts and origins that are let in.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    hosts: Vec<Host>,
+    origins: Vec<Origin>,
+}
+
+impl Hosts {
+    /// What is let in at an address: the names of this machine at the port that is listened at, and the lists.
+    ///
+    /// The own names stay on a list that is set, so that a container's health check needs no entry: no page can
+    /// name them without an origin of its own.
+    #[must_use]
+    pub fn new(mut hosts: Vec<Host>, mut origins: Vec<Origin>, bound: SocketAddr) -> Self {
+        let address = (!bound.ip().is_unspecified()).then(|| match bound {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("[{}]", address.ip()),
+        });
+        let port = Some(bound.port());
+        for name in LOOPBACK.map(str::to_owned).into_iter().chain(address) {
+            origins.push(Origin { scheme: "http".to_owned(), name: name.clone(), port });
+            hosts.push(Host { name, port });
+        }
+        Self { hosts, origins }
+    }
+
+    fn allows_host(&self, authority: &str) -> bool {
+        named(authority).is_some_and(|host| {
+            // A client leaves the port out where it is the scheme's own.
+            let port = host.port.unwrap_or(80);
+            self.hosts.iter().any(|entry| {
+                entry.name == host.name
+                    && entry.port.is_none_or(|wanted| wanted == port || host.port.is_none() && wanted == 443)
+            })
+        })
+    }
+
+    /// Whether pages of this origin may talk to the server.
+    pub(super) fn allows_origin(&self, text: &HeaderValue) -> bool {
+        text.to_str().ok().and_then(origin).is_some_and(|origin| {
+            self.origins.iter().any(|entry| {
+                entry.scheme == origin.scheme
+                    && entry.name == origin.name
+                    && (entry.port.is_none() || entry.port == origin.port)
+            })
+        })
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        let host = only(request.headers(), header::HOST);
+        let host_is_right = host.is_some_and(|host| self.allows_host(host));
+        // The target of a request may name a host of its own, which goes before the header.
+        let target_is_right =
+            request.uri().authority().is_none_or(|authority| self.allows_host(authority.as_str()));
+        if !(host_is_right && target_is_right) {
+            let how = "this server does not answer to the Host of the request; its operator adds it by --allow-host";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, how));
+        }
+        let mut origins = request.headers().get_all(header::ORIGIN).iter();
+        let origin_is_right = match (origins.next(), origins.next()) {
+            (None, _) => true,
+            (Some(origin), None) => self.allows_origin(origin),
+            _ => false,
+        };
+        if !origin_is_right {
+            let how =
+                "pages of this Origin may not talk to this server; its operator adds it by --allow-origin";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, how));
+        }
+        Ok(())
+    }
+}
+
+/// A header that stands there once.
+fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| value.to_str().ok())?
+}
+
+/// Lets a request through if its host and origin are on the lists.
+pub(super) async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    match hosts.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(hosts: &[&str], origins: &[&str]) -> Hosts {
+        let parsed = |list: &[&str]| list.iter().map(|entry| entry.parse().unwrap()).collect::<Vec<Host>>();
+        let origins = origins.iter().map(|entry| entry.parse().unwrap()).collect();
+        Hosts::new(parsed(hosts), origins, "127.0.0.1:8080".parse().unwrap())
+    }
+
+    fn page(text: &'static str) -> HeaderValue {
+        HeaderValue::from_static(text)
+    }
+
+    #[test]
+    fn without_a_list_only_this_machine_at_the_bound_port_is_let_in() {
+        let hosts = hosts(&[], &[]);
+        for good in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080"] {
+            assert!(hosts.allows_host(good), "{good}");
+        }
+        let bad = [
+            "evil.example:8080",
+            "localhost:80",
+            "localhost",
+            "127.0.0.1:8081",
+            "localhost.evil.example:8080",
+        ];
+        for bad in
+            bad.into_iter().chain(["me@localhost:8080", "localhost:8080@evil", "", "localhost:", ":8080"])
+        {
+            assert!(!hosts.allows_host(bad), "{bad}");
+        }
+        assert!(hosts.allows_origin(&page("http://localhost:8080")));
+        for bad in
+            ["null", "http://localhost:3000", "http://localhost", "https://localhost:8080", "http://evil"]
+        {
+            assert!(!hosts.allows_origin(&page(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_entry_without_a_port_allows_any_and_one_with_a_port_only_that() {
+        let hosts = hosts(&["mcp.example.com", "other.example.com:8443", "10.0.0.1:443"], &[]);
+        assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:1234"));
+        assert!(hosts.allows_host("mcp.example.com."), "the dot at the end names the same host");
+        assert!(hosts.allows_host("other.example.com:8443") && !hosts.allows_host("other.example.com:8444"));
+        assert!(hosts.allows_host("10.0.0.1"), "behind a proxy with TLS the port is left out");
+        assert!(hosts.allows_host("localhost:8080"), "for a health check from within");
+        assert!(!hosts.allows_host("localhost:8081"));
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_a_host_and_a_port() {
+        let hosts = hosts(&[], &["https://app.example.com", "http://localhost:*", "http://127.0.0.1:6274"]);
+        assert!(hosts.allows_origin(&page("https://app.example.com")));
+        assert!(
+            hosts.allows_origin(&page("http://localhost:1"))
+                && hosts.allows_origin(&page("http://127.0.0.1:6274"))
+        );
+        let bad = ["http://app.example.com", "https://app.example.com:8443", "http://127.0.0.1:6275", "null"];
+        for bad in bad.into_iter().chain(["https://app.example.com/path", "https://me@app.example.com"]) {
+            assert!(!hosts.allows_origin(&page(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn entries_that_are_none_are_refused() {
+        for bad in ["", "http://a", "a b", "a:99999", "me@a", "a:1:*"] {
+            assert!(bad.parse::<Host>().is_err(), "{bad}");
+        }
+        assert_eq!("::1".parse::<Host>().unwrap(), "[::1]".parse().unwrap());
+        for bad in ["", "null", "*", "a", "https://a/b", "https://a:1:*"] {
+            assert!(bad.parse::<Origin>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! MCP over HTTP: Streamable HTTP at `/mcp`, and HTTP with SSE, its predecessor, at `/sse` and `/messages`.
+//!
+//! A request passes, from the outside in: `listen` (deadlines of a connection), `hosts` (is it for this server, and
+//! from a page that may talk to it), `admission` (who sent it), `message` (is it a message at all), and `calls` (is
+//! there room for one more). Behind that stand `streamable` and `legacy`, which share the table of `sessions`.
+
+mod access;
+mod admission;
+mod batch;
+mod bodies;
+mod calls;
+mod health;
+mod hosts;
+mod legacy;
+mod listen;
+mod message;
+mod metrics;
+mod random;
+mod refusal;
+mod sessions;
+mod streamable;
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{any, get, post},
+};
+use http::{HeaderName, Method, StatusCode, header};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use self::{admission::Admission, calls::Calls, sessions::Sessions};
+pub use self::{
+    admission::{Auth, Token},
+    hosts::{EntryError, Host, Hosts, Origin},
+    random::token,
+    sessions::Caps,
+};
+use crate::{
+    app::App,
+    credentials::KeyRing,
+    gateway::Gateway,
+    mcp::{Keys, Server},
+};
+
+/// How often an open stream shows that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// For the head of a request, from its first byte on.
+    pub head: Duration,
+    /// For the body of a request.
+    pub body: Duration,
+    /// Between two requests on a connection. Longer than proxies keep theirs, or they would use one that closes.
+    pub idle: Duration,
+    /// For taking in some of an answer.
+    pub write: Duration,
+    /// At the end of the server: for the answers to what was accepted.
+    pub end: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            idle: Duration::from_mins(2),
+            write: Duration::from_secs(30),
+            end: Duration::from_secs(25),
+        }
+    }
+}
+
+/// How the server behaves to those who come.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who may come in.
+    pub auth: Auth,
+    /// What must be sent to read `/metrics`; without it they answer this machine alone.
+    pub metrics_token: Option<Token>,
+    /// The names it answers to, and the pages that may talk to it.
+    pub hosts: Hosts,
+    /// How many sessions there may be.
+    pub caps: Caps,
+    /// How many calls may run at once.
+    pub calls: u32,
+    /// How long clients may take.
+    pub deadlines: Deadlines,
+}
+
+/// What all requests share.
+struct Shared {
+    gateway: Arc<Gateway>,
+    server: Server,
+    sessions: Arc<Sessions>,
+    calls: Calls,
+    keys: Arc<metrics::Keys>,
+    metrics_token: Option<Token>,
+    deadlines: Deadlines,
+    /// Cancelled when the server is asked to end.
+    stop: CancellationToken,
+    /// Cancelled when all that was accepted is answered, or the time for it is over: it ends open streams.
+    ending: CancellationToken,
+}
+
+/// Serves until `stop` is cancelled, and then answers what was accepted by then.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    app: &App,
+    options: Options,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let Options { auth, metrics_token, hosts, caps, calls, deadlines } = options;
+    let server = match auth {
+        Auth::Key => Server::new(Arc::clone(&app.gateway), Keys::OfRequest(admission::keys_of)),
+        Auth::Token(_) | Auth::None => app.server(),
+    };
+    let shared = Arc::new(Shared {
+        gateway: Arc::clone(&app.gateway),
+        server: server.with_traceparent(admission::traceparent_of),
+        sessions: Arc::new(Sessions::new(caps)),
+        calls: Calls::new(calls),
+        keys: Arc::default(),
+        metrics_token,
+        deadlines,
+        stop: stop.clone(),
+        ending: CancellationToken::new(),
+    });
+    let own_keys = (!matches!(auth, Auth::Key)).then(|| Arc::clone(&app.keys));
+    let background = [
+        tokio::spawn(Arc::clone(&shared.sessions).expire()),
+        tokio::spawn(metrics::keep_up()),
+        tokio::spawn(remember(own_keys, Arc::clone(&shared.keys))),
+    ];
+    let router = router(&shared, auth, hosts);
+    let outcome = listen::serve(listener, router, &shared, stop).await;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    outcome
+}
+
+/// Remembers the server's own keys, where calls are made with them.
+async fn remember(own: Option<Arc<KeyRing>>, keys: Arc<metrics::Keys>) {
+    // That there is none is told elsewhere.
+    if let Some(own) = own
+        && let Ok(own) = own.keys().await
+    {
+        for key in own {
+            keys.used(key.fingerprint());
+        }
+    }
+}
+
+/// The routes, and what stands before each. The layer that is named last stands outermost.
+fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts) -> Router {
+    let hosts = Arc::new(hosts);
+    let admission = Admission { auth, keys: Arc::clone(&shared.keys) };
+    let for_callers = Router::new()
+        .route("/mcp", any(streamable::serve))
+        .route("/sse", get(legacy::open))
+        .route("/messages", post(legacy::receive))
+        .route_layer(from_fn_with_state(admission, admission::check));
+    Router::new()
+        .merge(for_callers)
+        .route("/metrics", get(metrics::serve))
+        .route("/readyz", get(health::ready))
+        .route("/healthz", get(health::live))
+        .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
+        .with_state(Arc::clone(shared))
+        .layer(cors(Arc::clone(&hosts)))
+        .layer(from_fn_with_state(hosts, hosts::check))
+        .layer(from_fn(access::log))
+}
+
+/// Pages of the allowed origins may send what clients send, and read what they need of an answer.
+fn cors(hosts: Arc<Hosts>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| hosts.allows_origin(origin)))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        // Tools may name headers of their own for their arguments.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            HeaderName::from_static("mcp-session-id"),
+            header::WWW_AUTHENTICATE,
+            header::RETRY_AFTER,
+        ])
+        .max_age(Duration::from_mins(10))
+}

@@ -1,0 +1,349 @@
+//! A running `scope3-mcp http`, and clients that talk to it over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    Client, Method, RequestBuilder, Response,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+
+pub mod upstream;
+
+/// The keys of the sandbox's customers 12345 and 67890.
+pub const FIRST: &str = "scope3_sandboxcustomer12345notarealkey0_sandboxsecret";
+pub const SECOND: &str = "scope3_sandboxcustomer67890notarealkey0_sandboxsecret";
+
+/// A server process. It ends when dropped.
+pub struct Server {
+    process: Child,
+    pub url: String,
+    log: Arc<Mutex<String>>,
+}
+
+/// A command that has none of the settings of whoever runs the tests.
+pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scope3-mcp"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SCOPE3_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn note(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
+}
+
+impl Server {
+    /// A server with the sandbox, at a free port of this machine.
+    pub fn sandbox(arguments: &[&str]) -> Self {
+        let mut all = vec!["http", "--sandbox", "--bind", "127.0.0.1:0"];
+        all.extend(arguments);
+        Self::start(&all, &[])
+    }
+
+    /// A server whose upstream is `url`, with the first key as its own.
+    pub fn before(url: &str, arguments: &[&str]) -> Self {
+        let mut all = vec!["http", "--bind", "127.0.0.1:0", "--api-url", url];
+        all.extend(arguments);
+        Self::start(&all, &[("SCOPE3_API_KEY", FIRST)])
+    }
+
+    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut process = command(arguments, environment).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut url = None;
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            note(&log, &line);
+            if let Some((_, rest)) = line.split_once("scope3-mcp: listening on ") {
+                url = Some(rest.split_once(' ').unwrap().0.trim_end_matches("/mcp").to_owned());
+                break;
+            }
+        }
+        let writer = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                note(&writer, &line);
+            }
+        });
+        let url = url.unwrap_or_else(|| panic!("it did not start: {}", log.lock().unwrap()));
+        Self { process, url, log }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Asks it to end, as a container engine does.
+    pub fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Its exit code, once it ends.
+    pub async fn ended(&mut self, within: Duration) -> Option<i32> {
+        let started = Instant::now();
+        while started.elapsed() < within {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it did not end within {within:?}: {}", self.log());
+    }
+
+    /// A client that says nothing of who it is.
+    pub fn client(&self) -> Mcp {
+        Mcp { http: Client::new(), url: self.url.clone(), headers: HeaderMap::new() }
+    }
+
+    /// A client that sends a key.
+    pub fn with_key(&self, key: &str) -> Mcp {
+        self.client().with("x-scope3-api-key", key)
+    }
+
+    /// The value of a metric, where it is there.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let text = reqwest::get(format!("{}/metrics", self.url)).await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(|value| value.parse().unwrap())
+    }
+
+    /// Memory that is resident, in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+/// An MCP client of Streamable HTTP that sees each status.
+#[derive(Clone)]
+pub struct Mcp {
+    pub http: Client,
+    pub url: String,
+    pub headers: HeaderMap,
+}
+
+impl Mcp {
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    pub fn without(mut self, name: &'static str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    /// A request as it would be sent, to any path.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).headers(self.headers.clone())
+    }
+
+    pub fn post_text(&self, text: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.request(Method::POST, "/mcp")
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json, text/event-stream")
+            .body(text)
+    }
+
+    pub async fn post(&self, message: &Value) -> Response {
+        self.post_text(message.to_string()).send().await.unwrap()
+    }
+
+    pub async fn status(&self, message: &Value) -> u16 {
+        self.post(message).await.status().as_u16()
+    }
+
+    /// The common stream of the session.
+    pub async fn stream(&self) -> Response {
+        self.request(Method::GET, "/mcp").header(ACCEPT, "text/event-stream").send().await.unwrap()
+    }
+
+    pub async fn delete(&self) -> u16 {
+        self.request(Method::DELETE, "/mcp").send().await.unwrap().status().as_u16()
+    }
+
+    /// The same client with a session of its own.
+    pub async fn begin(&self, version: &str) -> Self {
+        let response = self.post(&initialize(version)).await;
+        assert_eq!(response.status(), 200);
+        let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+        let answer = message(response).await;
+        assert_eq!(answer["result"]["protocolVersion"], version, "{answer}");
+        let client = self.clone().with("mcp-session-id", &session);
+        let begun = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        assert_eq!(client.status(&begun).await, 202);
+        client
+    }
+
+    pub fn session(&self) -> &str {
+        self.headers["mcp-session-id"].to_str().unwrap()
+    }
+
+    /// The text of a tool's result, in a session.
+    pub async fn call(&self, tool: &str) -> String {
+        text(&message(self.post(&call(1, tool)).await).await)
+    }
+
+    /// The request of 2026-07-28 for a tool, ready to be sent.
+    pub fn stateless(&self, tool: &str) -> RequestBuilder {
+        self.stateless_message(&modern_call(tool), tool)
+    }
+
+    pub fn stateless_message(&self, message: &Value, name: &str) -> RequestBuilder {
+        self.post_text(message.to_string())
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", message["method"].as_str().unwrap())
+            .header("mcp-name", name)
+    }
+}
+
+pub fn initialize(version: &str) -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": {
+            "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
+        },
+    })
+}
+
+pub fn call(id: u64, tool: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": {} } })
+}
+
+pub fn modern_call(tool: &str) -> Value {
+    let mut message = call(1, tool);
+    message["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+    });
+    message
+}
+
+/// The text of a tool's result.
+pub fn text(answer: &Value) -> String {
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
+}
+
+/// The JSON-RPC answer of a response, be it a stream or not.
+pub async fn message(response: Response) -> Value {
+    let is_stream = response.headers()[CONTENT_TYPE].as_bytes().starts_with(b"text/event-stream");
+    let body = response.text().await.unwrap();
+    if !is_stream {
+        return serde_json::from_str(&body).unwrap_or_else(|_| panic!("no JSON: {body}"));
+    }
+    let messages =
+        body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
+    let messages = messages.map(|data| serde_json::from_str::<Value>(data).unwrap());
+    messages.into_iter().find(|message| message.get("id").is_some()).unwrap()
+}
+
+/// A client of HTTP+SSE.
+pub struct Sse {
+    stream: Response,
+    buffer: String,
+    pub endpoint: String,
+    client: Mcp,
+}
+
+impl Sse {
+    pub async fn open(client: &Mcp) -> Self {
+        let stream =
+            client.request(Method::GET, "/sse").header(ACCEPT, "text/event-stream").send().await.unwrap();
+        assert_eq!(stream.status(), 200);
+        let mut sse = Self { stream, buffer: String::new(), endpoint: String::new(), client: client.clone() };
+        let (event, data) = sse.next().await.unwrap();
+        assert_eq!(event, "endpoint");
+        sse.endpoint = data;
+        sse
+    }
+
+    pub async fn begin(client: &Mcp) -> Self {
+        let mut sse = Self::open(client).await;
+        assert_eq!(sse.send(&initialize("2024-11-05")).await, 202);
+        assert_eq!(sse.answer().await["result"]["protocolVersion"], "2024-11-05");
+        assert_eq!(sse.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await, 202);
+        sse
+    }
+
+    pub async fn send(&self, message: &Value) -> u16 {
+        self.send_as(&self.client, message).await
+    }
+
+    pub async fn send_as(&self, client: &Mcp, message: &Value) -> u16 {
+        let request = client.request(Method::POST, &self.endpoint).json(message);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    pub async fn answer(&mut self) -> Value {
+        let (event, data) = self.next().await.expect("the stream ended");
+        assert_eq!(event, "message");
+        serde_json::from_str(&data).unwrap()
+    }
+
+    pub async fn call(&mut self, tool: &str) -> String {
+        assert_eq!(self.send(&call(1, tool)).await, 202);
+        text(&self.answer().await)
+    }
+
+    /// The next event and its data; nothing at the end of the stream.
+    pub async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            if let Some(end) = self.buffer.find("\n\n") {
+                let event: String = self.buffer.drain(..end + 2).collect();
+                let field =
+                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                match (field("event: "), field("data: ")) {
+                    (Some(event), Some(data)) => return Some((event, data)),
+                    _ => continue,
+                }
+            }
+            self.buffer += std::str::from_utf8(&self.stream.chunk().await.unwrap()?).unwrap();
+        }
+    }
+}
+
+/// A raw HTTP exchange: what is sent and everything that comes back until the server closes.
+pub fn raw(port: u16, text: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _closed = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -1,0 +1,49 @@
+//! A stand-in for Scope3 that answers late and remembers what it was asked.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Json, Router, extract::Request};
+use reqwest::header::HeaderMap;
+use serde_json::json;
+
+pub struct Upstream {
+    pub url: String,
+    seen: Arc<Mutex<Vec<HeaderMap>>>,
+}
+
+impl Upstream {
+    /// An upstream that takes `late` for each answer.
+    pub async fn start(late: Duration) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let answer = move |request: Request| {
+            sink.lock().unwrap().push(request.headers().clone());
+            async move {
+                tokio::time::sleep(late).await;
+                Json(json!({ "success": true, "data": { "authenticated": true, "customerId": 12345 } }))
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/rest/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        Self { url, seen }
+    }
+
+    /// The headers of what it was asked so far.
+    pub fn seen(&self) -> Vec<HeaderMap> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until it was asked so often.
+    pub async fn asked(&self, times: usize) {
+        let waiting = async {
+            while self.seen.lock().unwrap().len() < times {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it was not asked");
+    }
+}

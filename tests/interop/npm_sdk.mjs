@@ -1,0 +1,79 @@
+// Drives clients of the npm package @modelcontextprotocol/sdk for npm_sdk.py: a JSON request a line on stdin, answers
+// and what happens besides on stdout.
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const [installed, sdk] = process.argv.slice(2);
+// As CommonJS, since it is not installed here, and since its newest version is set below.
+const require = createRequire(installed);
+const { Client } = require(`${sdk}/client/index.js`);
+const { SSEClientTransport } = require(`${sdk}/client/sse.js`);
+const { StdioClientTransport } = require(`${sdk}/client/stdio.js`);
+const { StreamableHTTPClientTransport } = require(`${sdk}/client/streamableHttp.js`);
+const types = require(`${sdk}/types.js`);
+
+const say = message => process.stdout.write(JSON.stringify(message) + '\n');
+
+const clients = new Map();
+
+function transportTo({ transport, command, env, url, headers }, complain) {
+    if (transport === 'stdio') {
+        const [program, ...args] = command;
+        return new StdioClientTransport({ command: program, args, env });
+    }
+    const watchedFetch = (url, init) => {
+        // No stream breaks off here, so none has to be taken up again.
+        const from = new Headers(init?.headers).get('last-event-id');
+        if (from !== null) complain(`takes a stream up again from ${from}`);
+        return fetch(url, init);
+    };
+    const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
+    return new Transport(new URL(url), { requestInit: { headers }, fetch: watchedFetch });
+}
+
+const operations = {
+    async connect({ client: number, endpoint, version }) {
+        const complain = complaint => {
+            // The package handles a notification later than an answer that came with it, and then does not know it.
+            if (!/progress notification for an unknown token/.test(complaint)) say({ client: number, complaint });
+        };
+        // The package asks for its newest version, and takes what it is given.
+        types.LATEST_PROTOCOL_VERSION = version;
+        const transport = transportTo(endpoint, complain);
+        let agreed;
+        const { setProtocolVersion } = transport;
+        transport.setProtocolVersion = value => {
+            agreed = value;
+            setProtocolVersion?.call(transport, value);
+        };
+        const client = new Client({ name: 'interop', version: '1' });
+        client.onerror = error => complain(String(error));
+        await client.connect(transport);
+        clients.set(number, client);
+        return { server: client.getServerVersion(), instructions: client.getInstructions() ?? '', version: agreed };
+    },
+    list({ client, cursor }) {
+        return clients.get(client).listTools({ cursor: cursor ?? undefined });
+    },
+    call({ id, client, name, arguments: given, abortAfter }) {
+        const signal = abortAfter && AbortSignal.timeout(abortAfter);
+        const onprogress = progress => say({ id, progress });
+        return clients.get(client).callTool({ name, arguments: given }, undefined, { onprogress, signal });
+    },
+    async close({ client: number }) {
+        const client = clients.get(number);
+        await client.transport.terminateSession?.();
+        await client.close();
+    },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line);
+    const { id, operation } = request;
+    Promise.resolve()
+        .then(() => operations[operation](request))
+        .then(result => say({ id, result: result ?? null }))
+        .catch(error => say({ id, error: { code: error.code ?? null, message: String(error) } }));
+}
+// The package may leave a timer behind, for a stream that it wanted to take up again.
+process.exit();

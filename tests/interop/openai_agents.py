@@ -1,0 +1,98 @@
+"""The package `openai-agents`: the whole loop of an agent, with a model that follows a script instead of a service."""
+
+import asyncio
+import json
+import sys
+
+from agents import Agent, Runner, set_tracing_disabled
+from agents.items import ModelResponse
+from agents.mcp import MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
+from agents.models.interface import Model
+from agents.usage import Usage
+from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
+
+from cases import AUTHENTICATED, sandbox_keys
+from harness import reported, server
+
+
+class Scripted(Model):
+    """Calls each tool of its script in turn, then says what the tools answered."""
+
+    def __init__(self, *calls):
+        self.calls = list(calls)
+        self.offered = []
+
+    async def get_response(self, system_instructions, input, model_settings, tools, *_, **__):
+        self.offered = [tool.name for tool in tools]
+        if self.calls:
+            name, arguments = self.calls.pop(0)
+            call = ResponseFunctionToolCall(
+                type="function_call", call_id=f"call_{len(self.calls)}", name=name, arguments=json.dumps(arguments)
+            )
+            return ModelResponse([call], Usage(), None)
+        said = [str(item["output"]) for item in input if item.get("type") == "function_call_output"]
+        text = ResponseOutputText(type="output_text", text="\n".join(said), annotations=[])
+        message = ResponseOutputMessage(
+            type="message", id="message", role="assistant", status="completed", content=[text]
+        )
+        return ModelResponse([message], Usage(), None)
+
+    def stream_response(self, *_, **__):
+        raise NotImplementedError
+
+
+def mcp_server(at):
+    # A connection is given 5 seconds by default; a busy machine may need longer.
+    patience = {"client_session_timeout_seconds": 15}
+    if at.transport == "stdio":
+        program, *args = at.command
+        return MCPServerStdio({"command": program, "args": args, "env": at.env}, **patience)
+    kind = MCPServerSse if at.transport == "sse" else MCPServerStreamableHttp
+    return kind({"url": at.url, "headers": at.headers}, **patience)
+
+
+async def said_by_an_agent(at, *calls):
+    model = Scripted(*calls)
+    async with mcp_server(at) as connected:
+        agent = Agent("Buyer", instructions="Follow the script.", model=model, mcp_servers=[connected])
+        result = await Runner.run(agent, "Who am I at Scope3?")
+    assert calls[0][0] in model.offered, model.offered
+    return result.final_output
+
+
+async def an_agent_asks_who_it_is(transport):
+    async with server(transport, "--sandbox") as at:
+        said = await said_by_an_agent(at, ("check_auth_status", {}))
+        assert AUTHENTICATED in said, said
+
+
+async def an_agent_is_told_what_was_wrong_and_goes_on(transport):
+    async with server(transport, "--sandbox") as at:
+        said = await said_by_an_agent(at, ("brand_agent_list", {"wehre": {}}), ("brand_agent_list", {}))
+        assert "did you mean `where`?" in said and "Northwind Outdoor" in said, said
+
+
+async def an_agent_pages_through_all_tools(transport):
+    async with server(transport, "--sandbox", "--toolsets", "all") as at:
+        # The last tool of the last page.
+        said = await said_by_an_agent(at, ("describe_tool", {"name": "tactic_get"}))
+        assert "tactic_get" in said, said
+
+
+async def an_agent_brings_its_own_key(transport):
+    async with server(transport, "--sandbox", "--auth", "key") as at:
+        at.headers = {"x-scope3-api-key": sandbox_keys()[0]}
+        said = await said_by_an_agent(at, ("check_auth_status", {}))
+        assert AUTHENTICATED in said, said
+
+
+async def main(transport):
+    set_tracing_disabled(True)
+    runs = [an_agent_asks_who_it_is, an_agent_is_told_what_was_wrong_and_goes_on, an_agent_pages_through_all_tools]
+    if transport != "stdio":
+        runs.append(an_agent_brings_its_own_key)
+    return all([await reported(run.__name__.replace("_", " "), run(transport)) for run in runs])
+
+
+if __name__ == "__main__":
+    sys.exit(not asyncio.run(main(sys.argv[1])))

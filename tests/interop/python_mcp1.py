@@ -1,0 +1,97 @@
+"""The Python package `mcp` 1.x as a client."""
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+
+import mcp
+import mcp.types
+from mcp.client.sse import sse_client
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+
+import cases  # noqa: F401: registers the cases
+from harness import RpcError, run_cases
+
+VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+
+
+class Mcp1:
+    def __init__(self):
+        self.complaints = []
+
+    async def hear(self, message):
+        if isinstance(message, Exception):
+            self.complaints.append(message)
+
+    async def start(self, session, version):
+        self.session = session
+        # The package asks for its newest version, and takes what it is given.
+        mcp.types.LATEST_PROTOCOL_VERSION = version
+        hello = await session.initialize()
+        self.version = hello.protocolVersion
+        self.server = plain(hello.serverInfo)
+        self.instructions = hello.instructions or ""
+        assert self.version == version, f"asked for {version}, got {self.version}"
+
+    async def list_tools(self, cursor):
+        params = mcp.types.PaginatedRequestParams(cursor=cursor)
+        return plain(await answered(self.session.list_tools(params=params)))
+
+    async def call(self, name, arguments, on_progress=None):
+        async def hear(progress, total, message):
+            on_progress({"progress": progress, "total": total, "message": message})
+
+        return plain(await answered(self.session.call_tool(name, arguments, progress_callback=on_progress and hear)))
+
+    async def cancel(self, name, after):
+        # The package leaves it to its user to tell the server, by the id that the next request will get.
+        id = self.session._request_id
+        call = asyncio.create_task(self.session.call_tool(name, {}))
+        await asyncio.sleep(after)
+        gone = mcp.types.CancelledNotificationParams(requestId=id, reason="interop")
+        await self.session.send_notification(
+            mcp.types.ClientNotification(mcp.types.CancelledNotification(params=gone))
+        )
+        call.cancel()
+
+
+def plain(model):
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+async def answered(work):
+    try:
+        return await work
+    except mcp.McpError as error:
+        raise RpcError(error.error.code, error.error.message) from error
+
+
+@asynccontextmanager
+async def streamable_http(at):
+    async with create_mcp_http_client(headers=at.headers) as http:
+        async with streamable_http_client(at.url, http_client=http) as streams:
+            yield streams
+
+
+def transport_to(at):
+    if at.transport == "stdio":
+        program, *args = at.command
+        return stdio_client(mcp.StdioServerParameters(command=program, args=args, env=at.env))
+    if at.transport == "sse":
+        return sse_client(at.url, headers=at.headers)
+    return streamable_http(at)
+
+
+@asynccontextmanager
+async def connect(at, version):
+    client = Mcp1()
+    async with transport_to(at) as (read, write, *_):
+        async with mcp.ClientSession(read, write, message_handler=client.hear) as session:
+            await client.start(session, version)
+            yield client
+
+
+if __name__ == "__main__":
+    sys.exit(not asyncio.run(run_cases(connect, VERSIONS)))
