@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where it listens when nothing is said.
-const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;

@@ -2,6 +2,7 @@
 
 mod completions;
 mod demo;
+mod healthcheck;
 mod http;
 mod sandbox;
 mod stdio;
@@ -43,6 +44,9 @@ enum Command {
     Tools(tools::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Ask whether the http server on this machine answers: exit code 0 if so, else 1
+    #[command(hide = true)]
+    Healthcheck(healthcheck::Arguments),
 }
 
 /// A command that did not do what it was asked.
@@ -144,6 +148,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Demo(arguments) => demo::run(&settings, arguments).await,
         Command::Tools(arguments) => tools::run(&settings, arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&settings, arguments).await,
     }
 }
 

@@ -1,0 +1,42 @@
+# The server alone in an image: no shell, no package manager, not root. Every builder can build it; none of BuildKit's
+# additions is used. `scripts/image-test` builds and tries it.
+
+ARG BUILD_IMAGE=docker.io/library/rust:1.95-slim-bookworm
+# What lies under the server. It brings along all that it needs, so nothing has to.
+ARG RUNTIME_IMAGE=scratch
+
+FROM ${BUILD_IMAGE} AS build
+WORKDIR /src
+# Dependencies first and by themselves: this layer is built again only when they change. Sources that say nothing stand
+# in for ours, and what came of them goes: cargo would take it for newer than the sources that follow.
+COPY Cargo.toml Cargo.lock ./
+COPY benches benches
+RUN mkdir src \
+ && echo 'fn main() {}' | tee build.rs > src/main.rs \
+ && touch src/lib.rs \
+ && cargo build --release --locked \
+ && cargo clean --release --package scope3-mcp
+COPY . .
+RUN cargo build --release --locked \
+ && scripts/image-root target/release/scope3-mcp /image \
+ && mkdir -p /home/nonroot
+
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="scope3-mcp" \
+      org.opencontainers.image.description="An MCP server through which AI agents work with Scope3's advertising platform" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /image/ /
+COPY --from=build --chown=65532:65532 /home/nonroot /home/nonroot
+ENV PATH=/usr/local/bin HOME=/home/nonroot SCOPE3_BIND=0.0.0.0:8080
+WORKDIR /home/nonroot
+# By number, so that an orchestrator can see that it is not root.
+USER 65532:65532
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["/usr/local/bin/scope3-mcp", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/scope3-mcp"]
+CMD ["http"]
