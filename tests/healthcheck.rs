@@ -1,5 +1,4 @@
 //! `healthcheck` tells a container's engine whether the server answers, soon and without help from outside.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::{Duration, Instant};
 
