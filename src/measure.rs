@@ -43,6 +43,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         let Self { tool, class, started, outcome } = self;
         let (tool, outcome) = (std::mem::take(tool), std::mem::take(outcome));
+        tracing::info!(tool, %outcome, ms = started.elapsed().as_millis(), "call");
         histogram!(CALL_SECONDS, "tool" => tool.clone()).record(started.elapsed());
         counter!(CALLS, "tool" => tool, "class" => *class, "outcome" => outcome).increment(1);
     }
