@@ -11,6 +11,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	python3 docs/check-snippets.py
 
 unit:
 	$(CARGO) test --locked --no-fail-fast
