@@ -208,6 +208,21 @@ async fn a_request_to_end_answers_what_was_accepted() {
 }
 
 #[tokio::test]
+async fn a_request_to_end_is_followed_where_the_input_is_a_socket() {
+    // Node gives its children sockets for pipes, whose reads cannot be broken off.
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let theirs = std::os::fd::OwnedFd::from(theirs);
+    let mut program = command(&["--sandbox"]);
+    let mut child = program.stdin(theirs).stderr(std::process::Stdio::null()).spawn().unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let pid = child.id().unwrap().to_string();
+    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(0));
+    drop(ours);
+}
+
+#[tokio::test]
 async fn a_cancelled_call_ends_its_request_and_is_not_answered() {
     let sandbox = SlowSandbox::start("60s").await;
     let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;

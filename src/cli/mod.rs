@@ -77,15 +77,30 @@ impl From<std::io::Error> for CommandError {
 
 /// Runs the program with the process's arguments and environment. Exit codes: 0 done, 1 failed, 2 wrong usage or
 /// configuration.
-pub async fn run(arguments: Vec<OsString>) -> ExitCode {
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
     match parse(arguments) {
         Ok(cli) => {
             telemetry::start(cli.settings.log_format);
-            finish(execute(cli).await)
+            finish(run_to_the_end(cli))
         }
         Err(Stop::Asked(text)) => finish(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into)),
         Err(Stop::Usage(problem)) => finish(Err(CommandError::Usage(problem))),
     }
+}
+
+fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
+    let many_clients = matches!(cli.command, Some(Command::Http | Command::Sandbox(_)));
+    // One client keeps one thread busy, and threads take time at the start.
+    let mut runtime = if many_clients {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = runtime.enable_all().build()?;
+    let outcome = runtime.block_on(execute(cli));
+    // Nobody waits for a read of standard input whose client says no more.
+    runtime.shutdown_background();
+    outcome
 }
 
 enum Stop {
