@@ -3,6 +3,11 @@
 
 mod http_support;
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use http_support::{Mcp, Server, call, initialize, message, modern_call, text};
 use reqwest::{
     Method,
@@ -42,6 +47,13 @@ async fn the_types_of_a_post_are_checked() {
     assert_eq!(get.status(), 406);
     let sse = client.request(Method::GET, "/sse").header(ACCEPT, "application/json").send().await.unwrap();
     assert_eq!(sse.status(), 406);
+    // A client that names no type takes any. reqwest would name one.
+    let authority = server.url.trim_start_matches("http://");
+    let mut wordless = TcpStream::connect(authority).unwrap();
+    write!(wordless, "GET /sse HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    wordless.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
     let messages = client.request(Method::PUT, "/mcp").send().await.unwrap();
     assert_eq!(messages.status(), 405);
 }

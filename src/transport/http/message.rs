@@ -63,8 +63,11 @@ pub(super) fn unreadable(id: Value) -> Refusal {
     Refusal::malformed(INVALID_REQUEST, "not a message of the Model Context Protocol").with_id(id)
 }
 
-/// Whether a client takes in a stream of events.
+/// Whether a client takes in a stream of events. One that says nothing takes anything (RFC 9110, section 12.5.1).
 pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::ACCEPT) {
+        return true;
+    }
     let sent = headers.get_all(header::ACCEPT).iter().filter_map(|sent| sent.to_str().ok());
     let mut types =
         sent.flat_map(|sent| sent.split(',')).filter_map(|range| range.split(';').next()).map(str::trim);
