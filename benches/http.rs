@@ -1,4 +1,5 @@
-//! The figures that the HTTP transport is held to, as ratios: `cargo bench --bench http`, some two minutes.
+//! The figures that the HTTP transport is held to, as ratios, in some two minutes. `make bench` runs it on the program
+//! as it ships.
 //!
 //! With a name (`memory`, `throughput`, `stalled`, `junk`) only that one runs.
 #![allow(
@@ -148,10 +149,12 @@ async fn stalled() {
     for _ in 0..4 {
         without.push(p99(latencies(&server, Duration::from_secs(5)).await));
         let stalled: Vec<Stalled> = (0..50).map(|_| Stalled::begin(server.port())).collect();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        let begun = Instant::now();
+        while !stalled.iter().all(Stalled::is_stalled) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "not all of 50 readers stall");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         with.push(p99(latencies(&server, Duration::from_secs(5)).await));
-        let holding = stalled.iter().filter(|one| one.is_stalled()).count();
-        assert!(holding >= 45, "only {holding} of 50 readers stall");
         drop(stalled);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

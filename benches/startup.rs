@@ -1,7 +1,7 @@
 //! How long a client waits: from starting the program to its first `tools/list`, against a bare rmcp server with one
 //! tool. Prints the ratio of the medians; both run in turn, so that a machine that changes its pace does not decide.
 //!
-//! `cargo bench --bench startup`
+//! `make bench` runs it on the program as it ships.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::{
@@ -53,11 +53,12 @@ fn main() {
         return serve();
     }
     let myself = std::env::current_exe().unwrap();
+    let program = std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scope3-mcp").into());
     let mut bare = Vec::new();
     let mut ours = Vec::new();
     for _ in 0..ROUNDS {
         bare.push(until_listed(Command::new(&myself).arg("bare")));
-        ours.push(until_listed(Command::new(env!("CARGO_BIN_EXE_scope3-mcp")).env("RUST_LOG", "off")));
+        ours.push(until_listed(Command::new(&program).env("RUST_LOG", "off")));
     }
     let (bare, ours) = (median(bare), median(ours));
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();

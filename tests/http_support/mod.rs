@@ -3,9 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::{
-    io::{BufRead, BufReader},
+    ffi::OsString,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -14,6 +13,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 pub mod upstream;
 
@@ -25,12 +25,18 @@ pub const SECOND: &str = "scope3_sandboxcustomer67890notarealkey0_sandboxsecret"
 pub struct Server {
     process: Child,
     pub url: String,
-    log: Arc<Mutex<String>>,
+    // A file: a pipe would need a reader, whose work benchmarks would take for the server's.
+    log: NamedTempFile,
+}
+
+/// The program: the one that cargo built for this test, or another.
+pub fn program() -> OsString {
+    std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scope3-mcp").into())
 }
 
 /// A command that has none of the settings of whoever runs the tests.
 pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_scope3-mcp"));
+    let mut command = Command::new(program());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SCOPE3_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -39,12 +45,6 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     command.args(arguments).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
-}
-
-fn note(log: &Mutex<String>, line: &str) {
-    let mut log = log.lock().unwrap();
-    log.push_str(line);
-    log.push('\n');
 }
 
 impl Server {
@@ -63,26 +63,27 @@ impl Server {
     }
 
     pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut process = command(arguments, environment).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let log = Arc::new(Mutex::new(String::new()));
-        let mut url = None;
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            note(&log, &line);
-            if let Some((_, rest)) = line.split_once("scope3-mcp: listening on ") {
-                url = Some(rest.split_once(' ').unwrap().0.trim_end_matches("/mcp").to_owned());
-                break;
+        let log = NamedTempFile::new().unwrap();
+        let stderr = log.reopen().unwrap();
+        let process = command(arguments, environment).stderr(stderr).spawn().unwrap();
+        let mut server = Self { process, url: String::new(), log };
+        server.url = server.wait_for_url();
+        server
+    }
+
+    fn wait_for_url(&mut self) -> String {
+        loop {
+            // Asked first: what it wrote before it ended is then in the log.
+            let ended = self.process.try_wait().unwrap();
+            let log = self.log();
+            if let Some((_, rest)) = log.split_once("scope3-mcp: listening on ")
+                && let Some((url, _)) = rest.split_once(' ')
+            {
+                return url.trim_end_matches("/mcp").to_owned();
             }
+            assert!(ended.is_none(), "it did not start: {log}");
+            std::thread::sleep(Duration::from_millis(2));
         }
-        let writer = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                note(&writer, &line);
-            }
-        });
-        let url = url.unwrap_or_else(|| panic!("it did not start: {}", log.lock().unwrap()));
-        Self { process, url, log }
     }
 
     pub fn port(&self) -> u16 {
@@ -95,7 +96,7 @@ impl Server {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        std::fs::read_to_string(self.log.path()).unwrap()
     }
 
     /// Asks it to end, as a container engine does.
