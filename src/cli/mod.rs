@@ -10,7 +10,7 @@ mod tools;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -110,10 +110,15 @@ enum Stop {
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
-    let command = Cli::command();
+    // Without arguments there is no command to find, and clap gives each command a copy of every setting.
+    let mut command = if arguments.len() > 1 {
+        Cli::command()
+    } else {
+        Settings::augment_args(clap::Command::new("scope3-mcp"))
+    };
     let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
     let arguments = config::with_file(&command, arguments).map_err(usage)?;
-    let matches = command.clone().try_get_matches_from(arguments);
+    let matches = command.try_get_matches_from_mut(arguments);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let text = error.render().to_string();
         match error.kind() {
@@ -156,14 +161,15 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 async fn execute(cli: Cli) -> Result<(), CommandError> {
     let Cli { command, settings } = cli;
+    // Boxed, so that the stack holds none of the commands that do not run.
     match command.unwrap_or(Command::Stdio) {
-        Command::Stdio => stdio::run(&settings).await,
-        Command::Http => http::run(&settings).await,
-        Command::Sandbox(arguments) => sandbox::run(&settings, arguments).await,
-        Command::Demo(arguments) => demo::run(&settings, arguments).await,
-        Command::Tools(arguments) => tools::run(&settings, arguments).await,
+        Command::Stdio => Box::pin(stdio::run(&settings)).await,
+        Command::Http => Box::pin(http::run(&settings)).await,
+        Command::Sandbox(arguments) => Box::pin(sandbox::run(&settings, arguments)).await,
+        Command::Demo(arguments) => Box::pin(demo::run(&settings, arguments)).await,
+        Command::Tools(arguments) => Box::pin(tools::run(&settings, arguments)).await,
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Healthcheck(arguments) => healthcheck::run(&settings, arguments).await,
+        Command::Healthcheck(arguments) => Box::pin(healthcheck::run(&settings, arguments)).await,
     }
 }
 
