@@ -17,7 +17,10 @@ mod catalog {
     pub(crate) mod check;
     pub(crate) mod tool;
 }
-use catalog::{check::check, tool::Toolset};
+use catalog::{
+    check::{PLAIN, check, is_plain},
+    tool::Toolset,
+};
 use serde_json::{Map, Value};
 
 type Fault = Box<dyn std::error::Error>;
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
 fn embed() -> Result<(), Fault> {
     println!("cargo::rerun-if-changed=tools");
     println!("cargo::rerun-if-changed=build.rs");
-    let mut surfaces: Vec<(String, Vec<Toolset<()>>)> = Vec::new();
+    let mut surfaces: Vec<(String, Vec<Toolset<String, ()>>)> = Vec::new();
     let mut schemas = Vec::new();
     let mut problems = Vec::new();
     let mut owners: HashMap<String, PathBuf> = HashMap::new();
@@ -46,7 +49,7 @@ fn embed() -> Result<(), Fault> {
         let mut toolsets = Vec::new();
         for path in sorted(&folder)? {
             let shown = path.display();
-            let mut file: Toolset<Map<String, Value>> =
+            let mut file: Toolset<String, Map<String, Value>> =
                 match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
                     Ok(file) => file,
                     Err(error) => {
@@ -60,6 +63,9 @@ fn embed() -> Result<(), Fault> {
                 .for_each(|tool| tool.input = no_arguments());
             if file.toolset != stem(&path) {
                 problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(&path)));
+            }
+            if !is_plain(&file.description) {
+                problems.push(format!("{shown}: field `description`: {PLAIN}"));
             }
             problems
                 .extend(check(&file, surface == "local").iter().map(|problem| format!("{shown}: {problem}")));

@@ -114,7 +114,7 @@ impl Gateway {
         on_wait: &(dyn Fn(Waiting) + Send + Sync),
     ) -> Result<Success, CallError> {
         let entry = self.catalog.get(name);
-        let tool = entry.map_or("unknown", |entry| &entry.tool.name);
+        let tool = entry.map_or("unknown", |entry| entry.tool.name);
         let measured = measure::Call::begin(tool, entry.map_or("none", measured_class));
         let outcome = self.run(caller, name, arguments, on_wait).await;
         measured.end(measured_outcome(&outcome));
@@ -241,7 +241,7 @@ impl Gateway {
                     && other.surface == entry.surface
                     && other.tool.effect == Effect::Read
             })
-            .map(|other| other.tool.name.as_str())
+            .map(|other| other.tool.name)
     }
 }
 

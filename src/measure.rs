@@ -22,15 +22,15 @@ pub const UPSTREAM_SECONDS: &str = "scope3_mcp_upstream_request_duration_seconds
 /// A tool call under way. One that is dropped before its end counts as cancelled.
 #[derive(Debug)]
 pub(crate) struct Call {
-    tool: String,
+    tool: &'static str,
     class: &'static str,
     started: Instant,
     outcome: Cow<'static, str>,
 }
 
 impl Call {
-    pub(crate) fn begin(tool: &str, class: &'static str) -> Self {
-        Self { tool: tool.to_owned(), class, started: Instant::now(), outcome: "CANCELLED".into() }
+    pub(crate) fn begin(tool: &'static str, class: &'static str) -> Self {
+        Self { tool, class, started: Instant::now(), outcome: "CANCELLED".into() }
     }
 
     /// Ends it with `ok` or the code of its failure.
@@ -42,9 +42,9 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let Self { tool, class, started, outcome } = self;
-        let (tool, outcome) = (std::mem::take(tool), std::mem::take(outcome));
+        let (tool, outcome) = (*tool, std::mem::take(outcome));
         tracing::info!(tool, %outcome, ms = started.elapsed().as_millis(), "call");
-        histogram!(CALL_SECONDS, "tool" => tool.clone()).record(started.elapsed());
+        histogram!(CALL_SECONDS, "tool" => tool).record(started.elapsed());
         counter!(CALLS, "tool" => tool, "class" => *class, "outcome" => outcome).increment(1);
     }
 }

@@ -68,10 +68,8 @@ impl Policy {
     /// # Errors
     /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.
     pub fn new(catalog: &Catalog, choice: Choice) -> Result<Self, UnknownName> {
-        let toolset_names: Vec<&str> = ["default", "all"]
-            .into_iter()
-            .chain(catalog.entries().map(|entry| entry.toolset.as_str()))
-            .collect();
+        let toolset_names: Vec<&str> =
+            ["default", "all"].into_iter().chain(catalog.entries().map(|entry| entry.toolset)).collect();
         for name in choice.toolsets.iter().flatten() {
             if !toolset_names.contains(&name.as_str()) {
                 let instead = nearest(name, toolset_names.iter().copied()).map(str::to_owned);
@@ -107,11 +105,11 @@ impl Policy {
         let is_local = entry.surface == Surface::Local;
         if self.read_only && tool.effect != Effect::Read {
             Err(Withheld::ReadOnly)
-        } else if self.excluded.contains(&tool.name) {
+        } else if self.excluded.contains(tool.name) {
             Err(Withheld::Excluded)
         } else if !is_local && !self.surfaces.contains(&entry.surface) {
             Err(Withheld::OtherSurface)
-        } else if is_local || self.tools.contains(&tool.name) || self.toolset_chosen(entry) {
+        } else if is_local || self.tools.contains(tool.name) || self.toolset_chosen(entry) {
             Ok(())
         } else {
             Err(Withheld::NotChosen)
@@ -140,7 +138,7 @@ mod tests {
         catalog
             .entries()
             .filter(|entry| policy.permits(entry).is_ok())
-            .map(|entry| entry.tool.name.clone())
+            .map(|entry| entry.tool.name.to_owned())
             .collect()
     }
 

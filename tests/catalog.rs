@@ -149,7 +149,7 @@ fn every_published_operation_is_a_tool() {
     let catalog = Catalog::embedded().unwrap();
     let tools = catalog.entries().filter(|entry| entry.surface == Surface::Campaign);
     let offered: BTreeSet<_> = tools
-        .map(|entry| (entry.tool.name.clone(), entry.tool.request.as_ref().unwrap().to_string()))
+        .map(|entry| (entry.tool.name.to_owned(), entry.tool.request.as_ref().unwrap().to_string()))
         .collect();
     assert_eq!(offered, published);
     assert_eq!(offered.len(), 65);

@@ -9,7 +9,7 @@ mod schema;
 mod search;
 mod tool;
 
-use std::{collections::HashMap, fmt, str::FromStr, sync::OnceLock};
+use std::{fmt, str::FromStr, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +21,10 @@ pub use self::{
 };
 
 /// A tool that an agent can call.
-pub type Tool = tool::Tool<Schema>;
+pub type Tool = tool::Tool<&'static str, Schema>;
 
-/// A file of the catalogue, with each schema kept as `Input`.
-pub type Toolset<Input> = tool::Toolset<Input>;
+/// A file of the catalogue, with its words kept as `Text` and each schema as `Input`.
+pub type Toolset<Text, Input> = tool::Toolset<Text, Input>;
 
 /// The schemas that were built in, in the order of the tools.
 static SCHEMAS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
@@ -71,7 +71,6 @@ impl FromStr for Surface {
 #[derive(Debug)]
 pub struct Catalog {
     entries: Vec<Entry>,
-    by_name: HashMap<String, usize>,
 }
 
 /// A tool and where it stands in the catalogue.
@@ -80,7 +79,7 @@ pub struct Entry {
     /// The API behind it.
     pub surface: Surface,
     /// The toolset whose file it stands in.
-    pub toolset: String,
+    pub toolset: &'static str,
     /// The entry itself.
     pub tool: Tool,
     // Compiling a schema takes longer than reading the catalogue: it happens at the first call of a tool.
@@ -98,7 +97,7 @@ impl Catalog {
     /// # Errors
     /// Only when the build script and this module disagree on the form.
     pub fn embedded() -> Result<Self, CatalogError> {
-        let surfaces: Vec<(Surface, Vec<Toolset<()>>)> =
+        let surfaces: Vec<(Surface, Vec<Toolset<&'static str, ()>>)> =
             serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/catalog.json")))?;
         let mut schemas = SCHEMAS.iter().copied();
         let mut entries = Vec::new();
@@ -106,15 +105,14 @@ impl Catalog {
             for Toolset { toolset, tools, .. } in toolsets {
                 entries.extend(tools.into_iter().map(|tool| Entry {
                     surface,
-                    toolset: toolset.clone(),
+                    toolset,
                     // A tool whose schema is missing accepts nothing.
                     tool: tool.with_input(Schema::new(schemas.next().unwrap_or_default())).0,
                     validator: OnceLock::new(),
                 }));
             }
         }
-        let by_name = entries.iter().enumerate().map(|(at, entry)| (entry.tool.name.clone(), at)).collect();
-        Ok(Self { entries, by_name })
+        Ok(Self { entries })
     }
 
     /// Every tool, in the order in which they are listed.
@@ -125,13 +123,13 @@ impl Catalog {
     /// The tool of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.by_name.get(name).map(|&at| &self.entries[at])
+        self.entries.iter().find(|entry| entry.tool.name == name)
     }
 
     /// The name of a tool that is spelt much like `name`, for those who mistyped.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        nearest(name, self.entries.iter().map(|entry| entry.tool.name.as_str()))
+        nearest(name, self.entries.iter().map(|entry| entry.tool.name))
     }
 }
 

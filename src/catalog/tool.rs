@@ -10,35 +10,46 @@ use serde::{Deserialize, Serialize};
 
 /// A file of the catalogue: the tools of one theme.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
-#[schemars(rename = "Toolset", bound = "Input: Default + JsonSchema + Serialize")]
+#[serde(
+    deny_unknown_fields,
+    bound(deserialize = "Text: Deserialize<'de>, Input: Default + Deserialize<'de>")
+)]
+#[schemars(
+    rename = "Toolset",
+    bound = "Text: JsonSchema + Serialize, Input: Default + JsonSchema + Serialize"
+)]
 #[allow(clippy::struct_field_names, reason = "the word of the files; the build script sees it as private")]
-pub struct Toolset<Input> {
+pub struct Toolset<Text, Input> {
     /// The name that `--toolsets` takes, equal to the file's.
-    pub toolset: String,
+    pub toolset: Text,
     /// One sentence for people who choose toolsets.
-    pub description: String,
+    pub description: Text,
     /// The tools, in the order in which clients see them.
-    pub tools: Vec<Tool<Input>>,
+    pub tools: Vec<Tool<Text, Input>>,
 }
 
-/// A tool that an agent can call. `Input` is what its schema is kept in: the file's own, or text to be read later.
+/// A tool that an agent can call.
+// `Text` is its own in the build script, and a part of the built-in document in the program. `Input` is what the schema
+// is kept in: the file's own, or text to be read later.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
-#[schemars(rename = "Tool", bound = "Input: Default + JsonSchema + Serialize")]
-pub struct Tool<Input> {
+#[serde(
+    deny_unknown_fields,
+    bound(deserialize = "Text: Deserialize<'de>, Input: Default + Deserialize<'de>")
+)]
+#[schemars(rename = "Tool", bound = "Text: JsonSchema + Serialize, Input: Default + JsonSchema + Serialize")]
+pub struct Tool<Text, Input> {
     /// Scope3's operation name in `snake_case`, at most 50 characters of `a-z0-9_`.
-    pub name: String,
+    pub name: Text,
     /// The name for people.
-    pub title: String,
+    pub title: Text,
     /// What an agent reads: what the tool does, needs and returns, its units and side effects.
-    pub description: String,
+    pub description: Text,
     /// The API request behind it. A tool of the `local` surface has none: the server answers it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
     /// What people say who do not know the name. For finding, not shown in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub keywords: Vec<String>,
+    pub keywords: Vec<Text>,
     /// What a call can do to the account.
     pub effect: Effect,
     /// Where the arguments say how much money moves.
@@ -58,9 +69,9 @@ pub struct Tool<Input> {
     pub input: Input,
 }
 
-impl<Input> Tool<Input> {
+impl<Text, Input> Tool<Text, Input> {
     /// The tool with its schema kept in something else, and the schema as it was kept before.
-    pub(crate) fn with_input<Other>(self, input: Other) -> (Tool<Other>, Input) {
+    pub(crate) fn with_input<Other>(self, input: Other) -> (Tool<Text, Other>, Input) {
         let Self {
             name,
             title,
@@ -192,7 +203,7 @@ impl FromStr for Request {
         if !path.starts_with('/') {
             return Err(wrong("the path starts with `/`"));
         }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
         let placeholders_whole = path.split('/').all(|segment| {
             segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')).unwrap_or(segment).chars().all(plain)
         });

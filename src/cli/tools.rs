@@ -112,11 +112,11 @@ fn print_list(entries: &[&Entry], json: bool) -> Result<(), CommandError> {
     for entry in entries {
         let default = if entry.tool.default { "yes" } else { "" };
         table.add_row([
-            &entry.tool.name,
+            entry.tool.name,
             entry.tool.effect.as_str(),
-            &entry.toolset,
+            entry.toolset,
             default,
-            &entry.tool.title,
+            entry.tool.title,
         ]);
     }
     writeln!(out, "{}", table.trim_fmt())?;

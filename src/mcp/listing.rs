@@ -13,12 +13,12 @@ pub(super) fn tool(entry: &Entry) -> Tool {
         .destructive(matches!(tool.effect, Effect::Delete | Effect::Spend))
         .idempotent(tool.is_idempotent())
         .open_world(entry.surface != Surface::Local);
-    Tool::new(tool.name.clone(), tool.description.clone(), entry.shown_schema())
-        .with_title(tool.title.clone())
+    Tool::new(tool.name, tool.description, entry.shown_schema())
+        .with_title(tool.title)
         .with_annotations(hints)
         .with_meta(meta([
             ("effect", tool.effect.as_str().into()),
-            ("toolset", entry.toolset.as_str().into()),
+            ("toolset", entry.toolset.into()),
             ("surface", entry.surface.as_str().into()),
         ]))
 }

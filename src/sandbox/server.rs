@@ -49,11 +49,11 @@ pub(crate) fn router(options: &Options, catalog: Arc<Catalog>) -> Router {
     let mut router = Router::new().route(ROOT, get(about));
     for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
         let Some(request) = &entry.tool.request else { continue };
-        let tool = entry.tool.name.clone();
+        let tool = entry.tool.name;
         let answer = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
             let path = path.map_err(|_| Answer::no_such_path(request.uri().path()));
             match path {
-                Ok(path) => app.answer(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
+                Ok(path) => app.answer(tool, &path, request).await.unwrap_or_else(|refusal| refusal),
                 Err(refusal) => refusal,
             }
         };

@@ -74,8 +74,8 @@ mod tests {
         let catalog = Catalog::embedded().unwrap();
         let without: Vec<&str> = catalog
             .entries()
-            .filter(|entry| entry.surface == Surface::Campaign && handler(&entry.tool.name).is_none())
-            .map(|entry| entry.tool.name.as_str())
+            .filter(|entry| entry.surface == Surface::Campaign && handler(entry.tool.name).is_none())
+            .map(|entry| entry.tool.name)
             .collect();
         assert!(without.is_empty(), "{without:?}");
     }
