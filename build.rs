@@ -1,4 +1,4 @@
-//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and hands the crate one JSON document to embed.
+//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and hands the crate the catalogue as Rust.
 //!
 //! A broken file fails the build with a message that names the file, the tool and the field.
 
@@ -18,10 +18,10 @@ mod catalog {
     pub(crate) mod tool;
 }
 use catalog::{
-    check::{PLAIN, check, is_plain},
-    tool::Toolset,
+    check::check,
+    tool::{Input, Tool, Toolset},
 };
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -40,23 +40,20 @@ fn main() -> ExitCode {
 fn embed() -> Result<(), Fault> {
     println!("cargo::rerun-if-changed=tools");
     println!("cargo::rerun-if-changed=build.rs");
-    let mut surfaces: Vec<(String, Vec<Toolset<String, ()>>)> = Vec::new();
-    let mut schemas = Vec::new();
+    let mut entries = Vec::new();
     let mut problems = Vec::new();
     let mut owners: HashMap<String, PathBuf> = HashMap::new();
     for folder in sorted(Path::new("tools"))?.into_iter().filter(|path| path.is_dir()) {
         let surface = stem(&folder);
-        let mut toolsets = Vec::new();
         for path in sorted(&folder)? {
             let shown = path.display();
-            let mut file: Toolset<String, Map<String, Value>> =
-                match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
-                    Ok(file) => file,
-                    Err(error) => {
-                        problems.push(format!("{shown}: {error}"));
-                        continue;
-                    }
-                };
+            let mut file: Toolset = match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
+                Ok(file) => file,
+                Err(error) => {
+                    problems.push(format!("{shown}: {error}"));
+                    continue;
+                }
+            };
             file.tools
                 .iter_mut()
                 .filter(|tool| tool.input.is_empty())
@@ -64,13 +61,11 @@ fn embed() -> Result<(), Fault> {
             if file.toolset != stem(&path) {
                 problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(&path)));
             }
-            if !is_plain(&file.description) {
-                problems.push(format!("{shown}: field `description`: {PLAIN}"));
-            }
             problems
                 .extend(check(&file, surface == "local").iter().map(|problem| format!("{shown}: {problem}")));
             for tool in &file.tools {
-                if let Some(other) = owners.insert(tool.name.clone(), path.clone())
+                entries.push(entry(&surface, &file.toolset, tool)?);
+                if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
                     && other != path
                 {
                     problems.push(format!(
@@ -80,29 +75,59 @@ fn embed() -> Result<(), Fault> {
                     ));
                 }
             }
-            let Toolset { toolset, description, tools } = file;
-            let mut without_schema = Vec::new();
-            for tool in tools {
-                let (tool, schema) = tool.with_input(());
-                schemas.push(serde_json::to_string(&schema)?);
-                without_schema.push(tool);
-            }
-            toolsets.push(Toolset { toolset, description, tools: without_schema });
         }
-        surfaces.push((surface, toolsets));
     }
     if !problems.is_empty() {
         return Err(problems.join("\n").into());
     }
     let target = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(target.join("catalog.json"), serde_json::to_string(&surfaces)?)?;
-    // Apart, in the same order, and as they are: the program reads a schema when it first needs it.
-    fs::write(target.join("schemas.rs"), format!("{schemas:#?}"))?;
+    let text = format!("static ENTRIES: [Entry; {}] = [{}];", entries.len(), entries.join(",\n"));
+    fs::write(target.join("catalog.rs"), text)?;
     Ok(())
 }
 
+/// An entry of the catalogue as an expression of Rust, so that the program has nothing to read when it starts.
+fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fault> {
+    let Tool {
+        name,
+        title,
+        description,
+        request,
+        keywords,
+        effect,
+        money,
+        idempotent,
+        limit,
+        default,
+        input,
+    } = tool;
+    let surface = format!("{}{}", surface[..1].to_uppercase(), &surface[1..]);
+    let text = |text: &str| format!("Cow::Borrowed({text:?})");
+    let (name, title, description) = (text(name), text(title), text(description));
+    let keywords = keywords.iter().map(|keyword| text(keyword)).collect::<Vec<_>>().join(", ");
+    let request = optional(request.as_ref().map(|request| {
+        format!("Request {{ method: Method::{:?}, path: {} }}", request.method, text(&request.path))
+    }));
+    let money = optional(money.as_ref().map(|money| {
+        let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
+        format!("Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{:?} }}", money.unit)
+    }));
+    let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
+    let schema = serde_json::to_string(input)?;
+    Ok(format!(
+        "Entry::new(Surface::{surface}, {toolset:?}, Tool {{ name: {name}, title: {title}, \
+         description: {description}, request: {request}, keywords: Cow::Borrowed(&[{keywords}]), \
+         effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, limit: {limit}, \
+         default: {default}, input: Schema::new({schema:?}) }})"
+    ))
+}
+
+fn optional(value: Option<String>) -> String {
+    value.map_or_else(|| "None".to_owned(), |value| format!("Some({value})"))
+}
+
 /// The schema of a tool that says nothing of its arguments.
-fn no_arguments() -> Map<String, Value> {
+fn no_arguments() -> Input {
     Map::from_iter([("type".to_owned(), "object".into()), ("properties".to_owned(), Map::new().into())])
 }
 

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use crate::{
-    catalog::{Catalog, CatalogError, Surface},
+    catalog::{Catalog, Surface},
     config::{ConfigError, Settings},
     credentials::{ApiKey, KeyError, KeyRing},
     gateway::{Caller, Gateway},
@@ -34,9 +34,6 @@ pub enum StartError {
     /// A tool or toolset is named that there is not.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
-    /// The catalogue is broken.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
     /// The sandbox does not start.
     #[error("the sandbox cannot start: {0}")]
     Sandbox(#[source] io::Error),
@@ -62,11 +59,11 @@ impl App {
     /// # Errors
     /// When a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
-        let catalog = Arc::new(Catalog::embedded()?);
-        let policy = Policy::new(&catalog, settings.choice())?;
+        let catalog = Catalog::embedded();
+        let policy = Policy::new(catalog, settings.choice())?;
         let own_keys = settings.key_ring()?;
         let (sandbox, base, keys) = if settings.sandbox {
-            let sandbox = Sandbox::start(Options::default(), Arc::clone(&catalog)).await;
+            let sandbox = Sandbox::start(Options::default(), catalog).await;
             let sandbox = sandbox.map_err(StartError::Sandbox)?;
             let base: BaseUrl = sandbox.url().parse()?;
             // The operator's key stays unused: it is for Scope3 alone.

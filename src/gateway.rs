@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway {
     /// The tools that there are.
-    pub catalog: Arc<Catalog>,
+    pub catalog: Catalog,
     /// Which of them run.
     pub policy: Policy,
     /// How many requests may leave.
@@ -114,7 +114,7 @@ impl Gateway {
         on_wait: &(dyn Fn(Waiting) + Send + Sync),
     ) -> Result<Success, CallError> {
         let entry = self.catalog.get(name);
-        let tool = entry.map_or("unknown", |entry| entry.tool.name);
+        let tool = entry.map_or("unknown", |entry| &*entry.tool.name);
         let measured = measure::Call::begin(tool, entry.map_or("none", measured_class));
         let outcome = self.run(caller, name, arguments, on_wait).await;
         measured.end(measured_outcome(&outcome));
@@ -219,7 +219,7 @@ impl Gateway {
     ) -> Result<Success, CallError> {
         let data = if entry.tool.name == "describe_tool" {
             let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-            local::description(&self.catalog, &self.policy, name).map_err(|nearest| {
+            local::description(self.catalog, &self.policy, name).map_err(|nearest| {
                 let problem =
                     Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
                 Failure::arguments(entry, &[problem])
@@ -241,7 +241,7 @@ impl Gateway {
                     && other.surface == entry.surface
                     && other.tool.effect == Effect::Read
             })
-            .map(|other| other.tool.name)
+            .map(|other| &*other.tool.name)
     }
 }
 

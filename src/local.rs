@@ -33,7 +33,7 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
 /// # Errors
 /// When there is no tool of that name.
 pub(crate) fn description(
-    catalog: &Catalog,
+    catalog: Catalog,
     policy: &Policy,
     name: &str,
 ) -> Result<Map<String, Value>, Option<String>> {

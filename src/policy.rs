@@ -67,7 +67,7 @@ impl Policy {
     ///
     /// # Errors
     /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.
-    pub fn new(catalog: &Catalog, choice: Choice) -> Result<Self, UnknownName> {
+    pub fn new(catalog: Catalog, choice: Choice) -> Result<Self, UnknownName> {
         let toolset_names: Vec<&str> =
             ["default", "all"].into_iter().chain(catalog.entries().map(|entry| entry.toolset)).collect();
         for name in choice.toolsets.iter().flatten() {
@@ -105,11 +105,11 @@ impl Policy {
         let is_local = entry.surface == Surface::Local;
         if self.read_only && tool.effect != Effect::Read {
             Err(Withheld::ReadOnly)
-        } else if self.excluded.contains(tool.name) {
+        } else if self.excluded.contains(&*tool.name) {
             Err(Withheld::Excluded)
         } else if !is_local && !self.surfaces.contains(&entry.surface) {
             Err(Withheld::OtherSurface)
-        } else if is_local || self.tools.contains(tool.name) || self.toolset_chosen(entry) {
+        } else if is_local || self.tools.contains(&*tool.name) || self.toolset_chosen(entry) {
             Ok(())
         } else {
             Err(Withheld::NotChosen)
@@ -133,12 +133,12 @@ mod tests {
     use super::*;
 
     fn offered(choice: Choice) -> Vec<String> {
-        let catalog = Catalog::embedded().unwrap();
-        let policy = Policy::new(&catalog, Choice { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
+        let catalog = Catalog::embedded();
+        let policy = Policy::new(catalog, Choice { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
         catalog
             .entries()
             .filter(|entry| policy.permits(entry).is_ok())
-            .map(|entry| entry.tool.name.to_owned())
+            .map(|entry| entry.tool.name.to_string())
             .collect()
     }
 
@@ -175,7 +175,7 @@ mod tests {
             read_only: true,
             ..Choice::default()
         };
-        let catalog = Catalog::embedded().unwrap();
+        let catalog = Catalog::embedded();
         for name in offered(choice) {
             assert_eq!(catalog.get(&name).unwrap().tool.effect, Effect::Read, "{name}");
         }
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn a_name_that_there_is_not_is_refused_with_the_nearest() {
-        let catalog = Catalog::embedded().unwrap();
-        let error = |choice| Policy::new(&catalog, choice).unwrap_err().to_string();
+        let catalog = Catalog::embedded();
+        let error = |choice| Policy::new(catalog, choice).unwrap_err().to_string();
         let unknown = error(Choice { exclude: names(&["campaign_creat"]), ..Choice::default() });
         assert_eq!(
             unknown,

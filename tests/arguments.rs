@@ -5,7 +5,7 @@ use scope3_mcp::catalog::{Catalog, Problem};
 use serde_json::{Value, json};
 
 fn check(tool: &str, arguments: Value) -> Result<Value, Vec<Problem>> {
-    let catalog = Catalog::embedded().unwrap();
+    let catalog = Catalog::embedded();
     let arguments = arguments.as_object().unwrap().clone();
     catalog.get(tool).unwrap().check_arguments(arguments).map(Value::Object)
 }

@@ -23,7 +23,7 @@ fn tokens_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
 
 #[test]
 fn the_catalogue_costs_a_small_share_of_a_models_context() {
-    let catalog = Catalog::embedded().unwrap();
+    let catalog = Catalog::embedded();
     let default = tokens_of(catalog.entries().filter(|entry| entry.tool.default));
     let all = tokens_of(catalog.entries().filter(|entry| entry.surface == Surface::Campaign));
     println!("default set: {default} tokens; all 65: {all} tokens");
@@ -88,7 +88,7 @@ fn shown_schemas_are_portable_and_never_ask_for_more_than_the_full_ones() {
             }
         }
     }
-    for entry in Catalog::embedded().unwrap().entries() {
+    for entry in Catalog::embedded().entries() {
         let shown = Value::Object(entry.shown_schema());
         let name = &entry.tool.name;
         assert_eq!(shown["type"], "object", "{name}");
@@ -110,7 +110,7 @@ fn shown_schemas_are_portable_and_never_ask_for_more_than_the_full_ones() {
 
 #[test]
 fn a_tool_that_moves_a_budget_says_where_and_in_which_unit() {
-    let catalog = Catalog::embedded().unwrap();
+    let catalog = Catalog::embedded();
     for name in ["campaign_create", "campaign_update", "create_tactic", "tactic_update"] {
         let tool = &catalog.get(name).unwrap().tool;
         assert_eq!(tool.effect, Effect::Spend, "{name}");
@@ -146,10 +146,10 @@ fn every_published_operation_is_a_tool() {
             published.insert((name.to_owned(), format!("{} {path}", method.to_uppercase())));
         }
     }
-    let catalog = Catalog::embedded().unwrap();
+    let catalog = Catalog::embedded();
     let tools = catalog.entries().filter(|entry| entry.surface == Surface::Campaign);
     let offered: BTreeSet<_> = tools
-        .map(|entry| (entry.tool.name.to_owned(), entry.tool.request.as_ref().unwrap().to_string()))
+        .map(|entry| (entry.tool.name.to_string(), entry.tool.request.as_ref().unwrap().to_string()))
         .collect();
     assert_eq!(offered, published);
     assert_eq!(offered.len(), 65);

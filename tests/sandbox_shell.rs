@@ -1,10 +1,7 @@
 //! What holds for every request to the sandbox: who may come in, limits, faults, and what is refused.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode};
 use scope3_mcp::{
@@ -14,7 +11,7 @@ use scope3_mcp::{
 use serde_json::{Value, json};
 
 async fn started(options: Options) -> Sandbox {
-    Sandbox::start(options, Arc::new(Catalog::embedded().unwrap())).await.unwrap()
+    Sandbox::start(options, Catalog::embedded()).await.unwrap()
 }
 
 async fn post(sandbox: &Sandbox, key: usize, path: &str, body: Value) -> Response {

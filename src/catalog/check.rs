@@ -7,10 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::tool::{Tool, Toolset};
-
-/// A schema as it stands in a file.
-type Input = Map<String, Value>;
+use super::tool::{Input, Tool, Toolset};
 
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +26,12 @@ const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
 /// All rules over one file. `local` tells that the file belongs to the surface the server answers by itself.
-pub(crate) fn check(file: &Toolset<String, Input>, local: bool) -> Vec<Problem> {
+pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
     for tool in &file.tools {
         let mut report = |field: &str, rule: String| {
-            problems.push(Problem { tool: tool.name.clone(), field: field.to_owned(), rule });
+            problems.push(Problem { tool: tool.name.to_string(), field: field.to_owned(), rule });
         };
         if !seen.insert(&tool.name) {
             report("name", "stands twice in the file".to_owned());
@@ -44,15 +41,7 @@ pub(crate) fn check(file: &Toolset<String, Input>, local: bool) -> Vec<Problem> 
     problems
 }
 
-/// What [`is_plain`] asks for, in words.
-pub(crate) const PLAIN: &str = "one line without `\"` and `\\` is wanted";
-
-/// Whether a text stands in JSON as it is. The program uses the texts of its document in place.
-pub(crate) fn is_plain(text: &str) -> bool {
-    !text.contains(|c: char| c == '"' || c == '\\' || c.is_control())
-}
-
-fn check_tool(tool: &Tool<String, Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
+fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if tool.name.is_empty() || tool.name.len() > LONGEST_NAME || !tool.name.chars().all(name_ok) {
         report("name", format!("1 to {LONGEST_NAME} characters of a-z, 0-9 and _ are wanted"));
@@ -60,14 +49,6 @@ fn check_tool(tool: &Tool<String, Input>, local: bool, report: &mut dyn FnMut(&s
     for (field, text) in [("title", &tool.title), ("description", &tool.description)] {
         if text.trim().is_empty() {
             report(field, "is empty".to_owned());
-        }
-    }
-    let keywords = tool.keywords.iter().map(|keyword| ("keywords", keyword));
-    for (field, text) in
-        [("title", &tool.title), ("description", &tool.description)].into_iter().chain(keywords)
-    {
-        if !is_plain(text) {
-            report(field, format!("{PLAIN}: {text}"));
         }
     }
     match &tool.request {

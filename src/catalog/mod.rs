@@ -9,28 +9,25 @@ mod schema;
 mod search;
 mod tool;
 
-use std::{fmt, str::FromStr, sync::OnceLock};
+use std::{borrow::Cow, fmt, str::FromStr, sync::OnceLock};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use self::{
     arguments::Problem,
     schema::Schema,
     search::search,
-    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit},
+    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit, Text, Toolset},
 };
 
 /// A tool that an agent can call.
-pub type Tool = tool::Tool<&'static str, Schema>;
+pub type Tool = tool::Tool<Schema>;
 
-/// A file of the catalogue, with its words kept as `Text` and each schema as `Input`.
-pub type Toolset<Text, Input> = tool::Toolset<Text, Input>;
-
-/// The schemas that were built in, in the order of the tools.
-static SCHEMAS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
+// `static ENTRIES: [Entry; …]`, as the build script wrote it.
+include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 
 /// Which of Scope3's APIs a tool belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Surface {
     /// The Campaign API, v1.
@@ -68,9 +65,9 @@ impl FromStr for Surface {
 }
 
 /// All tools that were built in, in the order in which they are listed.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Catalog {
-    entries: Vec<Entry>,
+    entries: &'static [Entry],
 }
 
 /// A tool and where it stands in the catalogue.
@@ -86,50 +83,34 @@ pub struct Entry {
     validator: OnceLock<Option<jsonschema::Validator>>,
 }
 
-/// The document that the build script wrote cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the built-in tool catalogue cannot be read")]
-pub struct CatalogError(#[from] serde_json::Error);
+impl Entry {
+    const fn new(surface: Surface, toolset: &'static str, tool: Tool) -> Self {
+        Self { surface, toolset, tool, validator: OnceLock::new() }
+    }
+}
 
 impl Catalog {
     /// The catalogue that was built in.
-    ///
-    /// # Errors
-    /// Only when the build script and this module disagree on the form.
-    pub fn embedded() -> Result<Self, CatalogError> {
-        let surfaces: Vec<(Surface, Vec<Toolset<&'static str, ()>>)> =
-            serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/catalog.json")))?;
-        let mut schemas = SCHEMAS.iter().copied();
-        let mut entries = Vec::new();
-        for (surface, toolsets) in surfaces {
-            for Toolset { toolset, tools, .. } in toolsets {
-                entries.extend(tools.into_iter().map(|tool| Entry {
-                    surface,
-                    toolset,
-                    // A tool whose schema is missing accepts nothing.
-                    tool: tool.with_input(Schema::new(schemas.next().unwrap_or_default())).0,
-                    validator: OnceLock::new(),
-                }));
-            }
-        }
-        Ok(Self { entries })
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self { entries: &ENTRIES }
     }
 
     /// Every tool, in the order in which they are listed.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(self) -> impl Iterator<Item = &'static Entry> {
         self.entries.iter()
     }
 
     /// The tool of that name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub fn get(self, name: &str) -> Option<&'static Entry> {
         self.entries.iter().find(|entry| entry.tool.name == name)
     }
 
     /// The name of a tool that is spelt much like `name`, for those who mistyped.
     #[must_use]
-    pub fn nearest(&self, name: &str) -> Option<&str> {
-        nearest(name, self.entries.iter().map(|entry| entry.tool.name))
+    pub fn nearest(self, name: &str) -> Option<&'static str> {
+        nearest(name, self.entries.iter().map(|entry| &*entry.tool.name))
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    pub(super) fn new(text: &'static str) -> Self {
+    pub(super) const fn new(text: &'static str) -> Self {
         Self { text, object: OnceLock::new() }
     }
 

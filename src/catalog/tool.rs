@@ -3,41 +3,37 @@
 //! The build script includes this file too, so it stands by itself: it reads and describes entries, and knows
 //! neither the rest of the crate nor how a tool is called.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A text of a file, or of the program that it was built into.
+pub type Text = Cow<'static, str>;
+
+/// A JSON Schema as it stands in a file.
+pub(crate) type Input = Map<String, Value>;
 
 /// A file of the catalogue: the tools of one theme.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    bound(deserialize = "Text: Deserialize<'de>, Input: Default + Deserialize<'de>")
-)]
-#[schemars(
-    rename = "Toolset",
-    bound = "Text: JsonSchema + Serialize, Input: Default + JsonSchema + Serialize"
-)]
+#[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the word of the files; the build script sees it as private")]
-pub struct Toolset<Text, Input> {
+pub struct Toolset {
     /// The name that `--toolsets` takes, equal to the file's.
-    pub toolset: Text,
+    pub toolset: String,
     /// One sentence for people who choose toolsets.
-    pub description: Text,
+    pub description: String,
     /// The tools, in the order in which clients see them.
-    pub tools: Vec<Tool<Text, Input>>,
+    pub tools: Vec<Tool<Input>>,
 }
 
 /// A tool that an agent can call.
-// `Text` is its own in the build script, and a part of the built-in document in the program. `Input` is what the schema
-// is kept in: the file's own, or text to be read later.
+// `Input` is the schema of the file, or what the program makes of it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    bound(deserialize = "Text: Deserialize<'de>, Input: Default + Deserialize<'de>")
-)]
-#[schemars(rename = "Tool", bound = "Text: JsonSchema + Serialize, Input: Default + JsonSchema + Serialize")]
-pub struct Tool<Text, Input> {
+#[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
+#[schemars(rename = "Tool", bound = "Input: Default + JsonSchema + Serialize")]
+pub struct Tool<Input> {
     /// Scope3's operation name in `snake_case`, at most 50 characters of `a-z0-9_`.
     pub name: Text,
     /// The name for people.
@@ -48,8 +44,8 @@ pub struct Tool<Text, Input> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
     /// What people say who do not know the name. For finding, not shown in lists.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub keywords: Vec<Text>,
+    #[serde(default)]
+    pub keywords: Cow<'static, [Text]>,
     /// What a call can do to the account.
     pub effect: Effect,
     /// Where the arguments say how much money moves.
@@ -69,38 +65,7 @@ pub struct Tool<Text, Input> {
     pub input: Input,
 }
 
-impl<Text, Input> Tool<Text, Input> {
-    /// The tool with its schema kept in something else, and the schema as it was kept before.
-    pub(crate) fn with_input<Other>(self, input: Other) -> (Tool<Text, Other>, Input) {
-        let Self {
-            name,
-            title,
-            description,
-            request,
-            keywords,
-            effect,
-            money,
-            idempotent,
-            limit,
-            default,
-            ..
-        } = self;
-        let tool = Tool {
-            name,
-            title,
-            description,
-            request,
-            keywords,
-            effect,
-            money,
-            idempotent,
-            limit,
-            default,
-            input,
-        };
-        (tool, self.input)
-    }
-
+impl<Input> Tool<Input> {
     /// Whether calling twice does no more than calling once.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
@@ -146,10 +111,10 @@ impl fmt::Display for Effect {
 #[serde(deny_unknown_fields)]
 pub struct Money {
     /// Path of the amount in the arguments, such as `budget.total` or `tacticAdjustments[].budgetAllocation.amount`.
-    pub amount: String,
+    pub amount: Text,
     /// Path of the ISO 4217 currency, where the arguments have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
+    pub currency: Option<Text>,
     /// What the amount counts. Scope3 uses both, even within one surface.
     pub unit: MoneyUnit,
 }
@@ -180,7 +145,7 @@ pub struct Request {
     /// The HTTP method.
     pub method: Method,
     /// The path below the surface's base URL, with `{name}` where an argument goes.
-    pub path: String,
+    pub path: Text,
 }
 
 impl Request {
@@ -210,7 +175,7 @@ impl FromStr for Request {
         if !placeholders_whole {
             return Err(wrong("a path has letters, digits, `-_.` and whole `{name}` segments"));
         }
-        Ok(Self { method, path: path.to_owned() })
+        Ok(Self { method, path: Cow::Owned(path.to_owned()) })
     }
 }
 

@@ -10,7 +10,7 @@ mod tools;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -110,12 +110,7 @@ enum Stop {
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
-    // Without arguments there is no command to find, and clap gives each command a copy of every setting.
-    let mut command = if arguments.len() > 1 {
-        Cli::command()
-    } else {
-        Settings::augment_args(clap::Command::new("scope3-mcp"))
-    };
+    let mut command = Cli::command();
     let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
     let arguments = config::with_file(&command, arguments).map_err(usage)?;
     let matches = command.try_get_matches_from_mut(arguments);

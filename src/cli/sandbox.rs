@@ -1,6 +1,6 @@
 //! `scope3-mcp sandbox`: the embedded API as a server of its own.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -34,7 +34,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     let bind = settings.bind.unwrap_or(defaults.bind);
     let Arguments { latency, fault: faults, rate_limit } = arguments;
     let options = Options { bind, latency, faults, rate_limit };
-    let catalog = Arc::new(Catalog::embedded().context("the catalogue")?);
+    let catalog = Catalog::embedded();
     let sandbox =
         Sandbox::start(options, catalog).await.with_context(|| format!("cannot listen at {bind}"))?;
     let mut out = std::io::stdout().lock();

@@ -13,8 +13,8 @@ pub(super) fn tool(entry: &Entry) -> Tool {
         .destructive(matches!(tool.effect, Effect::Delete | Effect::Spend))
         .idempotent(tool.is_idempotent())
         .open_world(entry.surface != Surface::Local);
-    Tool::new(tool.name, tool.description, entry.shown_schema())
-        .with_title(tool.title)
+    Tool::new(tool.name.clone(), tool.description.clone(), entry.shown_schema())
+        .with_title(tool.title.clone())
         .with_annotations(hints)
         .with_meta(meta([
             ("effect", tool.effect.as_str().into()),

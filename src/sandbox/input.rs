@@ -13,7 +13,7 @@ pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer
     let problems: Vec<Problem> = entry
         .problems(&arguments)
         .into_iter()
-        .filter(|problem| !problem.unknown_argument && !tool_answers(entry.tool.name, problem, &arguments))
+        .filter(|problem| !problem.unknown_argument && !tool_answers(&entry.tool.name, problem, &arguments))
         .collect();
     match problems.first() {
         // `5000000.0` is an integer for the schema, and would be none for a struct.
@@ -79,7 +79,7 @@ mod tests {
     use crate::catalog::Catalog;
 
     fn checked(tool: &str, arguments: Value) -> Result<Value, Answer> {
-        check(Catalog::embedded().unwrap().get(tool).unwrap(), arguments)
+        check(Catalog::embedded().get(tool).unwrap(), arguments)
     }
 
     #[test]

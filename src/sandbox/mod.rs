@@ -27,7 +27,6 @@ mod window;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
@@ -74,7 +73,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When it cannot listen at the address.
-    pub async fn start(options: Options, catalog: Arc<Catalog>) -> io::Result<Self> {
+    pub async fn start(options: Options, catalog: Catalog) -> io::Result<Self> {
         let listener = TcpListener::bind(options.bind).await?;
         let url = format!("http://{}{}", listener.local_addr()?, server::ROOT);
         let stop = CancellationToken::new();

@@ -37,7 +37,7 @@ const LONGEST_BODY: usize = 1024 * 1024;
 type PathResult = Result<RawPathParams, RawPathParamsRejection>;
 
 struct App {
-    catalog: Arc<Catalog>,
+    catalog: Catalog,
     latency: Duration,
     faults: Mutex<Faults>,
     windows: Option<Mutex<Windows>>,
@@ -45,11 +45,11 @@ struct App {
 }
 
 /// The service: one route for each tool of the Campaign API.
-pub(crate) fn router(options: &Options, catalog: Arc<Catalog>) -> Router {
+pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
     let mut router = Router::new().route(ROOT, get(about));
     for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
         let Some(request) = &entry.tool.request else { continue };
-        let tool = entry.tool.name;
+        let tool: &'static str = &entry.tool.name;
         let answer = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
             let path = path.map_err(|_| Answer::no_such_path(request.uri().path()));
             match path {

@@ -21,7 +21,7 @@ pub(crate) struct Api {
 impl Api {
     /// A new sandbox as customer 12345 sees it.
     pub(crate) async fn start() -> Self {
-        let catalog = Arc::new(Catalog::embedded().unwrap());
+        let catalog = Catalog::embedded();
         let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
         Self { sandbox: Arc::new(sandbox), client: Client::new(), key: Sandbox::keys()[0] }
     }

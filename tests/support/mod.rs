@@ -185,13 +185,13 @@ impl Rig {
     }
 
     pub fn with(url: &str, keys: &[&str], on_limit: OnLimit, rates: [&str; 3], patience: Patience) -> Self {
-        let catalog = Arc::new(Catalog::embedded().unwrap());
+        let catalog = Catalog::embedded();
         let all = Choice {
             toolsets: Some(vec!["all".to_owned()]),
             surfaces: vec![Surface::Campaign],
             ..Choice::default()
         };
-        let policy = Policy::new(&catalog, all).unwrap();
+        let policy = Policy::new(catalog, all).unwrap();
         let [mcp, api, export] = rates.map(|rate| rate.parse().unwrap());
         let limits = Limits::new(Rates { mcp, api, export });
         let campaign = Client::new(url.parse().unwrap(), patience);
