@@ -58,7 +58,7 @@ fn main() {
     let mut ours = Vec::new();
     for _ in 0..ROUNDS {
         bare.push(until_listed(Command::new(&myself).arg("bare")));
-        ours.push(until_listed(Command::new(&program).env("RUST_LOG", "off")));
+        ours.push(until_listed(Command::new(&program).arg("stdio").env("RUST_LOG", "off")));
     }
     let (bare, ours) = (median(bare), median(ours));
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
