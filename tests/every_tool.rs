@@ -58,7 +58,7 @@ async fn every_operation_is_reached_with_arguments_made_from_its_schema() {
     let mut succeeded = 0;
     for entry in &tools {
         let name = &entry.tool.name;
-        match rig.call(name, sample(&Value::Object(entry.tool.input.to_object()))).await {
+        match rig.call(name, sample(&Value::Object(entry.tool.input.object().clone()))).await {
             Ok(success) => {
                 assert!(success.sandbox && !success.data.is_empty(), "{name}: {success:?}");
                 succeeded += 1;

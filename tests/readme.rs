@@ -3,7 +3,6 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use clap::CommandFactory;
 use scope3_mcp::{
     catalog::{Catalog, Surface},
     cli::Cli,

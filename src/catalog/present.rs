@@ -2,6 +2,8 @@
 //!
 //! What a list shows stays in the model's context for the whole conversation. `describe_tool` shows the rest.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::Entry;
@@ -13,9 +15,9 @@ impl Entry {
     /// The input schema for lists. It never asks for more than the full one does, so that arguments made from it
     /// fail only on what is folded.
     #[must_use]
-    pub fn shown_schema(&self) -> Map<String, Value> {
-        let schema = self.tool.input.to_object();
-        if self.is_folded() { folded(schema) } else { schema }
+    pub fn shown_schema(&self) -> Arc<Map<String, Value>> {
+        let input = &self.tool.input;
+        if self.is_folded() { Arc::new(folded(input.object().clone())) } else { input.shared() }
     }
 
     /// Whether a list shows less than the full schema.

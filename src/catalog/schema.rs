@@ -3,7 +3,7 @@
 //! Reading all of them would take most of the time between the start of the program and its first answer, and most
 //! sessions use few.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 #[derive(Debug)]
 pub struct Schema {
     text: &'static str,
-    object: OnceLock<Map<String, Value>>,
+    object: OnceLock<Arc<Map<String, Value>>>,
 }
 
 impl Schema {
@@ -21,13 +21,17 @@ impl Schema {
 
     /// The schema. The build has checked it; one that cannot be read nevertheless accepts nothing.
     pub fn object(&self) -> &Map<String, Value> {
-        self.object.get_or_init(|| parse(self.text))
+        self.read()
     }
 
-    /// A copy of the schema that is the caller's.
+    /// The schema for those who keep it.
     #[must_use]
-    pub fn to_object(&self) -> Map<String, Value> {
-        parse(self.text)
+    pub fn shared(&self) -> Arc<Map<String, Value>> {
+        Arc::clone(self.read())
+    }
+
+    fn read(&self) -> &Arc<Map<String, Value>> {
+        self.object.get_or_init(|| Arc::new(parse(self.text)))
     }
 
     /// How long it is, in bytes of compact JSON.

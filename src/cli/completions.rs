@@ -1,6 +1,6 @@
 //! `scope3-mcp completions SHELL`: a completion script.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
 use super::{Cli, CommandError};

@@ -10,7 +10,7 @@ mod tools;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,14 +19,10 @@ use crate::{
     telemetry,
 };
 
-/// An MCP server through which AI agents work with Scope3's advertising platform.
-#[derive(Debug, Parser)]
-#[command(name = "scope3-mcp", version, about, max_term_width = 110)]
+/// What a command line asks for.
+#[derive(Debug)]
 pub struct Cli {
-    /// What to do; without a command, `stdio`
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
+    command: Command,
     settings: Settings,
 }
 
@@ -47,6 +43,39 @@ enum Command {
     /// Ask whether the http server on this machine answers: exit code 0 if so, else 1
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
+}
+
+impl Cli {
+    /// The whole command line.
+    #[must_use]
+    pub fn command() -> clap::Command {
+        Command::augment_subcommands(Self::without_commands())
+    }
+
+    /// The command line with the command that these arguments begin with, or with all where they begin otherwise.
+    ///
+    /// clap copies every setting to every command, which takes longer than reading the arguments. The others have no
+    /// part in the reading.
+    fn command_for(arguments: &[OsString]) -> clap::Command {
+        let commands = Command::augment_subcommands(clap::Command::default());
+        match arguments.get(1).and_then(|name| commands.find_subcommand(name)) {
+            Some(command) => Self::without_commands().subcommand(command.clone()),
+            None => Self::command(),
+        }
+    }
+
+    fn without_commands() -> clap::Command {
+        Settings::augment_args(clap::Command::new("scope3-mcp"))
+            .version(env!("CARGO_PKG_VERSION"))
+            .about(env!("CARGO_PKG_DESCRIPTION"))
+            .max_term_width(110)
+    }
+
+    fn from_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let command = matches.subcommand().map(|_| Command::from_arg_matches(matches)).transpose()?;
+        let settings = Settings::from_arg_matches(matches)?;
+        Ok(Self { command: command.unwrap_or(Command::Stdio), settings })
+    }
 }
 
 /// A command that did not do what it was asked.
@@ -89,7 +118,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 }
 
 fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
-    let many_clients = matches!(cli.command, Some(Command::Http | Command::Sandbox(_)));
+    let many_clients = matches!(cli.command, Command::Http | Command::Sandbox(_));
     // One client keeps one thread busy, and threads take time at the start.
     let mut runtime = if many_clients {
         tokio::runtime::Builder::new_multi_thread()
@@ -110,11 +139,11 @@ enum Stop {
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
-    let mut command = Cli::command();
+    let mut command = Cli::command_for(&arguments);
     let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
     let arguments = config::with_file(&command, arguments).map_err(usage)?;
     let matches = command.try_get_matches_from_mut(arguments);
-    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    let cli = matches.and_then(|matches| Cli::from_matches(&matches)).map_err(|error| {
         let text = error.render().to_string();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Asked(text),
@@ -157,7 +186,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 async fn execute(cli: Cli) -> Result<(), CommandError> {
     let Cli { command, settings } = cli;
     // Boxed, so that the stack holds none of the commands that do not run.
-    match command.unwrap_or(Command::Stdio) {
+    match command {
         Command::Stdio => Box::pin(stdio::run(&settings)).await,
         Command::Http => Box::pin(http::run(&settings)).await,
         Command::Sandbox(arguments) => Box::pin(sandbox::run(&settings, arguments)).await,

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    catalog::Entry,
     credentials::KeyRing,
     gateway::{CallError, Caller, Gateway, Waiting},
 };
@@ -46,7 +47,7 @@ pub struct Server {
     gateway: Arc<Gateway>,
     keys: Keys,
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
-    listed: Arc<[Tool]>,
+    listed: Arc<[&'static Entry]>,
     calls: TaskTracker,
 }
 
@@ -55,7 +56,7 @@ impl Server {
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
         let offered = gateway.catalog.entries().filter(|entry| gateway.policy.permits(entry).is_ok());
-        let listed = offered.map(listing::tool).collect();
+        let listed = offered.collect();
         Self { gateway, keys, traceparent: |_| None, listed, calls: TaskTracker::new() }
     }
 
@@ -154,7 +155,8 @@ impl ServerHandler for Server {
             },
         };
         let end = self.listed.len().min(start + PAGE);
-        let mut page = ListToolsResult::with_all_items(self.listed[start..end].to_vec());
+        let tools = self.listed[start..end].iter().map(|entry| listing::tool(entry)).collect();
+        let mut page = ListToolsResult::with_all_items(tools);
         page.next_cursor = (end < self.listed.len()).then(|| end.to_string());
         page.ttl_ms = Some(fresh_ms());
         page.cache_scope = Some(CacheScope::Public);
@@ -162,7 +164,7 @@ impl ServerHandler for Server {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.listed.iter().find(|tool| tool.name == name).cloned()
+        self.listed.iter().find(|entry| entry.tool.name == name).map(|entry| listing::tool(entry))
     }
 
     async fn call_tool(
