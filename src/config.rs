@@ -27,114 +27,108 @@ use crate::{
 #[command(next_help_heading = "Settings")]
 pub struct Settings {
     /// A TOML file of settings, named like the flags
-    #[arg(long, env = "SCOPE3_CONFIG", global = true, value_name = "FILE")]
+    #[arg(long, env = "SCOPE3_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// A file that holds the API key (a mounted secret); read again when it changes
-    #[arg(long, env = "SCOPE3_API_KEY_FILE", global = true, value_name = "FILE")]
+    #[arg(long, env = "SCOPE3_API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
 
     /// A command that prints the API key (a secret manager's client); no shell
-    #[arg(long, env = "SCOPE3_API_KEY_COMMAND", global = true, value_name = "COMMAND")]
+    #[arg(long, env = "SCOPE3_API_KEY_COMMAND", value_name = "COMMAND")]
     pub api_key_command: Option<String>,
 
     /// Use the embedded API instead of Scope3; needs no key
-    #[arg(long, env = "SCOPE3_SANDBOX", global = true, value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "SCOPE3_SANDBOX", value_parser = BoolishValueParser::new())]
     pub sandbox: bool,
 
     /// The APIs to work with, by comma
-    #[arg(long, env = "SCOPE3_API", global = true, value_delimiter = ',', default_value = "campaign")]
+    #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "campaign")]
     pub api: Vec<Surface>,
 
     /// Which of Scope3's installations
-    #[arg(long, env = "SCOPE3_ENVIRONMENT", global = true, value_enum, default_value = "production")]
+    #[arg(long, env = "SCOPE3_ENVIRONMENT", value_enum, default_value = "production")]
     pub environment: Environment,
 
     /// Another base URL for a single API; `http:` only to this machine
-    #[arg(long, env = "SCOPE3_API_URL", global = true, value_name = "URL")]
+    #[arg(long, env = "SCOPE3_API_URL", value_name = "URL")]
     pub api_url: Option<BaseUrl>,
 
     /// The toolsets to offer, by comma: names, `default` or `all`
-    #[arg(long, env = "SCOPE3_TOOLSETS", global = true, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, env = "SCOPE3_TOOLSETS", value_delimiter = ',', value_name = "NAMES")]
     pub toolsets: Option<Vec<String>>,
 
     /// Tools to offer besides the toolsets, by comma; alone, only these
-    #[arg(long, env = "SCOPE3_TOOLS", global = true, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, env = "SCOPE3_TOOLS", value_delimiter = ',', value_name = "NAMES")]
     pub tools: Vec<String>,
 
     /// Tools not to offer, by comma
-    #[arg(long, env = "SCOPE3_EXCLUDE_TOOLS", global = true, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, env = "SCOPE3_EXCLUDE_TOOLS", value_delimiter = ',', value_name = "NAMES")]
     pub exclude_tools: Vec<String>,
 
     /// Offer only what changes nothing; wins over everything
-    #[arg(long, env = "SCOPE3_READ_ONLY", global = true, value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "SCOPE3_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
 
     /// Tool calls that may reach Scope3, for each key
-    #[arg(long, env = "SCOPE3_MCP_LIMIT", global = true, value_name = "RATE", default_value = "500/h")]
+    #[arg(long, env = "SCOPE3_MCP_LIMIT", value_name = "RATE", default_value = "500/h")]
     pub mcp_limit: Rate,
 
     /// HTTP requests to Scope3, for each key
-    #[arg(long, env = "SCOPE3_API_LIMIT", global = true, value_name = "RATE", default_value = "1000/h")]
+    #[arg(long, env = "SCOPE3_API_LIMIT", value_name = "RATE", default_value = "1000/h")]
     pub api_limit: Rate,
 
     /// Data exports, for each key
-    #[arg(long, env = "SCOPE3_EXPORT_LIMIT", global = true, value_name = "RATE", default_value = "50/h")]
+    #[arg(long, env = "SCOPE3_EXPORT_LIMIT", value_name = "RATE", default_value = "50/h")]
     pub export_limit: Rate,
 
     /// What a call does when a limit is reached
-    #[arg(long, env = "SCOPE3_ON_LIMIT", global = true, value_enum, default_value = "reject")]
+    #[arg(long, env = "SCOPE3_ON_LIMIT", value_enum, default_value = "reject")]
     pub on_limit: LimitChoice,
 
     /// The longest that a call waits for a limit
-    #[arg(long, env = "SCOPE3_MAX_WAIT", global = true, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    #[arg(long, env = "SCOPE3_MAX_WAIT", value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub max_wait: Duration,
 
     /// Where to listen [default: 127.0.0.1:8080 for http, a free port for sandbox]
-    #[arg(long, env = "SCOPE3_BIND", global = true, value_name = "ADDRESS")]
+    #[arg(long, env = "SCOPE3_BIND", value_name = "ADDRESS")]
     pub bind: Option<SocketAddr>,
 
     /// Who may come in over http: those with a Scope3 key of their own, with a token, or everybody [default: none on
     /// this machine, elsewhere key or, where this server has a key, token]
-    #[arg(long, env = "SCOPE3_AUTH", global = true, value_enum, value_name = "WHO")]
+    #[arg(long, env = "SCOPE3_AUTH", value_enum, value_name = "WHO")]
     pub auth: Option<AuthChoice>,
 
     /// Let everybody in who reaches this server, although it listens to more than this machine
-    #[arg(long, env = "SCOPE3_DANGEROUSLY_ALLOW_UNAUTHENTICATED", global = true, value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "SCOPE3_DANGEROUSLY_ALLOW_UNAUTHENTICATED", value_parser = BoolishValueParser::new())]
     pub dangerously_allow_unauthenticated: bool,
 
     /// Names that the http server answers to, by comma, besides this machine's: `mcp.example.com`, or with a port
-    #[arg(long, env = "SCOPE3_ALLOW_HOST", global = true, value_delimiter = ',', value_name = "HOSTS")]
+    #[arg(long, env = "SCOPE3_ALLOW_HOST", value_delimiter = ',', value_name = "HOSTS")]
     pub allow_host: Vec<String>,
 
     /// Origins whose pages may talk to the http server, by comma: `https://app.example.com`, `http://localhost:*`
-    #[arg(long, env = "SCOPE3_ALLOW_ORIGIN", global = true, value_delimiter = ',', value_name = "ORIGINS")]
+    #[arg(long, env = "SCOPE3_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGINS")]
     pub allow_origin: Vec<String>,
 
     /// The most sessions over http; the one that has been still for longest makes room
-    #[arg(long, env = "SCOPE3_MAX_SESSIONS", global = true, value_name = "NUMBER", default_value = "2000")]
+    #[arg(long, env = "SCOPE3_MAX_SESSIONS", value_name = "NUMBER", default_value = "2000")]
     pub max_sessions: NonZeroU32,
 
     /// The most sessions of each key that callers bring
-    #[arg(
-        long,
-        env = "SCOPE3_MAX_SESSIONS_PER_KEY",
-        global = true,
-        value_name = "NUMBER",
-        default_value = "100"
-    )]
+    #[arg(long, env = "SCOPE3_MAX_SESSIONS_PER_KEY", value_name = "NUMBER", default_value = "100")]
     pub max_sessions_per_key: NonZeroU32,
 
     /// How long a session over http is kept that has neither a call nor an open stream
-    #[arg(long, env = "SCOPE3_SESSION_IDLE", global = true, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    #[arg(long, env = "SCOPE3_SESSION_IDLE", value_name = "TIME", default_value = "30m", value_parser = duration)]
     pub session_idle: Duration,
 
     /// The most calls at once over http
-    #[arg(long, env = "SCOPE3_MAX_CALLS", global = true, value_name = "NUMBER", default_value = "64")]
+    #[arg(long, env = "SCOPE3_MAX_CALLS", value_name = "NUMBER", default_value = "64")]
     pub max_calls: NonZeroU32,
 
     /// The form of the log, which goes to standard error; `RUST_LOG` sets its level
-    #[arg(long, env = "SCOPE3_LOG_FORMAT", global = true, value_enum, default_value = "text")]
+    #[arg(long, env = "SCOPE3_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 }
 
@@ -330,8 +324,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// Names the first, with the one that was probably meant.
 pub fn check_environment(command: &Command) -> Result<(), ConfigError> {
-    let known: Vec<String> = command
-        .get_arguments()
+    let commands = std::iter::once(command).chain(command.get_subcommands());
+    let known: Vec<String> = commands
+        .flat_map(Command::get_arguments)
         .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
         .chain(SECRETS.map(str::to_owned))
         .collect();

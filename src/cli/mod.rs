@@ -46,26 +46,29 @@ enum Command {
 }
 
 impl Cli {
-    /// The whole command line.
+    /// The whole command line. Settings may stand on either side of the command.
     #[must_use]
     pub fn command() -> clap::Command {
-        Command::augment_subcommands(Self::without_commands())
+        let program = with_settings(Self::program()).mut_args(|setting| setting.global(true));
+        Command::augment_subcommands(program)
     }
 
-    /// The command line with the command that these arguments begin with, or with all where they begin otherwise.
+    /// As much of the command line as it takes to read these arguments.
     ///
-    /// clap copies every setting to every command, which takes longer than reading the arguments. The others have no
-    /// part in the reading.
+    /// In the whole one, clap copies every setting to every command, which takes longer than the reading. Where the
+    /// command comes first, the settings can only be its own, and no other command matters.
     fn command_for(arguments: &[OsString]) -> clap::Command {
         let commands = Command::augment_subcommands(clap::Command::default());
         match arguments.get(1).and_then(|name| commands.find_subcommand(name)) {
-            Some(command) => Self::without_commands().subcommand(command.clone()),
-            None => Self::command(),
+            Some(command) if !command.has_subcommands() => {
+                Self::program().subcommand(with_settings(command.clone()))
+            }
+            _ => Self::command(),
         }
     }
 
-    fn without_commands() -> clap::Command {
-        Settings::augment_args(clap::Command::new("scope3-mcp"))
+    fn program() -> clap::Command {
+        clap::Command::new("scope3-mcp")
             .version(env!("CARGO_PKG_VERSION"))
             .about(env!("CARGO_PKG_DESCRIPTION"))
             .max_term_width(110)
@@ -73,9 +76,16 @@ impl Cli {
 
     fn from_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let command = matches.subcommand().map(|_| Command::from_arg_matches(matches)).transpose()?;
-        let settings = Settings::from_arg_matches(matches)?;
+        let settings = matches.subcommand().map_or(matches, |(_, of_command)| of_command);
+        let settings = Settings::from_arg_matches(settings)?;
         Ok(Self { command: command.unwrap_or(Command::Stdio), settings })
     }
+}
+
+/// The command with the settings among its arguments. Its description stays: a group of arguments brings one along.
+fn with_settings(command: clap::Command) -> clap::Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    Settings::augment_args(command).about(about)
 }
 
 /// A command that did not do what it was asked.
@@ -139,9 +149,9 @@ enum Stop {
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
-    let mut command = Cli::command_for(&arguments);
     let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
-    let arguments = config::with_file(&command, arguments).map_err(usage)?;
+    let arguments = config::with_file(Cli::command, arguments).map_err(usage)?;
+    let mut command = Cli::command_for(&arguments);
     let matches = command.try_get_matches_from_mut(arguments);
     let cli = matches.and_then(|matches| Cli::from_matches(&matches)).map_err(|error| {
         let text = error.render().to_string();

@@ -14,11 +14,15 @@ use crate::catalog::nearest;
 ///
 /// # Errors
 /// When the file cannot be read, is no TOML, or has a name or a value that there is not.
-pub fn with_file(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, ConfigError> {
+pub fn with_file(
+    command: impl FnOnce() -> Command,
+    arguments: Vec<OsString>,
+) -> Result<Vec<OsString>, ConfigError> {
     let asks = |argument: &OsString| argument.to_string_lossy().starts_with("--config");
     if std::env::var_os("SCOPE3_CONFIG").is_none() && !arguments.iter().any(asks) {
         return Ok(arguments);
     }
+    let command = command();
     // Should these arguments be wrong, the parse that follows says so.
     let Ok(matches) = command.clone().try_get_matches_from(&arguments) else { return Ok(arguments) };
     let Some(path) = matches.get_one::<PathBuf>("config") else { return Ok(arguments) };
