@@ -10,6 +10,7 @@ WORKDIR /src
 # Dependencies first and by themselves: this layer is built again only when they change. Sources that say nothing stand
 # in for ours, which are touched when they have come, or cargo would take what it built of the former for newer.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY benches benches
 RUN mkdir src \
  && echo 'fn main() {}' | tee build.rs > src/main.rs \

@@ -21,7 +21,7 @@ use rmcp::{
     transport::io::stdio_pipes,
 };
 
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 200;
 
 /// What a server cannot do without.
 struct Bare;
