@@ -97,6 +97,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         effect,
         money,
         idempotent,
+        atomic,
         limit,
         default,
         input,
@@ -117,8 +118,8 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     Ok(format!(
         "Entry::new(Surface::{surface}, {toolset:?}, Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, keywords: Cow::Borrowed(&[{keywords}]), \
-         effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, limit: {limit}, \
-         default: {default}, input: Schema::new({schema:?}) }})"
+         effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, atomic: {atomic}, \
+         limit: {limit}, default: {default}, input: Schema::new({schema:?}) }})"
     ))
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Effect, Entry, Problem},
+    catalog::{Effect, Entry, Problem, Tool},
     credentials::KeyError,
     limits::{Full, whole_seconds},
     policy::Withheld,
@@ -136,8 +136,8 @@ impl Failure {
 
     /// A request that left and brought nothing. `look` names a read that settles whether it changed something.
     #[must_use]
-    pub fn api(error: &Error, effect: Effect, look: Option<&str>) -> Self {
-        let changed = changed(error, effect);
+    pub fn api(error: &Error, tool: &Tool, look: Option<&str>) -> Self {
+        let changed = changed(error, tool);
         let mut failure = match error {
             Error::Refused(refusal) => Self::refused(refusal),
             Error::Unauthorized { message } => Self {
@@ -205,7 +205,7 @@ impl Failure {
 
     fn refused(refusal: &Refusal) -> Self {
         let Refusal { status, code, message, details, retry_after } = refusal;
-        let retryable = matches!(status, 500 | 502 | 503 | 504);
+        let retryable = code == UNAVAILABLE || matches!(status, 500 | 502 | 503 | 504);
         let failure = Self {
             status: Some(*status),
             retryable,
@@ -229,18 +229,21 @@ impl Failure {
 
     /// The failure of a request to Scope3.
     #[must_use]
-    pub fn send(error: &SendError, effect: Effect, look: Option<&str>) -> Self {
+    pub fn send(error: &SendError, tool: &Tool, look: Option<&str>) -> Self {
         match error {
             SendError::Key(error) => Self::key(error),
             SendError::Full(full) => Self::full(full),
-            SendError::Api { error, .. } => Self::api(error, effect, look),
+            SendError::Api { error, .. } => Self::api(error, tool, look),
         }
     }
 }
 
+/// Scope3's code for a service behind it that did not answer.
+const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
+
 /// Whether a request that failed may have changed something.
-fn changed(error: &Error, effect: Effect) -> Changed {
-    if effect == Effect::Read {
+fn changed(error: &Error, tool: &Tool) -> Changed {
+    if tool.effect == Effect::Read {
         return Changed::No;
     }
     match error {
@@ -249,7 +252,10 @@ fn changed(error: &Error, effect: Effect) -> Changed {
         }
         Error::TimedOut | Error::BrokenOff(_) | Error::Unreadable { .. } => Changed::Unknown,
         Error::Refused(refusal) => match refusal.status {
-            200..=299 | 400..=499 | 501 => Changed::No,
+            // v1 answers 200 so when what stands behind it did not answer.
+            _ if refusal.code == UNAVAILABLE => Changed::Unknown,
+            403 | 501 => Changed::No,
+            200..=299 | 400..=499 if tool.atomic => Changed::No,
             _ => Changed::Unknown,
         },
     }
@@ -270,12 +276,12 @@ fn hint(code: &str, status: u16) -> &'static str {
         }
         ("ALPHA_OPT_IN_REQUIRED", _) => "A person has to opt in to this feature with Scope3.",
         ("CURRENCY_MISMATCH", _) => "Use the currency of the object that is changed.",
+        (UNAVAILABLE, _) | (_, 500 | 502 | 503 | 504) => "Scope3 has trouble. Try again in a minute.",
         (_, 400 | 422) => "Read the message, correct the arguments and call again.",
         (_, 403) => "The key's account may not do this. A person has to grant it in Scope3.",
         (_, 404) => "Check the id with the matching list tool; other accounts' objects are not visible.",
         (_, 409) => "Look at the present state with the matching get or list tool, then decide anew.",
         (_, 501) => "Scope3 does not offer this yet.",
-        (_, 500 | 502 | 503 | 504) => "Scope3 has trouble. Try again in a minute.",
         (_, 200..300) => "Read the message; the call was understood and declined.",
         _ => "Read the message; if it does not help, tell the operator of this server.",
     }

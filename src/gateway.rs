@@ -137,8 +137,7 @@ impl Gateway {
         };
         let prepared = self.prepare(caller, request, arguments).map_err(|problem| Failure::path(&problem))?;
         let answer = self.send_within_limits(entry, &prepared, &caller.keys, on_wait).await;
-        let answer =
-            answer.map_err(|error| Failure::send(&error, entry.tool.effect, self.read_beside(entry)))?;
+        let answer = answer.map_err(|error| Failure::send(&error, &entry.tool, self.read_beside(entry)))?;
         Ok(finish(entry, &caller.keys, answer))
     }
 

@@ -127,6 +127,36 @@ async fn writes_are_never_repeated_and_what_became_of_them_is_said() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_what_may_be_done_in_part_leaves_open_what_changed() {
+    let update = ("campaign_update", json!({ "campaignId": "campaign_1", "prompt": "More sport." }));
+    for (status, changed) in [(400, "unknown"), (409, "unknown"), (403, "no"), (429, "no")] {
+        let refused = ResponseTemplate::new(status).set_body_json(json!({ "error": "Failed to update" }));
+        let server = api(refused).await;
+        let failure = Rig::new(&server.uri()).failure(update.0, update.1.clone()).await;
+        assert_eq!(failure["changed"], changed, "{status}: {failure}");
+        if changed == "unknown" {
+            assert_eq!(failure["retryable"], false);
+            assert!(failure["hint"].as_str().unwrap().contains("campaign_list"), "{failure}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_decline_because_something_behind_scope3_was_silent_leaves_open_what_changed() {
+    let server = api(ResponseTemplate::new(200).set_body_json(json!({
+        "success": false, "message": "The service did not answer.",
+        "error": "SERVICE_UNAVAILABLE", "errorCode": "SERVICE_UNAVAILABLE",
+    })))
+    .await;
+    let rig = Rig::new(&server.uri());
+    let write = rig.failure(WRITE.0, WRITE.1()).await;
+    assert_eq!((&write["code"], &write["changed"]), (&json!("SERVICE_UNAVAILABLE"), &json!("unknown")));
+    assert_eq!((&write["retryable"], &write["status"]), (&json!(false), &json!(200)));
+    let read = rig.failure(READ.0, READ.1()).await;
+    assert_eq!((&read["changed"], &read["retryable"]), (&json!("no"), &json!(true)));
+}
+
+#[tokio::test]
 async fn a_service_that_is_down_is_not_pressed() {
     let server = api(ResponseTemplate::new(503)).await;
     let rig = Rig::new(&server.uri());

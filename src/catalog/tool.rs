@@ -54,6 +54,9 @@ pub struct Tool<Input> {
     /// Whether calling twice does no more than calling once. Every `read` is, whatever stands here.
     #[serde(default)]
     pub idempotent: bool,
+    /// Whether a refusal means that nothing was changed: `false` where Scope3 may fail after a part of the work.
+    #[serde(default = "yes")]
+    pub atomic: bool,
     /// The limit that counts besides the ordinary ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<SpecialLimit>,
@@ -63,6 +66,10 @@ pub struct Tool<Input> {
     /// JSON Schema 2020-12 of the arguments. Objects are closed: an argument it does not name is refused.
     #[serde(default)]
     pub input: Input,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl<Input> Tool<Input> {
