@@ -223,3 +223,43 @@ fn until_asked_to_end() -> std::io::Result<CancellationToken> {
     });
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_reads_by_itself_what_it_reads_in_the_whole_command_line() {
+        let whole = Cli::command();
+        whole.clone().debug_assert();
+        for command in whole.get_subcommands().map(clap::Command::get_name) {
+            let arguments = ["scope3-mcp", command, "--help"].map(OsString::from);
+            let help = |mut program: clap::Command| {
+                let asked = program.try_get_matches_from_mut(&arguments).unwrap_err();
+                assert_eq!(asked.kind(), ErrorKind::DisplayHelp, "{command}");
+                asked.to_string()
+            };
+            let of_command = help(Cli::command_for(&arguments));
+            assert!(of_command.contains("--read-only"), "{of_command}");
+            assert_eq!(of_command, help(whole.clone()));
+        }
+    }
+
+    #[test]
+    fn settings_are_read_on_either_side_of_the_command() {
+        for line in [
+            "stdio --read-only",
+            "--read-only stdio",
+            "tools --read-only list",
+            "tools list --read-only",
+            "--read-only",
+        ] {
+            let arguments: Vec<OsString> =
+                std::iter::once("scope3-mcp").chain(line.split(' ')).map(OsString::from).collect();
+            let matches = Cli::command_for(&arguments).try_get_matches_from(arguments).unwrap();
+            let cli = Cli::from_matches(&matches).unwrap();
+            assert!(cli.settings.read_only, "{line}");
+            assert_eq!(matches!(cli.command, Command::Stdio), !line.contains("tools"), "{line}");
+        }
+    }
+}
