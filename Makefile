@@ -39,4 +39,4 @@ deny:
 
 # Writes what is made from the code and checked by tests: the tool table of the README, tools/schema.json, snapshots.
 generated:
-	UPDATE_GENERATED=1 INSTA_UPDATE=always $(CARGO) test --locked --test catalog --test catalog_format --test readme
+	UPDATE_GENERATED=1 INSTA_UPDATE=always $(CARGO) test --locked --test gateway --test cli -- catalog readme

@@ -10,8 +10,8 @@
     reason = "a benchmark"
 )]
 
-#[path = "../tests/http_support/mod.rs"]
-mod http_support;
+#[path = "../tests/http/support/mod.rs"]
+mod support;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -24,7 +24,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http_support::{FIRST, Mcp, Server};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -37,6 +36,7 @@ use rmcp::{
         streamable_http_server::session::never::NeverSessionManager,
     },
 };
+use support::{FIRST, Mcp, Server};
 
 const MIB: f64 = 1024.0 * 1024.0;
 const CALLERS: usize = 16;
@@ -198,7 +198,7 @@ struct Stalled {
 
 impl Stalled {
     fn begin(port: u16) -> Self {
-        let mut message = http_support::modern_call("");
+        let mut message = support::modern_call("");
         message["method"] = "tools/list".into();
         let body = message.to_string();
         let length = body.len();

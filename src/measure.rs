@@ -19,6 +19,15 @@ pub const UPSTREAM: &str = "scope3_mcp_upstream_requests_total";
 /// How long HTTP requests to Scope3 take.
 pub const UPSTREAM_SECONDS: &str = "scope3_mcp_upstream_request_duration_seconds";
 
+/// How often one of the server's own bounds was reached, by bound.
+pub const BOUNDS: &str = "scope3_mcp_bounds_reached_total";
+
+/// Counts that a bound of this server was reached. `bound` is a fixed word in `snake_case`, such as `connections`.
+#[allow(dead_code, reason = "the bounds follow")]
+pub(crate) fn bound_reached(bound: &'static str) {
+    counter!(BOUNDS, "bound" => bound).increment(1);
+}
+
 /// A tool call under way. One that is dropped before its end counts as cancelled.
 #[derive(Debug)]
 pub(crate) struct Call {

@@ -22,7 +22,7 @@ use super::{Shared, hosts::names_this_machine, listen::Peer, refusal::Refusal};
 use crate::{
     credentials::Fingerprint,
     limits::{Class, Limits},
-    measure::{CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS},
+    measure::{BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS},
 };
 
 pub(super) const REQUESTS: &str = "scope3_mcp_http_requests_total";
@@ -55,6 +55,7 @@ fn recorder() -> &'static PrometheusHandle {
         describe_histogram!(UPSTREAM_SECONDS, "How long Scope3 takes to begin an answer");
         describe_counter!(REQUESTS, "HTTP requests to this server, by method, route and status");
         describe_histogram!(REQUEST_SECONDS, "How long this server takes to begin an answer, by route");
+        describe_counter!(BOUNDS, "How often a bound of this server was reached, by bound");
         describe_gauge!(SESSIONS, "Open sessions, by transport");
         describe_gauge!(RUNNING, "Calls under way");
         describe_gauge!(

@@ -1,0 +1,10 @@
+//! The program as a person or a stdio client starts it.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod demo;
+mod healthcheck;
+mod readme;
+mod settings;
+mod stdio;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,74 @@
+//! The tables of the README are made from the program, so that they cannot go stale.
+
+use std::{fmt::Write, fs, path::Path};
+
+use scope3_mcp::{
+    catalog::{Catalog, Surface},
+    cli::Cli,
+};
+
+fn between(readme: &str, name: &str, table: &str) -> String {
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let start = readme.find(&open).unwrap() + open.len();
+    let end = readme.find(&close).unwrap();
+    format!("{}\n{table}\n{}", &readme[..start], &readme[end..])
+}
+
+fn tools() -> String {
+    let mut table = String::from("| tool | does | effect | toolset | default |\n|---|---|---|---|---|\n");
+    for entry in Catalog::embedded().entries() {
+        let (tool, toolset) = (&entry.tool, &entry.toolset);
+        let default = if tool.default { "yes" } else { "" };
+        writeln!(table, "| `{}` | {} | {} | `{toolset}` | {default} |", tool.name, tool.title, tool.effect)
+            .unwrap();
+    }
+    table
+}
+
+fn settings() -> String {
+    let mut table = String::from("| flag | environment | default | meaning |\n|---|---|---|---|\n");
+    for argument in Cli::command().get_arguments().filter(|argument| argument.get_env().is_some()) {
+        let flag = argument.get_long().unwrap();
+        let environment = argument.get_env().unwrap().to_str().unwrap();
+        let takes_value = argument.get_action().takes_values();
+        let default = match argument.get_default_values() {
+            [value] if takes_value => format!("`{}`", value.to_str().unwrap()),
+            _ => String::new(),
+        };
+        let meaning = argument.get_help().unwrap().to_string();
+        writeln!(table, "| `--{flag}` | `{environment}` | {default} | {meaning} |").unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_tables_are_what_the_program_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let kept = fs::read_to_string(&path).unwrap();
+    let made = between(&between(&kept, "settings", &settings()), "tools", &tools());
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        fs::write(&path, &made).unwrap();
+        return;
+    }
+    assert_eq!(kept, made, "a table of the README is stale: run `make generated`");
+}
+
+#[test]
+fn the_readme_says_how_many_tools_there_are() {
+    let catalog = Catalog::embedded();
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let campaign = catalog.entries().filter(|entry| entry.surface == Surface::Campaign).count();
+    let default = catalog.entries().filter(|entry| entry.tool.default).count();
+    assert!(readme.contains(&format!("the {campaign} operations")));
+    assert!(readme.contains(&format!("default set of {default}")));
+}
+
+#[test]
+fn the_example_configuration_is_json_and_names_commands_that_there_are() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("mcp.json.example")).unwrap();
+    let example: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for server in example["mcpServers"].as_object().unwrap().values() {
+        let arguments = server["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
+        Cli::command().try_get_matches_from(["scope3-mcp"].into_iter().chain(arguments)).unwrap();
+    }
+}

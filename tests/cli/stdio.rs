@@ -1,0 +1,282 @@
+//! MCP over standard input and output: every protocol version, clean output, and no end that loses an answer.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Session, command};
+
+const HELLO: &str = "✅ Authenticated as customer 12345 (Customer ID: 12345)";
+
+fn text(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn every_version_with_a_handshake_is_served() {
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let mut session = Session::spawn(command(&[]).env("SCOPE3_SANDBOX", "1"));
+        let hello = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+        let answer = session.request("initialize", hello).await;
+        let result = &answer["result"];
+        assert_eq!(result["protocolVersion"], version);
+        assert_eq!(result["serverInfo"]["name"], "scope3-mcp");
+        assert!(result["instructions"].as_str().unwrap().len() <= 2_000);
+        session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        assert_eq!(text(&session.call("check_auth_status", json!({})).await), HELLO);
+        assert_eq!(session.end().await.1, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn the_version_without_a_handshake_is_served_request_by_request() {
+    let mut session = Session::spawn(command(&[]).env("SCOPE3_SANDBOX", "1"));
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let about = session.request("server/discover", json!({ "_meta": meta })).await["result"].clone();
+    assert!(about["supportedVersions"].as_array().unwrap().contains(&json!("2026-07-28")), "{about}");
+    assert!(about["ttlMs"].as_u64().unwrap() > 0 && about["cacheScope"] == "public", "{about}");
+    let list = session.request("tools/list", json!({ "_meta": meta })).await["result"].clone();
+    assert_eq!((&list["ttlMs"], &list["cacheScope"]), (&json!(3_600_000), &json!("public")));
+    let call = json!({ "name": "check_auth_status", "arguments": {}, "_meta": meta });
+    let result = session.request("tools/call", call).await["result"].clone();
+    assert_eq!((text(&result), &result["resultType"]), (HELLO, &json!("complete")));
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_in_the_same_order_each_time() {
+    let mut session = Session::sandbox(&["--toolsets", "all"]).await;
+    let first = session.request("tools/list", json!({})).await["result"].clone();
+    assert_eq!(first["tools"].as_array().unwrap().len(), 50);
+    assert_eq!(first["tools"][0]["name"], "check_auth_status", "a harmless tool comes first");
+    let again = session.request("tools/list", json!({})).await["result"].clone();
+    assert_eq!(first, again);
+    let second =
+        session.request("tools/list", json!({ "cursor": first["nextCursor"] })).await["result"].clone();
+    assert_eq!(second["tools"].as_array().unwrap().len(), 17);
+    assert!(second.get("nextCursor").is_none());
+    for cursor in ["-1", "67", "x"] {
+        let answer = session.request("tools/list", json!({ "cursor": cursor })).await;
+        assert_eq!(answer["error"]["code"], -32602, "{cursor}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_tool_and_malformed_params_are_protocol_errors_that_say_what_is_wrong() {
+    let mut session = Session::sandbox(&[]).await;
+    let answer = session.request("tools/call", json!({ "name": "campaign_creat", "arguments": {} })).await;
+    assert_eq!(answer["error"]["code"], -32602);
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("`campaign_creat`") && message.contains("`campaign_create`"), "{message}");
+    for (params, named) in [
+        (json!({ "arguments": {} }), "name"),
+        (json!({ "name": "campaign_list", "arguments": [1] }), "map"),
+        (json!({ "name": 7 }), "string"),
+    ] {
+        let answer = session.request("tools/call", params).await;
+        assert_eq!(answer["error"]["code"], -32602);
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("tools/call") && message.contains(named), "{message}");
+    }
+    assert_eq!(session.request("no/such", json!({})).await["error"]["code"], -32601);
+}
+
+#[tokio::test]
+async fn text_and_structure_say_the_same_and_sandbox_answers_are_marked() {
+    let mut session = Session::sandbox(&[]).await;
+    let result = session.call("brand_agent_list", json!({})).await;
+    let parsed: Value = serde_json::from_str(text(&result)).unwrap();
+    assert_eq!(parsed, result["structuredContent"]);
+    assert_eq!(result["isError"], false);
+    assert_eq!(result["_meta"]["scope3-mcp/sandbox"], true);
+
+    let failed = session.call("brand_agent_list", json!({ "wher": {} })).await;
+    assert_eq!(failed["isError"], true);
+    let parsed: Value = serde_json::from_str(text(&failed)).unwrap();
+    assert_eq!(parsed, failed["structuredContent"]);
+    assert_eq!(parsed["code"], "VALIDATION_ERROR");
+    assert_eq!(parsed["changed"], "no");
+
+    let who = session.call("check_auth_status", json!({})).await;
+    assert_eq!(who["structuredContent"]["message"], HELLO);
+}
+
+#[tokio::test]
+async fn local_tools_answer_without_a_request() {
+    let mut session = Session::sandbox(&[]).await;
+    let before = session.call("get_usage", json!({})).await["structuredContent"].clone();
+    assert_eq!(before["limits"][0], json!({ "class": "mcp", "limit": "500/h", "used": 0, "left": 500 }));
+    session.call("describe_tool", json!({ "name": "creative_create" })).await;
+    session.call("brand_agent_list", json!({ "x": 1 })).await;
+    session.call("check_auth_status", json!({})).await;
+    let after = session.call("get_usage", json!({})).await["structuredContent"].clone();
+    let counts: Vec<&Value> = after["limits"].as_array().unwrap().iter().map(|row| &row["used"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(1), &json!(0)]);
+    assert!(after["limits"][0]["moreInSeconds"].as_u64().unwrap() > 3_500);
+
+    let shown =
+        session.call("describe_tool", json!({ "name": "creative_create" })).await["structuredContent"]
+            .clone();
+    let content = &shown["inputSchema"]["properties"]["creatives"]["items"]["properties"]["content"];
+    assert!(content["properties"]["vastTag"].is_object(), "the whole schema is shown: {shown}");
+    let unknown = session.call("describe_tool", json!({ "name": "creative_creat" })).await;
+    assert!(text(&unknown).contains("did you mean `creative_create`?"));
+}
+
+#[tokio::test]
+async fn a_withheld_tool_is_refused_with_the_reason() {
+    let mut session = Session::sandbox(&["--read-only"]).await;
+    let answer = session.call("campaign_delete", json!({ "campaignId": "1" })).await;
+    assert_eq!(answer["structuredContent"]["code"], "TOOL_NOT_OFFERED");
+    assert_eq!(answer["structuredContent"]["changed"], "no");
+    assert!(text(&answer).contains("read-only"));
+    let list = session.request("tools/list", json!({})).await;
+    for tool in list["result"]["tools"].as_array().unwrap() {
+        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{}", tool["name"]);
+    }
+}
+
+#[tokio::test]
+async fn garbage_does_not_end_the_session() {
+    let mut session = Session::sandbox(&[]).await;
+    let giant = vec![b'x'; 17 * 1024 * 1024];
+    for junk in [
+        b"garbage\n".as_slice(),
+        b"{\"jsonrpc\":\"2.0\",\n",
+        b"\xff\xfe\x00\n",
+        b"\n\n",
+        b"[]\n",
+        b"null\n",
+        &giant,
+    ] {
+        session.send_raw(junk).await;
+    }
+    session.send_raw(b"\n").await;
+    assert_eq!(text(&session.call("check_auth_status", json!({})).await), HELLO);
+    let (rest, code, log) = session.end().await;
+    assert_eq!((rest.len(), code), (0, Some(0)));
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test]
+async fn standard_output_carries_messages_alone_at_every_log_level() {
+    // Session::receive fails on whatever is no JSON.
+    let mut session = Session::start(command(&["--sandbox"]).env("RUST_LOG", "trace"), "2025-11-25").await;
+    let secret = json!({ "name": "webhook_register", "arguments": { "brandAgentId": "12345001",
+        "endpoint": { "url": "https://example.com", "authentication": { "type": "bearer", "credentials": "hush-hush" } },
+        "eventTypes": ["delivery_update"] } });
+    session.request("tools/call", secret).await;
+    session.call("check_auth_status", json!({})).await;
+    let (_, code, log) = session.end().await;
+    assert_eq!(code, Some(0));
+    assert!(log.contains("starting"), "the log goes to standard error: {log}");
+    for hidden in ["hush-hush", "sandboxsecret", "sandboxcustomer12345notarealkey0"] {
+        assert!(!log.contains(hidden), "{hidden} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_answers_what_was_accepted() {
+    let sandbox = SlowSandbox::start("700ms").await;
+    let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
+    let first = session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
+    let second = session.ask("tools/call", json!({ "name": "brand_agent_list", "arguments": {} })).await;
+    let (rest, code, _) = session.end().await;
+    let mut ids: Vec<u64> = rest.iter().map(|message| message["id"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!((ids, code), (vec![first, second], Some(0)));
+    assert!(rest.iter().all(|message| message["result"]["isError"] == false), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_request_to_end_answers_what_was_accepted() {
+    let sandbox = SlowSandbox::start("700ms").await;
+    let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
+    session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let pid = session.child.id().unwrap().to_string();
+    // The input stays open: the signal alone ends the program.
+    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let (rest, code, _) = session.finish().await;
+    assert_eq!((rest.len(), code), (1, Some(0)));
+    assert_eq!(text(&rest[0]["result"]), HELLO);
+}
+
+#[tokio::test]
+async fn a_request_to_end_is_followed_where_the_input_is_a_socket() {
+    // Node gives its children sockets for pipes, whose reads cannot be broken off.
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let theirs = std::os::fd::OwnedFd::from(theirs);
+    let mut program = command(&["--sandbox"]);
+    let mut child = program.stdin(theirs).stderr(std::process::Stdio::null()).spawn().unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let pid = child.id().unwrap().to_string();
+    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(0));
+    drop(ours);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_ends_its_request_and_is_not_answered() {
+    let sandbox = SlowSandbox::start("60s").await;
+    let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
+    let id = session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let cancel = json!({ "requestId": id, "reason": "changed my mind" });
+    session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancel })).await;
+    // Were the request still under way, the end would wait for its answer.
+    let (rest, code, _) = tokio::time::timeout(Duration::from_secs(20), session.end()).await.unwrap();
+    assert_eq!((rest.len(), code), (0, Some(0)));
+}
+
+#[tokio::test]
+async fn an_input_that_ends_before_hello_is_no_failure() {
+    let (rest, code, log) = Session::spawn(&mut command(&["--sandbox"])).end().await;
+    assert_eq!((rest.len(), code), (0, Some(0)), "{log}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_ends_the_program_without_a_panic() {
+    let mut session = Session::sandbox(&[]).await;
+    // A second reader of nothing: the pipe of the server's output breaks.
+    session.close_output();
+    for id in 100..110 {
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {} });
+        session.send(&call).await;
+    }
+    drop(session.stdin.take());
+    let status = tokio::time::timeout(Duration::from_secs(20), session.child.wait()).await.unwrap().unwrap();
+    assert!(status.code().is_some(), "no signal ended it: {status}");
+    let mut log = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut session.child.stderr.take().unwrap(), &mut log)
+        .await
+        .unwrap();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// The sandbox as a process of its own that takes its time.
+struct SlowSandbox {
+    _session: Session,
+    url: String,
+    key: String,
+}
+
+impl SlowSandbox {
+    async fn start(latency: &str) -> Self {
+        let mut session = Session::spawn(&mut command(&["sandbox", "--latency", latency]));
+        let value = |line: String| line.split_once('=').unwrap().1.to_owned();
+        let url = value(session.line().await);
+        let key = value(session.line().await);
+        Self { _session: session, url, key }
+    }
+
+    fn client(&self) -> tokio::process::Command {
+        let mut client = command(&["stdio"]);
+        client.env("SCOPE3_API_URL", &self.url).env("SCOPE3_API_KEY", &self.key);
+        client
+    }
+}

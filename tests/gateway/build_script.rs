@@ -1,0 +1,95 @@
+//! A broken file in `tools/` fails the build with a message that names the file, the tool and the field.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The build script of this very build. Cargo keeps it in a sibling of its output folder.
+fn build_script() -> PathBuf {
+    let siblings = Path::new(env!("OUT_DIR")).ancestors().nth(2).unwrap();
+    let scripts = fs::read_dir(siblings).unwrap().filter_map(|entry| {
+        let entry = entry.unwrap();
+        let ours = entry.file_name().to_str().unwrap().starts_with("scope3-mcp-");
+        let script = entry.path().join("build-script-build");
+        (ours && script.exists()).then(|| (fs::metadata(&script).unwrap().modified().unwrap(), script))
+    });
+    scripts.max().unwrap().1
+}
+
+/// Builds a catalogue of one file.
+fn build(surface: &str, name: &str, text: &str) -> (Output, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let tools = folder.path().join("tools").join(surface);
+    fs::create_dir_all(&tools).unwrap();
+    fs::write(tools.join(name), text).unwrap();
+    let output =
+        Command::new(build_script()).current_dir(&folder).env("OUT_DIR", folder.path()).output().unwrap();
+    (output, folder)
+}
+
+const GOOD: &str = "
+toolset: things
+description: Things.
+tools:
+  - name: thing_get
+    title: Get thing
+    description: Get a thing.
+    request: GET /thing/{id}
+    effect: read
+    input:
+      type: object
+      properties:
+        id: { type: string }
+      required: [id]
+";
+
+#[test]
+fn a_good_file_builds() {
+    let (output, folder) = build("campaign", "things.yaml", GOOD);
+    assert!(output.status.success(), "{output:?}");
+    assert!(fs::read_to_string(folder.path().join("catalog.rs")).unwrap().contains("thing_get"));
+}
+
+#[test]
+fn a_broken_file_fails_the_build_and_says_where() {
+    for (broken, by, said) in [
+        ("name: thing_get", "name: ThingGet", "tool `ThingGet`, field `name`"),
+        ("effect: read", "effect: reads", "reads"),
+        ("effect: read", "efect: read", "efect"),
+        ("request: GET /thing/{id}", "request: FETCH /thing", "FETCH /thing"),
+        (
+            "request: GET /thing/{id}",
+            "request: GET /thing/{key}",
+            "tool `thing_get`, field `request`: `{key}`",
+        ),
+        ("    request: GET /thing/{id}\n", "", "tool `thing_get`, field `request`: is missing"),
+        ("effect: read", "effect: read\n    money: { amount: total, unit: minor }", "field `money`: `total`"),
+        ("type: string", "type: strin", "tool `thing_get`, field `input"),
+        ("type: string", "$ref: '#/x'", "field `input.properties.id.$ref`"),
+        ("type: string", "type: [string, 'null']", "field `input.properties.id.type`"),
+        ("type: string", "type: string, nullable: true", "field `input.properties.id.nullable`"),
+        ("id: { type: string }", "id: true", "field `input.properties.id`"),
+        ("id: { type: string }", "'i d': { type: string }", "field `input.properties.i d`"),
+        ("required: [id]", "required: [id, other]", "field `input.required`"),
+        ("      type: object\n", "", "field `input.type`"),
+        ("description: Get a thing.", "description: ' '", "field `description`"),
+        ("toolset: things", "toolset: thing", "field `toolset`"),
+        ("tools:", "tools: [", "things.yaml"),
+    ] {
+        assert!(GOOD.contains(broken), "{broken}");
+        let (output, _folder) = build("campaign", "things.yaml", &GOOD.replacen(broken, by, 1));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success(), "`{by}` was accepted");
+        assert!(printed.contains("cargo::error=") && printed.contains("things.yaml"), "`{by}`: {printed}");
+        assert!(printed.contains(said), "`{by}`: {printed}");
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_fails_the_build() {
+    let tool = GOOD.split_once("tools:\n").unwrap().1;
+    let (output, _folder) = build("campaign", "things.yaml", &format!("{GOOD}{tool}"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("stands twice"));
+}

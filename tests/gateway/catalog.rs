@@ -1,0 +1,155 @@
+//! What clients see of the catalogue, and what it may cost them.
+
+use std::{collections::BTreeSet, path::Path};
+
+use scope3_mcp::catalog::{Catalog, Effect, Entry, Surface};
+use serde_json::{Value, json};
+
+use crate::support::Session;
+
+/// A name, a description and an input schema, as a model is shown them.
+fn for_models(entry: &Entry) -> Value {
+    json!({ "name": entry.tool.name, "description": entry.tool.description, "inputSchema": *entry.shown_schema() })
+}
+
+fn tokens(text: &str) -> usize {
+    tiktoken_rs::o200k_base_singleton().encode_ordinary(text).len()
+}
+
+fn tokens_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
+    entries.map(|entry| tokens(&for_models(entry).to_string())).sum()
+}
+
+#[test]
+fn the_catalogue_costs_a_small_share_of_a_models_context() {
+    let catalog = Catalog::embedded();
+    let default = tokens_of(catalog.entries().filter(|entry| entry.tool.default));
+    let all = tokens_of(catalog.entries().filter(|entry| entry.surface == Surface::Campaign));
+    println!("default set: {default} tokens; all 65: {all} tokens");
+    assert!(default <= 5_000, "the default set takes {default} tokens");
+    assert!(all <= 9_000, "all 65 take {all} tokens");
+}
+
+#[tokio::test]
+async fn the_whole_list_of_the_default_set_is_small() {
+    let mut session = Session::sandbox(&[]).await;
+    let answer = session.request("tools/list", json!({})).await;
+    let whole = tokens(&answer["result"].to_string());
+    println!("tools/list of the default set: {whole} tokens");
+    assert!(whole <= 8_000, "tools/list takes {whole} tokens");
+}
+
+#[tokio::test]
+async fn every_tool_looks_as_reviewed() {
+    let mut session = Session::sandbox(&["--toolsets", "all"]).await;
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_path("../snapshots/tools");
+    let _bound = settings.bind_to_scope();
+    let mut cursor = json!({});
+    let mut names = BTreeSet::new();
+    loop {
+        let page = session.request("tools/list", cursor).await["result"].clone();
+        for tool in page["tools"].as_array().unwrap() {
+            let name = tool["name"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{name} is listed twice");
+            insta::assert_json_snapshot!(name, tool);
+        }
+        match &page["nextCursor"] {
+            Value::Null => break,
+            next => cursor = json!({ "cursor": next }),
+        }
+    }
+    assert_eq!(names.len(), 67);
+    // A tool that is gone leaves no snapshot behind.
+    let kept =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/tools")).unwrap();
+    for file in kept {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        assert!(names.contains(file.trim_end_matches(".snap")), "{file} belongs to no tool");
+    }
+}
+
+#[test]
+fn shown_schemas_are_portable_and_never_ask_for_more_than_the_full_ones() {
+    fn walk(schema: &Value, path: &str) {
+        let object = schema.as_object().unwrap_or_else(|| panic!("{path} is a boolean schema"));
+        for word in ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "nullable"] {
+            assert!(!object.contains_key(word), "{path} has {word}");
+        }
+        for (name, property) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            walk(property, &format!("{path}.{name}"));
+        }
+        for word in ["items", "additionalProperties"] {
+            if let Some(inner) = object.get(word) {
+                walk(inner, &format!("{path}.{word}"));
+            }
+        }
+    }
+    for entry in Catalog::embedded().entries() {
+        let shown = json!(*entry.shown_schema());
+        let name = &entry.tool.name;
+        assert_eq!(shown["type"], "object", "{name}");
+        walk(&shown, name);
+        assert_eq!(
+            shown["required"],
+            entry.tool.input.object().get("required").cloned().unwrap_or_default(),
+            "{name}"
+        );
+        let keys = |schema: &Value| -> BTreeSet<String> {
+            schema["properties"].as_object().map(|it| it.keys().cloned().collect()).unwrap_or_default()
+        };
+        assert_eq!(keys(&shown), keys(&Value::Object(entry.tool.input.object().clone())), "{name}");
+        if entry.is_folded() {
+            assert!(shown.to_string().contains("describe_tool"), "{name} does not say where the rest is");
+        }
+    }
+}
+
+#[test]
+fn a_tool_that_moves_a_budget_says_where_and_in_which_unit() {
+    let catalog = Catalog::embedded();
+    for name in ["campaign_create", "campaign_update", "create_tactic", "tactic_update"] {
+        let tool = &catalog.get(name).unwrap().tool;
+        assert_eq!(tool.effect, Effect::Spend, "{name}");
+        assert!(tool.money.is_some(), "{name}");
+        assert!(tool.description.contains("CENTS") || tool.description.contains("CURRENCY UNITS"), "{name}");
+    }
+    for entry in catalog.entries() {
+        if entry.tool.money.is_some() {
+            assert_eq!(entry.tool.effect, Effect::Spend, "{} has money and does not spend", entry.tool.name);
+        }
+        if entry.tool.name.ends_with("_delete") || entry.tool.name.ends_with("_unregister") {
+            assert_eq!(entry.tool.effect, Effect::Delete, "{}", entry.tool.name);
+        }
+    }
+}
+
+/// The published document is not part of the project; where it lies beside it, the catalogue is held against it.
+#[test]
+fn every_published_operation_is_a_tool() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/campaign-v1.openapi.yaml");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("skipped: the published document is not at hand");
+        return;
+    };
+    let document: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut published = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = match operation["operationId"].as_str().unwrap() {
+                "auth_check" => "check_auth_status",
+                name => name,
+            };
+            published.insert((name.to_owned(), format!("{} {path}", method.to_uppercase())));
+        }
+    }
+    let catalog = Catalog::embedded();
+    let tools = catalog.entries().filter(|entry| entry.surface == Surface::Campaign);
+    let offered: BTreeSet<_> = tools
+        .map(|entry| (entry.tool.name.to_string(), entry.tool.request.as_ref().unwrap().to_string()))
+        .collect();
+    assert_eq!(offered, published);
+    assert_eq!(offered.len(), 65);
+}

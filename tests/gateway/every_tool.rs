@@ -1,0 +1,78 @@
+//! Every tool of the catalogue reaches its operation and brings back something that makes sense.
+
+use std::sync::Arc;
+
+use scope3_mcp::{
+    catalog::{Catalog, Entry, Surface},
+    gateway::{CallError, Caller},
+    sandbox::{Options, Sandbox},
+};
+use serde_json::{Map, Value, json};
+
+use crate::support::Rig;
+
+/// The least that a schema accepts.
+fn sample(schema: &Value) -> Value {
+    if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
+        return value.clone();
+    }
+    match schema["type"].as_str() {
+        Some("object") => {
+            let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            let wanted = schema["minProperties"].as_u64().unwrap_or_default();
+            let mut members = Map::new();
+            for (name, property) in &properties {
+                let needed = required.iter().any(|other| other == name);
+                if needed || (members.len() as u64) < wanted {
+                    members.insert(name.clone(), sample(property));
+                }
+            }
+            members.into()
+        }
+        Some("array") => json!([sample(&schema["items"])]),
+        Some("integer") => json!(schema["minimum"].as_i64().unwrap_or(1).max(1)),
+        Some("number") => json!(1.5),
+        Some("boolean") => json!(true),
+        _ => match (schema["format"].as_str(), schema["pattern"].as_str()) {
+            (Some("uri"), _) => json!("https://example.com/"),
+            (Some("date-time"), _) => json!("2026-06-01T00:00:00Z"),
+            (Some("date"), _) => json!("2026-06-01"),
+            (_, Some("^[A-Z]{3}$")) => json!("USD"),
+            (_, Some("^https://")) => json!("https://example.com/hook"),
+            _ => json!("us-east-1"),
+        },
+    }
+}
+
+#[tokio::test]
+async fn every_operation_is_reached_with_arguments_made_from_its_schema() {
+    let catalog = Catalog::embedded();
+    let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
+    let mut rig = Rig::new(sandbox.url());
+    let key = scope3_mcp::credentials::ApiKey::parse(&Sandbox::keys()[0].into()).unwrap();
+    rig.caller = Caller { keys: Arc::new(scope3_mcp::credentials::KeyRing::of(key)), traceparent: None };
+
+    let tools: Vec<&Entry> = catalog.entries().filter(|entry| entry.surface == Surface::Campaign).collect();
+    let mut succeeded = 0;
+    for entry in &tools {
+        let name = &entry.tool.name;
+        match rig.call(name, sample(&Value::Object(entry.tool.input.object().clone()))).await {
+            Ok(success) => {
+                assert!(success.sandbox && !success.data.is_empty(), "{name}: {success:?}");
+                succeeded += 1;
+            }
+            Err(CallError::Failed(failure)) => {
+                // What the sample names does not exist; that must be the whole of the trouble.
+                let expected = ["NOT_FOUND", "BAD_REQUEST", "REFUSED", "UNKNOWN_ERROR", "INVALID_REQUEST"];
+                assert!(expected.contains(&failure.code.as_str()), "{name}: {failure:?}");
+                assert_ne!(failure.code, "VALIDATION_ERROR", "{name}: {failure:?}");
+                assert!(!failure.message.contains("no such operation"), "{name}: {failure:?}");
+            }
+            Err(unknown) => panic!("{name}: {unknown}"),
+        }
+    }
+    assert_eq!(tools.len(), 65);
+    println!("{succeeded} of {} succeed with a sample", tools.len());
+    assert!(succeeded >= 15, "only {succeeded} succeeded");
+}

@@ -1,0 +1,129 @@
+//! The hourly limits, as an agent meets them.
+
+use std::time::Duration;
+
+use scope3_mcp::{gateway::OnLimit, scope3::Patience};
+use serde_json::json;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+use crate::support::{Rig, Session, command};
+
+async fn api() -> MockServer {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "a": 1 } }));
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+fn rig(server: &MockServer, on_limit: OnLimit, rates: [&str; 3]) -> Rig {
+    Rig::with(&server.uri(), &["only"], on_limit, rates, Patience::default())
+}
+
+#[tokio::test]
+async fn five_hundred_calls_leave_and_the_next_does_not() {
+    let server = api().await;
+    let rig = Rig::new(&server.uri());
+    for _ in 0..500 {
+        rig.call("brand_agent_list", json!({})).await.unwrap();
+    }
+    let failure = rig.failure("brand_agent_list", json!({})).await;
+    assert_eq!(server.received_requests().await.unwrap().len(), 500);
+    assert_eq!(failure["code"], "RATE_LIMIT_EXCEEDED");
+    assert_eq!((&failure["changed"], &failure["retryable"]), (&json!("no"), &json!(true)));
+    assert_eq!(failure["details"], json!({ "class": "mcp", "limit": "500/h" }));
+    let seconds = failure["retryAfterSeconds"].as_u64().unwrap();
+    assert!((3_500..=3_600).contains(&seconds), "{failure}");
+    let reset: jiff::Timestamp = failure["resetTime"].as_str().unwrap().parse().unwrap();
+    assert!(reset > jiff::Timestamp::now());
+}
+
+#[tokio::test]
+async fn an_export_counts_three_times_over_and_its_limit_holds_nothing_else_up() {
+    let server = api().await;
+    let rig = rig(&server, OnLimit::Reject, ["10/h", "10/h", "1/h"]);
+    let export = json!({
+        "campaignIds": ["c"], "datasets": ["delivery"], "groupBy": ["date"],
+        "dateRange": { "start": "2026-06-01", "end": "2026-06-02" },
+    });
+    rig.call("reporting_export_data", export.clone()).await.unwrap();
+    assert_eq!((rig.used("only", 0), rig.used("only", 1), rig.used("only", 2)), (1, 1, 1));
+    let failure = rig.failure("reporting_export_data", export).await;
+    assert_eq!(failure["details"]["class"], "export");
+    assert_eq!((rig.used("only", 0), rig.used("only", 1)), (1, 1), "a refused call takes no seat");
+    rig.call("brand_agent_list", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_waits_for_its_seat_where_the_operator_lets_it() {
+    let server = api().await;
+    let rig = rig(&server, OnLimit::Wait(Duration::from_secs(5)), ["1/s", "1000/h", "50/h"]);
+    for _ in 0..3 {
+        rig.call("brand_agent_list", json!({})).await.unwrap();
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_call_does_not_wait_longer_than_the_operator_lets_it() {
+    let server = api().await;
+    let rig = rig(&server, OnLimit::Wait(Duration::from_secs(5)), ["1/h", "1000/h", "50/h"]);
+    rig.call("brand_agent_list", json!({})).await.unwrap();
+    let failure =
+        tokio::time::timeout(Duration::from_secs(2), rig.failure("brand_agent_list", json!({}))).await;
+    assert_eq!(failure.expect("it answers at once")["code"], "RATE_LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
+async fn too_many_requests_at_scope3_are_waited_for_even_by_a_write() {
+    let server = MockServer::start().await;
+    let refused = ResponseTemplate::new(429).insert_header("retry-after", "1");
+    Mock::given(any()).respond_with(refused).up_to_n_times(1).mount(&server).await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "a": 1 } }));
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let rig = rig(&server, OnLimit::Wait(Duration::from_secs(5)), ["500/h", "1000/h", "50/h"]);
+    rig.call("brand_agent_create", json!({ "name": "n", "advertiserDomains": ["example.com"] }))
+        .await
+        .unwrap();
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_waiting_call_tells_how_it_gets_on() {
+    let mut program = command(&["--sandbox", "--mcp-limit", "1/s", "--on-limit", "wait", "--max-wait", "5s"]);
+    let mut session = Session::start(&mut program, "2025-11-25").await;
+    session.call("check_auth_status", json!({})).await;
+    let call = json!({ "name": "check_auth_status", "arguments": {}, "_meta": { "progressToken": "p7" } });
+    let id = session.ask("tools/call", call).await;
+    let mut progress = Vec::new();
+    let answer = loop {
+        let message = session.receive().await.unwrap();
+        if message["id"] == id {
+            break message;
+        }
+        assert_eq!(message["method"], "notifications/progress");
+        progress.push(message["params"].clone());
+    };
+    assert_eq!(answer["result"]["isError"], false);
+    assert!(!progress.is_empty());
+    for (notice, next) in progress.iter().zip(progress.iter().skip(1)) {
+        assert!(notice["progress"].as_f64() < next["progress"].as_f64(), "{progress:?}");
+    }
+    assert_eq!(progress[0]["progressToken"], "p7");
+    assert!(progress[0]["message"].as_str().unwrap().contains("request limit"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_while_it_waits_sends_nothing() {
+    let mut program = command(&["--sandbox", "--mcp-limit", "1/m", "--on-limit", "wait", "--max-wait", "2m"]);
+    let mut session = Session::start(&mut program, "2025-11-25").await;
+    session.call("check_auth_status", json!({})).await;
+    let id = session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+    session.send(&cancel).await;
+    let usage = session.call("get_usage", json!({})).await;
+    assert_eq!(usage["structuredContent"]["limits"][0]["used"], 1);
+    let (rest, code, _) =
+        tokio::time::timeout(Duration::from_secs(20), session.end()).await.expect("it ends at once");
+    assert_eq!((rest.len(), code), (0, Some(0)), "a cancelled call has no answer");
+}

@@ -1,0 +1,13 @@
+//! The path of a call, from a tool's name to its result: catalogue, arguments, keys, limits, and the API client.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod api_client;
+mod arguments;
+mod build_script;
+mod catalog;
+mod catalog_format;
+mod every_tool;
+mod keys;
+mod limits;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,142 @@
+//! Requests for another host, and pages that may not talk to the server, get nowhere.
+
+use std::time::Duration;
+
+use crate::support::{FIRST, Server, initialize, raw, upstream::Upstream};
+use reqwest::Method;
+
+const ROUTES: [(&str, &str); 8] = [
+    ("POST", "/mcp"),
+    ("GET", "/mcp"),
+    ("DELETE", "/mcp"),
+    ("GET", "/sse"),
+    ("POST", "/messages?sessionId=1"),
+    ("GET", "/healthz"),
+    ("GET", "/metrics"),
+    ("GET", "/nothing-here"),
+];
+
+fn ask(port: u16, method: &str, path: &str, headers: &str) -> String {
+    let body = initialize("2025-06-18").to_string();
+    let length = body.len();
+    raw(
+        port,
+        &format!(
+            "{method} {path} HTTP/1.1\r\n{headers}connection: close\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\ncontent-length: {length}\r\n\r\n{body}"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn a_wrong_host_is_refused_on_every_route() {
+    let server = Server::sandbox(&[]);
+    let port = server.port();
+    let bad = [
+        "host: evil.example\r\n".to_owned(),
+        format!("host: evil.example:{port}\r\n"),
+        format!("host: localhost.evil.example:{port}\r\n"),
+        format!("host: 127.0.0.1:{}\r\n", port ^ 1),
+        "host: localhost\r\n".to_owned(),
+        format!("host: me@127.0.0.1:{port}\r\n"),
+        format!("host: 127.0.0.1:{port}\r\nhost: evil.example\r\n"),
+        "host: \r\n".to_owned(),
+    ];
+    for (method, path) in ROUTES.into_iter().chain([("OPTIONS", "/mcp")]) {
+        for headers in &bad {
+            let answer = ask(port, method, path, headers);
+            let is_refused = answer.starts_with("HTTP/1.1 403 ") || answer.starts_with("HTTP/1.1 400 ");
+            assert!(is_refused, "{method} {path} {headers}: {answer}");
+        }
+        let target = format!("http://evil.example:{port}{path}");
+        let answer = ask(port, method, &target, &format!("host: 127.0.0.1:{port}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{method} {target}: {answer}");
+    }
+    assert_eq!(server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_wrong_origin_is_refused_on_every_route() {
+    let server = Server::sandbox(&[]);
+    let port = server.port();
+    let bad = [
+        "origin: null\r\n".to_owned(),
+        "origin: https://evil.example\r\n".to_owned(),
+        format!("origin: http://127.0.0.1:{}\r\n", port ^ 1),
+        format!("origin: https://127.0.0.1:{port}\r\n"),
+        "origin: http://localhost\r\n".to_owned(),
+        "origin: \r\n".to_owned(),
+        format!("origin: http://localhost:{port}\r\norigin: https://evil.example\r\n"),
+    ];
+    for (method, path) in ROUTES.into_iter().chain([("OPTIONS", "/mcp")]) {
+        for origin in &bad {
+            let answer = ask(port, method, path, &format!("host: 127.0.0.1:{port}\r\n{origin}"));
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{method} {path} {origin}: {answer}");
+            assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+        }
+    }
+    assert_eq!(server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn nothing_behind_is_touched() {
+    let upstream = Upstream::start(Duration::ZERO).await;
+    let server = Server::before(&upstream.url, &[]);
+    let client = server.client().with("origin", "https://evil.example");
+    for _ in 0..5 {
+        assert_eq!(client.stateless("check_auth_status").send().await.unwrap().status(), 403);
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn the_lists_let_a_container_and_a_page_in() {
+    let arguments = [
+        "--auth",
+        "none",
+        "--dangerously-allow-unauthenticated",
+        "--allow-host",
+        "mcp.example.com,other.example.com:8443",
+        "--allow-origin",
+        "https://app.example.com",
+    ];
+    let server = Server::sandbox(&arguments);
+    let status = |host: &str| {
+        let answer = ask(server.port(), "GET", "/healthz", &format!("host: {host}\r\n"));
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for good in ["mcp.example.com", "mcp.example.com:1234", "MCP.example.com", "other.example.com:8443"] {
+        assert_eq!(status(good), "200", "{good}");
+    }
+    for bad in ["other.example.com:8444", "example.com", "a.mcp.example.com"] {
+        assert_eq!(status(bad), "403", "{bad}");
+    }
+    let page = server.client().with("origin", "https://app.example.com");
+    let response = page.post(&initialize("2025-06-18")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example.com");
+    let exposed = response.headers()["access-control-expose-headers"].to_str().unwrap().to_owned();
+    assert!(exposed.contains("mcp-session-id"), "{exposed}");
+    assert!(!response.headers().contains_key("access-control-allow-credentials"));
+}
+
+#[tokio::test]
+async fn a_page_may_ask_before_it_comes_in() {
+    let server = Server::sandbox(&["--auth", "key", "--allow-origin", "http://localhost:*"]);
+    let ask = |origin: &'static str| {
+        let request = server.client().request(Method::OPTIONS, "/mcp").header("origin", origin);
+        request
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "x-scope3-api-key,mcp-session-id,mcp-protocol-version")
+            .send()
+    };
+    let allowed = ask("http://localhost:6274").await.unwrap();
+    assert_eq!(allowed.status(), 200, "a browser asks without credentials");
+    assert_eq!(allowed.headers()["access-control-allow-origin"], "http://localhost:6274");
+    assert!(allowed.headers()["access-control-allow-headers"].to_str().unwrap().contains("x-scope3-api-key"));
+    assert!(allowed.headers()["access-control-allow-methods"].to_str().unwrap().contains("DELETE"));
+    assert_eq!(ask("https://evil.example").await.unwrap().status(), 403);
+
+    let page = server.with_key(FIRST).with("origin", "http://localhost:6274").begin("2025-11-25").await;
+    assert!(page.call("check_auth_status").await.contains("12345"));
+}

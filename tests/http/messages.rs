@@ -1,0 +1,248 @@
+//! What is no message of the protocol gets the status and the error that the protocol names, and goes no further.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use crate::support::{Mcp, Server, call, initialize, message, modern_call, text};
+use reqwest::{
+    Method,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use serde_json::{Value, json};
+
+const BOTH: &str = "application/json, text/event-stream";
+
+async fn refused(client: &Mcp, body: &str, code: i64) {
+    let response = client.post_text(body.to_owned()).send().await.unwrap();
+    assert_eq!(response.status(), 400, "{body}");
+    let answer: Value = response.json().await.unwrap();
+    assert_eq!(answer["jsonrpc"], "2.0", "{body}");
+    assert_eq!(answer["error"]["code"], code, "{body}: {answer}");
+}
+
+#[tokio::test]
+async fn the_types_of_a_post_are_checked() {
+    let server = Server::sandbox(&[]);
+    let client = server.client();
+    let text = initialize("2025-06-18").to_string();
+    let post = |kind: &'static str, accept: &'static str| {
+        let request = client.request(Method::POST, "/mcp").header(ACCEPT, accept).body(text.clone());
+        if kind.is_empty() { request.send() } else { request.header(CONTENT_TYPE, kind).send() }
+    };
+    for kind in ["text/plain", "", "application/x-www-form-urlencoded", "application/jsonp", "text/json"] {
+        assert_eq!(post(kind, BOTH).await.unwrap().status(), 415, "{kind}");
+    }
+    for accept in ["application/json", "text/event-stream", "text/html", "*/*"] {
+        assert_eq!(post("application/json", accept).await.unwrap().status(), 406, "{accept}");
+    }
+    assert_eq!(post("Application/JSON; charset=utf-8", BOTH).await.unwrap().status(), 200);
+
+    let session = client.begin("2025-06-18").await;
+    let get = session.request(Method::GET, "/mcp").header(ACCEPT, "application/json").send().await.unwrap();
+    assert_eq!(get.status(), 406);
+    let sse = client.request(Method::GET, "/sse").header(ACCEPT, "application/json").send().await.unwrap();
+    assert_eq!(sse.status(), 406);
+    // A client that names no type takes any. reqwest would name one.
+    let authority = server.url.trim_start_matches("http://");
+    let mut wordless = TcpStream::connect(authority).unwrap();
+    write!(wordless, "GET /sse HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    wordless.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    let messages = client.request(Method::PUT, "/mcp").send().await.unwrap();
+    assert_eq!(messages.status(), 405);
+}
+
+#[tokio::test]
+async fn bad_json_is_a_parse_error() {
+    let server = Server::sandbox(&[]);
+    let session = server.client().begin("2025-06-18").await;
+    for body in ["", "{", "{]", "nothing", "{\"jsonrpc\":\"2.0\",}", "\u{0}\u{1}", "[", &"[".repeat(100_000)]
+    {
+        for client in [&server.client(), &session] {
+            refused(client, body, -32700).await;
+        }
+    }
+    let response = session.post_text(vec![0xff, 0xfe, 0x7b]).send().await.unwrap();
+    assert_eq!(response.status(), 400);
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_an_invalid_request() {
+    let server = Server::sandbox(&[]);
+    let client = server.client();
+    let bodies = [
+        "5",
+        "\"text\"",
+        "null",
+        "{}",
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#,
+        r#"{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","ID":1,"method":"ping"}"#,
+        r#"{"JSONRPC":"2.0","id":1,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","Params":{"name":"a"}}"#,
+        r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+        r#"{"id":1,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":[],"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":null}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":"text"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":""}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":"text"}}"#,
+    ];
+    let session = client.begin("2025-06-18").await;
+    for body in bodies {
+        for client in [&client, &session] {
+            refused(client, body, -32600).await;
+        }
+    }
+    assert_eq!(text(&message(session.post(&call(1, "check_auth_status")).await).await).lines().count(), 1);
+}
+
+#[tokio::test]
+async fn the_error_names_the_request_where_it_can() {
+    let server = Server::sandbox(&[]);
+    let body = r#"{"jsonrpc":"1.0","id":"seven","method":"ping"}"#;
+    let answer: Value = server.client().post_text(body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["id"], "seven");
+}
+
+#[tokio::test]
+async fn a_batch_is_refused_where_the_version_has_none() {
+    let server = Server::sandbox(&[]);
+    let batch = json!([{ "jsonrpc": "2.0", "id": 1, "method": "ping" }]).to_string();
+    refused(&server.client(), &batch, -32600).await;
+    for version in ["2025-06-18", "2025-11-25"] {
+        refused(&server.client().begin(version).await, &batch, -32600).await;
+    }
+    refused(&server.client().with("mcp-protocol-version", "2026-07-28"), &batch, -32600).await;
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_where_the_version_has_them() {
+    let server = Server::sandbox(&[]);
+    let session = server.client().begin("2025-03-26").await;
+    let batch = json!([
+        { "jsonrpc": "2.0", "id": 1, "method": "ping" },
+        { "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 99 } },
+        call(2, "check_auth_status"),
+        { "jsonrpc": "2.0", "id": 3, "method": "no/such/method" },
+    ]);
+    let response = session.post(&batch).await;
+    assert_eq!(response.status(), 200);
+    let body = response.text().await.unwrap();
+    let data = body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
+    let mut answers: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    assert_eq!(
+        answers.iter().map(|answer| answer["id"].as_u64()).collect::<Vec<_>>(),
+        [Some(1), Some(2), Some(3)]
+    );
+    assert!(text(&answers[1]).contains("12345"));
+    assert_eq!(answers[2]["error"]["code"], -32601);
+
+    let notices =
+        json!([{ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 99 } }]);
+    assert_eq!(session.status(&notices).await, 202);
+    refused(&session, "[]", -32600).await;
+    refused(&session, &json!([initialize("2025-03-26")]).to_string(), -32600).await;
+    refused(&session, &json!([[]]).to_string(), -32600).await;
+    refused(&session, &json!([5]).to_string(), -32600).await;
+}
+
+#[tokio::test]
+async fn headers_and_body_of_the_newest_version_must_agree() {
+    let server = Server::sandbox(&[]);
+    let client = server.client();
+    let good = modern_call("check_auth_status");
+    let send = |method: &str, name: &str, version: &str| {
+        let request = client.post_text(good.to_string());
+        request
+            .header("mcp-method", method)
+            .header("mcp-name", name)
+            .header("mcp-protocol-version", version)
+            .send()
+    };
+    assert_eq!(send("tools/call", "check_auth_status", "2026-07-28").await.unwrap().status(), 200);
+    let wrong = [
+        ("tools/list", "check_auth_status", "2026-07-28"),
+        ("Tools/Call", "check_auth_status", "2026-07-28"),
+        ("tools/call", "brand_agent_list", "2026-07-28"),
+        ("tools/call", "check_auth_status", "2025-11-25"),
+        ("tools/call", "check_auth_status", "1999-01-01"),
+    ];
+    for (method, name, version) in wrong {
+        let response = send(method, name, version).await.unwrap();
+        assert_eq!(response.status(), 400, "{method} {name} {version}");
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!(answer["error"]["code"], -32020, "{method} {name} {version}: {answer}");
+    }
+    let bare = client.post_text(good.to_string());
+    assert_eq!(bare.try_clone().unwrap().send().await.unwrap().status(), 400, "no header at all");
+    let without_method =
+        bare.header("mcp-protocol-version", "2026-07-28").header("mcp-name", "check_auth_status");
+    assert_eq!(without_method.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn initialize_must_name_the_version_of_its_header() {
+    let server = Server::sandbox(&[]);
+    let client = server.client().with("mcp-protocol-version", "2025-03-26");
+    let response = client.post(&initialize("2025-06-18")).await;
+    assert_eq!(response.status(), 400);
+    let unknown = server.client().begin("2025-06-18").await.with("mcp-protocol-version", "1999-01-01");
+    assert_eq!(unknown.status(&call(1, "check_auth_status")).await, 400);
+}
+
+#[tokio::test]
+async fn a_body_over_the_cap_is_refused() {
+    let server = Server::sandbox(&[]);
+    let mut big = call(1, "check_auth_status");
+    big["params"]["arguments"]["filler"] = "x".repeat(4 * 1024 * 1024).into();
+    let big = big.to_string();
+    let session = server.client().begin("2025-06-18").await;
+    assert_eq!(session.post_text(big.clone()).send().await.unwrap().status(), 413);
+    let chunks = big
+        .clone()
+        .into_bytes()
+        .chunks(65536)
+        .map(<[u8]>::to_vec)
+        .map(Ok::<_, std::io::Error>)
+        .collect::<Vec<_>>();
+    let streamed = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    assert_eq!(session.post_text(streamed).send().await.unwrap().status(), 413, "without a length");
+    let fits = json!({"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":"y".repeat(4 * 1024 * 1024 - 500)}}});
+    assert_eq!(session.post_text(fits.to_string()).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn every_version_is_spoken() {
+    let server = Server::sandbox(&[]);
+    for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
+        let session = server.client().begin(version).await.with("mcp-protocol-version", version);
+        assert!(session.call("check_auth_status").await.contains("12345"), "{version}");
+        assert_eq!(session.delete().await, 204);
+    }
+    let client = server.client();
+    let response = client.stateless("check_auth_status").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert!(!response.headers().contains_key("mcp-session-id"));
+    assert!(text(&message(response).await).contains("12345"));
+    let newest = client.with("mcp-protocol-version", "2026-07-28");
+    assert_eq!(newest.stream().await.status(), 405);
+    assert_eq!(newest.delete().await, 405);
+    assert_eq!(server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn without_a_session_an_old_request_is_refused() {
+    let server = Server::sandbox(&[]);
+    assert_eq!(server.client().status(&call(1, "check_auth_status")).await, 400);
+    assert_eq!(server.client().stream().await.status(), 400);
+    assert_eq!(server.client().delete().await, 400);
+}

@@ -1,0 +1,69 @@
+//! Asked to end, the server answers what it accepted, ends its streams, and exits with 0.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Server, Sse, call, message, text, upstream::Upstream};
+use reqwest::Method;
+
+#[tokio::test]
+async fn what_was_accepted_is_answered_on_every_transport() {
+    let upstream = Upstream::start(Duration::from_millis(1500)).await;
+    let mut server = Server::before(&upstream.url, &[]);
+    let client = server.client();
+    let session = client.begin("2025-06-18").await;
+    let mut stream = session.stream().await;
+    let mut sse = Sse::begin(&client).await;
+
+    let in_session = session.post(&call(1, "check_auth_status")).await;
+    let stateless = tokio::spawn(client.stateless("check_auth_status").send());
+    assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
+    upstream.asked(3).await;
+    server.terminate();
+    let asked = Instant::now();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(client.request(Method::GET, "/healthz").send().await.is_err(), "no more is accepted");
+
+    assert!(text(&message(in_session).await).contains("12345"));
+    assert!(text(&message(stateless.await.unwrap().unwrap()).await).contains("12345"));
+    assert!(text(&sse.answer().await).contains("12345"));
+    assert_eq!(sse.next().await, None, "its stream ends");
+    while stream.chunk().await.unwrap().is_some() {}
+    assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn open_streams_do_not_keep_it_alive() {
+    let mut server = Server::sandbox(&[]);
+    let session = server.client().begin("2025-06-18").await;
+    let mut stream = session.stream().await;
+    let mut sse = Sse::begin(&server.client()).await;
+    server.terminate();
+    assert_eq!(server.ended(Duration::from_secs(5)).await, Some(0));
+    while stream.chunk().await.unwrap().is_some() {}
+    assert_eq!(sse.next().await, None);
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_do_not_keep_it_alive() {
+    let mut server = Server::sandbox(&[]);
+    let idle = server.client();
+    assert_eq!(idle.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
+    let _silent = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.terminate();
+    assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_is_given_up_within_a_bound() {
+    let upstream = Upstream::start(Duration::from_secs(55)).await;
+    let mut server = Server::before(&upstream.url, &[]);
+    let session = server.client().begin("2025-06-18").await;
+    let _never = session.post(&call(1, "check_auth_status")).await;
+    upstream.asked(1).await;
+    server.terminate();
+    let asked = Instant::now();
+    assert_eq!(server.ended(Duration::from_secs(40)).await, Some(0));
+    assert!(asked.elapsed() > Duration::from_secs(20), "it waited as long as it says");
+}
