@@ -116,7 +116,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
     let schema = serde_json::to_string(input)?;
     Ok(format!(
-        "Entry::new(Surface::{surface}, {toolset:?}, Tool {{ name: {name}, title: {title}, \
+        "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, keywords: Cow::Borrowed(&[{keywords}]), \
          effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, atomic: {atomic}, \
          limit: {limit}, default: {default}, input: Schema::new({schema:?}) }})"

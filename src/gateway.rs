@@ -114,8 +114,8 @@ impl Gateway {
         on_wait: &(dyn Fn(Waiting) + Send + Sync),
     ) -> Result<Success, CallError> {
         let entry = self.catalog.get(name);
-        let tool = entry.map_or("unknown", |entry| &*entry.tool.name);
-        let measured = measure::Call::begin(tool, entry.map_or("none", measured_class));
+        let tool = entry.map_or("unknown".into(), |entry| entry.tool.name.clone());
+        let measured = measure::Call::begin(tool, entry.map_or("none", |entry| measured_class(entry)));
         let outcome = self.run(caller, name, arguments, on_wait).await;
         measured.end(measured_outcome(&outcome));
         outcome
@@ -148,7 +148,7 @@ impl Gateway {
     }
 
     fn look_up(&self, name: &str) -> Result<&Entry, CallError> {
-        self.catalog.get(name).ok_or_else(|| CallError::UnknownTool {
+        self.catalog.get(name).map(|entry| &**entry).ok_or_else(|| CallError::UnknownTool {
             name: name.to_owned(),
             nearest: self.catalog.nearest(name).map(str::to_owned),
         })
@@ -224,7 +224,7 @@ impl Gateway {
     ) -> Result<Success, CallError> {
         let data = if entry.tool.name == "describe_tool" {
             let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-            local::description(self.catalog, &self.policy, name).map_err(|nearest| {
+            local::description(&self.catalog, &self.policy, name).map_err(|nearest| {
                 let problem =
                     Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
                 Failure::arguments(entry, &[problem])

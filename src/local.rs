@@ -33,12 +33,12 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
 /// # Errors
 /// When there is no tool of that name.
 pub(crate) fn description(
-    catalog: Catalog,
+    catalog: &Catalog,
     policy: &Policy,
     name: &str,
 ) -> Result<Map<String, Value>, Option<String>> {
     let entry = catalog.get(name).ok_or_else(|| catalog.nearest(name).map(str::to_owned))?;
-    let Entry { surface, toolset, tool, .. } = entry;
+    let Entry { surface, toolset, tool, .. } = &**entry;
     let permitted = policy.permits(entry);
     let members = [
         ("name", Some(json!(tool.name))),

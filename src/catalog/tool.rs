@@ -78,6 +78,38 @@ impl<Input> Tool<Input> {
     pub fn is_idempotent(&self) -> bool {
         self.idempotent || self.effect == Effect::Read
     }
+
+    /// The same tool with what `make` makes of its input.
+    pub(crate) fn map_input<Made>(self, make: impl FnOnce(Input) -> Made) -> Tool<Made> {
+        let Self {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            atomic,
+            limit,
+            default,
+            input,
+        } = self;
+        Tool {
+            name,
+            title,
+            description,
+            request,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            atomic,
+            limit,
+            default,
+            input: make(input),
+        }
+    }
 }
 
 /// What a call can do to the account. Ordered by how much a person would want to be asked.
