@@ -51,6 +51,8 @@ pub(crate) fn description(
         ("withheld", permitted.err().map(|why| json!(why.to_string()))),
         ("request", tool.request.as_ref().map(|request| json!(request))),
         ("money", tool.money.as_ref().map(|money| json!(money))),
+        ("settledBy", tool.settled_by.as_ref().map(|read| json!(read))),
+        ("notSettled", tool.not_settled.as_ref().map(|why| json!(why))),
         ("limit", tool.limit.as_ref().map(|limit| json!(limit))),
         ("inputSchema", Some(json!(tool.input.object()))),
     ];

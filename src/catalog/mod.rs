@@ -22,7 +22,9 @@ pub use self::{
     index::{Catalog, Live},
     schema::Schema,
     search::search,
-    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit, Text, Toolset},
+    tool::{
+        Effect, Local, Method, Money, MoneyUnit, Request, RequestError, Sentence, SpecialLimit, Text, Toolset,
+    },
 };
 
 pub(crate) use self::suggest::nearest;
