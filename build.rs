@@ -18,7 +18,7 @@ mod catalog {
     pub(crate) mod tool;
 }
 use catalog::{
-    check::check,
+    check::{Problem, check, check_surface},
     tool::{Input, Tool, Toolset},
 };
 use serde_json::Map;
@@ -45,28 +45,24 @@ fn embed() -> Result<(), Fault> {
     let mut owners: HashMap<String, PathBuf> = HashMap::new();
     for folder in sorted(Path::new("tools"))?.into_iter().filter(|path| path.is_dir()) {
         let surface = stem(&folder);
+        let mut files = Vec::new();
         for path in sorted(&folder)? {
-            let shown = path.display();
-            let mut file: Toolset = match serde_saphyr::from_str(&fs::read_to_string(&path)?) {
-                Ok(file) => file,
-                Err(error) => {
-                    problems.push(format!("{shown}: {error}"));
-                    continue;
-                }
-            };
-            file.tools
-                .iter_mut()
-                .filter(|tool| tool.input.is_empty())
-                .for_each(|tool| tool.input = no_arguments());
-            if file.toolset != stem(&path) {
-                problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(&path)));
+            match read(&path) {
+                Ok(file) => files.push((path, file)),
+                Err(error) => problems.push(format!("{}: {error}", path.display())),
             }
-            problems
-                .extend(check(&file, surface == "local").iter().map(|problem| format!("{shown}: {problem}")));
+        }
+        for (path, file) in &files {
+            let shown = path.display();
+            if file.toolset != stem(path) {
+                problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(path)));
+            }
+            let broken = check(file, surface == "local");
+            problems.extend(broken.iter().map(|problem| format!("{shown}: {problem}")));
             for tool in &file.tools {
                 entries.push(entry(&surface, &file.toolset, tool)?);
                 if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
-                    && other != path
+                    && other != *path
                 {
                     problems.push(format!(
                         "{shown}: tool `{}`, field `name`: stands in {} too",
@@ -76,6 +72,10 @@ fn embed() -> Result<(), Fault> {
                 }
             }
         }
+        let files: Vec<&Toolset> = files.iter().map(|(_, file)| file).collect();
+        problems.extend(
+            check_surface(&files).iter().map(|problem| format!("{}: {problem}", shown(&owners, problem))),
+        );
     }
     if !problems.is_empty() {
         return Err(problems.join("\n").into());
@@ -86,6 +86,17 @@ fn embed() -> Result<(), Fault> {
     Ok(())
 }
 
+fn read(path: &Path) -> Result<Toolset, Fault> {
+    let mut file: Toolset = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
+    file.tools.iter_mut().filter(|tool| tool.input.is_empty()).for_each(|tool| tool.input = no_arguments());
+    Ok(file)
+}
+
+/// The file in which the tool of a problem stands.
+fn shown(owners: &HashMap<String, PathBuf>, problem: &Problem) -> String {
+    owners.get(&problem.tool).map(|path| path.display().to_string()).unwrap_or_default()
+}
+
 /// An entry of the catalogue as an expression of Rust, so that the program has nothing to read when it starts.
 fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fault> {
     let Tool {
@@ -93,11 +104,15 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         title,
         description,
         request,
+        answers,
+        presents,
         keywords,
         effect,
         money,
         idempotent,
         atomic,
+        settled_by,
+        not_settled,
         limit,
         default,
         input,
@@ -113,13 +128,16 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
         format!("Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{:?} }}", money.unit)
     }));
+    let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
+    let presents = optional(presents.map(|presents| format!("Sentence::{presents:?}")));
+    let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
     let schema = serde_json::to_string(input)?;
     Ok(format!(
-        "Entry::new(Surface::{surface}, {toolset:?}, Tool {{ name: {name}, title: {title}, \
-         description: {description}, request: {request}, keywords: Cow::Borrowed(&[{keywords}]), \
+        "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
+         description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
          effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, atomic: {atomic}, \
-         limit: {limit}, default: {default}, input: Schema::new({schema:?}) }})"
+         settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }})"
     ))
 }
 

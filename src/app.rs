@@ -60,10 +60,10 @@ impl App {
     /// When a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let catalog = Catalog::embedded();
-        let policy = Policy::new(catalog, settings.choice())?;
+        let policy = Policy::new(&catalog, settings.choice())?;
         let own_keys = settings.key_ring()?;
         let (sandbox, base, keys) = if settings.sandbox {
-            let sandbox = Sandbox::start(Options::default(), catalog).await;
+            let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
             let sandbox = sandbox.map_err(StartError::Sandbox)?;
             let base: BaseUrl = sandbox.url().parse()?;
             // The operator's key stays unused: it is for Scope3 alone.

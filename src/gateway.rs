@@ -14,7 +14,7 @@ use jiff::{Timestamp, tz::Offset};
 use serde_json::{Map, Value};
 
 use crate::{
-    catalog::{Catalog, Effect, Entry, Problem, Request, SpecialLimit},
+    catalog::{Catalog, Effect, Entry, Local, Problem, Request, Sentence, SpecialLimit},
     credentials::{ApiKey, Fingerprint, KeyAge, KeyError, KeyRing},
     failure::Failure,
     limits::{Class, Full, Limits},
@@ -114,8 +114,8 @@ impl Gateway {
         on_wait: &(dyn Fn(Waiting) + Send + Sync),
     ) -> Result<Success, CallError> {
         let entry = self.catalog.get(name);
-        let tool = entry.map_or("unknown", |entry| &*entry.tool.name);
-        let measured = measure::Call::begin(tool, entry.map_or("none", measured_class));
+        let tool = entry.map_or("unknown".into(), |entry| entry.tool.name.clone());
+        let measured = measure::Call::begin(tool, entry.map_or("none", |entry| measured_class(entry)));
         let outcome = self.run(caller, name, arguments, on_wait).await;
         measured.end(measured_outcome(&outcome));
         outcome
@@ -132,12 +132,18 @@ impl Gateway {
         self.policy.permits(entry).map_err(|why| Failure::withheld(entry, why))?;
         let arguments =
             entry.check_arguments(arguments).map_err(|problems| Failure::arguments(entry, &problems))?;
-        let Some(request) = &entry.tool.request else {
-            return self.answer_locally(entry, &caller.keys, &arguments).await;
+        let request = match (&entry.tool.request, entry.tool.answers) {
+            (Some(request), _) => request,
+            (None, Some(local)) => {
+                return self.answer_locally(local, entry, &caller.keys, &arguments).await;
+            }
+            // The build refuses a tool that does neither.
+            (None, None) => return Err(CallError::UnknownTool { name: name.to_owned(), nearest: None }),
         };
         let prepared = self.prepare(caller, request, arguments).map_err(|problem| Failure::path(&problem))?;
         let answer = self.send_within_limits(entry, &prepared, &caller.keys, on_wait).await;
-        let answer = answer.map_err(|error| Failure::send(&error, &entry.tool, self.read_beside(entry)))?;
+        let answer =
+            answer.map_err(|error| Failure::send(&error, &entry.tool, entry.tool.settled_by.as_deref()))?;
         Ok(finish(entry, &caller.keys, answer))
     }
 
@@ -148,7 +154,7 @@ impl Gateway {
     }
 
     fn look_up(&self, name: &str) -> Result<&Entry, CallError> {
-        self.catalog.get(name).ok_or_else(|| CallError::UnknownTool {
+        self.catalog.get(name).map(|entry| &**entry).ok_or_else(|| CallError::UnknownTool {
             name: name.to_owned(),
             nearest: self.catalog.nearest(name).map(str::to_owned),
         })
@@ -218,35 +224,27 @@ impl Gateway {
 
     async fn answer_locally(
         &self,
+        local: Local,
         entry: &Entry,
         keys: &KeyRing,
         arguments: &Map<String, Value>,
     ) -> Result<Success, CallError> {
-        let data = if entry.tool.name == "describe_tool" {
-            let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-            local::description(self.catalog, &self.policy, name).map_err(|nearest| {
-                let problem =
-                    Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
-                Failure::arguments(entry, &[problem])
-            })?
-        } else {
-            let keys = keys.keys().await.map_err(|error| Failure::key(&error))?;
-            let Some(key) = keys.first() else { return Err(Failure::key(&KeyError::Missing).into()) };
-            local::usage(key.fingerprint(), &self.limits.usage(key.fingerprint()))
+        let data = match local {
+            Local::Describe => {
+                let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
+                local::description(&self.catalog, &self.policy, name).map_err(|nearest| {
+                    let problem =
+                        Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
+                    Failure::arguments(entry, &[problem])
+                })?
+            }
+            Local::Usage => {
+                let keys = keys.keys().await.map_err(|error| Failure::key(&error))?;
+                let Some(key) = keys.first() else { return Err(Failure::key(&KeyError::Missing).into()) };
+                local::usage(key.fingerprint(), &self.limits.usage(key.fingerprint()))
+            }
         };
         Ok(Success { data, sentence: None, sandbox: false })
-    }
-
-    /// A read of the same theme, with which an agent can look whether a change was made.
-    fn read_beside(&self, entry: &Entry) -> Option<&str> {
-        self.catalog
-            .entries()
-            .find(|other| {
-                other.toolset == entry.toolset
-                    && other.surface == entry.surface
-                    && other.tool.effect == Effect::Read
-            })
-            .map(|other| &*other.tool.name)
     }
 }
 
@@ -281,7 +279,7 @@ fn classes(entry: &Entry) -> &'static [Class] {
 fn finish(entry: &Entry, keys: &KeyRing, answer: Answer) -> Success {
     let Answer { mut data, sandbox, .. } = answer;
     let mut sentence = None;
-    if entry.tool.name == "check_auth_status" {
+    if entry.tool.presents == Some(Sentence::Whoami) {
         let mut said = whoami::sentence(&data);
         if let Some(notice) =
             keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)

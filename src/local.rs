@@ -33,12 +33,12 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
 /// # Errors
 /// When there is no tool of that name.
 pub(crate) fn description(
-    catalog: Catalog,
+    catalog: &Catalog,
     policy: &Policy,
     name: &str,
 ) -> Result<Map<String, Value>, Option<String>> {
     let entry = catalog.get(name).ok_or_else(|| catalog.nearest(name).map(str::to_owned))?;
-    let Entry { surface, toolset, tool, .. } = entry;
+    let Entry { surface, toolset, tool, .. } = &**entry;
     let permitted = policy.permits(entry);
     let members = [
         ("name", Some(json!(tool.name))),
@@ -51,6 +51,8 @@ pub(crate) fn description(
         ("withheld", permitted.err().map(|why| json!(why.to_string()))),
         ("request", tool.request.as_ref().map(|request| json!(request))),
         ("money", tool.money.as_ref().map(|money| json!(money))),
+        ("settledBy", tool.settled_by.as_ref().map(|read| json!(read))),
+        ("notSettled", tool.not_settled.as_ref().map(|why| json!(why))),
         ("limit", tool.limit.as_ref().map(|limit| json!(limit))),
         ("inputSchema", Some(json!(tool.input.object()))),
     ];

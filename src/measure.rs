@@ -31,14 +31,14 @@ pub(crate) fn bound_reached(bound: &'static str) {
 /// A tool call under way. One that is dropped before its end counts as cancelled.
 #[derive(Debug)]
 pub(crate) struct Call {
-    tool: &'static str,
+    tool: Cow<'static, str>,
     class: &'static str,
     started: Instant,
     outcome: Cow<'static, str>,
 }
 
 impl Call {
-    pub(crate) fn begin(tool: &'static str, class: &'static str) -> Self {
+    pub(crate) fn begin(tool: Cow<'static, str>, class: &'static str) -> Self {
         Self { tool, class, started: Instant::now(), outcome: "CANCELLED".into() }
     }
 
@@ -51,9 +51,9 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let Self { tool, class, started, outcome } = self;
-        let (tool, outcome) = (*tool, std::mem::take(outcome));
-        tracing::info!(tool, %outcome, ms = started.elapsed().as_millis(), "call");
-        histogram!(CALL_SECONDS, "tool" => tool).record(started.elapsed());
+        let (tool, outcome) = (std::mem::take(tool), std::mem::take(outcome));
+        tracing::info!(tool = &*tool, %outcome, ms = started.elapsed().as_millis(), "call");
+        histogram!(CALL_SECONDS, "tool" => tool.clone()).record(started.elapsed());
         counter!(CALLS, "tool" => tool, "class" => *class, "outcome" => outcome).increment(1);
     }
 }

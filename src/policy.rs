@@ -67,9 +67,9 @@ impl Policy {
     ///
     /// # Errors
     /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.
-    pub fn new(catalog: Catalog, choice: Choice) -> Result<Self, UnknownName> {
+    pub fn new(catalog: &Catalog, choice: Choice) -> Result<Self, UnknownName> {
         let toolset_names: Vec<&str> =
-            ["default", "all"].into_iter().chain(catalog.entries().map(|entry| entry.toolset)).collect();
+            ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
         for name in choice.toolsets.iter().flatten() {
             if !toolset_names.contains(&name.as_str()) {
                 let instead = nearest(name, toolset_names.iter().copied()).map(str::to_owned);
@@ -134,7 +134,7 @@ mod tests {
 
     fn offered(choice: Choice) -> Vec<String> {
         let catalog = Catalog::embedded();
-        let policy = Policy::new(catalog, Choice { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
+        let policy = Policy::new(&catalog, Choice { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
         catalog
             .entries()
             .filter(|entry| policy.permits(entry).is_ok())
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_name_that_there_is_not_is_refused_with_the_nearest() {
         let catalog = Catalog::embedded();
-        let error = |choice| Policy::new(catalog, choice).unwrap_err().to_string();
+        let error = |choice| Policy::new(&catalog, choice).unwrap_err().to_string();
         let unknown = error(Choice { exclude: names(&["campaign_creat"]), ..Choice::default() });
         assert_eq!(
             unknown,

@@ -7,13 +7,13 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::tool::{Input, Tool, Toolset};
+use super::tool::{Effect, Input, Tool, Toolset};
 
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
 #[error("tool `{tool}`, field `{field}`: {rule}")]
 pub(crate) struct Problem {
-    tool: String,
+    pub(crate) tool: String,
     field: String,
     rule: String,
 }
@@ -41,6 +41,23 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     problems
 }
 
+/// The rules over all files of a surface together.
+pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Problem> {
+    let tools = || files.iter().flat_map(|file| &file.tools);
+    let reads: HashSet<&str> =
+        tools().filter(|tool| tool.effect == Effect::Read).map(|tool| &*tool.name).collect();
+    tools()
+        .filter_map(|tool| {
+            let read = tool.settled_by.as_deref().filter(|read| !reads.contains(read))?;
+            Some(Problem {
+                tool: tool.name.to_string(),
+                field: "settled_by".to_owned(),
+                rule: format!("`{read}` is not a read of the same surface"),
+            })
+        })
+        .collect()
+}
+
 fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if tool.name.is_empty() || tool.name.len() > LONGEST_NAME || !tool.name.chars().all(name_ok) {
@@ -50,6 +67,22 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         if text.trim().is_empty() {
             report(field, "is empty".to_owned());
         }
+    }
+    match (tool.answers, local) {
+        (None, true) => report("answers", "is missing; the server has to know how to answer it".to_owned()),
+        (Some(_), false) => report("answers", "is for tools in tools/local".to_owned()),
+        _ => {}
+    }
+    match (tool.effect, &tool.settled_by, &tool.not_settled) {
+        (Effect::Read, Some(_), _) => report("settled_by", "is for tools that change something".to_owned()),
+        (Effect::Read, _, Some(_)) => report("not_settled", "is for tools that change something".to_owned()),
+        (Effect::Read, None, None) | (_, Some(_), None) | (_, None, Some(_)) => {}
+        (_, None, None) => report(
+            "settled_by",
+            "is missing; name the read that shows whether the change was made, or say why none does in not_settled"
+                .to_owned(),
+        ),
+        (_, Some(_), Some(_)) => report("not_settled", "contradicts settled_by".to_owned()),
     }
     match &tool.request {
         None if !local => report("request", "is missing; only tools in tools/local have none".to_owned()),

@@ -4,21 +4,30 @@
 //! Who wants to know what a tool is, looks here; what a call does with it stands in [`crate::gateway`].
 
 mod arguments;
+mod entry;
+mod index;
 mod present;
 mod schema;
 mod search;
+mod suggest;
 mod tool;
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::OnceLock};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::Serialize;
 
 pub use self::{
     arguments::Problem,
+    entry::{Entry, EntryRef},
+    index::{Catalog, Live},
     schema::Schema,
     search::search,
-    tool::{Effect, Method, Money, MoneyUnit, Request, RequestError, SpecialLimit, Text, Toolset},
+    tool::{
+        Effect, Local, Method, Money, MoneyUnit, Request, RequestError, Sentence, SpecialLimit, Text, Toolset,
+    },
 };
+
+pub(crate) use self::suggest::nearest;
 
 /// A tool that an agent can call.
 pub type Tool = tool::Tool<Schema>;
@@ -62,67 +71,4 @@ impl FromStr for Surface {
             _ => Err(format!("`{text}` is no surface; there is `campaign`")),
         }
     }
-}
-
-/// All tools that were built in, in the order in which they are listed.
-#[derive(Debug, Clone, Copy)]
-pub struct Catalog {
-    entries: &'static [Entry],
-}
-
-/// A tool and where it stands in the catalogue.
-#[derive(Debug)]
-pub struct Entry {
-    /// The API behind it.
-    pub surface: Surface,
-    /// The toolset whose file it stands in.
-    pub toolset: &'static str,
-    /// The entry itself.
-    pub tool: Tool,
-    // Compiling a schema takes longer than reading the catalogue: it happens at the first call of a tool.
-    validator: OnceLock<Option<jsonschema::Validator>>,
-}
-
-impl Entry {
-    const fn new(surface: Surface, toolset: &'static str, tool: Tool) -> Self {
-        Self { surface, toolset, tool, validator: OnceLock::new() }
-    }
-}
-
-impl Catalog {
-    /// The catalogue that was built in.
-    #[must_use]
-    pub fn embedded() -> Self {
-        Self { entries: &ENTRIES }
-    }
-
-    /// Every tool, in the order in which they are listed.
-    pub fn entries(self) -> impl Iterator<Item = &'static Entry> {
-        self.entries.iter()
-    }
-
-    /// The tool of that name.
-    #[must_use]
-    pub fn get(self, name: &str) -> Option<&'static Entry> {
-        self.entries.iter().find(|entry| entry.tool.name == name)
-    }
-
-    /// The name of a tool that is spelt much like `name`, for those who mistyped.
-    #[must_use]
-    pub fn nearest(self, name: &str) -> Option<&'static str> {
-        nearest(name, self.entries.iter().map(|entry| &*entry.tool.name))
-    }
-}
-
-/// The candidate that is spelt most like `word`, if any comes close.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    /// Below this similarity a suggestion confuses more than it helps.
-    const CLOSE: f64 = 0.85;
-    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
-    let word = plain(word);
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(&word, &plain(candidate)), candidate))
-        .filter(|(similarity, _)| *similarity >= CLOSE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
 }

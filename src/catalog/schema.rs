@@ -7,16 +7,24 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
+use super::Text;
+
 /// A JSON Schema as compact JSON text.
 #[derive(Debug)]
 pub struct Schema {
-    text: &'static str,
+    text: Text,
     object: OnceLock<Arc<Map<String, Value>>>,
 }
 
 impl Schema {
     pub(super) const fn new(text: &'static str) -> Self {
-        Self { text, object: OnceLock::new() }
+        Self { text: Text::Borrowed(text), object: OnceLock::new() }
+    }
+
+    /// A schema that is read already.
+    pub(super) fn of(object: Map<String, Value>) -> Self {
+        let text = Value::Object(object.clone()).to_string().into();
+        Self { text, object: OnceLock::from(Arc::new(object)) }
     }
 
     /// The schema. The build has checked it; one that cannot be read nevertheless accepts nothing.
@@ -31,7 +39,7 @@ impl Schema {
     }
 
     fn read(&self) -> &Arc<Map<String, Value>> {
-        self.object.get_or_init(|| Arc::new(parse(self.text)))
+        self.object.get_or_init(|| Arc::new(parse(&self.text)))
     }
 
     /// How long it is, in bytes of compact JSON.

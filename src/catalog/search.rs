@@ -27,7 +27,7 @@ fn score(entry: &Entry, word: &str) -> Option<usize> {
         Some(6)
     } else if has(&tool.name) || has(&tool.title) {
         Some(4)
-    } else if has(&tool.description) || has(entry.toolset) {
+    } else if has(&tool.description) || has(&entry.toolset) {
         Some(1)
     } else {
         None

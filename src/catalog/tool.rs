@@ -43,6 +43,12 @@ pub struct Tool<Input> {
     /// The API request behind it. A tool of the `local` surface has none: the server answers it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
+    /// How the server answers a tool of the `local` surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Local>,
+    /// The sentence that the answer is shown as, where one is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presents: Option<Sentence>,
     /// What people say who do not know the name. For finding, not shown in lists.
     #[serde(default)]
     pub keywords: Cow<'static, [Text]>,
@@ -57,6 +63,12 @@ pub struct Tool<Input> {
     /// Whether a refusal means that nothing was changed: `false` where Scope3 may fail after a part of the work.
     #[serde(default = "yes")]
     pub atomic: bool,
+    /// The read that shows whether a change of unknown outcome was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<Text>,
+    /// Why no read shows that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_settled: Option<Text>,
     /// The limit that counts besides the ordinary ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<SpecialLimit>,
@@ -77,6 +89,46 @@ impl<Input> Tool<Input> {
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.idempotent || self.effect == Effect::Read
+    }
+
+    /// The same tool with what `make` makes of its input.
+    pub(crate) fn map_input<Made>(self, make: impl FnOnce(Input) -> Made) -> Tool<Made> {
+        let Self {
+            name,
+            title,
+            description,
+            request,
+            answers,
+            presents,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            atomic,
+            settled_by,
+            not_settled,
+            limit,
+            default,
+            input,
+        } = self;
+        Tool {
+            name,
+            title,
+            description,
+            request,
+            answers,
+            presents,
+            keywords,
+            effect,
+            money,
+            idempotent,
+            atomic,
+            settled_by,
+            not_settled,
+            limit,
+            default,
+            input: make(input),
+        }
     }
 }
 
@@ -111,6 +163,24 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// How the server answers a tool by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Local {
+    /// With what is used and left of the limits.
+    Usage,
+    /// With a tool in full.
+    Describe,
+}
+
+/// A sentence that is shown in place of an answer's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sentence {
+    /// Whose key it is: `✅ Authenticated as …`.
+    Whoami,
 }
 
 /// Where the arguments of a tool say how much money moves, for caps and confirmations.

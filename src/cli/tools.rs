@@ -88,7 +88,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 fn look(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
     let catalog = Catalog::embedded();
     let policy =
-        Policy::new(catalog, settings.choice()).map_err(|error| CommandError::Usage(error.to_string()))?;
+        Policy::new(&catalog, settings.choice()).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((catalog, policy))
 }
 
@@ -114,7 +114,7 @@ fn print_list(entries: &[&Entry], json: bool) -> Result<(), CommandError> {
         table.add_row([
             &*entry.tool.name,
             entry.tool.effect.as_str(),
-            entry.toolset,
+            &*entry.toolset,
             default,
             &*entry.tool.title,
         ]);
@@ -138,7 +138,7 @@ fn row(entry: &Entry) -> Value {
 
 fn show(settings: &Settings, name: &str, json: bool) -> Result<(), CommandError> {
     let (catalog, policy) = look(settings)?;
-    let described = crate::local::description(catalog, &policy, name).map_err(|nearest| {
+    let described = crate::local::description(&catalog, &policy, name).map_err(|nearest| {
         let nearest = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
         CommandError::Usage(format!("there is no tool `{name}`{nearest}"))
     })?;

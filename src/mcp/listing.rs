@@ -18,7 +18,7 @@ pub(super) fn tool(entry: &Entry) -> Tool {
         .with_annotations(hints)
         .with_meta(meta([
             ("effect", tool.effect.as_str().into()),
-            ("toolset", entry.toolset.into()),
+            ("toolset", (*entry.toolset).into()),
             ("surface", entry.surface.as_str().into()),
         ]))
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    catalog::Entry,
+    catalog::EntryRef,
     credentials::KeyRing,
     gateway::{CallError, Caller, Gateway, Waiting},
 };
@@ -47,7 +47,7 @@ pub struct Server {
     gateway: Arc<Gateway>,
     keys: Keys,
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
-    listed: Arc<[&'static Entry]>,
+    listed: Arc<[EntryRef]>,
     calls: TaskTracker,
 }
 
@@ -55,8 +55,8 @@ impl Server {
     /// A server of the gateway's tools.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
-        let offered = gateway.catalog.entries().filter(|entry| gateway.policy.permits(entry).is_ok());
-        let listed = offered.collect();
+        let offered = gateway.catalog.shared_entries().iter();
+        let listed = offered.filter(|entry| gateway.policy.permits(entry).is_ok()).cloned().collect();
         Self { gateway, keys, traceparent: |_| None, listed, calls: TaskTracker::new() }
     }
 

@@ -49,15 +49,17 @@ pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
     let mut router = Router::new().route(ROOT, get(about));
     for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
         let Some(request) = &entry.tool.request else { continue };
-        let tool: &'static str = &entry.tool.name;
+        let tool = entry.tool.name.clone();
+        let route = format!("{ROOT}{}", request.path);
+        let method = filter(request.method);
         let answer = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
             let path = path.map_err(|_| Answer::no_such_path(request.uri().path()));
             match path {
-                Ok(path) => app.answer(tool, &path, request).await.unwrap_or_else(|refusal| refusal),
+                Ok(path) => app.answer(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
                 Err(refusal) => refusal,
             }
         };
-        router = router.route(&format!("{ROOT}{}", request.path), on(filter(request.method), answer));
+        router = router.route(&route, on(method, answer));
     }
     let app = Arc::new(App {
         latency: options.latency,

@@ -65,6 +65,20 @@ fn a_broken_file_fails_the_build_and_says_where() {
             "tool `thing_get`, field `request`: `{key}`",
         ),
         ("    request: GET /thing/{id}\n", "", "tool `thing_get`, field `request`: is missing"),
+        ("effect: read", "effect: read\n    answers: usage", "tool `thing_get`, field `answers`"),
+        ("effect: read", "effect: write", "tool `thing_get`, field `settled_by`: is missing"),
+        ("effect: read", "effect: read\n    settled_by: thing_get", "tool `thing_get`, field `settled_by`"),
+        (
+            "effect: read",
+            "effect: write\n    settled_by: thing_get",
+            "things.yaml: tool `thing_get`, field `settled_by`: `thing_get` is not a read",
+        ),
+        (
+            "effect: read",
+            "effect: write\n    settled_by: thing_list\n    not_settled: No tool lists things",
+            "tool `thing_get`, field `not_settled`",
+        ),
+        ("effect: read", "effect: read\n    presents: nothing", "nothing"),
         ("effect: read", "effect: read\n    money: { amount: total, unit: minor }", "field `money`: `total`"),
         ("type: string", "type: strin", "tool `thing_get`, field `input"),
         ("type: string", "$ref: '#/x'", "field `input.properties.id.$ref`"),
@@ -92,4 +106,18 @@ fn a_name_that_stands_twice_fails_the_build() {
     let tool = GOOD.split_once("tools:\n").unwrap().1;
     let (output, _folder) = build("campaign", "things.yaml", &format!("{GOOD}{tool}"));
     assert!(String::from_utf8(output.stdout).unwrap().contains("stands twice"));
+}
+
+#[test]
+fn a_local_tool_says_how_it_is_answered() {
+    let local = GOOD.replace("    request: GET /thing/{id}\n", "");
+    let (output, _folder) = build("local", "things.yaml", &local);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success() && printed.contains("tool `thing_get`, field `answers`"), "{printed}");
+    let (output, _folder) =
+        build("local", "things.yaml", &local.replace("effect:", "answers: usage\n    effect:"));
+    assert!(output.status.success(), "{output:?}");
+    let (output, _folder) =
+        build("local", "things.yaml", &local.replace("effect:", "answers: x\n    effect:"));
+    assert!(!output.status.success());
 }

@@ -48,7 +48,7 @@ fn sample(schema: &Value) -> Value {
 #[tokio::test]
 async fn every_operation_is_reached_with_arguments_made_from_its_schema() {
     let catalog = Catalog::embedded();
-    let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
+    let sandbox = Sandbox::start(Options::default(), catalog.clone()).await.unwrap();
     let mut rig = Rig::new(sandbox.url());
     let key = scope3_mcp::credentials::ApiKey::parse(&Sandbox::keys()[0].into()).unwrap();
     rig.caller = Caller { keys: Arc::new(scope3_mcp::credentials::KeyRing::of(key)), traceparent: None };

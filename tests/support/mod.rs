@@ -191,7 +191,7 @@ impl Rig {
             surfaces: vec![Surface::Campaign],
             ..Choice::default()
         };
-        let policy = Policy::new(catalog, all).unwrap();
+        let policy = Policy::new(&catalog, all).unwrap();
         let [mcp, api, export] = rates.map(|rate| rate.parse().unwrap());
         let limits = Limits::new(Rates { mcp, api, export });
         let campaign = Client::new(url.parse().unwrap(), patience);

@@ -1,0 +1,62 @@
+//! A tool and its place in the catalogue.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use super::{
+    Schema, Surface, Text, Tool,
+    tool::{self, Input},
+};
+
+/// A tool and where it stands in the catalogue.
+#[derive(Debug)]
+pub struct Entry {
+    /// The API behind it.
+    pub surface: Surface,
+    /// The toolset that it belongs to.
+    pub toolset: Text,
+    /// The entry itself.
+    pub tool: Tool,
+    // Compiling a schema takes longer than reading the catalogue: it happens at the first call of a tool.
+    pub(super) validator: OnceLock<Option<jsonschema::Validator>>,
+}
+
+impl Entry {
+    pub(super) const fn new(surface: Surface, toolset: Text, tool: Tool) -> Self {
+        Self { surface, toolset, tool, validator: OnceLock::new() }
+    }
+
+    /// An entry that is made while the program runs, from a tool as a file of the catalogue describes it.
+    #[must_use]
+    pub fn loaded(surface: Surface, toolset: impl Into<Text>, tool: tool::Tool<Input>) -> Self {
+        Self::new(surface, toolset.into(), tool.map_input(Schema::of))
+    }
+}
+
+/// A shared entry. Cloning it is cheap, whether the tool was built in or loaded.
+#[derive(Debug, Clone)]
+pub enum EntryRef {
+    /// A tool that was built into the program.
+    Embedded(&'static Entry),
+    /// A tool that was loaded while the program runs.
+    Loaded(Arc<Entry>),
+}
+
+impl Deref for EntryRef {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        match self {
+            Self::Embedded(entry) => entry,
+            Self::Loaded(entry) => entry,
+        }
+    }
+}
+
+impl From<Entry> for EntryRef {
+    fn from(entry: Entry) -> Self {
+        Self::Loaded(Arc::new(entry))
+    }
+}
