@@ -23,7 +23,6 @@ pub const UPSTREAM_SECONDS: &str = "scope3_mcp_upstream_request_duration_seconds
 pub const BOUNDS: &str = "scope3_mcp_bounds_reached_total";
 
 /// Counts that a bound of this server was reached. `bound` is a fixed word in `snake_case`, such as `connections`.
-#[allow(dead_code, reason = "the bounds follow")]
 pub(crate) fn bound_reached(bound: &'static str) {
     counter!(BOUNDS, "bound" => bound).increment(1);
 }

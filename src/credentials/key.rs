@@ -93,7 +93,7 @@ impl fmt::Debug for ApiKey {
 ///
 /// It is compared at 128 bits, so that nobody can make a key with another's fingerprint, and shown at 48.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 16]);
+pub struct Fingerprint(pub(super) [u8; 16]);
 
 impl Fingerprint {
     fn of(text: &str) -> Self {

@@ -1,11 +1,13 @@
-//! Scope3 keys: what one is, where keys come from, and which one a request uses.
+//! Scope3 keys: what one is, where keys come from, which one a request uses, and what is known about callers' keys.
 
 mod key;
 mod ring;
 mod source;
+mod standing;
 
 pub use self::{
     key::{ApiKey, Fingerprint, InvalidKey},
     ring::{KeyAge, KeyRing},
     source::{KeyError, KeySource},
+    standing::{Admission, NotAdmitted, Standings},
 };

@@ -1,0 +1,279 @@
+//! What a server learns about the keys that its callers bring.
+//!
+//! Anybody can invent a key that looks right, and only Scope3 can tell. So a key proves itself by its first request;
+//! until then it may ask little, and what Scope3 said about it is remembered.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use lru::LruCache;
+use tokio::sync::OwnedMutexGuard;
+
+use super::key::Fingerprint;
+use crate::measure;
+
+/// The span in which unproven keys may send their requests.
+const UNPROVEN_SPAN: Duration = Duration::from_mins(1);
+
+/// How long the first rejection of a key is remembered. Each further one in a row doubles it.
+const FIRST_REJECTION: Duration = Duration::from_mins(1);
+
+/// The longest time that a rejection is remembered.
+const MAX_REJECTION: Duration = Duration::from_mins(15);
+
+/// A proven key counts as unproven again after this many rejections in a row, which take three minutes or more.
+const REJECTIONS_TO_DISPROVE: u32 = 3;
+
+/// How many proven and how many unproven keys are remembered. They have places of their own, so that invented keys
+/// never displace proven ones.
+const MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+
+/// What this server has learned about the keys that its callers bring. In memory, and bounded.
+pub struct Standings {
+    now: Box<dyn Fn() -> Instant + Send + Sync>,
+    known: Mutex<Known>,
+}
+
+/// Why a request with a caller's own key may not leave now. Nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// Scope3 rejected this key a moment ago, so it is not asked again yet.
+    #[error("Scope3 rejected this API key a moment ago")]
+    Rejected {
+        /// When the key may be tried again.
+        retry_after: Duration,
+    },
+    /// All unproven keys together have used their requests of this minute.
+    #[error("too many requests with API keys that Scope3 has not accepted yet")]
+    TooManyUnproven {
+        /// When the next request may leave.
+        retry_after: Duration,
+    },
+}
+
+impl NotAdmitted {
+    /// How long to wait before trying again.
+    #[must_use]
+    pub fn retry_after(self) -> Duration {
+        match self {
+            Self::Rejected { retry_after } | Self::TooManyUnproven { retry_after } => retry_after,
+        }
+    }
+}
+
+/// One request may leave. Tell what became of it; dropping this tells nothing about the key.
+///
+/// An unproven key has one admission at a time. Drop it before asking for the next one.
+#[derive(Debug)]
+#[must_use = "the outcome of the request shows whether the key is good"]
+pub struct Admission<'a> {
+    standings: &'a Standings,
+    key: Fingerprint,
+    // Callers with the same unproven key wait until it is released.
+    _probe: Option<Probe>,
+}
+
+/// The right to find out whether a key is good.
+type Probe = OwnedMutexGuard<()>;
+
+impl Admission<'_> {
+    /// Scope3 answered in a way that shows that it accepted the key.
+    pub fn accepted(self) {
+        self.standings.accepted(self.key);
+    }
+
+    /// Scope3 answered 401.
+    pub fn rejected(self) {
+        self.standings.rejected(self.key);
+    }
+}
+
+impl Standings {
+    /// Knows no key yet. `unproven_per_minute` is how many requests all unproven keys together may send in any span
+    /// of a minute.
+    #[must_use]
+    pub fn new(unproven_per_minute: NonZeroU32) -> Self {
+        Self::with_clock(unproven_per_minute, Instant::now)
+    }
+
+    fn with_clock(
+        unproven_per_minute: NonZeroU32,
+        now: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> Self {
+        let known = Known {
+            unproven_per_minute: unproven_per_minute.get() as usize,
+            proven: LruCache::new(MAX_KEYS),
+            unproven: LruCache::new(MAX_KEYS),
+            sent_unproven: VecDeque::new(),
+        };
+        Self { now: Box::new(now), known: Mutex::new(known) }
+    }
+
+    /// Whether Scope3 has accepted this key since the server started.
+    #[must_use]
+    pub fn is_proven(&self, key: Fingerprint) -> bool {
+        self.lock().proven.contains(&key)
+    }
+
+    /// Asks whether a request with a caller's own key may leave. Ask before each HTTP request.
+    ///
+    /// A key that is not proven sends one request at a time: others wait here for its outcome, which is often theirs.
+    ///
+    /// # Errors
+    /// When Scope3 rejected the key a moment ago, or unproven keys have sent too much.
+    pub async fn admit(&self, key: Fingerprint) -> Result<Admission<'_>, NotAdmitted> {
+        let outcome = self.try_admit(key).await;
+        if let Err(error) = &outcome {
+            measure::bound_reached(match error {
+                NotAdmitted::Rejected { .. } => "rejected_keys",
+                NotAdmitted::TooManyUnproven { .. } => "unproven_requests",
+            });
+        }
+        outcome
+    }
+
+    async fn try_admit(&self, key: Fingerprint) -> Result<Admission<'_>, NotAdmitted> {
+        let Gate::OneAtATime(gate) = self.lock().gate(key, (self.now)())? else {
+            return Ok(Admission { standings: self, key, _probe: None });
+        };
+        let probe = gate.lock_owned().await;
+        // What the request before this one showed may hold for this one, too.
+        let mut known = self.lock();
+        let now = (self.now)();
+        let probe = match known.gate(key, now)? {
+            Gate::Open => None,
+            Gate::OneAtATime(_) => Some(probe),
+        };
+        if !known.proven.contains(&key) {
+            known.check_unproven(now)?;
+            known.sent_unproven.push_back(now);
+        }
+        Ok(Admission { standings: self, key, _probe: probe })
+    }
+
+    /// Scope3 accepted this key: it is proven, whatever was before.
+    pub fn accepted(&self, key: Fingerprint) {
+        let mut known = self.lock();
+        if let Some(standing) = known.proven.get_mut(&key) {
+            standing.rejection = None;
+        } else {
+            let standing = known.unproven.pop(&key).unwrap_or_default();
+            known.proven.push(key, Standing { rejection: None, ..standing });
+        }
+    }
+
+    /// Scope3 answered 401 to this key.
+    pub fn rejected(&self, key: Fingerprint) {
+        let now = (self.now)();
+        let mut known = self.lock();
+        let Known { proven, unproven, .. } = &mut *known;
+        let standing = match proven.get_mut(&key) {
+            Some(standing) => standing,
+            None => unproven.get_or_insert_mut(key, Standing::default),
+        };
+        let before = standing.rejection;
+        if before.is_some_and(|rejection| rejection.until > now) {
+            // Requests that were under way at the same time found out the same thing.
+            return;
+        }
+        let rejection = Rejection::after(before, now);
+        standing.rejection = Some(rejection);
+        if rejection.in_a_row >= REJECTIONS_TO_DISPROVE
+            && let Some(standing) = proven.pop(&key)
+        {
+            unproven.push(key, standing);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // No code that holds this lock panics; if it did, what is known would be no worse for it.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Standings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Standings").finish_non_exhaustive()
+    }
+}
+
+struct Known {
+    unproven_per_minute: usize,
+    proven: LruCache<Fingerprint, Standing>,
+    unproven: LruCache<Fingerprint, Standing>,
+    /// When unproven keys sent a request in the last minute, oldest first: an exact sliding window.
+    sent_unproven: VecDeque<Instant>,
+}
+
+/// What is known about a key.
+#[derive(Default, Clone)]
+struct Standing {
+    rejection: Option<Rejection>,
+    /// Held by the one request that may show whether the key is good.
+    gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Clone, Copy)]
+struct Rejection {
+    until: Instant,
+    in_a_row: u32,
+}
+
+impl Rejection {
+    fn after(before: Option<Self>, now: Instant) -> Self {
+        let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
+        let length = FIRST_REJECTION.saturating_mul(2u32.saturating_pow(in_a_row - 1)).min(MAX_REJECTION);
+        Self { until: now + length, in_a_row }
+    }
+}
+
+/// How requests with a key leave.
+enum Gate {
+    /// The key is good.
+    Open,
+    /// The key has to show that it is good, or that it is good again.
+    OneAtATime(Arc<tokio::sync::Mutex<()>>),
+}
+
+impl Known {
+    /// Whether a request with this key may leave now, and how.
+    fn gate(&mut self, key: Fingerprint, now: Instant) -> Result<Gate, NotAdmitted> {
+        let is_proven = self.proven.contains(&key);
+        let standing = if is_proven { self.proven.get(&key) } else { self.unproven.get(&key) };
+        let standing = standing.cloned().unwrap_or_default();
+        match standing.rejection {
+            Some(Rejection { until, .. }) if until > now => {
+                return Err(NotAdmitted::Rejected { retry_after: until - now });
+            }
+            None if is_proven => return Ok(Gate::Open),
+            _ => {}
+        }
+        if !is_proven && !self.unproven.contains(&key) {
+            // Only a key that may send is remembered, so invented keys displace little.
+            self.check_unproven(now)?;
+            self.unproven.push(key, standing.clone());
+        }
+        Ok(Gate::OneAtATime(standing.gate))
+    }
+
+    /// Whether an unproven key may send a request now.
+    fn check_unproven(&mut self, now: Instant) -> Result<(), NotAdmitted> {
+        while self.sent_unproven.front().is_some_and(|at| *at + UNPROVEN_SPAN <= now) {
+            self.sent_unproven.pop_front();
+        }
+        match self.sent_unproven.front() {
+            Some(oldest) if self.sent_unproven.len() >= self.unproven_per_minute => {
+                Err(NotAdmitted::TooManyUnproven { retry_after: *oldest + UNPROVEN_SPAN - now })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
