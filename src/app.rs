@@ -6,12 +6,11 @@ use crate::{
     catalog::{Catalog, Surface},
     config::{ConfigError, Settings},
     credentials::{ApiKey, KeyError, KeyRing},
-    gateway::{Caller, Gateway},
-    limits::Limits,
+    gateway::{Api, Caller, Gateway, KeyOwner, Parts, Target},
     mcp::{Keys, Server},
     policy::{Policy, UnknownName},
     sandbox::{Options, Sandbox},
-    scope3::{BaseUrl, BaseUrlError, Client, Patience},
+    scope3::{AnswerMemory, BaseUrl, BaseUrlError, Client, Environment, Patience, Profile},
 };
 
 /// The parts that every command works with.
@@ -40,16 +39,16 @@ pub enum StartError {
     /// The sandbox says a URL that is none.
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
-    /// A surface has no URL.
-    #[error("--api: a single API with a base URL is wanted")]
-    NoBase,
+    /// A surface has no URL in this environment.
+    #[error("--environment: Scope3 publishes no staging address for the API `{0}`; name one with --api-url")]
+    NoBase(Surface),
 }
 
 impl StartError {
     /// Whether the one who started the program can put it right by other settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Unknown(_) | Self::NoBase)
+        matches!(self, Self::Config(_) | Self::Unknown(_) | Self::NoBase(_))
     }
 }
 
@@ -62,32 +61,42 @@ impl App {
         let catalog = Catalog::embedded();
         let policy = Policy::new(&catalog, settings.choice())?;
         let own_keys = settings.key_ring()?;
-        let (sandbox, base, keys) = if settings.sandbox {
+        let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
-            let sandbox = sandbox.map_err(StartError::Sandbox)?;
-            let base: BaseUrl = sandbox.url().parse()?;
             // The operator's key stays unused: it is for Scope3 alone.
-            (Some(sandbox), base, sandbox_keys())
+            (Some(sandbox.map_err(StartError::Sandbox)?), sandbox_keys())
         } else {
-            let published = BaseUrl::published(Surface::Campaign, settings.environment);
-            (None, settings.api_url.clone().or(published).ok_or(StartError::NoBase)?, own_keys)
+            (None, own_keys)
         };
-        tracing::info!(api = %base, sandbox = sandbox.is_some(), read_only = settings.read_only, "starting");
-        let keys = Arc::new(keys);
-        let gateway = Gateway {
+        let target = match settings.environment {
+            _ if sandbox.is_some() => Target::Sandbox,
+            Environment::Production => Target::Production,
+            Environment::Staging => Target::Staging,
+        };
+        let memory = AnswerMemory::new(settings.response_memory.get() as usize * 1024 * 1024);
+        let mut apis = Vec::new();
+        for &surface in &settings.api {
+            let profile = Profile::of(surface).ok_or(StartError::NoBase(surface))?;
+            let base = base_url(settings, sandbox.as_ref(), profile)?;
+            tracing::info!(api = %base, surface = surface.as_str(), sandbox = sandbox.is_some(), "starting");
+            let client = Client::new(profile, base, Patience::default(), memory.clone());
+            apis.push(Api::new(surface, client, settings.quotas(profile)));
+        }
+        let gateway = Gateway::new(Parts {
             catalog,
             policy,
-            limits: Limits::new(settings.rates()),
-            campaign: Client::new(base, Patience::default()),
+            surfaces: apis.into_iter().collect(),
             on_limit: settings.when_full(),
-        };
-        Ok(Self { gateway: Arc::new(gateway), keys, sandbox })
+            unproven_per_minute: settings.unproven_per_minute,
+            target,
+        });
+        Ok(Self { gateway: Arc::new(gateway), keys: Arc::new(keys), sandbox })
     }
 
     /// The one who starts the program, with the server's own keys.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller { keys: Arc::clone(&self.keys), traceparent: None }
+        Caller { keys: Arc::clone(&self.keys), key_owner: KeyOwner::Server, traceparent: None, client: None }
     }
 
     /// An MCP server that uses the server's own keys.
@@ -99,6 +108,22 @@ impl App {
         }
         Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
     }
+}
+
+/// Where a surface is: in the sandbox, where the operator says, or where Scope3 publishes it.
+fn base_url(
+    settings: &Settings,
+    sandbox: Option<&Sandbox>,
+    profile: &'static Profile,
+) -> Result<BaseUrl, StartError> {
+    if let Some(sandbox) = sandbox {
+        return Ok(sandbox.url().parse()?);
+    }
+    if let Some(url) = &settings.api_url {
+        return Ok(url.clone());
+    }
+    let published = profile.base_url(settings.environment).ok_or(StartError::NoBase(profile.surface))?;
+    Ok(published.parse()?)
 }
 
 /// The keys of the sandbox's customers: the first, with the second in no way a backup of it.

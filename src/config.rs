@@ -16,10 +16,10 @@ use crate::{
     catalog::{Surface, nearest},
     credentials::{ApiKey, KeyRing, KeySource},
     gateway::OnLimit,
-    limits::Rates,
+    limits::{Class, Quota},
     policy::Choice,
     rate::Rate,
-    scope3::{BaseUrl, Environment},
+    scope3::{BaseUrl, Environment, Profile},
 };
 
 /// The settings that a command line, the environment and a file share.
@@ -127,6 +127,14 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_MAX_CALLS", value_name = "NUMBER", default_value = "64")]
     pub max_calls: NonZeroU32,
 
+    /// Requests a minute that all keys together may send which callers bring and Scope3 has not accepted yet
+    #[arg(long, env = "SCOPE3_UNPROVEN_PER_MINUTE", value_name = "NUMBER", default_value = "60")]
+    pub unproven_per_minute: NonZeroU32,
+
+    /// Memory for the answers of Scope3 that are held at once, in MiB
+    #[arg(long, env = "SCOPE3_RESPONSE_MEMORY", value_name = "MIB", default_value = "256")]
+    pub response_memory: NonZeroU32,
+
     /// The form of the log, which goes to standard error; `RUST_LOG` sets its level
     #[arg(long, env = "SCOPE3_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -213,10 +221,17 @@ impl Settings {
         }
     }
 
-    /// The limit of each class of requests.
+    /// What an API allows, with the operator's figures.
     #[must_use]
-    pub fn rates(&self) -> Rates {
-        Rates { mcp: self.mcp_limit, api: self.api_limit, export: self.export_limit }
+    pub fn quotas(&self, profile: &Profile) -> Vec<Quota> {
+        let chosen = |class| match class {
+            Class::MCP => Some(self.mcp_limit),
+            Class::API => Some(self.api_limit),
+            Class::EXPORT => Some(self.export_limit),
+            _ => None,
+        };
+        let quotas = profile.quotas.iter();
+        quotas.map(|quota| Quota { rate: chosen(quota.class).unwrap_or(quota.rate), ..*quota }).collect()
     }
 
     /// What a call does when a limit is reached.

@@ -16,9 +16,9 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
     let now = Timestamp::now();
     let limits: Vec<Value> = usage
         .iter()
-        .map(|Usage { class, limit, used, left, more_in }| {
+        .map(|Usage { class, limit, used, left, next_in }| {
             let mut row = json!({ "class": class, "limit": limit.to_string(), "used": used, "left": left });
-            if let Some(wait) = more_in {
+            if let Some(wait) = next_in {
                 row["moreInSeconds"] = whole_seconds(*wait).into();
                 row["moreAt"] = reset_time(now, *wait).into();
             }

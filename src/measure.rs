@@ -3,10 +3,7 @@
 //! No label names a key, a session or a caller, and each has few values: names and codes that come from outside are
 //! counted under a common one.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, time::Duration};
 
 use metrics::{counter, histogram};
 
@@ -27,34 +24,15 @@ pub(crate) fn bound_reached(bound: &'static str) {
     counter!(BOUNDS, "bound" => bound).increment(1);
 }
 
-/// A tool call under way. One that is dropped before its end counts as cancelled.
-#[derive(Debug)]
-pub(crate) struct Call {
+/// Counts a tool call that has ended with `ok` or the code of its failure.
+pub(crate) fn call_ended(
     tool: Cow<'static, str>,
     class: &'static str,
-    started: Instant,
     outcome: Cow<'static, str>,
-}
-
-impl Call {
-    pub(crate) fn begin(tool: Cow<'static, str>, class: &'static str) -> Self {
-        Self { tool, class, started: Instant::now(), outcome: "CANCELLED".into() }
-    }
-
-    /// Ends it with `ok` or the code of its failure.
-    pub(crate) fn end(mut self, outcome: Cow<'static, str>) {
-        self.outcome = outcome;
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        let Self { tool, class, started, outcome } = self;
-        let (tool, outcome) = (std::mem::take(tool), std::mem::take(outcome));
-        tracing::info!(tool = &*tool, %outcome, ms = started.elapsed().as_millis(), "call");
-        histogram!(CALL_SECONDS, "tool" => tool.clone()).record(started.elapsed());
-        counter!(CALLS, "tool" => tool, "class" => *class, "outcome" => outcome).increment(1);
-    }
+    after: Duration,
+) {
+    histogram!(CALL_SECONDS, "tool" => tool.clone()).record(after);
+    counter!(CALLS, "tool" => tool, "class" => class, "outcome" => outcome).increment(1);
 }
 
 /// Counts an HTTP request to Scope3.

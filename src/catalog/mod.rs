@@ -41,6 +41,12 @@ include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 pub enum Surface {
     /// The Campaign API, v1.
     Campaign,
+    /// The Interchange for buyers, v2.
+    Buyer,
+    /// The Interchange for sellers, v2.
+    Storefront,
+    /// Carbon measurement, v2.
+    Measurement,
     /// What this server answers by itself.
     Local,
 }
@@ -51,6 +57,9 @@ impl Surface {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Campaign => "campaign",
+            Self::Buyer => "buyer",
+            Self::Storefront => "storefront",
+            Self::Measurement => "measurement",
             Self::Local => "local",
         }
     }

@@ -1,6 +1,9 @@
 //! `scope3-mcp tools`: look at the tools, and call one.
 
-use std::io::{IsTerminal, Read, Write};
+use std::{
+    io::{IsTerminal, Read, Write},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -168,16 +171,16 @@ async fn call(settings: &Settings, name: &str, arguments: String, json: bool) ->
     let arguments: Map<String, Value> = serde_json::from_str(&text)
         .map_err(|error| CommandError::Usage(format!("the arguments are no JSON object: {error}")))?;
     let app = App::start(settings).await?;
-    let on_wait = |Waiting { waited, total }| {
+    let on_wait = Arc::new(|Waiting { waited, total }| {
         let left = total.saturating_sub(waited).as_secs();
         tracing::info!("waiting {left} s for the request limit");
-    };
-    match app.gateway.call(&app.caller(), name, arguments, &on_wait).await {
+    });
+    match app.gateway.call(app.caller(), name, arguments, on_wait).await {
         Ok(success) => {
-            let data = Value::Object(success.data);
-            let text = match success.sentence {
-                Some(sentence) if !json => sentence,
-                _ => written(&data, json)?,
+            let sentence = success.sentence.clone().filter(|_| !json);
+            let text = match sentence {
+                Some(sentence) => sentence,
+                None => written(&success.into_value(), json)?,
             };
             writeln!(std::io::stdout(), "{text}")?;
             Ok(())

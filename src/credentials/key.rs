@@ -13,6 +13,7 @@ const CLIENT_ID: usize = 32;
 #[derive(Clone)]
 pub struct ApiKey {
     header: HeaderValue,
+    bearer: HeaderValue,
     fingerprint: Fingerprint,
     usual_length: bool,
     // Held so that the text is wiped when the last clone goes.
@@ -54,20 +55,30 @@ impl ApiKey {
         if client_id.is_empty() || secret.is_empty() {
             return Err(InvalidKey::NoSecret);
         }
-        let mut header = HeaderValue::from_str(text).map_err(|_| InvalidKey::Characters)?;
-        header.set_sensitive(true);
+        let sensitive = |text: &str| {
+            let mut value = HeaderValue::from_str(text).map_err(|_| InvalidKey::Characters)?;
+            value.set_sensitive(true);
+            Ok(value)
+        };
         Ok(Self {
-            header,
+            header: sensitive(text)?,
+            bearer: sensitive(&format!("Bearer {text}"))?,
             fingerprint: Fingerprint::of(text),
             usual_length: client_id.len() == CLIENT_ID,
             _secret: Arc::new(text.into()),
         })
     }
 
-    /// The key as the value of `x-scope3-api-key`, marked sensitive. The only way to the key itself.
+    /// The key as the value of `x-scope3-api-key`, marked sensitive. With [`Self::bearer`], the only way to the key.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         self.header.clone()
+    }
+
+    /// The key as the value of `Authorization`, in the Bearer scheme, marked sensitive.
+    #[must_use]
+    pub fn bearer(&self) -> HeaderValue {
+        self.bearer.clone()
     }
 
     /// What stands for the key wherever it is named, compared or counted.

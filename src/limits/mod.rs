@@ -1,107 +1,46 @@
-//! The hourly limits: in any span of an hour at most so many requests leave, and all of them at once if wanted.
+//! The limits: in any span of an hour at most so many requests leave, and all of them at once if wanted.
 //!
-//! A token bucket of 500 an hour lets almost 1,000 through in its first hour. So each of the 500 requests has a seat
-//! of its own, which [`governor`] gives out at most once an hour, and the seats are taken in turn: the next seat
-//! is always the one that frees first. That is an exact sliding window.
+//! A token bucket of 500 an hour lets almost 1,000 through in its first hour. So the rule is an exact sliding window,
+//! kept as a log of times ([`window`]). A [`governor`] limiter of the same rate stands before it ([`gate`]).
 //!
-//! [`Limits::take`] is the one door. What it counts in is in this process alone; a store that processes share
-//! goes behind the same door.
+//! [`Limits::acquire`] is the one door.
 
-mod seats;
+mod class;
+mod gate;
+mod window;
 
 use std::{
     collections::HashMap,
     fmt,
-    num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, MonotonicClock, Reference},
-    middleware::NoOpMiddleware,
-};
-use serde::Serialize;
+use governor::clock::{Clock, MonotonicClock, Reference};
 
-use self::seats::{Seat, Seats};
+pub use self::class::{Class, Counts, Quota};
+use self::{gate::Gate, window::Log};
 use crate::{credentials::Fingerprint, rate::Rate};
 
-/// What a request counts as. Each class has a limit of its own for each key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// A tool call that reaches Scope3.
-    Mcp,
-    /// An HTTP request to Scope3, retries included.
-    Api,
-    /// A data export.
-    Export,
-}
-
-impl Class {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Mcp, Self::Api, Self::Export];
-
-    /// The word for people.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mcp => "MCP",
-            Self::Api => "API",
-            Self::Export => "export",
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The limit of each class.
-#[derive(Debug, Clone, Copy)]
-pub struct Rates {
-    /// Tool calls that reach Scope3.
-    pub mcp: Rate,
-    /// HTTP requests to Scope3.
-    pub api: Rate,
-    /// Data exports.
-    pub export: Rate,
-}
-
-impl Rates {
-    /// The limit of one class.
-    #[must_use]
-    pub fn of(&self, class: Class) -> Rate {
-        match class {
-            Class::Mcp => self.mcp,
-            Class::Api => self.api,
-            Class::Export => self.export,
-        }
-    }
-}
-
-/// No seat is free.
+/// No permit is free.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
-pub struct Full {
+pub struct LimitExceeded {
     /// The class that has none.
     pub class: Class,
     /// Its limit.
     pub limit: Rate,
-    /// How long until the next seat is free. Never zero.
+    /// How long until the next permit is free. Never zero.
     pub wait: Duration,
     /// Whether Scope3 said so, and not the local count.
-    pub told_by_scope3: bool,
+    pub by_scope3: bool,
 }
 
-impl Full {
+impl LimitExceeded {
     fn sentence(&self) -> String {
-        let Self { class, limit, wait, told_by_scope3 } = self;
+        let Self { class, limit, wait, by_scope3 } = self;
         let seconds = whole_seconds(*wait);
-        if *told_by_scope3 {
+        if *by_scope3 {
             format!("Scope3 asks this key to wait {seconds} s before its next request")
         } else {
             let Rate { count, per } = limit;
@@ -113,10 +52,10 @@ impl Full {
     }
 }
 
-/// Seconds, rounded up: who waits that long has waited enough.
+/// Seconds, rounded up: whoever waits that long has waited enough.
 #[must_use]
 pub fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
 }
 
 /// How much of a limit is used.
@@ -131,128 +70,131 @@ pub struct Usage {
     /// Requests that may leave now.
     pub left: u32,
     /// How long until one more may leave, where some are used.
-    pub more_in: Option<Duration>,
+    pub next_in: Option<Duration>,
 }
-
-type Limiter<C> = RateLimiter<Seat, Seats, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// The limits of every key in this process.
 pub struct Limits<C: Clock = MonotonicClock> {
-    rates: Rates,
-    seats: Seats,
-    limiters: [Limiter<C>; 3],
+    classes: Vec<(Class, Rate, Gate<C>)>,
+    log: Log,
+    closed: Mutex<Closed>,
     clock: C,
     started: C::Instant,
-    // Held while seats are taken, so that a call gets all of its seats or none.
-    turn: Mutex<Told<C>>,
 }
 
-/// Until when Scope3 itself asked a key to wait.
-type Told<C> = HashMap<(Fingerprint, Class), <C as Clock>::Instant>;
+/// Until when a key may send nothing of a class, on the clock of [`Limits`]: so that a runaway is refused from memory.
+type Closed = HashMap<(Fingerprint, Class), Closing>;
+
+#[derive(Debug, Clone, Copy)]
+struct Closing {
+    until: Duration,
+    by_scope3: bool,
+}
 
 impl Limits {
-    /// Limits by the system's clock.
+    /// Limits by the system's clock. A class that several surfaces name has the rate that is named first.
     #[must_use]
-    pub fn new(rates: Rates) -> Self {
+    pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Self {
         // governor's own default measures the processor's counter at each start, which takes milliseconds.
-        Self::with_clock(rates, MonotonicClock)
+        Self::with_clock(quotas, MonotonicClock)
     }
 }
 
 impl<C: Clock + Clone> Limits<C> {
     /// Limits by a clock of the caller's.
-    pub fn with_clock(rates: Rates, clock: C) -> Self {
-        let seats = Seats::default();
-        let started = clock.now();
-        let limiters = Class::ALL.map(|class| {
-            let per = rates.of(class).per.duration();
-            // One cell a span: `with_period` fails for a span of zero only, which no rate has.
-            let quota = Quota::with_period(per).unwrap_or(Quota::per_hour(NonZeroU32::MIN));
-            RateLimiter::new(quota.allow_burst(NonZeroU32::MIN), seats.clone(), clock.clone())
-        });
-        Self { rates, seats, limiters, clock, started, turn: Mutex::default() }
-    }
-
-    /// Takes a seat of each class for a request that leaves now: all of them, or none.
-    ///
-    /// # Errors
-    /// When a class has no free seat, or Scope3 asked the key to wait.
-    pub fn take(&self, who: Fingerprint, classes: &[Class]) -> Result<(), Full> {
-        let told = self.turn();
-        let mut taken: Vec<Seat> = Vec::with_capacity(classes.len());
-        for &class in classes {
-            let result = self.still_told_to_wait(&told, who, class).and_then(|()| self.take_one(who, class));
-            match result {
-                Ok(seat) => taken.push(seat),
-                Err(full) => {
-                    for seat in &taken {
-                        self.seats.give_back(seat);
-                    }
-                    return Err(full);
-                }
+    pub fn with_clock(quotas: impl IntoIterator<Item = Quota>, clock: C) -> Self {
+        let mut classes: Vec<(Class, Rate, Gate<C>)> = Vec::new();
+        for Quota { class, rate, .. } in quotas {
+            if classes.iter().all(|(other, ..)| *other != class) {
+                classes.push((class, rate, Gate::new(rate, clock.clone())));
             }
         }
-        Ok(())
+        let started = clock.now();
+        Self { classes, log: Log::default(), closed: Mutex::default(), clock, started }
     }
 
-    fn take_one(&self, who: Fingerprint, class: Class) -> Result<Seat, Full> {
-        let limit = self.rates.of(class);
-        let seat = self.seats.next(who, class, limit.count, self.now());
-        self.limiters[class as usize].check_key(&seat).map(|()| seat).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            Full { class, limit, wait: at_least_a_moment(wait), told_by_scope3: false }
-        })
-    }
-
-    fn still_told_to_wait(&self, told: &Told<C>, who: Fingerprint, class: Class) -> Result<(), Full> {
-        let Some(&until) = told.get(&(who, class)) else { return Ok(()) };
-        let now = self.clock.now();
-        if now >= until {
-            return Ok(());
+    /// Takes a permit of each class for a request that leaves now: all of them, or none. A class without a limit needs
+    /// none.
+    ///
+    /// # Errors
+    /// When a class has no free permit, or Scope3 asked the key to wait.
+    pub async fn acquire(&self, who: Fingerprint, classes: &[Class]) -> Result<(), LimitExceeded> {
+        let wanted: Vec<_> = self.classes.iter().filter(|(class, ..)| classes.contains(class)).collect();
+        for (class, limit, _) in &wanted {
+            self.check_open(who, *class, *limit)?;
         }
-        let wait = until.duration_since(now).into();
-        Err(Full { class, limit: self.rates.of(class), wait: at_least_a_moment(wait), told_by_scope3: true })
+        for (class, limit, gate) in &wanted {
+            if !gate.admits(who) {
+                // The gate also counts what the window then refused. So the log has the last word, and knows the wait.
+                self.log.check(who, *class, *limit, self.now()).await.map_err(|full| self.full(who, full))?;
+            }
+        }
+        let windows: Vec<_> = wanted.iter().map(|(class, limit, _)| (*class, *limit)).collect();
+        self.log.acquire(who, &windows, self.now()).await.map_err(|full| self.full(who, full))
     }
 
-    /// Learns from Scope3 that a key has to wait. The time is kept to the span of the limit: no answer can
-    /// close a key for longer.
-    pub fn learn(&self, who: Fingerprint, class: Class, wait: Duration) {
-        let longest = self.rates.of(class).per.duration();
-        let until = self.clock.now() + at_least_a_moment(wait).min(longest).into();
-        let mut told = self.turn();
-        told.retain(|_, until| *until > self.clock.now());
-        told.insert((who, class), until);
+    fn full(&self, who: Fingerprint, full: window::Full) -> LimitExceeded {
+        let window::Full { class, limit, next_in } = full;
+        let wait = at_least_a_moment(next_in);
+        self.close(who, class, wait, false);
+        LimitExceeded { class, limit, wait, by_scope3: false }
+    }
+
+    /// Remembers that Scope3 wants a key to wait. No answer closes a key for longer than the span of the limit.
+    pub fn cool_down(&self, who: Fingerprint, class: Class, wait: Duration) {
+        let limit = self.classes.iter().find(|(other, ..)| *other == class).map(|(_, limit, _)| limit);
+        if let Some(limit) = limit {
+            self.close(who, class, at_least_a_moment(wait).min(limit.per.duration()), true);
+        }
     }
 
     /// How much of each limit a key has used.
+    pub async fn usage(&self, who: Fingerprint) -> Vec<Usage> {
+        let mut usage = Vec::with_capacity(self.classes.len());
+        for &(class, limit, _) in &self.classes {
+            let (used, next_in) = self.log.used(who, class, limit, self.now()).await;
+            let closed = self.check_open(who, class, limit).err().map(|exceeded| exceeded.wait);
+            let left = if closed.is_some() { 0 } else { limit.count.get().saturating_sub(used) };
+            usage.push(Usage { class, limit, used, left, next_in: closed.or(next_in) });
+        }
+        usage
+    }
+
+    /// The longest span of any limit: no wait is longer.
     #[must_use]
-    pub fn usage(&self, who: Fingerprint) -> Vec<Usage> {
-        let told = self.turn();
-        Class::ALL
-            .into_iter()
-            .map(|class| {
-                let limit = self.rates.of(class);
-                let (used, frees) = self.seats.used(who, class, self.now());
-                let closed = self.still_told_to_wait(&told, who, class).err().map(|full| full.wait);
-                let left = if closed.is_some() { 0 } else { limit.count.get().saturating_sub(used) };
-                Usage { class, limit, used, left, more_in: closed.or(frees) }
-            })
-            .collect()
+    pub fn longest_span(&self) -> Duration {
+        self.classes.iter().map(|(_, limit, _)| limit.per.duration()).max().unwrap_or_default()
+    }
+
+    fn check_open(&self, who: Fingerprint, class: Class, limit: Rate) -> Result<(), LimitExceeded> {
+        let Some(&Closing { until, by_scope3 }) = self.lock().get(&(who, class)) else { return Ok(()) };
+        match until.checked_sub(self.now()) {
+            Some(wait) if !wait.is_zero() => Err(LimitExceeded { class, limit, wait, by_scope3 }),
+            _ => Ok(()),
+        }
+    }
+
+    fn close(&self, who: Fingerprint, class: Class, wait: Duration, by_scope3: bool) {
+        let now = self.now();
+        let mut closed = self.lock();
+        closed.retain(|_, closing| closing.until > now);
+        closed.insert((who, class), Closing { until: now + wait, by_scope3 });
     }
 
     fn now(&self) -> Duration {
         self.clock.now().duration_since(self.started).into()
     }
 
-    fn turn(&self) -> MutexGuard<'_, Told<C>> {
-        // Seats are counted one by one: a panic elsewhere leaves at worst a seat that was taken for nothing.
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Closed> {
+        // Entries are written whole: a panic elsewhere leaves nothing half-done.
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<C: Clock> fmt::Debug for Limits<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limits").field("rates", &self.rates).finish_non_exhaustive()
+        let rates: Vec<_> = self.classes.iter().map(|(class, rate, _)| (class, rate)).collect();
+        f.debug_struct("Limits").field("rates", &rates).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ mod results;
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderValue;
+use jiff::{Timestamp, tz::Offset};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -21,13 +22,9 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    catalog::EntryRef,
     credentials::KeyRing,
-    gateway::{CallError, Caller, Gateway, Waiting},
+    gateway::{CallError, Caller, Gateway, KeyOwner, Target, Waiting},
 };
-
-/// How many tools one page of `tools/list` has. Not every client asks for a second page, so the default set is one.
-const PAGE: usize = 50;
 
 /// How long a client may keep what it listed. It cannot change while the server runs.
 const FRESH: Duration = Duration::from_hours(1);
@@ -47,7 +44,6 @@ pub struct Server {
     gateway: Arc<Gateway>,
     keys: Keys,
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
-    listed: Arc<[EntryRef]>,
     calls: TaskTracker,
 }
 
@@ -55,9 +51,7 @@ impl Server {
     /// A server of the gateway's tools.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
-        let offered = gateway.catalog.shared_entries().iter();
-        let listed = offered.filter(|entry| gateway.policy.permits(entry).is_ok()).cloned().collect();
-        Self { gateway, keys, traceparent: |_| None, listed, calls: TaskTracker::new() }
+        Self { gateway, keys, traceparent: |_| None, calls: TaskTracker::new() }
     }
 
     /// The same server, where the transport may know the trace context of a request that does not name it itself.
@@ -77,21 +71,24 @@ impl Server {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let keys = match &self.keys {
-            Keys::Own(keys) => Arc::clone(keys),
-            Keys::OfRequest(find) => find(&context.extensions).unwrap_or_else(|| Arc::new(KeyRing::empty())),
+        let (keys, key_owner) = match &self.keys {
+            Keys::Own(keys) => (Arc::clone(keys), KeyOwner::Server),
+            Keys::OfRequest(find) => {
+                let keys = find(&context.extensions).unwrap_or_else(|| Arc::new(KeyRing::empty()));
+                (keys, KeyOwner::Caller)
+            }
         };
         let traceparent = context.meta.get_traceparent().and_then(|text| HeaderValue::from_str(text).ok());
         let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
-        let caller = Caller { keys, traceparent };
+        let caller = Caller { keys, key_owner, traceparent, client: client(context) };
         let (waiting, heard) = mpsc::channel(1);
         let progress = forward_progress(context, heard);
         let call = async move {
             // A notice that nobody has taken yet says the same as the next: it may be dropped.
-            let on_wait = |notice| {
+            let on_wait = Arc::new(move |notice| {
                 let _taken = waiting.try_send(notice);
-            };
-            self.gateway.call(&caller, &request.name, request.arguments.unwrap_or_default(), &on_wait).await
+            });
+            self.gateway.call(caller, &request.name, request.arguments.unwrap_or_default(), on_wait).await
         };
         // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
         match tokio::join!(call, progress).0 {
@@ -106,8 +103,36 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("tools", &self.listed.len()).finish_non_exhaustive()
+        f.debug_struct("Server").finish_non_exhaustive()
     }
+}
+
+/// What clients are told of the API behind this server: a title, and what a model must know before anything else.
+fn about(target: Target) -> (&'static str, String) {
+    match target {
+        Target::Production => ("Scope3", String::new()),
+        Target::Staging => (
+            "Scope3 (staging)",
+            "This server works with Scope3's staging environment, not with production.\n\n".to_owned(),
+        ),
+        Target::Sandbox => {
+            let today = Offset::UTC.to_datetime(Timestamp::now()).date();
+            let notice = format!(
+                "This is a sandbox: an imitation of Scope3's API with made-up data. Nothing here reaches Scope3 or costs \
+                 money. Today is {today}.\n\n"
+            );
+            ("Scope3 (sandbox)", notice)
+        }
+    }
+}
+
+/// What the client says that it is, for the log.
+fn client(context: &RequestContext<RoleServer>) -> Option<String> {
+    /// Longer names are cut.
+    const MAX_CHARACTERS: usize = 64;
+    let Implementation { name, version, .. } = context.client_info()?;
+    let plain = |c: &char| !c.is_control();
+    Some(format!("{name} {version}").chars().filter(plain).take(MAX_CHARACTERS).collect())
 }
 
 /// Tells a client that asked for it how a waiting call gets on.
@@ -126,13 +151,15 @@ async fn forward_progress(context: &RequestContext<RoleServer>, mut heard: mpsc:
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
+        let (title, notice) = about(self.gateway.target());
+        let instructions = include_str!("instructions.txt").trim();
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(
                 Implementation::new("scope3-mcp", env!("CARGO_PKG_VERSION"))
-                    .with_title("Scope3")
+                    .with_title(title)
                     .with_description("Scope3's advertising platform for AI agents"),
             )
-            .with_instructions(include_str!("instructions.txt").trim())
+            .with_instructions(format!("{notice}{instructions}"))
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -147,24 +174,22 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let start = match request.and_then(|request| request.cursor) {
-            None => 0,
-            Some(cursor) => match cursor.parse::<usize>() {
-                Ok(start) if start < self.listed.len() => start,
-                _ => return Err(ErrorData::invalid_params("cursor: not one that this server gave", None)),
-            },
-        };
-        let end = self.listed.len().min(start + PAGE);
-        let tools = self.listed[start..end].iter().map(|entry| listing::tool(entry)).collect();
+        // One page has them all: not every client asks for a second.
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params(
+                "unknown cursor: this server lists all tools on one page",
+                None,
+            ));
+        }
+        let tools = self.gateway.offered().iter().map(|entry| listing::tool(entry)).collect();
         let mut page = ListToolsResult::with_all_items(tools);
-        page.next_cursor = (end < self.listed.len()).then(|| end.to_string());
         page.ttl_ms = Some(fresh_ms());
         page.cache_scope = Some(CacheScope::Public);
         Ok(page)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.listed.iter().find(|entry| entry.tool.name == name).map(|entry| listing::tool(entry))
+        self.gateway.find_offered(name).map(|entry| listing::tool(&entry))
     }
 
     async fn call_tool(

@@ -3,18 +3,16 @@
 //! Some clients show the model `content` and some `structuredContent`: each is complete by itself.
 
 use rmcp::model::{CallToolResult, ContentBlock};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::meta;
 use crate::{failure::Failure, gateway::Success};
 
 pub(super) fn success(success: Success) -> CallToolResult {
-    let Success { data, sentence, sandbox } = success;
-    let data = Value::Object(data);
+    let sentence = success.sentence.clone();
+    let data = success.into_value();
     let text = sentence.unwrap_or_else(|| data.to_string());
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = Some(data);
-    result.meta = sandbox.then(|| meta([("sandbox", true.into())]));
     result
 }
 

@@ -5,8 +5,6 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use clap::ValueEnum;
 use url::{Host, Url};
 
-use crate::catalog::Surface;
-
 /// Which of Scope3's installations is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Environment {
@@ -35,17 +33,6 @@ pub enum BaseUrlError {
 }
 
 impl BaseUrl {
-    /// Scope3's published base URL of a surface. The `local` surface has none.
-    #[must_use]
-    pub fn published(surface: Surface, environment: Environment) -> Option<Self> {
-        let text = match (surface, environment) {
-            (Surface::Campaign, Environment::Production) => "https://api.agentic.scope3.com/rest/v1",
-            (Surface::Campaign, Environment::Staging) => "https://api.agentic.staging.scope3.com/rest/v1",
-            (Surface::Local, _) => return None,
-        };
-        text.parse().ok()
-    }
-
     /// Whether it is this machine, where no proxy stands between and plain HTTP is allowed.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -19,18 +19,20 @@ pub enum Error {
     /// Scope3 counts too many requests.
     #[error("Scope3 refused the request: too many requests")]
     RateLimited {
-        /// How long to wait.
+        /// The HTTP status: 429, or 200 where v1 declines so.
+        status: u16,
+        /// How long to wait: at least a second, and no longer than the longest limit.
         wait: Duration,
     },
     /// No connection came about, so nothing was sent.
-    #[error("no connection to Scope3: {0}")]
-    NotConnected(String),
+    #[error("no connection to Scope3")]
+    NotConnected(#[source] reqwest::Error),
     /// No answer came in time.
     #[error("no answer from Scope3 in time")]
-    TimedOut,
+    TimedOut(#[source] reqwest::Error),
     /// The connection broke off.
-    #[error("the connection to Scope3 broke off: {0}")]
-    BrokenOff(String),
+    #[error("the connection to Scope3 broke off")]
+    BrokenOff(#[source] reqwest::Error),
     /// An answer came that makes no sense.
     #[error("Scope3's answer (status {status}) cannot be read: {why}")]
     Unreadable {
@@ -40,8 +42,8 @@ pub enum Error {
         why: String,
     },
     /// The client cannot be built.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Setup(String),
+    #[error("the HTTP client cannot be set up")]
+    Setup(#[source] reqwest::Error),
 }
 
 /// A refusal in Scope3's words.
@@ -59,6 +61,13 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
+impl Refusal {
+    /// Whether a limit of Scope3's was reached. The code counts with every status: v1 declines with 200.
+    pub(super) fn is_rate_limit(&self) -> bool {
+        self.status == 429 || matches!(self.code.as_str(), "RATE_LIMIT_EXCEEDED" | "RATE_LIMITED")
+    }
+}
+
 /// Refusals print as their message.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -68,12 +77,23 @@ impl std::fmt::Display for Refusal {
 
 impl Error {
     /// Whether a read may bring its data when it is simply sent again.
-    pub(super) fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::NotConnected(_) | Self::TimedOut | Self::BrokenOff(_) => true,
+            Self::NotConnected(_) | Self::TimedOut(_) | Self::BrokenOff(_) => true,
             Self::Refused(refusal) => matches!(refusal.status, 500 | 502 | 503 | 504),
             Self::Unreadable { status, .. } => *status >= 500,
             Self::Unauthorized { .. } | Self::RateLimited { .. } | Self::Setup(_) => false,
+        }
+    }
+
+    /// The HTTP status, where Scope3 answered.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.status),
+            Self::Unauthorized { .. } => Some(401),
+            Self::RateLimited { status, .. } | Self::Unreadable { status, .. } => Some(*status),
+            _ => None,
         }
     }
 
@@ -81,7 +101,7 @@ impl Error {
     pub(super) fn measured(&self) -> &'static str {
         match self {
             Self::NotConnected(_) => "not_connected",
-            Self::TimedOut => "timed_out",
+            Self::TimedOut(_) => "timed_out",
             Self::BrokenOff(_) => "broken_off",
             _ => "other",
         }
@@ -92,19 +112,19 @@ impl Error {
         // The whole URL stands in the error's text otherwise, and its causes tell what happened.
         let error = error.without_url();
         if error.is_builder() {
-            Self::Setup(causes(&error))
+            Self::Setup(error)
         } else if error.is_connect() {
-            Self::NotConnected(causes(&error))
+            Self::NotConnected(error)
         } else if error.is_timeout() {
-            Self::TimedOut
+            Self::TimedOut(error)
         } else {
-            Self::BrokenOff(causes(&error))
+            Self::BrokenOff(error)
         }
     }
 }
 
 /// The innermost cause, which names what happened; the outer ones name what was tried.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

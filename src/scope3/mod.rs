@@ -1,37 +1,38 @@
-//! The API client: it sends a prepared request with a key, repeats reads that failed by chance, and opens answers.
+//! The API client: one request, one answer, or one error that keeps its cause.
 //!
-//! It decides nothing about whether a request may leave: [`crate::gateway`] passes a check that runs before each.
+//! It knows nothing of retries, waits, limits or which key comes next: [`crate::gateway`] decides all of that.
 
 mod base;
-mod envelope;
+mod dialect;
 mod error;
+mod held;
 mod request;
+mod surface;
+mod waits;
 
 use std::{
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use tower::retry::budget::{Budget, TpsBudget};
 
-pub(crate) use self::error::usual_code;
+pub(crate) use self::error::{root_cause, usual_code};
 pub use self::{
     base::{BaseUrl, BaseUrlError, Environment},
+    dialect::Dialect,
     error::{Error, Refusal},
+    held::{AnswerMemory, HeldMemory},
     request::{PathProblem, Prepared},
+    surface::{KeyHeader, Profile},
 };
-use crate::{
-    credentials::{ApiKey, KeyError, KeyRing},
-    limits::Full,
-    measure,
+use self::{
+    dialect::{Payload, RawResponse},
+    waits::Waits,
 };
-
-/// The header that carries the key. Unlike `Authorization`, no proxy gives it a meaning of its own.
-const KEY_HEADER: &str = "x-scope3-api-key";
+use crate::{credentials::ApiKey, deadlines, measure};
 
 /// The header by which the embedded sandbox marks its answers.
 pub const SANDBOX_HEADER: &str = "x-scope3-sandbox";
@@ -52,37 +53,34 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
-            read: Duration::from_secs(30),
-            total: Duration::from_mins(1),
+            connect: deadlines::CONNECT,
+            read: deadlines::READ,
+            total: deadlines::ATTEMPT,
             most_bytes: 16 * 1024 * 1024,
         }
     }
 }
 
-/// An attempt and its repetitions are this many at most.
-const ATTEMPTS: usize = 3;
-
-/// A pause that Scope3 asks for before a repetition is kept up to this length; beyond, the caller is told.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
 /// The client of one surface.
 pub struct Client {
+    profile: &'static Profile,
     base: BaseUrl,
     patience: Patience,
+    memory: AnswerMemory,
     // Building it reads the system's certificates, which takes longer than the rest of a start.
     http: OnceLock<reqwest::Client>,
-    budget: TpsBudget,
-    contact: Mutex<Option<Contact>>,
+    contact: Mutex<Contact>,
 }
 
-/// The last time that the surface was asked for anything.
-#[derive(Debug, Clone, Copy)]
+/// What is known of the way to a surface.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Contact {
-    /// When.
-    pub at: Instant,
-    /// Whether it answered, with whatever status.
-    pub answered: bool,
+    /// When the surface last answered, with whatever status.
+    pub answered_at: Option<Instant>,
+    /// When the last connection failed, and how many in a row. An answer that is late is not counted.
+    pub failed_at: Option<Instant>,
+    /// How many connections failed since the last answer.
+    pub failures: u32,
 }
 
 /// What an answer brought.
@@ -90,31 +88,16 @@ pub struct Contact {
 pub struct Answer {
     /// The data, without the envelope.
     pub data: Map<String, Value>,
+    /// What Scope3 says went wrong with a part of it.
+    pub partial: Option<String>,
+    /// What had to be replaced to read it, in words.
+    pub replaced: Option<String>,
     /// Whether the sandbox answered.
     pub sandbox: bool,
     /// How long Scope3 wants the key to be still after this, where nothing is left of a limit.
     pub pause: Option<Duration>,
-    /// The key that was accepted.
-    pub key: ApiKey,
-}
-
-/// Why a request brought no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// There is no key to send.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The check before sending did not let it leave.
-    #[error(transparent)]
-    Full(#[from] Full),
-    /// It left and failed, or could not leave.
-    #[error("{error}")]
-    Api {
-        /// What happened.
-        error: Error,
-        /// The key it was sent with.
-        key: ApiKey,
-    },
+    /// The memory that it is counted under.
+    pub memory: HeldMemory,
 }
 
 impl std::fmt::Debug for Client {
@@ -124,13 +107,10 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the surface at `base`. Nothing is opened yet.
+    /// A client for the surface of a profile at `base`. Nothing is opened yet.
     #[must_use]
-    pub fn new(base: BaseUrl, patience: Patience) -> Self {
-        // Beside a reserve of one repetition a second, a fifth of the requests may be repeated: a service that is
-        // down is not pressed further.
-        let budget = TpsBudget::new(Duration::from_secs(10), 1, 0.2);
-        Self { base, patience, http: OnceLock::new(), budget, contact: Mutex::default() }
+    pub fn new(profile: &'static Profile, base: BaseUrl, patience: Patience, memory: AnswerMemory) -> Self {
+        Self { profile, base, patience, memory, http: OnceLock::new(), contact: Mutex::default() }
     }
 
     /// Where it sends to.
@@ -139,84 +119,20 @@ impl Client {
         &self.base
     }
 
-    /// The last time that it was asked for anything, if it ever was.
+    /// What is known of the way to the surface.
     #[must_use]
-    pub fn last_contact(&self) -> Option<Contact> {
+    pub fn contact(&self) -> Contact {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn observe(&self, outcome: &Result<reqwest::Response, Error>, since: Instant) {
-        let status = match outcome {
-            Ok(response) => response.status().as_u16().to_string(),
-            Err(error) => error.measured().to_owned(),
-        };
-        measure::upstream(status, since.elapsed());
-        let contact = Contact { at: Instant::now(), answered: outcome.is_ok() };
-        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) = Some(contact);
-    }
-
-    /// Sends a request with the first key that is accepted. `may_leave` is asked before every single HTTP request;
-    /// `repeatable` tells that sending it twice harms nothing.
+    /// Sends a request once, with one key.
     ///
     /// # Errors
-    /// When there is no key, `may_leave` says no, or no data comes.
-    pub async fn send(
-        &self,
-        request: &Prepared,
-        repeatable: bool,
-        ring: &KeyRing,
-        mut may_leave: impl FnMut(&ApiKey) -> Result<(), Full>,
-    ) -> Result<Answer, SendError> {
-        let mut refused = None;
-        for key in ring.keys().await? {
-            match self.send_with(request, repeatable, &key, &mut may_leave).await {
-                Err(SendError::Api { error: error @ Error::Unauthorized { .. }, key }) => {
-                    ring.refuse(&key);
-                    refused = Some(SendError::Api { error, key });
-                }
-                outcome => return outcome,
-            }
-        }
-        Err(refused.unwrap_or(SendError::Key(KeyError::Missing)))
-    }
-
-    async fn send_with(
-        &self,
-        request: &Prepared,
-        repeatable: bool,
-        key: &ApiKey,
-        may_leave: &mut impl FnMut(&ApiKey) -> Result<(), Full>,
-    ) -> Result<Answer, SendError> {
-        self.budget.deposit();
-        let mut internal_errors = 0;
-        let attempt = || {
-            let may_leave = may_leave(key);
-            async move {
-                may_leave?;
-                self.attempt(request, key).await.map_err(|error| SendError::Api { error, key: key.clone() })
-            }
-        };
-        attempt
-            .retry(full_jitter())
-            .when(|failure| {
-                let SendError::Api { error, .. } = failure else { return false };
-                // 500 is documented as safe to repeat once.
-                let is_internal = matches!(error, Error::Refused(refusal) if refusal.status == 500);
-                internal_errors += u32::from(is_internal);
-                repeatable && error.is_transient() && internal_errors < 2 && self.budget.withdraw()
-            })
-            .adjust(|failure, pause| {
-                let SendError::Api { error: Error::Refused(refusal), .. } = failure else { return pause };
-                let Some(asked) = refusal.retry_after else { return pause };
-                pause.filter(|_| asked <= LONGEST_PAUSE).map(|pause| pause.max(asked))
-            })
-            .await
-    }
-
-    async fn attempt(&self, request: &Prepared, key: &ApiKey) -> Result<Answer, Error> {
-        let method = http::Method::from_bytes(request.method.as_str().as_bytes())
-            .map_err(|error| Error::Setup(error.to_string()))?;
-        let mut outgoing = self.http()?.request(method, request.url.clone()).header(KEY_HEADER, key.header());
+    /// When no data comes.
+    pub async fn attempt(&self, request: &Prepared, key: &ApiKey) -> Result<Answer, Error> {
+        let (name, value) = self.profile.key_header.with(key);
+        let mut outgoing =
+            self.http()?.request(request.method.clone(), request.url.clone()).header(name, value);
         if let Some(traceparent) = &request.traceparent {
             outgoing = outgoing.header("traceparent", traceparent);
         }
@@ -229,32 +145,49 @@ impl Client {
         let mut response = outcome?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
-        let now = Timestamp::now();
-        let raw = envelope::Raw {
-            status,
-            content_type: text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned(),
-            retry_after: retry_after(&headers, now),
-            body: self.read(status, response).await?,
-        };
-        Ok(Answer {
-            data: raw.open(now)?,
-            sandbox: headers.contains_key(SANDBOX_HEADER),
-            pause: nothing_left(&headers),
-            key: key.clone(),
-        })
+        let waits = Waits::of(&headers, Timestamp::now());
+        let (body, memory) = self.read(status, response).await?;
+        let raw = RawResponse { status, content_type: content_type(&headers), waits, body };
+        let Payload { data, partial, replaced } = self.profile.dialect.open(raw)?;
+        let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.after_the_last());
+        Ok(Answer { data, partial, replaced, sandbox, pause, memory })
     }
 
     /// Reads a body up to the cap, which counts what comes out of a compressed one.
-    async fn read(&self, status: u16, mut response: reqwest::Response) -> Result<Vec<u8>, Error> {
+    async fn read(
+        &self,
+        status: u16,
+        mut response: reqwest::Response,
+    ) -> Result<(Vec<u8>, HeldMemory), Error> {
+        let cap = self.patience.most_bytes;
+        let mut memory = HeldMemory::default();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Error::from_transport)? {
-            if body.len() + chunk.len() > self.patience.most_bytes {
-                let why = format!("it is longer than {} bytes", self.patience.most_bytes);
-                return Err(Error::Unreadable { status, why });
+            if body.len() + chunk.len() > cap {
+                return Err(Error::Unreadable { status, why: format!("it is longer than {cap} bytes") });
             }
+            self.memory.cover(&mut memory, body.len() + chunk.len(), cap).await;
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+        memory.shrink_to(body.len());
+        Ok((body, memory))
+    }
+
+    fn observe(&self, outcome: &Result<reqwest::Response, Error>, since: Instant) {
+        let status = match outcome {
+            Ok(response) => response.status().as_u16().to_string(),
+            Err(error) => error.measured().to_owned(),
+        };
+        measure::upstream(status, since.elapsed());
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(_) => *contact = Contact { answered_at: Some(Instant::now()), ..Contact::default() },
+            Err(Error::NotConnected(_)) => {
+                contact.failures = contact.failures.saturating_add(1);
+                contact.failed_at = Some(Instant::now());
+            }
+            Err(_) => {}
+        }
     }
 
     fn http(&self) -> Result<&reqwest::Client, Error> {
@@ -277,36 +210,11 @@ impl Client {
     }
 }
 
-/// The pauses between attempts: between nothing and a limit that doubles.
-fn full_jitter() -> impl Iterator<Item = Duration> + Send + Sync + Unpin {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(4))
-        .with_max_times(ATTEMPTS - 1)
-        .build()
-        .map(|limit| limit.mul_f64(fastrand::f64()))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).map(HeaderValue::to_str)?.ok()
-}
-
-fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
-    text(headers, name)?.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// `Retry-After` in either of its forms, or `RateLimit-Reset`.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let date = || {
-        let at = jiff::fmt::rfc2822::parse(text(headers, "retry-after")?.trim()).ok()?.timestamp();
-        Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
-    };
-    seconds(headers, "retry-after").or_else(date).or_else(|| seconds(headers, "ratelimit-reset"))
-}
-
-/// How long to be still when `RateLimit-Remaining` says that nothing is left.
-fn nothing_left(headers: &HeaderMap) -> Option<Duration> {
-    (text(headers, "ratelimit-remaining")?.trim() == "0")
-        .then(|| seconds(headers, "ratelimit-reset"))
-        .flatten()
+fn content_type(headers: &HeaderMap) -> String {
+    headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::to_str)
+        .and_then(Result::ok)
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -10,7 +10,7 @@ use crate::catalog::{Method, Request};
 /// A request that is ready to be sent, with every key alike.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    pub(super) method: Method,
+    pub(super) method: http::Method,
     pub(super) url: Url,
     pub(super) body: Option<Map<String, Value>>,
     pub(super) traceparent: Option<HeaderValue>,
@@ -43,21 +43,32 @@ impl Prepared {
                 None => segments.push(part.to_owned()),
             }
         }
+        let method = http_method(request.method);
         let mut url = base.join(segments.iter().map(String::as_str));
         if request.method.sends_query() {
             let pairs: Vec<_> = arguments.iter().flat_map(|(name, value)| query_pairs(name, value)).collect();
             if !pairs.is_empty() {
                 url.query_pairs_mut().extend_pairs(pairs);
             }
-            return Ok(Self { method: request.method, url, body: None, traceparent: None });
+            return Ok(Self { method, url, body: None, traceparent: None });
         }
-        Ok(Self { method: request.method, url, body: Some(arguments), traceparent: None })
+        Ok(Self { method, url, body: Some(arguments), traceparent: None })
     }
 
     /// The request as a part of a trace.
     #[must_use]
     pub fn with_traceparent(self, traceparent: Option<HeaderValue>) -> Self {
         Self { traceparent, ..self }
+    }
+}
+
+fn http_method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
     }
 }
 

@@ -11,10 +11,7 @@ use rmcp::{ServiceExt, service::ServerInitializeError, transport::io::stdio_pipe
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::mcp::Server;
-
-/// How long calls that were accepted may take after the input has ended.
-const LAST_CALLS: Duration = Duration::from_secs(65);
+use crate::{deadlines, mcp::Server};
 
 /// A request that was read just before the end has begun by then.
 const JUST_READ: Duration = Duration::from_millis(20);
@@ -73,7 +70,7 @@ impl<R> UntilAnswered<R> {
 async fn finish(calls: TaskTracker) {
     tokio::time::sleep(JUST_READ).await;
     calls.close();
-    if tokio::time::timeout(LAST_CALLS, calls.wait()).await.is_err() {
+    if tokio::time::timeout(deadlines::SHUTDOWN, calls.wait()).await.is_err() {
         tracing::warn!(calls = calls.len(), "the input has ended; these calls did not end in time");
     }
 }

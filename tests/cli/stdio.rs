@@ -46,18 +46,24 @@ async fn the_version_without_a_handshake_is_served_request_by_request() {
     assert_eq!((text(&result), &result["resultType"]), (HELLO, &json!("complete")));
 }
 
+/// Many clients read one page and no more (Gemini CLI, Cline, `LlamaIndex`, the TypeScript SDK 1.x, …).
 #[tokio::test]
-async fn lists_come_in_pages_and_in_the_same_order_each_time() {
+async fn all_tools_are_on_one_page_the_default_set_first() {
+    let names = |list: &Value| -> Vec<String> {
+        let tools = list["tools"].as_array().unwrap();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut session = Session::sandbox(&[]).await;
+    let default = names(&session.request("tools/list", json!({})).await["result"]);
+    assert_eq!(default[0], "check_auth_status", "a harmless tool comes first");
+
     let mut session = Session::sandbox(&["--toolsets", "all"]).await;
-    let first = session.request("tools/list", json!({})).await["result"].clone();
-    assert_eq!(first["tools"].as_array().unwrap().len(), 50);
-    assert_eq!(first["tools"][0]["name"], "check_auth_status", "a harmless tool comes first");
-    let again = session.request("tools/list", json!({})).await["result"].clone();
-    assert_eq!(first, again);
-    let second =
-        session.request("tools/list", json!({ "cursor": first["nextCursor"] })).await["result"].clone();
-    assert_eq!(second["tools"].as_array().unwrap().len(), 17);
-    assert!(second.get("nextCursor").is_none());
+    let all = session.request("tools/list", json!({})).await["result"].clone();
+    assert!(all.get("nextCursor").is_none());
+    let all_names = names(&all);
+    assert_eq!(all_names.len(), 67);
+    assert_eq!(all_names[..default.len()], default, "offering more hides nothing");
+    assert_eq!(session.request("tools/list", json!({})).await["result"], all, "the order stays");
     for cursor in ["-1", "67", "x"] {
         let answer = session.request("tools/list", json!({ "cursor": cursor })).await;
         assert_eq!(answer["error"]["code"], -32602, "{cursor}");
@@ -91,7 +97,7 @@ async fn text_and_structure_say_the_same_and_sandbox_answers_are_marked() {
     let parsed: Value = serde_json::from_str(text(&result)).unwrap();
     assert_eq!(parsed, result["structuredContent"]);
     assert_eq!(result["isError"], false);
-    assert_eq!(result["_meta"]["scope3-mcp/sandbox"], true);
+    assert_eq!(result["structuredContent"]["scope3Mcp"], json!({ "sandbox": true }));
 
     let failed = session.call("brand_agent_list", json!({ "wher": {} })).await;
     assert_eq!(failed["isError"], true);

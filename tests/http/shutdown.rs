@@ -56,14 +56,14 @@ async fn connections_that_say_nothing_do_not_keep_it_alive() {
 }
 
 #[tokio::test]
-async fn a_call_that_takes_too_long_is_given_up_within_a_bound() {
-    let upstream = Upstream::start(Duration::from_secs(55)).await;
+async fn a_call_under_way_is_waited_for() {
+    let upstream = Upstream::start(Duration::from_secs(8)).await;
     let mut server = Server::before(&upstream.url, &[]);
     let session = server.client().begin("2025-06-18").await;
-    let _never = session.post(&call(1, "check_auth_status")).await;
+    let _answer = session.post(&call(1, "check_auth_status")).await;
     upstream.asked(1).await;
     server.terminate();
     let asked = Instant::now();
     assert_eq!(server.ended(Duration::from_secs(40)).await, Some(0));
-    assert!(asked.elapsed() > Duration::from_secs(20), "it waited as long as it says");
+    assert!(asked.elapsed() > Duration::from_secs(6), "it waited for Scope3's answer");
 }

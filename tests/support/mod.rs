@@ -8,15 +8,15 @@
     reason = "tests"
 )]
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, process::Stdio, sync::Arc, time::Duration};
 
 use scope3_mcp::{
     catalog::{Catalog, Surface},
     credentials::{ApiKey, KeyRing, KeySource},
-    gateway::{CallError, Caller, Gateway, OnLimit, Success},
-    limits::{Limits, Rates},
+    gateway::{Api, CallError, Caller, Gateway, KeyOwner, OnLimit, Parts, Success, Target},
+    limits::{Class, Quota},
     policy::{Choice, Policy},
-    scope3::{Client, Patience},
+    scope3::{AnswerMemory, Client, Patience, Profile},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -174,7 +174,7 @@ pub fn key_text(name: &str) -> String {
 
 /// A gateway in front of an API that a test plays, and who calls it.
 pub struct Rig {
-    pub gateway: Gateway,
+    pub gateway: Arc<Gateway>,
     pub caller: Caller,
 }
 
@@ -193,20 +193,39 @@ impl Rig {
         };
         let policy = Policy::new(&catalog, all).unwrap();
         let [mcp, api, export] = rates.map(|rate| rate.parse().unwrap());
-        let limits = Limits::new(Rates { mcp, api, export });
-        let campaign = Client::new(url.parse().unwrap(), patience);
+        let rates = [(Class::MCP, mcp), (Class::API, api), (Class::EXPORT, export)];
+        let profile = Profile::of(Surface::Campaign).unwrap();
+        let quotas = profile.quotas.iter().map(|quota| {
+            let (_, rate) = rates.iter().find(|(class, _)| *class == quota.class).unwrap();
+            Quota { rate: *rate, ..*quota }
+        });
+        let client = Client::new(profile, url.parse().unwrap(), patience, AnswerMemory::new(256 << 20));
+        let api = Api::new(Surface::Campaign, client, quotas.collect());
+        let gateway = Gateway::new(Parts {
+            catalog,
+            policy,
+            surfaces: [api].into_iter().collect(),
+            on_limit,
+            unproven_per_minute: NonZeroU32::new(60).unwrap(),
+            target: Target::Production,
+        });
         let mut keys = keys.iter().map(|name| key(name));
         let primary = KeySource::Given(Ok(keys.next().unwrap()));
         let ring = KeyRing::new(primary, keys.collect(), None);
         Self {
-            gateway: Gateway { catalog, policy, limits, campaign, on_limit },
-            caller: Caller { keys: Arc::new(ring), traceparent: None },
+            gateway: Arc::new(gateway),
+            caller: Caller {
+                keys: Arc::new(ring),
+                key_owner: KeyOwner::Server,
+                traceparent: None,
+                client: None,
+            },
         }
     }
 
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<Success, CallError> {
         let Value::Object(arguments) = arguments else { panic!("an object is wanted") };
-        self.gateway.call(&self.caller, tool, arguments, &|_| {}).await
+        self.gateway.call(self.caller.clone(), tool, arguments, Arc::new(|_| {})).await
     }
 
     /// The body of a call that must fail.
@@ -219,6 +238,7 @@ impl Rig {
 
     /// How many requests of a class are used: 0 is MCP, 1 API, 2 export.
     pub fn used(&self, name: &str, class: usize) -> u32 {
-        self.gateway.limits.usage(key(name).fingerprint())[class].used
+        let usage = self.gateway.usage(key(name).fingerprint());
+        futures_util::FutureExt::now_or_never(usage).unwrap()[class].used
     }
 }

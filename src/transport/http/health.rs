@@ -11,10 +11,19 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::Shared;
+use crate::scope3::Contact;
 
-/// How long a failed connection to Scope3 makes a server unready. No longer: a server that gets no calls never
-/// finds out that Scope3 is back.
-const DOUBT: Duration = Duration::from_secs(30);
+/// How long failed connections to Scope3 make a server unready. No longer: a server that gets no calls never finds out
+/// that Scope3 is back.
+const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// How many connections in a row must fail. One that fails, or an answer that is late, says little about the next.
+const MIN_FAILURES: u32 = 3;
+
+fn is_unreachable(contact: &Contact) -> bool {
+    contact.failures >= MIN_FAILURES
+        && contact.failed_at.is_some_and(|at| at.elapsed() < UNREADY_AFTER_FAILURE)
+}
 
 pub(super) fn live() -> std::future::Ready<&'static str> {
     std::future::ready("ok\n")
@@ -23,20 +32,20 @@ pub(super) fn live() -> std::future::Ready<&'static str> {
 /// Whether requests should be sent here: not while the server ends, nor just after Scope3 could not be reached. That
 /// Scope3 was not asked yet, or long ago, is told and counts for nothing.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let contact = shared.gateway.campaign.last_contact();
-    let upstream = match contact {
-        None => json!({ "seen": "never" }),
-        Some(contact) => {
-            let seen = if contact.answered { "answered" } else { "unreachable" };
-            json!({ "seen": seen, "secondsAgo": contact.at.elapsed().as_secs() })
-        }
+    let contacts: Vec<Contact> = shared.gateway.contacts().collect();
+    let unreachable = !contacts.is_empty() && contacts.iter().all(is_unreachable);
+    let answered_at = contacts.iter().filter_map(|contact| contact.answered_at).max();
+    let upstream = match answered_at {
+        None if contacts.iter().all(|contact| contact.failures == 0) => json!({ "seen": "never" }),
+        _ if unreachable => json!({ "seen": "unreachable" }),
+        None => json!({ "seen": "failing" }),
+        Some(at) => json!({ "seen": "answered", "secondsAgo": at.elapsed().as_secs() }),
     };
-    let unreachable = contact.is_some_and(|contact| !contact.answered && contact.at.elapsed() < DOUBT);
     let ready = !shared.stop.is_cancelled() && !unreachable;
     let body = json!({
         "ready": ready,
         "ending": shared.stop.is_cancelled(),
-        "catalog": { "tools": shared.gateway.catalog.entries().count() },
+        "catalog": { "tools": shared.gateway.catalog().entries().count() },
         // In the process, and so always at hand.
         "state": "memory",
         "upstream": upstream,

@@ -21,7 +21,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::{Shared, hosts::names_this_machine, listen::Peer, refusal::Refusal};
 use crate::{
     credentials::Fingerprint,
-    limits::{Class, Limits},
+    gateway::Gateway,
+    limits::Class,
     measure::{BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS},
 };
 
@@ -92,8 +93,8 @@ pub(super) async fn serve(
     gauge!(SESSIONS, "transport" => "streamable-http").set(number(streamable));
     gauge!(SESSIONS, "transport" => "sse").set(number(legacy));
     gauge!(RUNNING).set(number(shared.calls.running()));
-    for (class, left) in shared.keys.fewest_left(&shared.gateway.limits) {
-        gauge!(SEATS, "class" => class.as_str().to_ascii_lowercase()).set(f64::from(left));
+    for (class, left) in shared.keys.fewest_left(&shared.gateway).await {
+        gauge!(SEATS, "class" => class.as_str()).set(f64::from(left));
     }
     let text = recorder().render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
@@ -139,15 +140,17 @@ impl Keys {
     }
 
     /// What the limits leave to the key that has the least, class by class.
-    fn fewest_left(&self, limits: &Limits) -> Vec<(Class, u32)> {
+    async fn fewest_left(&self, gateway: &Gateway) -> Vec<(Class, u32)> {
         let keys: Vec<Fingerprint> =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         let mut fewest: HashMap<Class, u32> = HashMap::new();
-        for usage in keys.into_iter().flat_map(|key| limits.usage(key)) {
-            fewest
-                .entry(usage.class)
-                .and_modify(|least| *least = usage.left.min(*least))
-                .or_insert(usage.left);
+        for key in keys {
+            for usage in gateway.usage(key).await {
+                fewest
+                    .entry(usage.class)
+                    .and_modify(|least| *least = usage.left.min(*least))
+                    .or_insert(usage.left);
+            }
         }
         fewest.into_iter().collect()
     }

@@ -42,6 +42,7 @@ pub use self::{
 use crate::{
     app::App,
     credentials::KeyRing,
+    deadlines,
     gateway::Gateway,
     mcp::{Keys, Server},
 };
@@ -71,7 +72,7 @@ impl Default for Deadlines {
             body: Duration::from_secs(30),
             idle: Duration::from_mins(2),
             write: Duration::from_secs(30),
-            end: Duration::from_secs(25),
+            end: deadlines::SHUTDOWN,
         }
     }
 }
@@ -142,6 +143,7 @@ pub async fn serve(
     ];
     let router = router(&shared, auth, hosts);
     let outcome = listen::serve(listener, router, &shared, stop).await;
+    shared.gateway.finish_changes().await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     outcome
 }
