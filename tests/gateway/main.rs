@@ -1,8 +1,10 @@
 //! The path of a call, from a tool's name to its result: catalogue, arguments, keys, limits, and the API client.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod answers;
 mod api_client;
 mod arguments;
+mod attempts;
 mod build_script;
 mod catalog;
 mod catalog_format;
@@ -11,3 +13,4 @@ mod keys;
 mod limits;
 #[path = "../support/mod.rs"]
 mod support;
+mod surfaces;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod bounds;
+mod changes;
 mod hosts;
 mod isolation;
 mod messages;

@@ -1,0 +1,138 @@
+//! A change that has left goes on to its end, whoever still waits for it, and its true outcome is in the log.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Mcp, Server, Sse, modern_call, upstream::Upstream};
+
+/// How long Scope3 takes for the change.
+const LATE: Duration = Duration::from_secs(2);
+
+fn change(id: u64) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+        "name": "brand_agent_update", "arguments": { "brandAgentId": "1", "name": "n" },
+    } })
+}
+
+/// The line of the log about the change, once it is there.
+async fn logged(server: &Server) -> String {
+    for _ in 0..400 {
+        let log = server.log();
+        if let Some(line) =
+            log.lines().find(|line| line.contains("brand_agent_update") && line.contains("outcome="))
+        {
+            return line.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the change is not in the log: {}", server.log());
+}
+
+async fn assert_made_once(server: &Server, upstream: &Upstream) {
+    let line = logged(server).await;
+    assert!(line.contains("outcome=ok") && line.contains("delivered=false"), "{line}");
+    assert_eq!(upstream.seen().len(), 1);
+    let counted = r#"scope3_mcp_calls_total{tool="brand_agent_update",class="mcp",outcome="ok"}"#;
+    assert_eq!(server.metric(counted).await, Some(1.0));
+}
+
+async fn start() -> (Upstream, Server, Mcp) {
+    let upstream = Upstream::start(LATE).await;
+    let server = Server::before(&upstream.url, &["--toolsets", "all"]);
+    let client = server.client();
+    (upstream, server, client)
+}
+
+#[tokio::test]
+async fn when_a_client_without_a_session_disconnects() {
+    let (upstream, server, client) = start().await;
+    let mut message = modern_call("brand_agent_update");
+    message["params"]["arguments"] = change(1)["params"]["arguments"].clone();
+    let waiting = tokio::spawn(client.stateless_message(&message, "brand_agent_update").send());
+    upstream.asked(1).await;
+    waiting.abort();
+    assert_made_once(&server, &upstream).await;
+}
+
+#[tokio::test]
+async fn when_the_call_is_cancelled_in_a_session() {
+    let (upstream, server, client) = start().await;
+    let session = client.begin("2025-06-18").await;
+    let _stream = session.post(&change(7)).await;
+    upstream.asked(1).await;
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
+    assert_eq!(session.status(&cancel).await, 202);
+    assert_made_once(&server, &upstream).await;
+}
+
+#[tokio::test]
+async fn when_the_session_is_deleted() {
+    let (upstream, server, client) = start().await;
+    let session = client.begin("2025-06-18").await;
+    let _stream = session.post(&change(7)).await;
+    upstream.asked(1).await;
+    assert_eq!(session.delete().await, 204);
+    let line = logged(&server).await;
+    assert!(line.contains("outcome=ok"), "{line}");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn when_the_stream_of_http_with_sse_closes() {
+    let (upstream, server, client) = start().await;
+    let sse = Sse::begin(&client).await;
+    assert_eq!(sse.send(&change(7)).await, 202);
+    upstream.asked(1).await;
+    drop(sse);
+    let line = logged(&server).await;
+    assert!(line.contains("outcome=ok"), "{line}");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn when_the_server_is_asked_to_end_after_the_client_has_gone() {
+    let (upstream, mut server, client) = start().await;
+    let session = client.begin("2025-06-18").await;
+    let _stream = session.post(&change(7)).await;
+    upstream.asked(1).await;
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
+    assert_eq!(session.status(&cancel).await, 202);
+    assert_eq!(client.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
+    server.terminate();
+    assert_eq!(server.ended(Duration::from_secs(20)).await, Some(0));
+    let line = logged(&server).await;
+    assert!(line.contains("outcome=ok") && line.contains("delivered=false"), "{line}");
+}
+
+#[tokio::test]
+async fn a_failed_call_is_logged_once_with_all_that_an_operator_needs() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/rest/v1", nobody.local_addr().unwrap());
+    drop(nobody);
+    let server = Server::before(&url, &[]);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let client = server.client().with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+    let answer = client.stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
+    assert!(answer.contains("CONNECTION_FAILED"), "{answer}");
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("outcome=")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for part in [
+        "WARN",
+        "tool=\"check_auth_status\"",
+        "outcome=CONNECTION_FAILED",
+        "attempts=3",
+        "status=0",
+        &format!("trace_id=\"{trace}\""),
+        "client=\"test 1\"",
+        "key=\"",
+        "refused",
+    ] {
+        assert!(lines[0].contains(part), "{part} is missing: {}", lines[0]);
+    }
+    assert!(!lines[0].contains("key=\"-\"") && !log.contains("notarealkey"), "{log}");
+}
