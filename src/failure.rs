@@ -131,7 +131,7 @@ impl Failure {
             KeyError::Invalid { .. } => "AUTH_INVALID_FORMAT",
             KeyError::File { .. } | KeyError::Command { .. } => "AUTH_UNAVAILABLE",
         };
-        Self::new(code, format!("Nothing was sent: {error}."), how)
+        Self::new(code, format!("Nothing was sent: {}.", error.in_full()), how)
     }
 
     /// A request that left and brought nothing. `look` names a read that settles whether it changed something.

@@ -168,11 +168,17 @@ impl Client {
         mut may_leave: impl FnMut(&ApiKey) -> Result<(), Full>,
     ) -> Result<Answer, SendError> {
         let mut refused = None;
-        for key in ring.keys().await? {
+        let mut tried = Vec::new();
+        while let Some(key) = ring.untried(&tried).await? {
+            tried.push(key.fingerprint());
             match self.send_with(request, repeatable, &key, &mut may_leave).await {
                 Err(SendError::Api { error: error @ Error::Unauthorized { .. }, key }) => {
                     ring.refuse(&key);
                     refused = Some(SendError::Api { error, key });
+                }
+                Ok(answer) => {
+                    ring.accept(&answer.key);
+                    return Ok(answer);
                 }
                 outcome => return outcome,
             }
