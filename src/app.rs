@@ -144,6 +144,6 @@ async fn warn_about(keys: Arc<KeyRing>) {
             }
         }
         Err(KeyError::Missing) => tracing::warn!("no API key is set: every call will answer AUTH_MISSING"),
-        Err(error) => tracing::warn!(%error, "there is no usable API key"),
+        Err(error) => tracing::warn!(error = error.in_full(), "there is no usable API key"),
     }
 }

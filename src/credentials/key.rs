@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// The length of the client id in the documented form of a key.
 const CLIENT_ID: usize = 32;
 
+/// Begins a text file of some editors, and is no part of its text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A Scope3 API key: `scope3_<client id>_<secret>`. Cheap to clone; shows its fingerprint alone.
 #[derive(Clone)]
 pub struct ApiKey {
@@ -38,12 +41,13 @@ pub enum InvalidKey {
 }
 
 impl ApiKey {
-    /// Reads a key. White space around it is dropped, as files and commands end in a line break.
+    /// Reads a key. White space around it is dropped, as files and commands end in a line break, and so is the byte
+    /// order mark with which editors on Windows begin a file.
     ///
     /// # Errors
     /// When the form is wrong. A client id of unusual length is no error: newer documents leave it open.
     pub fn parse(text: &SecretString) -> Result<Self, InvalidKey> {
-        let text = text.expose_secret().trim();
+        let text = text.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
         if text.starts_with('$') {
             return Err(InvalidKey::Placeholder);
         }
@@ -150,9 +154,18 @@ mod tests {
         assert_eq!(parse("\"scope3_a_b\"").unwrap_err(), InvalidKey::Prefix);
         assert_eq!(parse("scope3_abc").unwrap_err(), InvalidKey::NoSecret);
         assert_eq!(parse("scope3_abc_").unwrap_err(), InvalidKey::NoSecret);
+        assert_eq!(parse("scope3__secret").unwrap_err(), InvalidKey::NoSecret, "no client id");
+        assert_eq!(parse("scope3_a_b\"").unwrap_err(), InvalidKey::Characters);
         assert_eq!(parse("scope3_a b_c").unwrap_err(), InvalidKey::Characters);
         assert!(!parse("scope3_short_secret").unwrap().has_usual_length());
         assert!(parse(&format!("scope3_{}_secret", "a".repeat(32))).unwrap().has_usual_length());
+    }
+
+    #[test]
+    fn what_editors_and_shells_put_around_a_key_is_dropped() {
+        for text in ["\u{feff}scope3_a_b-c_d\r\n", " \u{feff} scope3_a_b-c_d\n\n", "\tscope3_a_b-c_d"] {
+            assert_eq!(parse(text).unwrap().header().as_bytes(), b"scope3_a_b-c_d", "{text:?}");
+        }
     }
 
     #[test]

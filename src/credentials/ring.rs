@@ -1,14 +1,16 @@
 //! The primary key and its backups, in the order in which they are tried.
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use jiff::civil::Date;
 
 use super::{
     key::{ApiKey, Fingerprint, InvalidKey},
+    rejection::{self, Rejection},
     source::{KeyError, KeySource},
 };
 
@@ -18,7 +20,7 @@ pub struct KeyRing {
     primary: KeySource,
     backups: Vec<ApiKey>,
     issued: Option<Date>,
-    refused: Mutex<HashSet<Fingerprint>>,
+    refused: Mutex<HashMap<Fingerprint, Rejection>>,
 }
 
 impl KeyRing {
@@ -40,7 +42,8 @@ impl KeyRing {
         Self::new(KeySource::Given(Ok::<_, InvalidKey>(key)), Vec::new(), None)
     }
 
-    /// The keys to try, in order: those that Scope3 refused before come last.
+    /// The keys to try, in order: those that Scope3 refused a short time ago come last. A refused key that comes from
+    /// a file or a command is read again.
     ///
     /// # Errors
     /// When the primary cannot be had and there is no backup.
@@ -49,21 +52,67 @@ impl KeyRing {
             Ok(primary) => vec![primary],
             Err(error) if self.backups.is_empty() => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "the primary key cannot be had; the backups are used");
+                let error = error.in_full();
+                tracing::warn!(error, "the primary key cannot be had; the backups are used");
                 Vec::new()
             }
         };
         keys.extend(self.backups.iter().cloned());
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.sort_by_key(|key| refused.contains(&key.fingerprint()));
+        self.sort(&mut keys, Instant::now());
         Ok(keys)
     }
 
-    /// Remembers that Scope3 refused a key.
+    /// The key to try next in a call that has tried those of `tried` before. Ask after each refusal: a key that was
+    /// replaced meanwhile is found at once.
+    ///
+    /// # Errors
+    /// When nothing was tried yet, the primary cannot be had, and there is no backup.
+    pub async fn untried(&self, tried: &[Fingerprint]) -> Result<Option<ApiKey>, KeyError> {
+        // The primary, what replaced it, and the backups: a command that prints another key each time has an end.
+        if tried.len() >= self.backups.len() + 2 {
+            return Ok(None);
+        }
+        match self.keys().await {
+            Ok(keys) => Ok(keys.into_iter().find(|key| !tried.contains(&key.fingerprint()))),
+            Err(error) if tried.is_empty() => Err(error),
+            Err(error) => {
+                let error = error.in_full();
+                tracing::warn!(error, "the refused key cannot be read again");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Remembers that Scope3 refused a key: for a minute, doubling to fifteen, others are tried before it.
     pub fn refuse(&self, key: &ApiKey) {
         tracing::warn!(key = %key.fingerprint(), "Scope3 refused this API key");
-        self.primary.forget();
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(key.fingerprint());
+        self.primary.refused(key);
+        self.refuse_at(key, Instant::now());
+    }
+
+    /// Scope3 accepted a key: what was before is forgotten.
+    pub fn accept(&self, key: &ApiKey) {
+        self.lock().remove(&key.fingerprint());
+    }
+
+    fn refuse_at(&self, key: &ApiKey, now: Instant) {
+        let mut refused = self.lock();
+        // Keys that were replaced do not come back.
+        refused.retain(|_, rejection| rejection.ended_within(rejection::MAX, now));
+        let before = refused.get(&key.fingerprint()).copied();
+        refused.insert(key.fingerprint(), Rejection::after(before, now));
+    }
+
+    fn sort(&self, keys: &mut [ApiKey], now: Instant) {
+        let refused = self.lock();
+        let is_refused = |key: &ApiKey| {
+            refused.get(&key.fingerprint()).is_some_and(|rejection| rejection.remaining(now).is_some())
+        };
+        keys.sort_by_key(is_refused);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Rejection>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How old the key is, where the operator told when it was issued.
@@ -105,6 +154,8 @@ impl KeyAge {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::civil::date;
 
     use super::*;
@@ -117,6 +168,12 @@ mod tests {
         ring.keys().await.unwrap().iter().map(ApiKey::fingerprint).collect()
     }
 
+    fn sorted(ring: &KeyRing, keys: &[&ApiKey], now: Instant) -> Vec<Fingerprint> {
+        let mut keys: Vec<ApiKey> = keys.iter().copied().cloned().collect();
+        ring.sort(&mut keys, now);
+        keys.iter().map(ApiKey::fingerprint).collect()
+    }
+
     #[tokio::test]
     async fn a_refused_key_is_tried_last() {
         let (first, second) = (key("first"), key("second"));
@@ -124,38 +181,40 @@ mod tests {
         assert_eq!(order(&ring).await, [first.fingerprint(), second.fingerprint()]);
         ring.refuse(&first);
         assert_eq!(order(&ring).await, [second.fingerprint(), first.fingerprint()]);
+        ring.accept(&first);
+        assert_eq!(order(&ring).await, [first.fingerprint(), second.fingerprint()]);
+    }
+
+    #[test]
+    fn a_refused_key_is_tried_first_again_after_a_minute_then_two() {
+        let (first, second) = (key("first"), key("second"));
+        let ring = KeyRing::new(KeySource::Given(Ok(first.clone())), vec![second.clone()], None);
+        let mut now = Instant::now();
+        for minutes in [1, 2, 4] {
+            ring.refuse_at(&first, now);
+            let length = Duration::from_mins(minutes);
+            let just_before = now + length.saturating_sub(Duration::from_secs(1));
+            let in_turn = sorted(&ring, &[&first, &second], just_before);
+            assert_eq!(in_turn, [second.fingerprint(), first.fingerprint()], "{minutes}");
+            now += length;
+            let in_turn = sorted(&ring, &[&first, &second], now);
+            assert_eq!(in_turn, [first.fingerprint(), second.fingerprint()], "{minutes}");
+        }
+        ring.refuse_at(&second, now + Duration::from_hours(1));
+        assert_eq!(ring.lock().len(), 1, "what was long ago is forgotten");
     }
 
     #[tokio::test]
-    async fn a_key_file_is_read_again_when_it_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        let ring = KeyRing::new(KeySource::file(path.clone()), vec![], None);
-        assert!(matches!(ring.keys().await, Err(KeyError::File { .. })));
-
-        std::fs::write(&path, format!("scope3_{}_one\n", "a".repeat(32))).unwrap();
-        assert_eq!(order(&ring).await, [key("one").fingerprint()]);
-
-        std::fs::write(&path, format!("scope3_{}_two\n", "a".repeat(32))).unwrap();
-        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
-        std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
-        assert_eq!(order(&ring).await, [key("two").fingerprint()]);
-    }
-
-    #[tokio::test]
-    async fn a_command_prints_the_key_without_a_shell() {
-        let text = format!("scope3_{}_cmd", "a".repeat(32));
-        let command = |words: &[&str]| {
-            KeyRing::new(KeySource::command(words.iter().map(ToString::to_string).collect()), vec![], None)
-        };
-        assert_eq!(order(&command(&["echo", &text])).await, [key("cmd").fingerprint()]);
-
-        let error = command(&["echo", "$HOME"]).keys().await.unwrap_err().to_string();
-        assert!(error.contains("malformed"), "no shell expands: {error}");
-        let error = command(&["false"]).keys().await.unwrap_err().to_string();
-        assert!(error.contains("failed"), "{error}");
-        let error = command(&["no-such-program-here"]).keys().await.unwrap_err().to_string();
-        assert!(error.contains("cannot be run"), "{error}");
+    async fn each_key_is_tried_once() {
+        let (first, second) = (key("first"), key("second"));
+        let ring = KeyRing::new(KeySource::Given(Ok(first.clone())), vec![second.clone()], None);
+        let mut tried = Vec::new();
+        while let Some(key) = ring.untried(&tried).await.unwrap() {
+            ring.refuse(&key);
+            tried.push(key.fingerprint());
+        }
+        assert_eq!(tried, [first.fingerprint(), second.fingerprint()]);
+        assert!(matches!(KeyRing::empty().untried(&[]).await, Err(KeyError::Missing)));
     }
 
     #[test]

@@ -1,19 +1,17 @@
 //! Where a key comes from.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime},
-};
+use std::{io, path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 
-use super::key::{ApiKey, InvalidKey};
+use super::{
+    command::{CommandError, KeyCommand},
+    file::KeyFile,
+    key::{ApiKey, InvalidKey},
+};
 
-/// How long a command that prints a key may take.
-const COMMAND_TIME: Duration = Duration::from_secs(15);
+/// A file or a command that holds a key gives no more bytes than this.
+pub(super) const MAX_KEY_BYTES: usize = 16 * 1024;
 
 /// A place that holds a key.
 #[derive(Debug)]
@@ -22,42 +20,56 @@ pub enum KeySource {
     None,
     /// A value that was given at start.
     Given(Result<ApiKey, InvalidKey>),
-    /// A file, read again when it changes.
+    /// A file, read again when it changes or its key is refused.
     File(KeyFile),
     /// A program and its arguments, run once and again when its key is refused.
     Command(KeyCommand),
 }
 
-/// No key can be had.
-#[derive(Debug, thiserror::Error)]
+/// No key can be had. The causes are kept as sources; [`KeyError::in_full`] tells them all.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
     /// None was named.
     #[error("no Scope3 API key is set")]
     Missing,
     /// There is one, but it is no Scope3 key.
-    #[error("the Scope3 API key from {from} is malformed: {why}")]
+    #[error("the Scope3 API key from {from} is malformed")]
     Invalid {
         /// The place, as an operator knows it.
         from: String,
         /// What is wrong.
+        #[source]
         why: InvalidKey,
     },
     /// The file cannot be read.
-    #[error("the Scope3 API key file {path} cannot be read: {cause}")]
+    #[error("the Scope3 API key file {path} cannot be read")]
     File {
         /// Its path.
         path: PathBuf,
         /// The system's word.
-        cause: io::Error,
+        #[source]
+        cause: Arc<io::Error>,
     },
     /// The command failed. What it printed is not repeated.
-    #[error("the command for the Scope3 API key, `{program}`, {why}")]
+    #[error("the command for the Scope3 API key, `{program}`, gave none")]
     Command {
         /// Its first word.
         program: String,
         /// What happened.
-        why: String,
+        #[source]
+        cause: CommandError,
     },
+}
+
+impl KeyError {
+    /// The message and those of all its causes.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let first: &dyn std::error::Error = self;
+        let messages: Vec<String> =
+            std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string).collect();
+        messages.join(": ")
+    }
 }
 
 impl KeySource {
@@ -70,13 +82,13 @@ impl KeySource {
     /// A source for a file.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
-        Self::File(KeyFile { path, last: Mutex::new(None) })
+        Self::File(KeyFile::new(path))
     }
 
     /// A source for a command. `words` is the program and its arguments; no shell sees them.
     #[must_use]
     pub fn command(words: Vec<String>) -> Self {
-        Self::Command(KeyCommand { words, last: Mutex::new(None) })
+        Self::Command(KeyCommand::new(words))
     }
 
     /// The key as it is now.
@@ -89,86 +101,31 @@ impl KeySource {
             Self::Given(key) => {
                 key.clone().map_err(|why| KeyError::Invalid { from: "SCOPE3_API_KEY".to_owned(), why })
             }
-            Self::File(file) => file.key(),
+            Self::File(file) => file.key().await,
             Self::Command(command) => command.key().await,
         }
     }
 
-    /// Forgets what may be read anew, after Scope3 refused the key.
-    pub(super) fn forget(&self) {
+    /// Scope3 refused this key: if it came from here, there may be a newer one by now.
+    pub(super) fn refused(&self, key: &ApiKey) {
         match self {
             Self::None | Self::Given(_) => {}
-            Self::File(file) => *lock(&file.last) = None,
-            Self::Command(command) => *lock(&command.last) = None,
+            Self::File(file) => file.refused(key),
+            Self::Command(command) => command.refused(key),
         }
     }
 }
 
-/// A file that holds a key, and what it held when it was last read.
-#[derive(Debug)]
-pub struct KeyFile {
-    path: PathBuf,
-    last: Mutex<Option<(SystemTime, ApiKey)>>,
-}
-
-impl KeyFile {
-    fn key(&self) -> Result<ApiKey, KeyError> {
-        let unreadable = |cause| KeyError::File { path: self.path.clone(), cause };
-        let changed = modified(&self.path).map_err(unreadable)?;
-        let mut last = lock(&self.last);
-        if let Some((then, key)) = &*last
-            && *then == changed
-        {
-            return Ok(key.clone());
-        }
-        let text = SecretString::from(std::fs::read_to_string(&self.path).map_err(unreadable)?);
-        let key = ApiKey::parse(&text)
-            .map_err(|why| KeyError::Invalid { from: self.path.display().to_string(), why })?;
-        *last = Some((changed, key.clone()));
-        Ok(key)
-    }
-}
-
-fn modified(path: &Path) -> io::Result<SystemTime> {
-    std::fs::metadata(path)?.modified()
-}
-
-/// A command that prints a key, and what it printed last.
-#[derive(Debug)]
-pub struct KeyCommand {
-    words: Vec<String>,
-    last: Mutex<Option<ApiKey>>,
-}
-
-impl KeyCommand {
-    async fn key(&self) -> Result<ApiKey, KeyError> {
-        if let Some(key) = &*lock(&self.last) {
-            return Ok(key.clone());
-        }
-        let program = self.words.first().cloned().unwrap_or_default();
-        let failed = |why: String| KeyError::Command { program: program.clone(), why };
-        let run = tokio::process::Command::new(&program)
-            .args(self.words.iter().skip(1))
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(COMMAND_TIME, run)
-            .await
-            .map_err(|_| failed(format!("did not end within {} s", COMMAND_TIME.as_secs())))?
-            .map_err(|error| failed(format!("cannot be run: {error}")))?;
-        if !output.status.success() {
-            return Err(failed(format!("failed ({})", output.status)));
-        }
-        let text = String::from_utf8(output.stdout).map_err(|_| failed("printed no text".to_owned()))?;
-        let key = ApiKey::parse(&SecretString::from(text))
-            .map_err(|why| KeyError::Invalid { from: format!("`{program}`"), why })?;
-        *lock(&self.last) = Some(key.clone());
-        Ok(key)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is behind these locks is replaced whole: a panic elsewhere leaves nothing half-done.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// The text of a file or of a command's output, in UTF-8, or in UTF-16 as Windows writes it.
+pub(super) fn text(bytes: Vec<u8>) -> Option<SecretString> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, []) = bytes.as_chunks() else { return None };
+        String::from_utf16(&pairs.iter().copied().map(unit).collect::<Vec<_>>()).ok()
+    };
+    let text = match bytes.as_slice() {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => String::from_utf8(bytes).ok(),
+    };
+    text.map(SecretString::from)
 }

@@ -14,17 +14,11 @@ use std::{
 use lru::LruCache;
 use tokio::sync::OwnedMutexGuard;
 
-use super::key::Fingerprint;
+use super::{key::Fingerprint, rejection::Rejection};
 use crate::measure;
 
 /// The span in which unproven keys may send their requests.
 const UNPROVEN_SPAN: Duration = Duration::from_mins(1);
-
-/// How long the first rejection of a key is remembered. Each further one in a row doubles it.
-const FIRST_REJECTION: Duration = Duration::from_mins(1);
-
-/// The longest time that a rejection is remembered.
-const MAX_REJECTION: Duration = Duration::from_mins(15);
 
 /// A proven key counts as unproven again after this many rejections in a row, which take three minutes or more.
 const REJECTIONS_TO_DISPROVE: u32 = 3;
@@ -176,14 +170,9 @@ impl Standings {
             Some(standing) => standing,
             None => unproven.get_or_insert_mut(key, Standing::default),
         };
-        let before = standing.rejection;
-        if before.is_some_and(|rejection| rejection.until > now) {
-            // Requests that were under way at the same time found out the same thing.
-            return;
-        }
-        let rejection = Rejection::after(before, now);
+        let rejection = Rejection::after(standing.rejection, now);
         standing.rejection = Some(rejection);
-        if rejection.in_a_row >= REJECTIONS_TO_DISPROVE
+        if rejection.in_a_row() >= REJECTIONS_TO_DISPROVE
             && let Some(standing) = proven.pop(&key)
         {
             unproven.push(key, standing);
@@ -218,20 +207,6 @@ struct Standing {
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
-#[derive(Clone, Copy)]
-struct Rejection {
-    until: Instant,
-    in_a_row: u32,
-}
-
-impl Rejection {
-    fn after(before: Option<Self>, now: Instant) -> Self {
-        let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
-        let length = FIRST_REJECTION.saturating_mul(2u32.saturating_pow(in_a_row - 1)).min(MAX_REJECTION);
-        Self { until: now + length, in_a_row }
-    }
-}
-
 /// How requests with a key leave.
 enum Gate {
     /// The key is good.
@@ -246,12 +221,11 @@ impl Known {
         let is_proven = self.proven.contains(&key);
         let standing = if is_proven { self.proven.get(&key) } else { self.unproven.get(&key) };
         let standing = standing.cloned().unwrap_or_default();
-        match standing.rejection {
-            Some(Rejection { until, .. }) if until > now => {
-                return Err(NotAdmitted::Rejected { retry_after: until - now });
-            }
-            None if is_proven => return Ok(Gate::Open),
-            _ => {}
+        if let Some(retry_after) = standing.rejection.and_then(|rejection| rejection.remaining(now)) {
+            return Err(NotAdmitted::Rejected { retry_after });
+        }
+        if is_proven && standing.rejection.is_none() {
+            return Ok(Gate::Open);
         }
         if !is_proven && !self.unproven.contains(&key) {
             // Only a key that may send is remembered, so invented keys displace little.

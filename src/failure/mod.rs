@@ -194,7 +194,7 @@ impl Failure {
             KeyError::Invalid { .. } => "AUTH_INVALID_FORMAT",
             KeyError::File { .. } | KeyError::Command { .. } => "AUTH_UNAVAILABLE",
         };
-        Self::new(code, format!("Nothing was sent: {error}."), how).caused_by(error)
+        Self::new(code, format!("Nothing was sent: {}.", error.in_full()), how).caused_by(error)
     }
 
     /// A key of the caller's that may not be used now. Nothing was sent.

@@ -58,22 +58,27 @@ impl Gateway {
         request: &Prepared,
         record: &mut Record,
     ) -> Result<Answer, SendError> {
-        let mut keys = call.caller.keys.keys().await?.into_iter();
-        let mut key = keys.next().ok_or(KeyError::Missing)?;
+        let keys = &call.caller.keys;
+        let mut key = keys.untried(&[]).await?.ok_or(KeyError::Missing)?;
+        let mut tried = vec![key.fingerprint()];
         let mut retries = Retries::new(entry, api);
         let mut counted = None;
         let mut earlier = None;
         loop {
             let error = match self.attempt(call, entry, api, request, &key, &mut counted, record).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    keys.accept(&key);
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
             let next = match &error {
                 SendError::Api(Error::Unauthorized { .. }) => {
-                    call.caller.keys.refuse(&key);
-                    match keys.next() {
+                    keys.refuse(&key);
+                    match keys.untried(&tried).await? {
                         Some(other) => {
                             key = other;
+                            tried.push(key.fingerprint());
                             Next::Retry(Duration::ZERO)
                         }
                         None => Next::GiveUp,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::credentials::ApiKey;
+use crate::credentials::{ApiKey, rejection};
 
 fn key(name: &str) -> Fingerprint {
     ApiKey::parse(&format!("scope3_{}_{name}", "a".repeat(32)).into()).unwrap().fingerprint()
@@ -187,7 +187,7 @@ proptest! {
                     prop_assert_eq!(retry_after, Duration::from_millis(oldest + 60_000 - now));
                 }
                 Err(NotAdmitted::Rejected { retry_after }) => {
-                    prop_assert!(retry_after > Duration::ZERO && retry_after <= MAX_REJECTION);
+                    prop_assert!(retry_after > Duration::ZERO && retry_after <= rejection::MAX);
                 }
             }
         }
