@@ -15,13 +15,14 @@ use std::{
 #[path = "src/catalog"]
 mod catalog {
     pub(crate) mod check;
+    pub(crate) mod request;
     pub(crate) mod tool;
 }
 use catalog::{
     check::{Problem, check, check_surface},
+    request::{Binding, Request},
     tool::{Input, Tool, Toolset},
 };
-use serde_json::Map;
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -88,7 +89,7 @@ fn embed() -> Result<(), Fault> {
 
 fn read(path: &Path) -> Result<Toolset, Fault> {
     let mut file: Toolset = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
-    file.tools.iter_mut().filter(|tool| tool.input.is_empty()).for_each(|tool| tool.input = no_arguments());
+    file.tools.iter_mut().for_each(Tool::expand);
     Ok(file)
 }
 
@@ -121,8 +122,20 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     let text = |text: &str| format!("Cow::Borrowed({text:?})");
     let (name, title, description) = (text(name), text(title), text(description));
     let keywords = keywords.iter().map(|keyword| text(keyword)).collect::<Vec<_>>().join(", ");
-    let request = optional(request.as_ref().map(|request| {
-        format!("Request {{ method: Method::{:?}, path: {} }}", request.method, text(&request.path))
+    let request = optional(request.as_ref().map(|Request { method, path, bindings }| {
+        let bindings: Vec<String> = bindings
+            .iter()
+            .map(|Binding { argument, place, name, style }| {
+                let (argument, name) = (text(argument), text(name));
+                format!(
+                    "Binding {{ argument: {argument}, place: Place::{place:?}, name: {name}, style: Style::{style:?} }}"
+                )
+            })
+            .collect();
+        let (path, bindings) = (text(path), bindings.join(", "));
+        format!(
+            "Request {{ method: Method::{method:?}, path: {path}, bindings: Cow::Borrowed(&[{bindings}]) }}"
+        )
     }));
     let money = optional(money.as_ref().map(|money| {
         let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
@@ -143,11 +156,6 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
 
 fn optional(value: Option<String>) -> String {
     value.map_or_else(|| "None".to_owned(), |value| format!("Some({value})"))
-}
-
-/// The schema of a tool that says nothing of its arguments.
-fn no_arguments() -> Input {
-    Map::from_iter([("type".to_owned(), "object".into()), ("properties".to_owned(), Map::new().into())])
 }
 
 /// The entries of a folder, so that every build embeds the same document.

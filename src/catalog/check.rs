@@ -7,7 +7,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::tool::{Effect, Input, Tool, Toolset};
+use super::{
+    request::{Binding, Place, Request, Style},
+    tool::{Effect, Input, Tool, Toolset},
+};
 
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
@@ -88,14 +91,7 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         None if !local => report("request", "is missing; only tools in tools/local have none".to_owned()),
         Some(_) if local => report("request", "is not for tools in tools/local".to_owned()),
         None => {}
-        Some(request) => {
-            let required = tool.input.get("required").and_then(Value::as_array);
-            for argument in request.path_arguments() {
-                if !required.is_some_and(|names| names.iter().any(|name| name == argument)) {
-                    report("request", format!("`{{{argument}}}` is not among input.required"));
-                }
-            }
-        }
+        Some(request) => check_request(request, &tool.input, report),
     }
     if let Some(money) = &tool.money {
         for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
@@ -147,6 +143,69 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
             Some(_) => report(&format!("{at}.{keyword}"), "must be a schema object".to_owned()),
         }
     }
+}
+
+/// Headers that the API client sets by itself, or that decide how a request is read.
+const OWN_HEADERS: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-scope3-api-key",
+];
+
+fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, String)) {
+    let required = input.get("required").and_then(Value::as_array);
+    let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|known| known == name));
+    let properties = input.get("properties").and_then(Value::as_object);
+    for parameter in request.path_parameters() {
+        let bound = |binding: &&Binding| binding.place == Place::Path && binding.name == parameter;
+        if !request.bindings.iter().find(bound).is_some_and(|binding| is_required(&binding.argument)) {
+            report("request", format!("`{{{parameter}}}` is not among input.required"));
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut taken = HashSet::new();
+    for Binding { argument, place, name, style } in request.bindings.iter() {
+        let mut wrong = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
+        if !properties.is_some_and(|properties| properties.contains_key(&**argument)) {
+            wrong("names no argument of input");
+        }
+        if !seen.insert(argument) {
+            wrong("stands twice");
+        }
+        if !taken.insert((*place as u8, name)) {
+            wrong("has the place of another");
+        }
+        match place {
+            Place::Path if !request.path_parameters().any(|parameter| parameter == name) => {
+                wrong("is not in the path");
+            }
+            Place::Header if !is_header_name(name) => wrong("is not the name of a header"),
+            Place::Header if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
+                wrong("is a header that the client sets by itself");
+            }
+            Place::Part if !request.method.has_body() => wrong("needs a method with a body"),
+            Place::Body if request.bindings.iter().any(|other| other.place == Place::Part) => {
+                wrong("goes into a JSON body beside parts of a form");
+            }
+            _ => {}
+        }
+        if *style != Style::default() && !matches!(place, Place::Query | Place::Header) {
+            wrong("has a style, which is for the query and headers");
+        }
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// The schema of the argument at a path such as `tacticAdjustments[].budgetAllocation.amount`.

@@ -30,7 +30,8 @@ impl Entry {
 
     /// An entry that is made while the program runs, from a tool as a file of the catalogue describes it.
     #[must_use]
-    pub fn loaded(surface: Surface, toolset: impl Into<Text>, tool: tool::Tool<Input>) -> Self {
+    pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
+        tool.expand();
         Self::new(surface, toolset.into(), tool.map_input(Schema::of))
     }
 }

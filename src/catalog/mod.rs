@@ -4,9 +4,11 @@
 //! Who wants to know what a tool is, looks here; what a call does with it stands in [`crate::gateway`].
 
 mod arguments;
+mod binding;
 mod entry;
 mod index;
 mod present;
+mod request;
 mod schema;
 mod search;
 mod suggest;
@@ -18,13 +20,13 @@ use serde::Serialize;
 
 pub use self::{
     arguments::Problem,
+    binding::{Misplaced, Placed, Why},
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
+    request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
-    tool::{
-        Effect, Local, Method, Money, MoneyUnit, Request, RequestError, Sentence, SpecialLimit, Text, Toolset,
-    },
+    tool::{Effect, Local, Money, MoneyUnit, Sentence, SpecialLimit, Text, Toolset},
 };
 
 pub(crate) use self::suggest::nearest;
