@@ -15,11 +15,14 @@ use std::{
 #[path = "src/catalog"]
 mod catalog {
     pub(crate) mod check;
+    pub(crate) mod present;
     pub(crate) mod request;
     pub(crate) mod tool;
+    pub(crate) mod walk;
 }
 use catalog::{
     check::{Problem, check, check_surface},
+    present,
     request::{Binding, Request},
     tool::{Input, Tool, Toolset},
 };
@@ -145,12 +148,15 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     let presents = optional(presents.map(|presents| format!("Sentence::{presents:?}")));
     let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
+    let shown = present::shown(input);
+    let shown = (shown != *input).then(|| serde_json::to_string(&shown)).transpose()?;
+    let shown = optional(shown.map(|shown| format!("Schema::new({shown:?})")));
     let schema = serde_json::to_string(input)?;
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
          effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, atomic: {atomic}, \
-         settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }})"
+         settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
     ))
 }
 

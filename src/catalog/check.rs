@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     request::{Binding, Place, Request, Style},
     tool::{Effect, Input, Tool, Toolset},
+    walk::{Schemas, children},
 };
 
 /// A rule that a file breaks.
@@ -95,7 +96,7 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
     }
     if let Some(money) = &tool.money {
         for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
-            if schema_at(&tool.input, path).is_none() {
+            if Schemas::of(&tool.input).at(path).is_none() {
                 report("money", format!("`{path}` is not in input"));
             }
         }
@@ -120,15 +121,11 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
     }
     let empty = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    for (key, property) in properties {
-        let at = format!("{at}.properties.{key}");
+    for key in properties.keys() {
         let key_ok = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if key.is_empty() || key.len() > 64 || !key.chars().all(key_ok) {
+            let at = format!("{at}.properties.{key}");
             report(&at, "a key has 1 to 64 characters of a-z, A-Z, 0-9 and _.-".to_owned());
-        }
-        match property.as_object() {
-            Some(property) => check_schema(&at, property, report),
-            None => report(&at, "must be a schema object".to_owned()),
         }
     }
     for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
@@ -136,11 +133,11 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
             report(&format!("{at}.required"), format!("{name} is not among the properties"));
         }
     }
-    for keyword in ["items", "additionalProperties"] {
-        match schema.get(keyword) {
-            None => {}
-            Some(Value::Object(inner)) => check_schema(&format!("{at}.{keyword}"), inner, report),
-            Some(_) => report(&format!("{at}.{keyword}"), "must be a schema object".to_owned()),
+    for (pointer, child) in children(schema) {
+        let at = format!("{at}{}", pointer.replace('/', "."));
+        match child.as_object() {
+            Some(child) => check_schema(&at, child, report),
+            None => report(&at, "must be a schema object".to_owned()),
         }
     }
 }
@@ -206,13 +203,4 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
 
 fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
-/// The schema of the argument at a path such as `tacticAdjustments[].budgetAllocation.amount`.
-fn schema_at<'a>(input: &'a Map<String, Value>, path: &str) -> Option<&'a Map<String, Value>> {
-    path.split('.').try_fold(input, |schema, step| {
-        let (key, is_list) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
-        let property = schema.get("properties")?.get(key)?;
-        if is_list { property.get("items")?.as_object() } else { property.as_object() }
-    })
 }

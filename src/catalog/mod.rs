@@ -13,6 +13,7 @@ mod schema;
 mod search;
 mod suggest;
 mod tool;
+mod walk;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
