@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Effect, Entry, Problem, Tool},
+    catalog::{Effect, Entry, Problem, Problems, Tool},
     credentials::KeyError,
     limits::{Full, whole_seconds},
     policy::Withheld,
@@ -73,18 +73,20 @@ impl Failure {
 
     /// Arguments that do not fit. Nothing was sent.
     #[must_use]
-    pub fn arguments(entry: &Entry, problems: &[Problem]) -> Self {
-        let listed: Vec<String> = problems.iter().map(sentence).collect();
+    pub fn arguments(entry: &Entry, problems: &Problems) -> Self {
+        let mut listed: Vec<String> = problems.iter().map(sentence).collect();
+        let mut details = json!({ "problems": **problems });
+        if problems.more > 0 {
+            listed.push(format!("and {} more", problems.more));
+            details["moreProblems"] = problems.more.into();
+        }
         let message = format!(
             "Nothing was sent. The arguments of {} do not fit: {}.",
             entry.tool.name,
             listed.join("; ")
         );
         let hint = "Correct all of them and call again. describe_tool shows the whole input schema.";
-        Self {
-            details: Some(json!({ "problems": problems })),
-            ..Self::new("VALIDATION_ERROR", message, hint)
-        }
+        Self { details: Some(details), ..Self::new("VALIDATION_ERROR", message, hint) }
     }
 
     /// A path argument that would leave its place. Nothing was sent.
@@ -290,7 +292,10 @@ fn hint(code: &str, status: u16) -> &'static str {
 fn sentence(problem: &Problem) -> String {
     let subject =
         if problem.path.is_empty() { "the whole".to_owned() } else { format!("`{}`", problem.path) };
-    let allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+    let mut allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+    if problem.more_allowed > 0 {
+        allowed.push(format!("{} more", problem.more_allowed));
+    }
     let help = match &problem.did_you_mean {
         Some(meant) => format!(" (did you mean `{meant}`?)"),
         None if allowed.is_empty() => String::new(),

@@ -14,7 +14,7 @@ use jiff::{Timestamp, tz::Offset};
 use serde_json::{Map, Value};
 
 use crate::{
-    catalog::{Catalog, Effect, Entry, Local, Problem, Request, Sentence, SpecialLimit},
+    catalog::{Catalog, Effect, Entry, Local, Problem, Request, Sentence, SpecialLimit, shortened},
     credentials::{ApiKey, Fingerprint, KeyAge, KeyError, KeyRing},
     failure::Failure,
     limits::{Class, Full, Limits},
@@ -138,7 +138,9 @@ impl Gateway {
                 return self.answer_locally(local, entry, &caller.keys, &arguments).await;
             }
             // The build refuses a tool that does neither.
-            (None, None) => return Err(CallError::UnknownTool { name: name.to_owned(), nearest: None }),
+            (None, None) => {
+                return Err(CallError::UnknownTool { name: shortened(name).into_owned(), nearest: None });
+            }
         };
         let prepared = self.prepare(caller, request, arguments).map_err(|problem| Failure::path(&problem))?;
         let answer = self.send_within_limits(entry, &prepared, &caller.keys, on_wait).await;
@@ -155,7 +157,7 @@ impl Gateway {
 
     fn look_up(&self, name: &str) -> Result<&Entry, CallError> {
         self.catalog.get(name).map(|entry| &**entry).ok_or_else(|| CallError::UnknownTool {
-            name: name.to_owned(),
+            name: shortened(name).into_owned(),
             nearest: self.catalog.nearest(name).map(str::to_owned),
         })
     }
@@ -235,7 +237,7 @@ impl Gateway {
                 local::description(&self.catalog, &self.policy, name).map_err(|nearest| {
                     let problem =
                         Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
-                    Failure::arguments(entry, &[problem])
+                    Failure::arguments(entry, &problem.into())
                 })?
             }
             Local::Usage => {

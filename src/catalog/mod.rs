@@ -8,6 +8,8 @@ mod binding;
 mod entry;
 mod index;
 mod present;
+mod problem;
+mod reading;
 mod request;
 mod schema;
 mod search;
@@ -20,17 +22,17 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use serde::Serialize;
 
 pub use self::{
-    arguments::Problem,
     binding::{Misplaced, Placed, Why},
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
+    problem::{Problem, Problems},
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
     tool::{Effect, Local, Money, MoneyUnit, Sentence, SpecialLimit, Text, Toolset},
 };
 
-pub(crate) use self::suggest::nearest;
+pub(crate) use self::suggest::{nearest, shortened};
 
 /// A tool that an agent can call.
 pub type Tool = tool::Tool<Schema>;

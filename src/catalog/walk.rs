@@ -138,6 +138,11 @@ impl<'a> Schemas<'a> {
     }
 
     fn stated(document: &'a Schema, stated: Vec<&'a Schema>) -> Self {
+        if let [only] = *stated
+            && included(document, only).next().is_none()
+        {
+            return Self { document, parts: stated.clone(), stated };
+        }
         let mut parts = Vec::new();
         let mut seen = HashSet::new();
         let mut next: Vec<&Schema> = stated.iter().rev().copied().collect();

@@ -1,9 +1,9 @@
 //! Arguments are checked whole before anything leaves, and what models write by habit is understood.
 
-use scope3_mcp::catalog::{Catalog, Problem};
+use scope3_mcp::catalog::{Catalog, Problems};
 use serde_json::{Value, json};
 
-fn check(tool: &str, arguments: Value) -> Result<Value, Vec<Problem>> {
+fn check(tool: &str, arguments: Value) -> Result<Value, Problems> {
     let catalog = Catalog::embedded();
     let arguments = arguments.as_object().unwrap().clone();
     catalog.get(tool).unwrap().check_arguments(arguments).map(Value::Object)
