@@ -15,6 +15,7 @@ use std::{
 #[path = "src/catalog"]
 mod catalog {
     pub(crate) mod check;
+    pub(crate) mod checks;
     pub(crate) mod present;
     pub(crate) mod request;
     pub(crate) mod tool;
@@ -22,6 +23,7 @@ mod catalog {
 }
 use catalog::{
     check::{Problem, check, check_surface},
+    checks::Check,
     present,
     request::{Binding, Request},
     tool::{Input, Tool, Toolset},
@@ -113,6 +115,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         keywords,
         effect,
         money,
+        checks,
         idempotent,
         atomic,
         settled_by,
@@ -144,6 +147,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
         format!("Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{:?} }}", money.unit)
     }));
+    let checks = checks.iter().map(written).collect::<Vec<_>>().join(", ");
     let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
     let presents = optional(presents.map(|presents| format!("Sentence::{presents:?}")));
     let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
@@ -155,9 +159,21 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
-         effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, atomic: {atomic}, \
+         effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, atomic: {atomic}, \
          settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
     ))
+}
+
+fn written(check: &Check) -> String {
+    let text = |text: &str| format!("Cow::Borrowed({text:?})");
+    match check {
+        Check::LessOrEqual(first, second) => format!("Check::LessOrEqual({}, {})", text(first), text(second)),
+        Check::Before(first, second) => format!("Check::Before({}, {})", text(first), text(second)),
+        Check::Needs(first, second) => format!("Check::Needs({}, {})", text(first), text(second)),
+        Check::NotPast { date, days } => format!("Check::NotPast {{ date: {}, days: {days} }}", text(date)),
+        Check::Currency(path) => format!("Check::Currency({})", text(path)),
+        Check::Unique(path) => format!("Check::Unique({})", text(path)),
+    }
 }
 
 fn optional(value: Option<String>) -> String {

@@ -1,5 +1,6 @@
 //! Checking the arguments of a call against the tool's full schema, before anything leaves.
 
+use jiff::Timestamp;
 use jsonschema::{
     Validator,
     error::{TypeKind, ValidationError, ValidationErrorKind},
@@ -8,7 +9,7 @@ use jsonschema::{
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, Entry,
+    Effect, Entry, contradictions,
     problem::{Place, Problem, Problems, join, settled, type_of, unknown, with_article},
     reading::Reader,
     walk::{Schemas, closed},
@@ -32,6 +33,7 @@ impl Entry {
         reader.read(&mut arguments, &Schemas::of(self.tool.input.object()), Place::Whole);
         let values = reader.values;
         self.validate(&arguments, values, &mut problems);
+        contradictions::find(&self.tool.checks, &arguments, Timestamp::now(), &mut problems);
         settled(arguments, problems)
     }
 

@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{
+    checks::{Check, beyond_list},
     request::{Binding, Place, Request, Style},
     tool::{Effect, Input, Tool, Toolset},
-    walk::{Schemas, children},
+    walk::{Schemas, Types, children},
 };
 
 /// A rule that a file breaks.
@@ -101,6 +102,11 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
             }
         }
     }
+    for check in tool.checks.iter() {
+        if let Some(fault) = fault(check, &tool.input) {
+            report("checks", fault);
+        }
+    }
     if tool.input.get("type").and_then(Value::as_str) != Some("object") {
         report("input.type", "must be `object`".to_owned());
     }
@@ -139,6 +145,40 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
             Some(child) => check_schema(&at, child, report),
             None => report(&at, "must be a schema object".to_owned()),
         }
+    }
+}
+
+/// What is wrong with a check of a tool with this input.
+fn fault(check: &Check, input: &Input) -> Option<String> {
+    let whole = Schemas::of(input);
+    let paths: Vec<&str> = match check {
+        Check::LessOrEqual(first, second) | Check::Before(first, second) | Check::Needs(first, second) => {
+            vec![first, second]
+        }
+        Check::NotPast { date: path, .. } | Check::Currency(path) | Check::Unique(path) => vec![path],
+    };
+    let mut types: Vec<Types> = Vec::new();
+    for path in &paths {
+        match whole.at(path) {
+            Some(schemas) => types.push(schemas.types()),
+            None => return Some(format!("`{path}` is not in input")),
+        }
+    }
+    if let [first, second] = *paths
+        && [beyond_list(first, second).1, beyond_list(first, second).2].iter().any(|rest| rest.contains("[]"))
+    {
+        return Some(format!("`{first}` and `{second}` lead through different lists"));
+    }
+    let all = |kind: &str| types.iter().all(|types| types.include(kind));
+    match check {
+        Check::LessOrEqual(..) if !all("number") && !all("integer") && !all("string") => {
+            Some("expected two numbers or two dates".to_owned())
+        }
+        Check::Before(..) | Check::NotPast { .. } | Check::Currency(_) if !all("string") => {
+            Some("expected a string".to_owned())
+        }
+        Check::Unique(path) if !path.contains("[]") => Some(format!("`{path}` leads through no list")),
+        _ => None,
     }
 }
 

@@ -5,8 +5,11 @@
 
 mod arguments;
 mod binding;
+mod checks;
+mod contradictions;
 mod entry;
 mod index;
+mod money;
 mod present;
 mod problem;
 mod reading;
@@ -23,8 +26,10 @@ use serde::Serialize;
 
 pub use self::{
     binding::{Misplaced, Placed, Why},
+    checks::Check,
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
+    money::money_in_words,
     problem::{Problem, Problems},
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::request::Request;
+use super::{checks::Check, request::Request};
 
 /// A text of a file, or of the program that it was built into.
 pub type Text = Cow<'static, str>;
@@ -59,6 +59,9 @@ pub struct Tool<Input> {
     /// Where the arguments say how much money moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub money: Option<Money>,
+    /// What must hold between arguments, beyond the schema.
+    #[serde(default)]
+    pub checks: Cow<'static, [Check]>,
     /// Whether calling twice does no more than calling once. Every `read` is, whatever stands here.
     #[serde(default)]
     pub idempotent: bool,
@@ -105,6 +108,7 @@ impl<Input> Tool<Input> {
             keywords,
             effect,
             money,
+            checks,
             idempotent,
             atomic,
             settled_by,
@@ -123,6 +127,7 @@ impl<Input> Tool<Input> {
             keywords,
             effect,
             money,
+            checks,
             idempotent,
             atomic,
             settled_by,
@@ -217,8 +222,8 @@ pub struct Money {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MoneyUnit {
-    /// Cents: 5000000 is 50,000.00.
-    Minor,
+    /// Hundredths of the unit, whatever the currency: 5000000 USD is $50,000.00 and 500000 JPY is ¥5,000.00.
+    Hundredths,
     /// Currency units: 50000 is 50,000.00.
     Major,
 }

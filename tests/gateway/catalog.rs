@@ -141,7 +141,10 @@ fn a_tool_that_moves_a_budget_says_where_and_in_which_unit() {
         let tool = &catalog.get(name).unwrap().tool;
         assert_eq!(tool.effect, Effect::Spend, "{name}");
         assert!(tool.money.is_some(), "{name}");
-        assert!(tool.description.contains("CENTS") || tool.description.contains("CURRENCY UNITS"), "{name}");
+        assert!(
+            tool.description.contains("HUNDREDTHS") || tool.description.contains("CURRENCY UNITS"),
+            "{name}"
+        );
     }
     for entry in catalog.entries() {
         if entry.tool.money.is_some() {
