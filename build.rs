@@ -15,13 +15,19 @@ use std::{
 #[path = "src/catalog"]
 mod catalog {
     pub(crate) mod check;
+    pub(crate) mod checks;
+    pub(crate) mod present;
+    pub(crate) mod request;
     pub(crate) mod tool;
+    pub(crate) mod walk;
 }
 use catalog::{
     check::{Problem, check, check_surface},
+    checks::Check,
+    present,
+    request::{Binding, Request},
     tool::{Input, Tool, Toolset},
 };
-use serde_json::Map;
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -88,7 +94,7 @@ fn embed() -> Result<(), Fault> {
 
 fn read(path: &Path) -> Result<Toolset, Fault> {
     let mut file: Toolset = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
-    file.tools.iter_mut().filter(|tool| tool.input.is_empty()).for_each(|tool| tool.input = no_arguments());
+    file.tools.iter_mut().for_each(Tool::expand);
     Ok(file)
 }
 
@@ -109,6 +115,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         keywords,
         effect,
         money,
+        checks,
         idempotent,
         atomic,
         settled_by,
@@ -121,33 +128,56 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     let text = |text: &str| format!("Cow::Borrowed({text:?})");
     let (name, title, description) = (text(name), text(title), text(description));
     let keywords = keywords.iter().map(|keyword| text(keyword)).collect::<Vec<_>>().join(", ");
-    let request = optional(request.as_ref().map(|request| {
-        format!("Request {{ method: Method::{:?}, path: {} }}", request.method, text(&request.path))
+    let request = optional(request.as_ref().map(|Request { method, path, bindings }| {
+        let bindings: Vec<String> = bindings
+            .iter()
+            .map(|Binding { argument, place, name, style }| {
+                let (argument, name) = (text(argument), text(name));
+                format!(
+                    "Binding {{ argument: {argument}, place: Place::{place:?}, name: {name}, style: Style::{style:?} }}"
+                )
+            })
+            .collect();
+        let (path, bindings) = (text(path), bindings.join(", "));
+        format!(
+            "Request {{ method: Method::{method:?}, path: {path}, bindings: Cow::Borrowed(&[{bindings}]) }}"
+        )
     }));
     let money = optional(money.as_ref().map(|money| {
         let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
         format!("Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{:?} }}", money.unit)
     }));
+    let checks = checks.iter().map(written).collect::<Vec<_>>().join(", ");
     let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
     let presents = optional(presents.map(|presents| format!("Sentence::{presents:?}")));
     let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
+    let shown = present::shown(input);
+    let shown = (shown != *input).then(|| serde_json::to_string(&shown)).transpose()?;
+    let shown = optional(shown.map(|shown| format!("Schema::new({shown:?})")));
     let schema = serde_json::to_string(input)?;
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
-         effect: Effect::{effect:?}, money: {money}, idempotent: {idempotent}, atomic: {atomic}, \
-         settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }})"
+         effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, atomic: {atomic}, \
+         settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
     ))
+}
+
+fn written(check: &Check) -> String {
+    let text = |text: &str| format!("Cow::Borrowed({text:?})");
+    match check {
+        Check::LessOrEqual(first, second) => format!("Check::LessOrEqual({}, {})", text(first), text(second)),
+        Check::Before(first, second) => format!("Check::Before({}, {})", text(first), text(second)),
+        Check::Needs(first, second) => format!("Check::Needs({}, {})", text(first), text(second)),
+        Check::NotPast { date, days } => format!("Check::NotPast {{ date: {}, days: {days} }}", text(date)),
+        Check::Currency(path) => format!("Check::Currency({})", text(path)),
+        Check::Unique(path) => format!("Check::Unique({})", text(path)),
+    }
 }
 
 fn optional(value: Option<String>) -> String {
     value.map_or_else(|| "None".to_owned(), |value| format!("Some({value})"))
-}
-
-/// The schema of a tool that says nothing of its arguments.
-fn no_arguments() -> Input {
-    Map::from_iter([("type".to_owned(), "object".into()), ("properties".to_owned(), Map::new().into())])
 }
 
 /// The entries of a folder, so that every build embeds the same document.

@@ -1,120 +1,170 @@
 //! Checking the arguments of a call against the tool's full schema, before anything leaves.
 
+use jiff::Timestamp;
 use jsonschema::{
     Validator,
-    error::{TypeKind, ValidationErrorKind},
+    error::{TypeKind, ValidationError, ValidationErrorKind},
     paths::{Location, LocationSegment},
 };
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Entry, nearest};
+use super::{
+    Effect, Entry, contradictions,
+    problem::{Place, Problem, Problems, join, settled, type_of, unknown, with_article},
+    reading::Reader,
+    walk::{Schemas, closed},
+};
 
-/// One thing that is wrong with the arguments of a call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// Where, such as `budget.total` or `creatives[0].format.type`; empty for the arguments as a whole.
-    pub path: String,
-    /// What is wrong, without repeating the value.
-    pub message: String,
-    /// The values that are allowed there, where they are few; for an unknown argument, the known ones.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub allowed: Vec<Value>,
-    /// The known argument that is spelt most like an unknown one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub did_you_mean: Option<String>,
-    /// Whether an argument is there that the schema does not name.
-    #[serde(skip)]
-    pub unknown_argument: bool,
-}
+/// How many values are validated with every error collected. Beyond, errors are looked for in an excerpt.
+const MAX_VALIDATED_VALUES: usize = 4_000;
 
 impl Entry {
-    /// The arguments as they will be sent: values that models wrap in a string are unwrapped where only one
-    /// reading fits the schema, and an optional argument that is `null` is left out.
+    /// The arguments as they will be sent: values that models wrap in a string are unwrapped where only one reading
+    /// fits the schema, whole numbers become text where text is expected, and an optional argument of a read that is
+    /// `null` is left out.
     ///
     /// # Errors
     /// Everything that does not fit the schema, all at once.
-    pub fn check_arguments(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<Problem>> {
+    pub fn check_arguments(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, Problems> {
         let mut arguments = Value::Object(arguments);
-        unwrap_strings(&mut arguments, self.tool.input.object());
-        let problems = self.problems(&arguments);
-        match arguments {
-            Value::Object(arguments) if problems.is_empty() => Ok(arguments),
-            _ => Err(problems),
-        }
+        let mut problems = Problems::default();
+        let mut reader =
+            Reader { changes: self.tool.effect != Effect::Read, problems: &mut problems, values: 0 };
+        reader.read(&mut arguments, &Schemas::of(self.tool.input.object()), Place::Whole);
+        let values = reader.values;
+        self.validate(&arguments, values, &mut problems);
+        contradictions::find(&self.tool.checks, &arguments, Timestamp::now(), &mut problems);
+        settled(arguments, problems)
     }
 
     /// Everything in a value that does not fit the tool's full schema.
     #[must_use]
-    pub fn problems(&self, arguments: &Value) -> Vec<Problem> {
-        let validator = self.validator.get_or_init(|| {
-            jsonschema::options().should_validate_formats(true).build(&closed(self.tool.input.object())).ok()
-        });
-        let Some(validator) = validator else {
-            // The build refuses schemas that do not compile; should one slip through, nothing may leave unchecked.
-            return vec![Problem::at("", "cannot be checked: the tool's schema is broken")];
-        };
-        self.describe(validator, arguments)
-    }
-
-    fn describe(&self, validator: &Validator, arguments: &Value) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for error in validator.iter_errors(arguments) {
-            let at = error.instance_path();
-            let path = dotted(at, None);
-            match error.kind() {
-                ValidationErrorKind::AdditionalProperties { unexpected } => {
-                    let known = self.properties_at(at);
-                    problems.extend(unexpected.iter().map(|name| Problem {
-                        path: dotted(at, Some(name)),
-                        message: "is not an argument of this tool".to_owned(),
-                        did_you_mean: nearest(name, known.iter().copied()).map(str::to_owned),
-                        allowed: known.iter().map(|&name| name.into()).collect(),
-                        unknown_argument: true,
-                    }));
-                }
-                ValidationErrorKind::Required { property } => {
-                    problems.push(Problem::at(dotted(at, property.as_str()), "is required"));
-                }
-                ValidationErrorKind::Enum { options } => problems.push(Problem {
-                    allowed: options.as_array().cloned().unwrap_or_default(),
-                    ..Problem::at(path, "is not one of the allowed values")
-                }),
-                ValidationErrorKind::Constant { expected_value } => problems.push(Problem {
-                    allowed: vec![Value::clone(expected_value)],
-                    ..Problem::at(path, format!("must be {expected_value}"))
-                }),
-                kind => problems.push(Problem::at(path, explain(kind, error.instance()))),
-            }
-        }
+    pub fn problems(&self, arguments: &Value) -> Problems {
+        let mut problems = Problems::default();
+        self.validate(arguments, 0, &mut problems);
         problems
     }
 
-    fn properties_at(&self, at: &Location) -> Vec<&str> {
-        let schema = at.segments().try_fold(self.tool.input.object(), |schema, segment| match segment {
-            LocationSegment::Property(name) => schema.get("properties")?.get(name.as_ref())?.as_object(),
-            LocationSegment::Index(_) => schema.get("items")?.as_object(),
+    fn validate(&self, arguments: &Value, values: usize, problems: &mut Problems) {
+        let validator = self.validator.get_or_init(|| {
+            let schema = Value::Object(closed(self.tool.input.object()));
+            jsonschema::options().should_validate_formats(true).build(&schema).ok()
         });
-        let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
-        properties.into_iter().flat_map(Map::keys).map(String::as_str).collect()
+        match validator {
+            // The build refuses schemas that do not compile; should one slip through, nothing may leave unchecked.
+            None => problems.add(|| Problem::at("", "cannot be checked: the tool's schema is broken")),
+            Some(validator) if values <= MAX_VALIDATED_VALUES => {
+                self.report(validator.iter_errors(arguments), problems);
+            }
+            Some(validator) => self.validate_excerpt(validator, arguments, problems),
+        }
+    }
+
+    /// The validator collects all errors of a value before it tells the first: of millions it is not asked for all.
+    fn validate_excerpt(&self, validator: &Validator, arguments: &Value, problems: &mut Problems) {
+        let Err(first) = validator.validate(arguments) else { return };
+        let before = problems.len() + problems.more;
+        let excerpt = Excerpt { left: MAX_VALIDATED_VALUES }.of(arguments);
+        let errors = validator.iter_errors(&excerpt);
+        // A list that was cut may have become too short, which is the excerpt's fault.
+        let errors = errors.filter(|error| {
+            !matches!(error.kind(), ValidationErrorKind::MinItems { .. } | ValidationErrorKind::Contains)
+        });
+        self.report(errors, problems);
+        if problems.len() + problems.more == before {
+            self.report(std::iter::once(first), problems);
+        }
+    }
+
+    fn report<'e>(&self, errors: impl Iterator<Item = ValidationError<'e>>, problems: &mut Problems) {
+        for error in errors {
+            let at = error.instance_path();
+            match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected }
+                | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                    for name in unexpected {
+                        problems.add(|| unknown(join(path(at), name), name, &self.members_at(at)));
+                    }
+                }
+                ValidationErrorKind::Required { property } => {
+                    let name = property.as_str().unwrap_or_default();
+                    problems.add(|| Problem::at(join(path(at), name), "is required"));
+                }
+                kind => {
+                    let path = path(at);
+                    // What was read cannot fit, and was told in better words.
+                    if !problems.are_told_at(&path) {
+                        problems.add(|| explain(path, kind, error.instance()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn members_at(&self, at: &Location) -> Vec<&str> {
+        let whole = Schemas::of(self.tool.input.object());
+        let schemas = at.segments().fold(whole, |schemas, segment| match segment {
+            LocationSegment::Property(name) => schemas.member(&name),
+            LocationSegment::Index(index) => schemas.item(index),
+        });
+        schemas.members()
     }
 }
 
-impl Problem {
-    /// A problem without suggestions.
-    #[must_use]
-    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
-        let (path, message) = (path.into(), message.into());
-        Self { path, message, allowed: Vec::new(), did_you_mean: None, unknown_argument: false }
+/// The beginning of a large value.
+struct Excerpt {
+    left: usize,
+}
+
+impl Excerpt {
+    /// More members than any schema names are those of a map.
+    const MAX_MEMBERS: usize = 1_000;
+
+    fn of(&mut self, value: &Value) -> Value {
+        self.left = self.left.saturating_sub(1);
+        match value {
+            Value::Array(items) => {
+                let mut excerpt = Vec::new();
+                for item in items {
+                    // One item stays, so that what is wrong in a late list is seen too.
+                    if self.left == 0 && !excerpt.is_empty() {
+                        break;
+                    }
+                    excerpt.push(self.of(item));
+                }
+                excerpt.into()
+            }
+            Value::Object(members) => {
+                let members = members.iter().take(Self::MAX_MEMBERS);
+                members.map(|(name, member)| (name.clone(), self.of(member))).collect::<Map<_, _>>().into()
+            }
+            other => other.clone(),
+        }
     }
 }
 
-fn explain(kind: &ValidationErrorKind, value: &Value) -> String {
+fn explain(path: String, kind: &ValidationErrorKind, value: &Value) -> Problem {
     use ValidationErrorKind as Kind;
     match kind {
-        Kind::Type { kind: TypeKind::Single(wanted) } => {
-            format!("must be {}, not {}", with_article(&wanted.to_string()), with_article(type_name(value)))
+        Kind::Enum { options } => {
+            let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+            Problem::at(path, "is not one of the allowed values").with_allowed(options.iter().cloned())
+        }
+        Kind::Constant { expected_value } => Problem::at(path, format!("must be {expected_value}"))
+            .with_allowed(std::iter::once(Value::clone(expected_value))),
+        kind => Problem::at(path, words(kind, value)),
+    }
+}
+
+fn words(kind: &ValidationErrorKind, value: &Value) -> String {
+    use ValidationErrorKind as Kind;
+    match kind {
+        Kind::Type { kind: TypeKind::Single(expected) } => {
+            format!("must be {}, not {}", with_article(&expected.to_string()), type_of(value))
+        }
+        Kind::Type { kind: TypeKind::Multiple(expected) } => {
+            let expected: Vec<_> = expected.iter().map(|name| with_article(&name.to_string())).collect();
+            format!("must be {}, not {}", expected.join(" or "), type_of(value))
         }
         Kind::Format { format } => match format.as_str() {
             "date" => "must be a date like 2026-01-31".to_owned(),
@@ -136,111 +186,16 @@ fn explain(kind: &ValidationErrorKind, value: &Value) -> String {
             format!("must have at least {limit} member(s): nothing to change is named")
         }
         Kind::UniqueItems => "must not have the same item twice".to_owned(),
+        Kind::AnyOf { .. } => "fits none of the forms that are allowed".to_owned(),
+        Kind::OneOfNotValid { .. } => "fits none of the forms that are allowed".to_owned(),
+        Kind::OneOfMultipleValid { .. } => "fits several of the forms of which one is allowed".to_owned(),
         other => format!("does not fit the schema's `{}`", other.keyword()),
     }
 }
 
-fn with_article(word: &str) -> String {
-    match word {
-        "null" => word.to_owned(),
-        "integer" | "object" | "array" => format!("an {word}"),
-        _ => format!("a {word}"),
-    }
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-fn dotted(at: &Location, last: Option<&str>) -> String {
-    let mut path = String::new();
-    let mut push = |name: &str| {
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(name);
-    };
-    let mut indexed = Vec::new();
-    for segment in at.segments() {
-        match segment {
-            LocationSegment::Property(name) => indexed.push(name.into_owned()),
-            LocationSegment::Index(index) => match indexed.last_mut() {
-                Some(name) => *name = format!("{name}[{index}]"),
-                None => indexed.push(format!("[{index}]")),
-            },
-        }
-    }
-    indexed.iter().map(String::as_str).chain(last).for_each(&mut push);
-    path
-}
-
-/// The schema with every object closed, so that a mistyped argument is told and not lost.
-fn closed(schema: &Map<String, Value>) -> Value {
-    let mut schema = schema.clone();
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        for property in properties.values_mut() {
-            if let Value::Object(inner) = property {
-                *property = closed(inner);
-            }
-        }
-        schema.entry("additionalProperties").or_insert(false.into());
-    }
-    if let Some(Value::Object(items)) = schema.get("items") {
-        let items = closed(items);
-        schema.insert("items".to_owned(), items);
-    }
-    Value::Object(schema)
-}
-
-/// Replaces a string by the JSON it holds where the schema wants another type and the JSON has it, and removes
-/// optional members that are `null`. Models do both; neither leaves a doubt about what was meant.
-fn unwrap_strings(value: &mut Value, schema: &Map<String, Value>) {
-    let wanted = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-    if let Value::String(text) = &*value
-        && let Ok(inner) = serde_json::from_str::<Value>(text)
-        && has_type(&inner, wanted)
-    {
-        *value = inner;
-    }
-    match value {
-        Value::Object(members) => {
-            let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
-            let required = schema.get("required").and_then(Value::as_array);
-            let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|n| n == name));
-            members.retain(|name, member| {
-                !(member.is_null() && properties.contains_key(name) && !is_required(name))
-            });
-            for (name, member) in members {
-                if let Some(Value::Object(property)) = properties.get(name) {
-                    unwrap_strings(member, property);
-                }
-            }
-        }
-        Value::Array(items) => {
-            if let Some(Value::Object(item_schema)) = schema.get("items") {
-                for item in items {
-                    unwrap_strings(item, item_schema);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn has_type(value: &Value, wanted: &str) -> bool {
-    match wanted {
-        "number" => value.is_number(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "boolean" => value.is_boolean(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        _ => false,
-    }
+fn path(at: &Location) -> String {
+    at.segments().fold(String::new(), |path, segment| match segment {
+        LocationSegment::Property(name) => join(path, &name),
+        LocationSegment::Index(index) => format!("{path}[{index}]"),
+    })
 }

@@ -7,7 +7,12 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::tool::{Effect, Input, Tool, Toolset};
+use super::{
+    checks::{Check, beyond_list},
+    request::{Binding, Place, Request, Style},
+    tool::{Effect, Input, Tool, Toolset},
+    walk::{Schemas, Types, children},
+};
 
 /// A rule that a file breaks.
 #[derive(Debug, thiserror::Error)]
@@ -88,20 +93,18 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         None if !local => report("request", "is missing; only tools in tools/local have none".to_owned()),
         Some(_) if local => report("request", "is not for tools in tools/local".to_owned()),
         None => {}
-        Some(request) => {
-            let required = tool.input.get("required").and_then(Value::as_array);
-            for argument in request.path_arguments() {
-                if !required.is_some_and(|names| names.iter().any(|name| name == argument)) {
-                    report("request", format!("`{{{argument}}}` is not among input.required"));
-                }
-            }
-        }
+        Some(request) => check_request(request, &tool.input, report),
     }
     if let Some(money) = &tool.money {
         for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
-            if schema_at(&tool.input, path).is_none() {
+            if Schemas::of(&tool.input).at(path).is_none() {
                 report("money", format!("`{path}` is not in input"));
             }
+        }
+    }
+    for check in tool.checks.iter() {
+        if let Some(fault) = fault(check, &tool.input) {
+            report("checks", fault);
         }
     }
     if tool.input.get("type").and_then(Value::as_str) != Some("object") {
@@ -124,15 +127,11 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
     }
     let empty = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    for (key, property) in properties {
-        let at = format!("{at}.properties.{key}");
+    for key in properties.keys() {
         let key_ok = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if key.is_empty() || key.len() > 64 || !key.chars().all(key_ok) {
+            let at = format!("{at}.properties.{key}");
             report(&at, "a key has 1 to 64 characters of a-z, A-Z, 0-9 and _.-".to_owned());
-        }
-        match property.as_object() {
-            Some(property) => check_schema(&at, property, report),
-            None => report(&at, "must be a schema object".to_owned()),
         }
     }
     for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
@@ -140,20 +139,108 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
             report(&format!("{at}.required"), format!("{name} is not among the properties"));
         }
     }
-    for keyword in ["items", "additionalProperties"] {
-        match schema.get(keyword) {
-            None => {}
-            Some(Value::Object(inner)) => check_schema(&format!("{at}.{keyword}"), inner, report),
-            Some(_) => report(&format!("{at}.{keyword}"), "must be a schema object".to_owned()),
+    for (pointer, child) in children(schema) {
+        let at = format!("{at}{}", pointer.replace('/', "."));
+        match child.as_object() {
+            Some(child) => check_schema(&at, child, report),
+            None => report(&at, "must be a schema object".to_owned()),
         }
     }
 }
 
-/// The schema of the argument at a path such as `tacticAdjustments[].budgetAllocation.amount`.
-fn schema_at<'a>(input: &'a Map<String, Value>, path: &str) -> Option<&'a Map<String, Value>> {
-    path.split('.').try_fold(input, |schema, step| {
-        let (key, is_list) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
-        let property = schema.get("properties")?.get(key)?;
-        if is_list { property.get("items")?.as_object() } else { property.as_object() }
-    })
+/// What is wrong with a check of a tool with this input.
+fn fault(check: &Check, input: &Input) -> Option<String> {
+    let whole = Schemas::of(input);
+    let paths: Vec<&str> = match check {
+        Check::LessOrEqual(first, second) | Check::Before(first, second) | Check::Needs(first, second) => {
+            vec![first, second]
+        }
+        Check::NotPast { date: path, .. } | Check::Currency(path) | Check::Unique(path) => vec![path],
+    };
+    let mut types: Vec<Types> = Vec::new();
+    for path in &paths {
+        match whole.at(path) {
+            Some(schemas) => types.push(schemas.types()),
+            None => return Some(format!("`{path}` is not in input")),
+        }
+    }
+    if let [first, second] = *paths
+        && [beyond_list(first, second).1, beyond_list(first, second).2].iter().any(|rest| rest.contains("[]"))
+    {
+        return Some(format!("`{first}` and `{second}` lead through different lists"));
+    }
+    let all = |kind: &str| types.iter().all(|types| types.include(kind));
+    match check {
+        Check::LessOrEqual(..) if !all("number") && !all("integer") && !all("string") => {
+            Some("expected two numbers or two dates".to_owned())
+        }
+        Check::Before(..) | Check::NotPast { .. } | Check::Currency(_) if !all("string") => {
+            Some("expected a string".to_owned())
+        }
+        Check::Unique(path) if !path.contains("[]") => Some(format!("`{path}` leads through no list")),
+        _ => None,
+    }
+}
+
+/// Headers that the API client sets by itself, or that decide how a request is read.
+const OWN_HEADERS: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-scope3-api-key",
+];
+
+fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, String)) {
+    let required = input.get("required").and_then(Value::as_array);
+    let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|known| known == name));
+    let properties = input.get("properties").and_then(Value::as_object);
+    for parameter in request.path_parameters() {
+        let bound = |binding: &&Binding| binding.place == Place::Path && binding.name == parameter;
+        if !request.bindings.iter().find(bound).is_some_and(|binding| is_required(&binding.argument)) {
+            report("request", format!("`{{{parameter}}}` is not among input.required"));
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut taken = HashSet::new();
+    for Binding { argument, place, name, style } in request.bindings.iter() {
+        let mut wrong = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
+        if !properties.is_some_and(|properties| properties.contains_key(&**argument)) {
+            wrong("names no argument of input");
+        }
+        if !seen.insert(argument) {
+            wrong("stands twice");
+        }
+        if !taken.insert((*place as u8, name)) {
+            wrong("has the place of another");
+        }
+        match place {
+            Place::Path if !request.path_parameters().any(|parameter| parameter == name) => {
+                wrong("is not in the path");
+            }
+            Place::Header if !is_header_name(name) => wrong("is not the name of a header"),
+            Place::Header if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
+                wrong("is a header that the client sets by itself");
+            }
+            Place::Part if !request.method.has_body() => wrong("needs a method with a body"),
+            Place::Body if request.bindings.iter().any(|other| other.place == Place::Part) => {
+                wrong("goes into a JSON body beside parts of a form");
+            }
+            _ => {}
+        }
+        if *style != Style::default() && !matches!(place, Place::Query | Place::Header) {
+            wrong("has a style, which is for the query and headers");
+        }
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

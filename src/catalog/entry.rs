@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use serde_json::{Map, Value};
+
 use super::{
-    Schema, Surface, Text, Tool,
+    Schema, Surface, Text, Tool, present,
     tool::{self, Input},
 };
 
@@ -19,19 +21,30 @@ pub struct Entry {
     pub toolset: Text,
     /// The entry itself.
     pub tool: Tool,
+    /// The schema for lists, where it is not the full one.
+    shown: Option<Schema>,
     // Compiling a schema takes longer than reading the catalogue: it happens at the first call of a tool.
     pub(super) validator: OnceLock<Option<jsonschema::Validator>>,
 }
 
 impl Entry {
-    pub(super) const fn new(surface: Surface, toolset: Text, tool: Tool) -> Self {
-        Self { surface, toolset, tool, validator: OnceLock::new() }
+    pub(super) const fn new(surface: Surface, toolset: Text, tool: Tool, shown: Option<Schema>) -> Self {
+        Self { surface, toolset, tool, shown, validator: OnceLock::new() }
     }
 
     /// An entry that is made while the program runs, from a tool as a file of the catalogue describes it.
     #[must_use]
-    pub fn loaded(surface: Surface, toolset: impl Into<Text>, tool: tool::Tool<Input>) -> Self {
-        Self::new(surface, toolset.into(), tool.map_input(Schema::of))
+    pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
+        tool.expand();
+        let shown = Some(Schema::of(present::shown(&tool.input)));
+        Self::new(surface, toolset.into(), tool.map_input(Schema::of), shown)
+    }
+
+    /// The input schema for lists. It never asks for more than the full one does, so that arguments made from it
+    /// fail only on what it leaves out.
+    #[must_use]
+    pub fn shown_schema(&self) -> Arc<Map<String, Value>> {
+        self.shown.as_ref().unwrap_or(&self.tool.input).shared()
     }
 }
 

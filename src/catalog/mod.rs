@@ -4,30 +4,40 @@
 //! Who wants to know what a tool is, looks here; what a call does with it stands in [`crate::gateway`].
 
 mod arguments;
+mod binding;
+mod checks;
+mod contradictions;
 mod entry;
 mod index;
+mod money;
 mod present;
+mod problem;
+mod reading;
+mod request;
 mod schema;
 mod search;
 mod suggest;
 mod tool;
+mod walk;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::Serialize;
 
 pub use self::{
-    arguments::Problem,
+    binding::{Misplaced, Placed, Why},
+    checks::Check,
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
+    money::money_in_words,
+    problem::{Problem, Problems},
+    request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
-    tool::{
-        Effect, Local, Method, Money, MoneyUnit, Request, RequestError, Sentence, SpecialLimit, Text, Toolset,
-    },
+    tool::{Effect, Local, Money, MoneyUnit, Sentence, SpecialLimit, Text, Toolset},
 };
 
-pub(crate) use self::suggest::nearest;
+pub(crate) use self::suggest::{nearest, shortened};
 
 /// A tool that an agent can call.
 pub type Tool = tool::Tool<Schema>;

@@ -1,83 +1,223 @@
-//! The schema that clients are shown: whole where it is small, and with its deepest parts folded where it is not.
+//! The schema that clients are shown: in words that every model provider takes, whole where it is small, and with its
+//! deepest parts folded where it is not.
 //!
-//! What a list shows stays in the model's context for the whole conversation. `describe_tool` shows the rest.
+//! What a list shows stays in the model's context for the whole conversation. `describe_tool` shows the rest. The
+//! build script includes this file too, so that the program finds the shown schemas ready.
 
-use std::sync::Arc;
+use serde_json::{Map, Value, json};
 
-use serde_json::{Map, Value};
-
-use super::Entry;
+use super::walk::{Schemas, children};
 
 /// How long a shown schema may be, in bytes of compact JSON: about 500 tokens.
-const LONGEST_SHOWN: usize = 2_100;
+const MAX_SHOWN_BYTES: usize = 2_100;
 
-impl Entry {
-    /// The input schema for lists. It never asks for more than the full one does, so that arguments made from it
-    /// fail only on what is folded.
-    #[must_use]
-    pub fn shown_schema(&self) -> Arc<Map<String, Value>> {
-        let input = &self.tool.input;
-        if self.is_folded() { Arc::new(folded(input.object().clone())) } else { input.shared() }
-    }
+/// How deep and how large a schema that contains itself is written out.
+const MAX_DEPTH: usize = 8;
+const MAX_SCHEMAS: usize = 2_000;
 
-    /// Whether a list shows less than the full schema.
-    #[must_use]
-    pub fn is_folded(&self) -> bool {
-        self.tool.input.length() > LONGEST_SHOWN
+/// Keywords that say the same to every model provider. Others are left out: arguments are checked against them all
+/// the same.
+const PORTABLE: [&str; 11] = [
+    "title",
+    "description",
+    "default",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+];
+
+/// Formats that have a meaning for every reader.
+const FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
+
+/// The input schema for lists. It never asks for more than the full one does, so that arguments made from it fail
+/// only on what is left out.
+pub(crate) fn shown(input: &Map<String, Value>) -> Map<String, Value> {
+    let mut shown = Plain { left: MAX_SCHEMAS }.schema(&Schemas::of(input), 0);
+    shown.insert("type".to_owned(), "object".into());
+    let has_members =
+        shown.get("properties").and_then(Value::as_object).is_some_and(|members| !members.is_empty());
+    if !has_members && !Schemas::of(input).allow_extra() {
+        // Strict clients ask for it, and a model has nothing to invent.
+        shown.insert("additionalProperties".to_owned(), false.into());
     }
+    folded(shown)
 }
 
-fn folded(mut shown: Map<String, Value>) -> Map<String, Value> {
-    while length(&shown) > LONGEST_SHOWN {
-        let Some((_, _, path)) = deepest_object(&shown, 0) else { break };
-        if let Some(part) = follow(&mut shown, &path) {
-            fold(part);
+/// Writes schemas in portable words.
+struct Plain {
+    left: usize,
+}
+
+impl Plain {
+    fn schema(&mut self, schemas: &Schemas<'_>, depth: usize) -> Map<String, Value> {
+        let mut plain = Map::new();
+        let parts: Vec<&Map<String, Value>> = schemas.parts().collect();
+        let single = if let [only] = *parts { Some(only) } else { None };
+        if let Some(name) = type_name(schemas) {
+            plain.insert("type".to_owned(), name.into());
+        }
+        // Of several schemas each may bind a part of the values alone: what they say is taken, what they ask is not.
+        for keyword in PORTABLE.iter().take(if single.is_some() { PORTABLE.len() } else { 3 }) {
+            if let Some(value) =
+                parts.iter().find_map(|part| part.get(*keyword)).filter(|value| !value.is_null())
+            {
+                plain.insert((*keyword).to_owned(), value.clone());
+            }
+        }
+        plain.extend(enumerated(&parts, single.is_some()));
+        if let Some(only) = single {
+            keep(&mut plain, only, "format", |value| FORMATS.iter().any(|format| value == format));
+            keep(&mut plain, only, "pattern", Value::is_string);
+        }
+        for word in single.into_iter().flat_map(bounds) {
+            describe(&mut plain, &word);
+        }
+        let is_whole = depth < MAX_DEPTH && self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        if is_whole {
+            self.members(&mut plain, schemas, depth);
+        }
+        plain
+    }
+
+    fn members(&mut self, plain: &mut Map<String, Value>, schemas: &Schemas<'_>, depth: usize) {
+        let names = schemas.members();
+        if !names.is_empty() || schemas.parts().any(|part| part.contains_key("properties")) {
+            let members = names.iter().map(|name| {
+                ((*name).to_owned(), Value::Object(self.schema(&schemas.member(name), depth + 1)))
+            });
+            let members: Map<String, Value> = members.collect();
+            let required: Vec<&str> = names.iter().copied().filter(|name| schemas.require(name)).collect();
+            plain.insert("properties".to_owned(), members.into());
+            if !required.is_empty() {
+                plain.insert("required".to_owned(), json!(required));
+            }
+        }
+        if schemas.types().include("array") {
+            let items = schemas.item(schemas.described_items());
+            if !items.is_empty() {
+                plain.insert("items".to_owned(), self.schema(&items, depth + 1).into());
+            }
+        }
+        let others = schemas.parts().find_map(|part| part.get("additionalProperties")?.as_object());
+        if let Some(others) = others.filter(|others| !others.is_empty()) {
+            let others = schemas.below(others);
+            plain.insert("additionalProperties".to_owned(), self.schema(&others, depth + 1).into());
         }
     }
-    shown
 }
 
-fn length(schema: &Map<String, Value>) -> usize {
-    serde_json::to_string(schema).map_or(0, |text| text.len())
+/// The type, where it is one besides `null`.
+fn type_name(schemas: &Schemas<'_>) -> Option<&'static str> {
+    let types = schemas.types();
+    types.single().or_else(|| types.without_null().single())
 }
 
-/// The steps to a part of a schema: property names, or `None` for the items of a list.
-type Path = Vec<Option<String>>;
-
-/// The object below the root that lies deepest, the largest among equals: its depth, its length and its path.
-fn deepest_object(schema: &Map<String, Value>, depth: usize) -> Option<(usize, usize, Path)> {
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let inner = properties
-        .map(|(name, property)| (Some(name.clone()), property))
-        .chain(schema.get("items").map(|items| (None, items)));
-    let deeper = inner
-        .filter_map(|(step, part)| {
-            let (depth, length, mut path) = deepest_object(part.as_object()?, depth + 1)?;
-            path.insert(0, step);
-            Some((depth, length, path))
+/// The allowed values, where they are texts; other ones are told in words.
+fn enumerated(parts: &[&Map<String, Value>], is_single: bool) -> Map<String, Value> {
+    let stating: Vec<Vec<&Value>> = parts
+        .iter()
+        .filter_map(|part| match (part.get("enum"), part.get("const")) {
+            (Some(Value::Array(values)), _) => Some(values.iter().collect()),
+            (_, Some(value)) => Some(vec![value]),
+            _ => None,
         })
-        .max_by_key(|(depth, length, _)| (*depth, *length));
-    let is_object = depth > 0 && schema.contains_key("properties");
-    deeper.or_else(|| is_object.then(|| (depth, length(schema), Vec::new())))
+        .collect();
+    let mut plain = Map::new();
+    // Beside alternatives that list nothing, a list would refuse what they allow.
+    if stating.is_empty() || !is_single && stating.len() < parts.len() - 1 {
+        return plain;
+    }
+    let values: Vec<&Value> = stating.into_iter().flatten().filter(|value| !value.is_null()).collect();
+    if values.iter().all(|value| value.is_string()) {
+        plain.insert("enum".to_owned(), json!(values));
+    }
+    plain
 }
 
-fn follow<'a>(
-    schema: &'a mut Map<String, Value>,
-    path: &[Option<String>],
-) -> Option<&'a mut Map<String, Value>> {
-    path.iter().try_fold(schema, |schema, step| match step {
-        Some(name) => schema.get_mut("properties")?.get_mut(name)?.as_object_mut(),
-        None => schema.get_mut("items")?.as_object_mut(),
-    })
+/// What the full schema asks for in words that some providers refuse.
+fn bounds(schema: &Map<String, Value>) -> Vec<String> {
+    let number = |keyword: &str| schema.get(keyword).filter(|value| value.is_number());
+    let constant = match (schema.get("const"), schema.get("enum")) {
+        (Some(value), _) if !value.is_string() => Some(format!("Must be {value}")),
+        (_, Some(Value::Array(values)))
+            if !values.iter().all(|value| value.is_string() || value.is_null()) =>
+        {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            Some(format!("One of {}", values.join(", ")))
+        }
+        _ => None,
+    };
+    let above = number("exclusiveMinimum").map(|limit| format!("More than {limit}"));
+    let below = number("exclusiveMaximum").map(|limit| format!("Less than {limit}"));
+    [constant, above, below].into_iter().flatten().collect()
+}
+
+fn keep(
+    plain: &mut Map<String, Value>,
+    schema: &Map<String, Value>,
+    keyword: &str,
+    fits: impl Fn(&Value) -> bool,
+) {
+    if let Some(value) = schema.get(keyword).filter(|value| fits(value)) {
+        plain.insert(keyword.to_owned(), value.clone());
+    }
+}
+
+/// Adds words to a description that does not have them yet.
+fn describe(schema: &mut Map<String, Value>, words: &str) {
+    let told = match schema.get("description").and_then(Value::as_str) {
+        Some(text) if text.to_lowercase().contains(&words.to_lowercase()) => return,
+        Some(text) => format!("{}. {words}", text.trim_end_matches('.')),
+        None => words.to_owned(),
+    };
+    schema.insert("description".to_owned(), told.into());
+}
+
+fn folded(shown: Map<String, Value>) -> Map<String, Value> {
+    let mut shown = Value::Object(shown);
+    while shown.to_string().len() > MAX_SHOWN_BYTES {
+        let Some(pointer) = shown.as_object().and_then(deepest_object) else { break };
+        let Some(Value::Object(part)) = shown.pointer_mut(&pointer) else { break };
+        fold(part);
+    }
+    match shown {
+        Value::Object(shown) => shown,
+        _ => Map::new(),
+    }
+}
+
+/// The JSON pointer to the object below the root that lies deepest, the largest among equals.
+fn deepest_object(schema: &Map<String, Value>) -> Option<String> {
+    let mut level = vec![(String::new(), schema)];
+    let mut deepest = None;
+    loop {
+        level = level
+            .iter()
+            .flat_map(|(pointer, schema)| {
+                children(schema)
+                    .into_iter()
+                    .filter_map(move |(step, child)| Some((format!("{pointer}{step}"), child.as_object()?)))
+            })
+            .collect();
+        if level.is_empty() {
+            return deepest;
+        }
+        let objects = level.iter().filter(|(_, schema)| schema.contains_key("properties"));
+        let largest = objects.max_by_key(|(_, schema)| json!(schema).to_string().len());
+        deepest = largest.map(|(pointer, _)| pointer.clone()).or(deepest);
+    }
 }
 
 /// Leaves of an object its description and the names of its members.
 fn fold(part: &mut Map<String, Value>) {
-    let names: Vec<&str> = part
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().map(String::as_str).collect())
-        .unwrap_or_default();
+    let members = part.get("properties").and_then(Value::as_object);
+    let names: Vec<&str> = members.into_iter().flat_map(Map::keys).map(String::as_str).collect();
     let members = format!("Members: {}. Details: describe_tool.", names.join(", "));
     let description = match part.get("description").and_then(Value::as_str) {
         Some(text) => format!("{}. {members}", text.trim_end_matches('.')),
@@ -131,6 +271,59 @@ mod tests {
         );
         assert_eq!(shown["properties"]["shallow"], large["properties"]["shallow"], "the rest is as it was");
         assert_eq!(shown["required"], json!(["list"]));
+    }
+
+    #[test]
+    fn what_some_provider_refuses_is_said_in_words() {
+        let full = schema(json!({ "type": "object", "properties": {
+            "cpm": { "type": "number", "exclusiveMinimum": 0, "description": "CURRENCY UNITS" },
+            "confirm": { "type": "boolean", "const": true, "description": "Must be true" },
+            "kind": { "const": "x" },
+            "level": { "enum": [1, 2] },
+            "note": { "type": ["string", "null"], "minLength": 0 },
+            "tags": { "type": "array", "uniqueItems": true, "items": { "type": "string", "format": "hostname" } },
+        } }));
+        assert_eq!(
+            Value::Object(shown(&full))["properties"],
+            json!({
+                "cpm": { "type": "number", "description": "CURRENCY UNITS. More than 0" },
+                "confirm": { "type": "boolean", "description": "Must be true" },
+                "kind": { "type": "string", "enum": ["x"] },
+                "level": { "type": "integer", "description": "One of 1, 2" },
+                "note": { "type": "string", "minLength": 0 },
+                "tags": { "type": "array", "items": { "type": "string" } },
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_combined_is_shown_as_one_object_that_asks_for_no_more() {
+        let full = schema(json!({
+            "type": "object",
+            "allOf": [{ "$ref": "#/$defs/Named" }],
+            "oneOf": [
+                { "properties": { "kind": { "const": "a" }, "size": { "type": "integer", "minimum": 5 } }, "required": ["kind", "size"] },
+                { "properties": { "kind": { "const": "b" }, "parent": { "$ref": "#" } }, "required": ["kind"] },
+            ],
+            "$defs": { "Named": { "properties": { "name": { "type": "string", "maxLength": 9 } }, "required": ["name"] } },
+        }));
+        let shown = Value::Object(shown(&full));
+        assert_eq!(shown["required"], json!(["name", "kind"]));
+        assert_eq!(shown["properties"]["name"], json!({ "type": "string", "maxLength": 9 }));
+        assert_eq!(shown["properties"]["kind"]["enum"], json!(["a", "b"]));
+        let text = shown.to_string();
+        assert!(
+            !["$ref", "allOf", "oneOf", "$defs", "const"].iter().any(|word| text.contains(word)),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_tool_without_arguments_says_so() {
+        let none = schema(json!({ "type": "object", "properties": {} }));
+        assert_eq!(shown(&none)["additionalProperties"], json!(false));
+        let open = schema(json!({ "type": "object" }));
+        assert!(!shown(&open).contains_key("additionalProperties"));
     }
 
     #[test]

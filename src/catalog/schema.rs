@@ -41,11 +41,6 @@ impl Schema {
     fn read(&self) -> &Arc<Map<String, Value>> {
         self.object.get_or_init(|| Arc::new(parse(&self.text)))
     }
-
-    /// How long it is, in bytes of compact JSON.
-    pub(super) fn length(&self) -> usize {
-        self.text.len()
-    }
 }
 
 fn parse(text: &str) -> Map<String, Value> {

@@ -3,11 +3,13 @@
 //! The build script includes this file too, so it stands by itself: it reads and describes entries, and knows
 //! neither the rest of the crate nor how a tool is called.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use super::{checks::Check, request::Request};
 
 /// A text of a file, or of the program that it was built into.
 pub type Text = Cow<'static, str>;
@@ -57,6 +59,9 @@ pub struct Tool<Input> {
     /// Where the arguments say how much money moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub money: Option<Money>,
+    /// What must hold between arguments, beyond the schema.
+    #[serde(default)]
+    pub checks: Cow<'static, [Check]>,
     /// Whether calling twice does no more than calling once. Every `read` is, whatever stands here.
     #[serde(default)]
     pub idempotent: bool,
@@ -103,6 +108,7 @@ impl<Input> Tool<Input> {
             keywords,
             effect,
             money,
+            checks,
             idempotent,
             atomic,
             settled_by,
@@ -121,6 +127,7 @@ impl<Input> Tool<Input> {
             keywords,
             effect,
             money,
+            checks,
             idempotent,
             atomic,
             settled_by,
@@ -128,6 +135,21 @@ impl<Input> Tool<Input> {
             limit,
             default,
             input: make(input),
+        }
+    }
+}
+
+impl Tool<Input> {
+    /// Writes out what a file may leave to the rule: the schema of a tool without arguments, and where each argument
+    /// goes.
+    pub(crate) fn expand(&mut self) {
+        if self.input.is_empty() {
+            let none = [("type", json!("object")), ("properties", json!({}))];
+            self.input = none.map(|(keyword, value)| (keyword.to_owned(), value)).into_iter().collect();
+        }
+        let arguments = self.input.get("properties").and_then(Value::as_object);
+        if let Some(request) = &mut self.request {
+            request.bind(arguments.into_iter().flat_map(Map::keys));
         }
     }
 }
@@ -200,8 +222,8 @@ pub struct Money {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MoneyUnit {
-    /// Cents: 5000000 is 50,000.00.
-    Minor,
+    /// Hundredths of the unit, whatever the currency: 5000000 USD is $50,000.00 and 500000 JPY is ¥5,000.00.
+    Hundredths,
     /// Currency units: 50000 is 50,000.00.
     Major,
 }
@@ -212,112 +234,4 @@ pub enum MoneyUnit {
 pub enum SpecialLimit {
     /// Data exports: 50 an hour for each key.
     Export,
-}
-
-/// An API request as the catalogue writes it: `POST /campaign-create`, `GET /prebid-segmentss/{id}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub struct Request {
-    /// The HTTP method.
-    pub method: Method,
-    /// The path below the surface's base URL, with `{name}` where an argument goes.
-    pub path: Text,
-}
-
-impl Request {
-    /// The names of the arguments that go into the path, in order.
-    pub fn path_arguments(&self) -> impl Iterator<Item = &str> {
-        self.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-    }
-}
-
-impl FromStr for Request {
-    type Err = RequestError;
-
-    fn from_str(text: &str) -> Result<Self, RequestError> {
-        let wrong = |why| RequestError { text: text.to_owned(), why };
-        let (method, path) = text.split_once(' ').ok_or(wrong("a method, a blank and a path are wanted"))?;
-        let method = Method::ALL
-            .into_iter()
-            .find(|m| m.as_str() == method)
-            .ok_or(wrong("the method is one of GET, POST, PUT, PATCH, DELETE"))?;
-        if !path.starts_with('/') {
-            return Err(wrong("the path starts with `/`"));
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-        let placeholders_whole = path.split('/').all(|segment| {
-            segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')).unwrap_or(segment).chars().all(plain)
-        });
-        if !placeholders_whole {
-            return Err(wrong("a path has letters, digits, `-_.` and whole `{name}` segments"));
-        }
-        Ok(Self { method, path: Cow::Owned(path.to_owned()) })
-    }
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method.as_str(), self.path)
-    }
-}
-
-impl TryFrom<String> for Request {
-    type Error = RequestError;
-
-    fn try_from(text: String) -> Result<Self, RequestError> {
-        text.parse()
-    }
-}
-
-impl From<Request> for String {
-    fn from(request: Request) -> Self {
-        request.to_string()
-    }
-}
-
-/// A request line that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no request: {why}")]
-pub struct RequestError {
-    text: String,
-    why: &'static str,
-}
-
-/// The HTTP methods that Scope3 uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Arguments travel as the query.
-    Get,
-    /// Arguments travel as a JSON body.
-    Post,
-    /// Arguments travel as a JSON body.
-    Put,
-    /// Arguments travel as a JSON body.
-    Patch,
-    /// Arguments travel as the query.
-    Delete,
-}
-
-impl Method {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
-
-    /// As it stands in a request line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Whether the arguments that are not in the path travel as the query.
-    #[must_use]
-    pub fn sends_query(self) -> bool {
-        matches!(self, Self::Get | Self::Delete)
-    }
 }

@@ -87,12 +87,11 @@ impl Day {
             .await?;
         let campaign = self
             .step(
-                "A campaign of 50,000.00 USD, from a whole brief. Its budget is in cents.",
+                "A campaign of 50,000.00 USD, from a whole brief. Its budget is in hundredths of the unit.",
                 "campaign_create",
                 json!({
                     "brandAgentId": agent, "name": "Trail boots, summer", "prompt": BRIEF,
                     "budget": { "total": 5_000_000, "currency": "USD", "dailyCap": 100_000 },
-                    "startDate": "2026-07-01T00:00:00Z", "endDate": "2026-09-30T23:59:59Z",
                 }),
             )
             .await?;

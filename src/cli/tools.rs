@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::CommandError;
 use crate::{
     app::App,
-    catalog::{Catalog, Entry, search},
+    catalog::{Catalog, Entry, search, shortened},
     config::Settings,
     failure::Failure,
     gateway::{CallError, Waiting},
@@ -143,7 +143,7 @@ fn show(settings: &Settings, name: &str, json: bool) -> Result<(), CommandError>
     let (catalog, policy) = look(settings)?;
     let described = crate::local::description(&catalog, &policy, name).map_err(|nearest| {
         let nearest = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-        CommandError::Usage(format!("there is no tool `{name}`{nearest}"))
+        CommandError::Usage(format!("there is no tool `{}`{nearest}", shortened(name)))
     })?;
     let mut out = std::io::stdout().lock();
     if json {

@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 
 use self::hint::{UNAVAILABLE, hint};
 use crate::{
-    catalog::{Effect, Entry, Problem, Tool},
+    catalog::{Effect, Entry, Misplaced, Problem, Problems, Tool},
     credentials::{KeyError, NotAdmitted},
     gateway::{KeyOwner, SendError},
     limits::{LimitExceeded, whole_seconds},
     policy::Withheld,
-    scope3::{Error, PathProblem, Refusal, root_cause},
+    scope3::{Error, Refusal, root_cause},
 };
 
 /// The body of a failed call's result.
@@ -127,26 +127,28 @@ impl Failure {
 
     /// Arguments that do not fit. Nothing was sent.
     #[must_use]
-    pub fn arguments(entry: &Entry, problems: &[Problem]) -> Self {
-        let listed: Vec<String> = problems.iter().map(sentence).collect();
+    pub fn arguments(entry: &Entry, problems: &Problems) -> Self {
+        let mut listed: Vec<String> = problems.iter().map(sentence).collect();
+        let mut details = json!({ "problems": **problems });
+        if problems.more > 0 {
+            listed.push(format!("and {} more", problems.more));
+            details["moreProblems"] = problems.more.into();
+        }
         let message = format!(
             "Nothing was sent. The arguments of {} do not fit: {}.",
             entry.tool.name,
             listed.join("; ")
         );
         let hint = "Correct all of them and call again. describe_tool shows the whole input schema.";
-        Self {
-            details: Some(json!({ "problems": problems })),
-            ..Self::new("VALIDATION_ERROR", message, hint)
-        }
+        Self { details: Some(details), ..Self::new("VALIDATION_ERROR", message, hint) }
     }
 
-    /// A path argument that would leave its place. Nothing was sent.
+    /// An argument that does not fit into its place in the request. Nothing was sent.
     #[must_use]
-    pub fn path(problem: &PathProblem) -> Self {
+    pub fn misplaced(problem: &Misplaced) -> Self {
         let hint = "Pass the id exactly as Scope3 gave it.";
         let details =
-            json!({ "problems": [{ "path": problem.argument, "message": "cannot be part of a path" }] });
+            json!({ "problems": [{ "path": problem.argument, "message": problem.why.to_string() }] });
         Self {
             details: Some(details),
             ..Self::new("VALIDATION_ERROR", format!("Nothing was sent. {problem}."), hint)
@@ -349,7 +351,10 @@ fn changed(error: &Error, tool: &Tool) -> Changed {
 fn sentence(problem: &Problem) -> String {
     let subject =
         if problem.path.is_empty() { "the whole".to_owned() } else { format!("`{}`", problem.path) };
-    let allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+    let mut allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+    if problem.more_allowed > 0 {
+        allowed.push(format!("{} more", problem.more_allowed));
+    }
     let help = match &problem.did_you_mean {
         Some(meant) => format!(" (did you mean `{meant}`?)"),
         None if allowed.is_empty() => String::new(),

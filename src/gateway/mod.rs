@@ -25,7 +25,7 @@ pub use self::{
 };
 use self::{caller::Call, record::Record};
 use crate::{
-    catalog::{Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence},
+    catalog::{Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, money_in_words, shortened},
     credentials::{Fingerprint, KeyAge, KeyError, KeyRing, Standings},
     deadlines,
     failure::Failure,
@@ -172,12 +172,13 @@ impl Gateway {
         };
         // The policy has refused the tools of other surfaces.
         let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
+        let amount = money_in_words(&entry.tool, &arguments);
         let request = Prepared::new(api.client.base(), request, arguments)
-            .map_err(|problem| Failure::path(&problem))?
+            .map_err(|problem| Failure::misplaced(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
-        self.present(entry, &call.caller.keys, answer)
+        self.present(entry, &call.caller.keys, answer, amount)
     }
 
     async fn answer_locally(
@@ -194,7 +195,7 @@ impl Gateway {
                 local::description(catalog, &self.policy, name).map_err(|nearest| {
                     let problem =
                         Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
-                    Failure::arguments(entry, &[problem])
+                    Failure::arguments(entry, &problem.into())
                 })?
             }
             Local::Usage => {
@@ -207,7 +208,13 @@ impl Gateway {
     }
 
     /// What a caller gets of an answer.
-    fn present(&self, entry: &Entry, keys: &KeyRing, answer: Answer) -> Result<Success, CallError> {
+    fn present(
+        &self,
+        entry: &Entry,
+        keys: &KeyRing,
+        answer: Answer,
+        amount: Option<String>,
+    ) -> Result<Success, CallError> {
         let Answer { mut data, partial, replaced, sandbox, memory, .. } = answer;
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
@@ -222,6 +229,7 @@ impl Gateway {
         };
         note("sandbox", sandbox.then_some(true.into()));
         note("environment", (self.target == Target::Staging).then_some("staging".into()));
+        note("amount", amount.map(Value::from));
         note("partial", partial.map(Value::from));
         note("replaced", replaced.map(Value::from));
         let mut sentence = None;
@@ -301,22 +309,7 @@ impl Gateway {
     }
 }
 
-/// Names of callers are repeated up to this length.
-const MAX_ECHO_BYTES: usize = 64;
-
 fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
     let nearest = catalog.nearest(name).map(str::to_owned);
-    CallError::UnknownTool { name: shortened(name), nearest }
-}
-
-/// A text of a caller's, cut where it is long.
-fn shortened(text: &str) -> String {
-    if text.len() <= MAX_ECHO_BYTES {
-        return text.to_owned();
-    }
-    let mut end = MAX_ECHO_BYTES;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &text[..end])
+    CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

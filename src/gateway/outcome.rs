@@ -11,7 +11,7 @@ pub struct Success {
     pub data: Map<String, Value>,
     /// The sentence to show in place of the data, where one is promised. It stands in the data as `message`, too.
     pub sentence: Option<String>,
-    /// What this server adds, shown as one member `scope3Mcp`: `sandbox`, `environment`, `replaced`, `partial`.
+    /// What this server adds, shown as one member `scope3Mcp`: `sandbox`, `environment`, `amount`, `partial`, `replaced`.
     pub notes: Map<String, Value>,
     /// The memory that the data is counted under.
     pub(crate) _memory: HeldMemory,

@@ -9,7 +9,11 @@ use crate::catalog::{Entry, Problem};
 pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer> {
     // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
     // catalogue has with them, keeps them from counting as something given.
+    let kept = not_offered(&entry.tool.name, &arguments);
     drop_unknown(&mut arguments, entry.tool.input.object());
+    if let Value::Object(arguments) = &mut arguments {
+        arguments.extend(kept);
+    }
     let problems: Vec<Problem> = entry
         .problems(&arguments)
         .into_iter()
@@ -23,6 +27,18 @@ pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer
             json!({ "issues": problems }),
         )),
     }
+}
+
+/// What the provider takes and the tools do not offer, since it does harm or nothing.
+fn not_offered(tool: &str, arguments: &Value) -> Map<String, Value> {
+    let names: &[&str] = match tool {
+        "campaign_update" | "pmp_update" => &["changeRequest"],
+        "campaign_get_summary" => &["verbosity", "includeCharts"],
+        "reporting_export_data" => &["format", "compression"],
+        _ => &[],
+    };
+    let given = names.iter().filter_map(|name| Some(((*name).to_owned(), arguments.get(name)?.clone())));
+    given.collect()
 }
 
 /// Reads a JSON body. None at all counts as no arguments.

@@ -17,6 +17,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
+use reqwest::multipart::Form;
 use serde_json::{Map, Value};
 
 pub(crate) use self::error::{root_cause, usual_code};
@@ -25,7 +26,7 @@ pub use self::{
     dialect::Dialect,
     error::{Error, Refusal},
     held::{AnswerMemory, HeldMemory},
-    request::{PathProblem, Prepared},
+    request::Prepared,
     surface::{KeyHeader, Profile},
 };
 use self::{
@@ -131,13 +132,14 @@ impl Client {
     /// When no data comes.
     pub async fn attempt(&self, request: &Prepared, key: &ApiKey) -> Result<Answer, Error> {
         let (name, value) = self.profile.key_header.with(key);
-        let mut outgoing =
-            self.http()?.request(request.method.clone(), request.url.clone()).header(name, value);
-        if let Some(traceparent) = &request.traceparent {
-            outgoing = outgoing.header("traceparent", traceparent);
-        }
+        let outgoing = self.http()?.request(request.method.clone(), request.url.clone());
+        let mut outgoing = outgoing.headers(request.headers.clone()).header(name, value);
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
+        } else if !request.parts.is_empty() {
+            let parts = request.parts.iter().cloned();
+            outgoing =
+                outgoing.multipart(parts.fold(Form::new(), |form, (name, text)| form.text(name, text)));
         }
         let sent = Instant::now();
         let outcome = outgoing.send().await.map_err(Error::from_transport);

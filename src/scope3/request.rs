@@ -1,64 +1,49 @@
 //! From a catalogue entry and checked arguments to an HTTP request.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::base::BaseUrl;
-use crate::catalog::{Method, Request};
+use crate::catalog::{Method, Misplaced, Placed, Request, Why};
 
 /// A request that is ready to be sent, with every key alike.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(super) method: http::Method,
     pub(super) url: Url,
+    pub(super) headers: HeaderMap,
     pub(super) body: Option<Map<String, Value>>,
-    pub(super) traceparent: Option<HeaderValue>,
-}
-
-/// An argument that cannot be put into a path without leaving its segment.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{argument}` cannot be part of a path: it is empty, `.`, `..`, or has one of `/ \\ ? # %` or a control character"
-)]
-pub struct PathProblem {
-    /// The argument's name.
-    pub argument: String,
+    pub(super) parts: Vec<(String, String)>,
 }
 
 impl Prepared {
-    /// Puts arguments where the catalogue says: into the path, the query or the body.
+    /// Puts arguments where the catalogue says: into the path, the query, headers, the body or its parts.
     ///
     /// # Errors
-    /// When a path argument would leave its segment.
-    pub fn new(
-        base: &BaseUrl,
-        request: &Request,
-        mut arguments: Map<String, Value>,
-    ) -> Result<Self, PathProblem> {
-        let mut segments = Vec::new();
-        for part in request.path.split('/').skip(1) {
-            match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-                Some(name) => segments.push(segment(name, arguments.shift_remove(name).as_ref())?),
-                None => segments.push(part.to_owned()),
-            }
+    /// When an argument does not fit into its place.
+    pub fn new(base: &BaseUrl, request: &Request, arguments: Map<String, Value>) -> Result<Self, Misplaced> {
+        let Placed { path, query, headers: placed_headers, body, parts } = request.place(arguments)?;
+        let mut url = base.join(path.iter().map(String::as_str));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
-        let method = http_method(request.method);
-        let mut url = base.join(segments.iter().map(String::as_str));
-        if request.method.sends_query() {
-            let pairs: Vec<_> = arguments.iter().flat_map(|(name, value)| query_pairs(name, value)).collect();
-            if !pairs.is_empty() {
-                url.query_pairs_mut().extend_pairs(pairs);
-            }
-            return Ok(Self { method, url, body: None, traceparent: None });
+        let mut headers = HeaderMap::new();
+        for (name, value) in placed_headers {
+            let refuse = || Misplaced { argument: name.clone(), why: Why::Header };
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
+            headers.append(header, HeaderValue::from_str(&value).map_err(|_| refuse())?);
         }
-        Ok(Self { method, url, body: Some(arguments), traceparent: None })
+        Ok(Self { method: http_method(request.method), url, headers, body, parts })
     }
 
     /// The request as a part of a trace.
     #[must_use]
-    pub fn with_traceparent(self, traceparent: Option<HeaderValue>) -> Self {
-        Self { traceparent, ..self }
+    pub fn with_traceparent(mut self, traceparent: Option<HeaderValue>) -> Self {
+        if let Some(traceparent) = traceparent {
+            self.headers.insert("traceparent", traceparent);
+        }
+        self
     }
 }
 
@@ -72,30 +57,6 @@ fn http_method(method: Method) -> http::Method {
     }
 }
 
-fn segment(name: &str, value: Option<&Value>) -> Result<String, PathProblem> {
-    let text = value.map(plain).unwrap_or_default();
-    let leaves = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '%') || c.is_control();
-    if text.is_empty() || text == "." || text == ".." || text.contains(leaves) {
-        return Err(PathProblem { argument: name.to_owned() });
-    }
-    Ok(text)
-}
-
-/// A list is a repeated parameter: `status=ACTIVE&status=PAUSED`.
-fn query_pairs(name: &str, value: &Value) -> Vec<(String, String)> {
-    match value {
-        Value::Array(items) => items.iter().map(|item| (name.to_owned(), plain(item))).collect(),
-        value => vec![(name.to_owned(), plain(value))],
-    }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -103,10 +64,12 @@ mod tests {
 
     use super::*;
 
-    fn prepare(request: &str, arguments: Value) -> Result<Prepared, PathProblem> {
+    fn prepare(request: &str, arguments: Value) -> Result<Prepared, Misplaced> {
         let base = "https://api.example.com/rest/v1".parse().unwrap();
-        let Value::Object(arguments) = arguments else { panic!("an object is wanted") };
-        Prepared::new(&base, &request.parse().unwrap(), arguments)
+        let Value::Object(arguments) = arguments else { panic!("not an object") };
+        let mut request: Request = request.parse().unwrap();
+        request.bind(arguments.keys());
+        Prepared::new(&base, &request, arguments)
     }
 
     #[test]

@@ -121,7 +121,9 @@ mod tests {
             (&[("retry-after", "Mon, 15 Jan 2024 09:00:00 GMT")], &none, Some(1)),
             (&[], &half_past, Some(1800)),
             (&[], &json!({ "error": { "resetTime": "2024-01-15T10:00:30Z" } }), Some(30)),
-            (&[], &json!({ "resetTime": "9999-12-31T00:00:00Z" }), Some(3600)),
+            (&[], &json!({ "resetTime": "2999-12-31T00:00:00Z" }), Some(3600)),
+            // Beyond what a time can be here.
+            (&[], &json!({ "resetTime": "9999-12-31T00:00:00Z" }), None),
             (&[], &json!({ "resetTime": "tomorrow" }), None),
             (&[], &json!({ "resetTime": 5 }), None),
             // A clock that is five minutes ahead of theirs says that the time is past; the seconds do not.

@@ -1,9 +1,12 @@
 //! Arguments are checked whole before anything leaves, and what models write by habit is understood.
 
-use scope3_mcp::catalog::{Catalog, Problem};
-use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
-fn check(tool: &str, arguments: Value) -> Result<Value, Vec<Problem>> {
+use jiff::{SignedDuration, Timestamp};
+use scope3_mcp::catalog::{Catalog, Entry, Problems, Surface, Toolset};
+use serde_json::{Map, Value, json};
+
+fn check(tool: &str, arguments: Value) -> Result<Value, Problems> {
     let catalog = Catalog::embedded();
     let arguments = arguments.as_object().unwrap().clone();
     catalog.get(tool).unwrap().check_arguments(arguments).map(Value::Object)
@@ -104,4 +107,351 @@ fn a_confirmation_must_be_given_as_it_is_wanted() {
 fn nothing_to_change_is_refused() {
     let problems = check("signal_update", json!({ "signalId": "s" })).unwrap_err();
     assert!(problems[0].message.contains("nothing to change"), "{problems:?}");
+}
+
+/// The path and the message of each problem.
+fn told(problems: &Problems) -> Vec<String> {
+    problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+}
+
+/// A tool of the catalogue's format with this input.
+fn tool(effect: &str, input: Value) -> Entry {
+    let file: Toolset = serde_json::from_value(json!({
+        "toolset": "things", "description": "Things.",
+        "tools": [{
+            "name": "thing", "title": "Thing", "description": "A thing.", "request": "POST /thing",
+            "effect": effect, "input": input,
+        }],
+    }))
+    .unwrap();
+    Entry::loaded(Surface::Campaign, file.toolset, file.tools.into_iter().next().unwrap())
+}
+
+fn check_with(entry: &Entry, arguments: Value) -> Result<Value, Problems> {
+    entry.check_arguments(arguments.as_object().unwrap().clone()).map(Value::Object)
+}
+
+#[test]
+fn a_whole_number_becomes_the_text_that_is_expected() {
+    let sent = check("campaign_list", json!({ "brandAgentId": 12_345_003 })).unwrap();
+    assert_eq!(sent, json!({ "brandAgentId": "12345003" }));
+    for (number, text) in [
+        (json!(0), "0"),
+        (json!(-7), "-7"),
+        (json!(12_345_003.0), "12345003"),
+        (json!(9_007_199_254_740_992_u64), "9007199254740992"),
+    ] {
+        assert_eq!(check("campaign_list", json!({ "brandAgentId": number })).unwrap()["brandAgentId"], text);
+    }
+    let sent = check(
+        "campaign_create",
+        json!({
+            "brandAgentId": 1, "name": "n", "prompt": "p", "budget": { "total": 5 }, "creativeIds": [7, "8"],
+        }),
+    )
+    .unwrap();
+    assert_eq!((&sent["brandAgentId"], &sent["creativeIds"]), (&json!("1"), &json!(["7", "8"])));
+    let headers = json!({ "brandAgentId": 1, "eventTypes": ["delivery_update"],
+        "endpoint": { "url": "https://example.com/", "headers": { "x-tenant": 5 } } });
+    assert_eq!(
+        check("webhook_register", headers).unwrap()["endpoint"]["headers"],
+        json!({ "x-tenant": "5" })
+    );
+
+    for number in [json!(9_007_199_254_740_993_u64), json!(u64::MAX), json!(i64::MIN), json!(1e20)] {
+        let problems = check("campaign_list", json!({ "brandAgentId": number })).unwrap_err();
+        assert!(
+            problems[0].message.contains("2^53") && problems[0].message.contains("quotes"),
+            "{problems:?}"
+        );
+        assert_eq!(problems.len(), 1);
+        let problems =
+            check("creative_sync_sales_agents", json!({ "creativeId": "c", "salesAgentIds": [number] }));
+        assert_eq!(problems.unwrap_err()[0].path, "salesAgentIds[0]");
+    }
+    for other in [json!(1.5), json!(true), json!(["1"])] {
+        check("campaign_list", json!({ "brandAgentId": other })).unwrap_err();
+    }
+}
+
+#[test]
+fn what_is_wrapped_is_unwrapped_in_lists_too_and_unknown_members_are_told() {
+    let sent = check(
+        "campaign_update",
+        json!({ "campaignId": "c", "tacticAdjustments": [
+        r#"{"tacticId": "t", "budgetAllocation": {"amount": "5.5"}}"#,
+    ] }),
+    )
+    .unwrap();
+    assert_eq!(
+        sent["tacticAdjustments"],
+        json!([{ "tacticId": "t", "budgetAllocation": { "amount": 5.5 } }])
+    );
+    let sent =
+        check("campaign_update", json!({ "campaignId": "c", "tacticAdjustments": r#"[{"tacticId": 5}]"# }));
+    assert_eq!(sent.unwrap()["tacticAdjustments"], json!([{ "tacticId": "5" }]));
+
+    let problems = check(
+        "campaign_update",
+        json!({ "campaignId": "c", "nme": null, "tacticAdjustments": [
+        { "tacticId": "a" }, { "tacticID": "b" },
+    ] }),
+    )
+    .unwrap_err();
+    assert_eq!(
+        told(&problems),
+        [
+            "nme: is not an argument of this tool",
+            "tacticAdjustments[1].tacticID: is not an argument of this tool",
+            "tacticAdjustments[1].tacticId: is required",
+        ]
+    );
+}
+
+#[test]
+fn a_null_is_refused_where_it_could_mean_to_clear() {
+    let cap = json!({ "tacticId": "t", "budgetAllocation": { "amount": 500, "dailyCap": null } });
+    let problems = check("tactic_update", cap).unwrap_err();
+    assert_eq!(
+        told(&problems),
+        ["budgetAllocation.dailyCap: must not be null: leave the argument out to change nothing there"]
+    );
+    let problems = check(
+        "campaign_update",
+        json!({ "campaignId": "c", "prompt": null, "tacticAdjustments": [
+        { "tacticId": "t", "budgetAllocation": null },
+    ] }),
+    );
+    assert_eq!(problems.unwrap_err().len(), 2);
+
+    let nullable = json!({ "type": "object", "properties": {
+        "note": { "type": ["string", "null"] }, "any": {}, "name": { "anyOf": [{ "type": "string" }] },
+    } });
+    let sent = check_with(&tool("write", nullable.clone()), json!({ "note": null, "any": null })).unwrap();
+    assert_eq!(sent, json!({ "note": null, "any": null }), "where it means something it is passed on");
+    check_with(&tool("delete", nullable.clone()), json!({ "name": null })).unwrap_err();
+    let sent = check_with(&tool("read", nullable), json!({ "name": null, "note": null })).unwrap();
+    assert_eq!(sent, json!({ "note": null }));
+}
+
+#[test]
+fn an_empty_text_is_refused_where_it_would_wipe() {
+    for (name, arguments, paths) in [
+        ("campaign_update", json!({ "campaignId": "c", "name": "", "prompt": "" }), vec!["name", "prompt"]),
+        ("brand_agent_update", json!({ "brandAgentId": "1", "name": "" }), vec!["name"]),
+        ("brand_agent_update", json!({ "brandAgentId": "1", "description": " \n\t" }), vec!["description"]),
+        (
+            "tactic_update",
+            json!({ "tacticId": "  ", "description": "\u{a0}" }),
+            vec!["tacticId", "description"],
+        ),
+        (
+            "brand_agent_create",
+            json!({ "name": "n", "advertiserDomains": ["a.com", ""] }),
+            vec!["advertiserDomains[1]"],
+        ),
+        ("pmp_update", json!({ "pmp_id": "p", "status": "" }), vec!["status"]),
+    ] {
+        let problems = check(name, arguments).unwrap_err();
+        let found: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(found, paths, "{name}: {problems:?}");
+    }
+    let entry = Catalog::embedded();
+    for entry in entry.entries().filter(|entry| entry.tool.effect != scope3_mcp::catalog::Effect::Read) {
+        for (name, schema) in entry.tool.input.object()["properties"].as_object().unwrap() {
+            if schema["type"] == "string" {
+                let problems = check_with(entry, json!({ name: "" })).unwrap_err();
+                assert!(problems.iter().any(|problem| problem.path == *name), "{}: {name}", entry.tool.name);
+            }
+        }
+    }
+    let clears = json!({ "type": "object", "properties": { "note": { "type": "string", "minLength": 0 } } });
+    check_with(&tool("write", clears), json!({ "note": "" })).unwrap();
+    check("campaign_list", json!({ "brandAgentId": "" })).unwrap();
+}
+
+#[test]
+fn combined_schemas_are_read_and_checked_like_plain_ones() {
+    let entry = tool(
+        "write",
+        json!({
+            "type": "object",
+            "allOf": [{ "$ref": "#/$defs/Named" }],
+            "properties": { "form": { "oneOf": [
+                { "type": "object", "properties": { "kind": { "const": "a" }, "size": { "type": "integer" } }, "required": ["kind"] },
+                { "type": "object", "properties": { "kind": { "const": "b" }, "id": { "type": "string" } }, "required": ["kind"] },
+            ] }, "pair": { "prefixItems": [{ "type": "string" }, { "type": "integer" }] } },
+            "$defs": { "Named": { "properties": { "name": { "type": "string" } }, "required": ["name"] } },
+        }),
+    );
+    let sent = check_with(
+        &entry,
+        json!({
+            "name": 5, "form": { "kind": "b", "id": 7 }, "pair": [1, "2"],
+        }),
+    )
+    .unwrap();
+    assert_eq!(sent, json!({ "name": "5", "form": { "kind": "b", "id": "7" }, "pair": ["1", 2] }));
+    let problems = check_with(&entry, json!({ "nam": "n", "form": { "kind": "a", "idd": "" } })).unwrap_err();
+    assert_eq!(
+        told(&problems),
+        [
+            "nam: is not an argument of this tool",
+            "form.idd: is not an argument of this tool",
+            "name: is required",
+        ]
+    );
+    assert_eq!(problems[0].did_you_mean.as_deref(), Some("name"));
+    check_with(&entry, json!({ "name": "n", "form": { "kind": "a", "id": "x" } })).unwrap_err();
+}
+
+#[test]
+fn of_many_problems_twenty_are_told_and_the_rest_is_counted() {
+    let unknown: Map<String, Value> = (0..300_000).map(|at| (format!("argument_{at}"), json!(1))).collect();
+    let started = Instant::now();
+    let entry = Catalog::embedded();
+    let entry = entry.get("campaign_create").unwrap();
+    let problems = entry.check_arguments(unknown).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?} in a debug build", started.elapsed());
+    assert_eq!((problems.len(), problems.more), (20, 300_000 + 4 - 20));
+    let listed = problems.iter().filter(|problem| !problem.allowed.is_empty()).count();
+    assert_eq!(listed, 1, "what is allowed is listed once");
+
+    for (name, list, items) in [
+        ("creative_create", "creatives", vec![json!({}); 20_000]),
+        ("campaign_create", "creativeIds", vec![json!(true); 200_000]),
+        ("campaign_create", "creativeIds", vec![json!([]); 200_000]),
+        ("creative_create", "creatives", vec![json!({ "x": 1, "y": { "z": 1 } }); 50_000]),
+    ] {
+        let started = Instant::now();
+        let problems = check(name, json!({ list: items })).unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?} in a debug build", started.elapsed());
+        assert_eq!(problems.len(), 20, "{name}");
+        assert!(problems.more > 2_000, "{name}: {}", problems.more);
+    }
+}
+
+#[test]
+fn a_wrong_item_is_found_however_late_it_stands() {
+    let mut ids = vec![json!("c"); 30_000];
+    ids.push(json!(true));
+    let problems =
+        check("creative_sync_sales_agents", json!({ "creativeId": "c", "salesAgentIds": ids })).unwrap_err();
+    assert_eq!(told(&problems), ["salesAgentIds[30000]: must be a string, not a boolean"]);
+    let fine = json!({ "creativeId": "c", "salesAgentIds": vec![json!("c"); 30_000] });
+    check("creative_sync_sales_agents", fine).unwrap();
+}
+
+#[test]
+fn no_more_than_64_bytes_of_what_was_sent_are_repeated() {
+    let long = "secret-".repeat(100_000);
+    let arguments = json!({
+        &long: 1,
+        "campaignId": { &long: 1 },
+        "name": long,
+        "tacticAdjustments": [{ &long: 1, "budgetAllocation": { "pacing": long, "amount": long } }],
+    });
+    let problems = check("campaign_update", arguments).unwrap_err();
+    assert!(problems.len() >= 5, "{problems:?}");
+    for problem in problems {
+        let text = serde_json::to_string(&problem).unwrap();
+        assert!(text.matches("secret-").count() <= 9 && text.len() < 600, "{text}");
+    }
+    let colours: Vec<String> = (0..500).map(|at| format!("colour {at}")).collect();
+    let entry = tool("read", json!({ "type": "object", "properties": { "colour": { "enum": colours } } }));
+    let problems = check_with(&entry, json!({ "colour": "x" })).unwrap_err();
+    assert_eq!((problems[0].allowed.len(), problems[0].more_allowed), (30, 470));
+}
+
+#[test]
+fn what_the_arguments_alone_contradict_is_refused() {
+    let days = |days: i64| (Timestamp::now() + SignedDuration::from_hours(24 * days)).to_string();
+    let create = |more: Value| {
+        let mut arguments = campaign(json!({ "total": 5_000_000 }));
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        check("campaign_create", arguments)
+    };
+    for (more, said) in [
+        (json!({ "startDate": days(9), "endDate": days(2) }), "is not before `endDate`"),
+        (json!({ "startDate": "2020-01-01T00:00:00Z" }), "is more than 31 day(s) in the past"),
+        (json!({ "endDate": "2020-01-01T00:00:00Z" }), "is more than 1 day(s) in the past"),
+        (
+            json!({ "budget": { "total": 100, "dailyCap": 101 } }),
+            "(101) is more than `budget.total`, which is 100",
+        ),
+        (json!({ "budget": { "total": 100, "currency": "EUX" } }), "(EUX) is not an ISO 4217 currency code"),
+    ] {
+        let problems = create(more.clone()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.contains(said), "{more}: {problems:?}");
+    }
+    for fine in [
+        json!({}),
+        json!({ "startDate": days(-3), "endDate": days(30) }),
+        json!({ "budget": { "total": 100, "dailyCap": 100, "currency": "KWD" } }),
+        json!({ "budget": { "total": 100, "currency": "JPY" } }),
+    ] {
+        create(fine).unwrap();
+    }
+    for (name, arguments, path) in [
+        (
+            "create_tactic",
+            json!({ "name": "n", "campaignId": "c", "mediaProductId": "m", "brandStoryId": "b", "cpm": 1,
+            "budgetAllocation": { "amount": 10, "dailyCap": 10.5 } }),
+            "budgetAllocation.dailyCap",
+        ),
+        (
+            "tactic_update",
+            json!({ "tacticId": "t", "budgetAllocation": { "currency": "EUR" } }),
+            "budgetAllocation.currency",
+        ),
+        (
+            "campaign_update",
+            json!({ "campaignId": "c", "tacticAdjustments": [
+            { "tacticId": "a", "budgetAllocation": { "amount": 5, "dailyCap": 5 } },
+            { "tacticId": "b", "budgetAllocation": { "amount": 5, "dailyCap": 6 } },
+        ] }),
+            "tacticAdjustments[1].budgetAllocation.dailyCap",
+        ),
+        (
+            "campaign_update",
+            json!({ "campaignId": "c", "tacticAdjustments": [
+            { "tacticId": "a", "budgetAllocation": { "amount": 5 } },
+            { "tacticId": "a", "budgetAllocation": { "amount": 6 } },
+        ] }),
+            "tacticAdjustments[1].tacticId",
+        ),
+        (
+            "campaign_list",
+            json!({ "dateRange": { "start": "2026-02-01", "end": "2026-01-01" } }),
+            "dateRange.start",
+        ),
+        ("campaign_list", json!({ "budgetRange": { "min": 2, "max": 1 } }), "budgetRange.min"),
+        ("media_product_list", json!({ "promoted_offering": "o", "min_cpm": 2, "max_cpm": 1.5 }), "min_cpm"),
+        (
+            "reporting_provide_outcomes",
+            json!({ "campaignId": "c", "performanceIndex": 1,
+            "exposureRange": { "start": "2026-02-01", "end": "2026-02-01T00:00:00Z" } }),
+            "exposureRange.start",
+        ),
+    ] {
+        let problems = check(name, arguments).unwrap_err();
+        assert_eq!((problems.len(), problems[0].path.as_str()), (1, path), "{problems:?}");
+    }
+}
+
+#[test]
+fn an_argument_that_destroys_or_does_nothing_is_not_offered() {
+    for (name, argument) in [
+        ("campaign_update", "changeRequest"),
+        ("pmp_update", "changeRequest"),
+        ("campaign_get_summary", "verbosity"),
+        ("reporting_export_data", "format"),
+    ] {
+        let problems = check(name, json!({ argument: "x" })).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.path == argument && problem.unknown_argument),
+            "{name}"
+        );
+    }
 }

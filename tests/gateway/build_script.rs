@@ -79,7 +79,19 @@ fn a_broken_file_fails_the_build_and_says_where() {
             "tool `thing_get`, field `not_settled`",
         ),
         ("effect: read", "effect: read\n    presents: nothing", "nothing"),
-        ("effect: read", "effect: read\n    money: { amount: total, unit: minor }", "field `money`: `total`"),
+        (
+            "effect: read",
+            "effect: read\n    checks: [{ before: [id, end] }]",
+            "field `checks`: `end` is not in input",
+        ),
+        (
+            "effect: read",
+            "effect: read\n    checks: [{ unique: id }]",
+            "field `checks`: `id` leads through no list",
+        ),
+        ("effect: read", "effect: read\n    checks: [{ less: [id, id] }]", "less"),
+        ("effect: read", "effect: read\n    checks: [{ not_past: { date: id } }]", "days"),
+        ("effect: read", "effect: read\n    money: { amount: total, unit: major }", "field `money`: `total`"),
         ("type: string", "type: strin", "tool `thing_get`, field `input"),
         ("type: string", "$ref: '#/x'", "field `input.properties.id.$ref`"),
         ("type: string", "type: [string, 'null']", "field `input.properties.id.type`"),
@@ -120,4 +132,39 @@ fn a_local_tool_says_how_it_is_answered() {
     let (output, _folder) =
         build("local", "things.yaml", &local.replace("effect:", "answers: x\n    effect:"));
     assert!(!output.status.success());
+}
+
+#[test]
+fn a_broken_binding_fails_the_build() {
+    let bound = |line: &str, binding: &str| {
+        let bound = format!("request:\n      line: {line}\n      bindings:\n        - {{ {binding} }}");
+        build("campaign", "things.yaml", &GOOD.replace("request: GET /thing/{id}", &bound)).0
+    };
+    let good = "argument: id, place: path, name: thingId, reason: The document says so.";
+    let output = bound("GET /thing/{thingId}", good);
+    assert!(output.status.success(), "{output:?}");
+    for (line, binding, said) in [
+        ("GET /thing/{thingId}", "argument: id, place: path, name: thingId", "things.yaml"),
+        (
+            "GET /thing/{thingId}",
+            "argument: id, place: path, reason: r",
+            "`{thingId}` is not among input.required",
+        ),
+        ("GET /thing", "argument: id, place: path, reason: r", "the binding of `id` is not in the path"),
+        ("GET /thing", "argument: key, place: query, reason: r", "the binding of `key` names no argument"),
+        ("GET /thing", "argument: id, place: head, reason: r", "things.yaml"),
+        (
+            "GET /thing",
+            "argument: id, place: header, name: Host, reason: r",
+            "is a header that the client sets",
+        ),
+        ("GET /thing", "argument: id, place: header, name: 'a b', reason: r", "is not the name of a header"),
+        ("GET /thing", "argument: id, place: part, reason: r", "needs a method with a body"),
+        ("POST /thing", "argument: id, place: body, style: comma, reason: r", "has a style"),
+        ("GET /thing/{id}", "argument: id, place: query, reason: r", "`{id}` is not among input.required"),
+    ] {
+        let output = bound(line, binding);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success() && printed.contains(said), "`{line}` with `{binding}`: {printed}");
+    }
 }

@@ -1,0 +1,304 @@
+//! From checked arguments to the parts of a request, as plain data: the API client makes HTTP of them.
+
+use serde_json::{Map, Value};
+
+use super::request::{Binding, Place, Request, Style, parameter};
+
+/// Arguments in their places.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Placed {
+    /// The segments of the path below the base URL, unescaped. None leaves its place.
+    pub path: Vec<String>,
+    /// The parameters of the query in order, unescaped.
+    pub query: Vec<(String, String)>,
+    /// Headers, in lower case. Values are visible ASCII and inner spaces.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body, where there is one.
+    pub body: Option<Map<String, Value>>,
+    /// The parts of a `multipart/form-data` body in order. Where there are any, there is no JSON body.
+    pub parts: Vec<(String, String)>,
+}
+
+/// An argument that does not fit into its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{argument}` {why}")]
+pub struct Misplaced {
+    /// The argument's name.
+    pub argument: String,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// Why an argument does not fit into its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It would leave its segment of the path.
+    #[error(
+        "cannot be part of a path: it is empty, `.`, `..`, or has one of `/ \\ ? # %` or a control character"
+    )]
+    Path,
+    /// It is `null` where only text can be.
+    #[error("is null, which has no form in a path, a query or a header")]
+    Null,
+    /// It would end its header or be changed on the way.
+    #[error("cannot be a header: expected visible ASCII characters without spaces at either end")]
+    Header,
+    /// It would become two items of a list.
+    #[error("has an item with a comma, which separates the items of this list")]
+    Comma,
+    /// The catalogue does not say where it goes.
+    #[error("has no place in the request")]
+    Unbound,
+}
+
+impl Request {
+    /// Puts each argument where its binding says.
+    ///
+    /// # Errors
+    /// When an argument does not fit into its place, or has none.
+    pub fn place(&self, mut arguments: Map<String, Value>) -> Result<Placed, Misplaced> {
+        let mut placed = Placed { path: self.segments(&mut arguments)?, ..Placed::default() };
+        let mut body = Map::new();
+        for (argument, value) in arguments {
+            let refuse = |why| Misplaced { argument: argument.clone(), why };
+            let binding = self.bindings.iter().find(|binding| binding.argument == argument);
+            let Some(Binding { place, name, style, .. }) = binding else { return Err(refuse(Why::Unbound)) };
+            let name = name.to_string();
+            match place {
+                Place::Path => return Err(refuse(Why::Unbound)),
+                Place::Query => {
+                    let texts = texts(&value, *style).map_err(refuse)?;
+                    placed.query.extend(texts.into_iter().map(|text| (name.clone(), text)));
+                }
+                Place::Header => {
+                    for text in texts(&value, *style).map_err(refuse)? {
+                        let text = header(text).ok_or_else(|| refuse(Why::Header))?;
+                        placed.headers.push((name.to_ascii_lowercase(), text));
+                    }
+                }
+                Place::Body => {
+                    body.insert(name, value);
+                }
+                Place::Part => placed.parts.push((name, plain(&value))),
+            }
+        }
+        let has_body = !body.is_empty() || (self.method.has_body() && placed.parts.is_empty());
+        placed.body = has_body.then_some(body);
+        Ok(placed)
+    }
+
+    /// The path with its arguments, which are taken out of the rest.
+    fn segments(&self, arguments: &mut Map<String, Value>) -> Result<Vec<String>, Misplaced> {
+        let parts = self.path.split('/').skip(1);
+        parts
+            .map(|part| {
+                let Some(name) = parameter(part) else { return Ok(part.to_owned()) };
+                let binding =
+                    self.bindings.iter().find(|binding| binding.place == Place::Path && binding.name == name);
+                let argument = binding.map_or(name, |binding| &binding.argument);
+                let value = arguments.shift_remove(argument).unwrap_or_default();
+                segment(&value).map_err(|why| Misplaced { argument: argument.to_owned(), why })
+            })
+            .collect()
+    }
+}
+
+fn segment(value: &Value) -> Result<String, Why> {
+    let text = match value {
+        Value::Null | Value::Array(_) | Value::Object(_) => return Err(Why::Path),
+        value => plain(value),
+    };
+    let leaves = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '%') || c.is_control();
+    if text.is_empty() || text == "." || text == ".." || text.contains(leaves) {
+        return Err(Why::Path);
+    }
+    Ok(text)
+}
+
+/// What a value is in a query or in headers: one text, or one for each item of a list.
+fn texts(value: &Value, style: Style) -> Result<Vec<String>, Why> {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        value => std::slice::from_ref(value),
+    };
+    if items.iter().any(Value::is_null) {
+        return Err(Why::Null);
+    }
+    let texts: Vec<String> = items.iter().map(plain).collect();
+    match style {
+        Style::Repeat => Ok(texts),
+        Style::Comma if value.is_array() && texts.iter().any(|text| text.contains(',')) => Err(Why::Comma),
+        // A list without items is no parameter, as it is where items are repeated.
+        Style::Comma if texts.is_empty() => Ok(texts),
+        Style::Comma => Ok(vec![texts.join(",")]),
+    }
+}
+
+/// A value that reaches the other side as it is: servers strip spaces at the ends, and read other bytes in their way.
+fn header(text: String) -> Option<String> {
+    let fits =
+        text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text && !text.is_empty();
+    fits.then_some(text)
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Places arguments by the rule, but for these bindings.
+    fn place(line: &str, bindings: Value, arguments: Value) -> Result<Placed, Misplaced> {
+        let mut request: Request =
+            serde_json::from_value(json!({ "line": line, "bindings": bindings })).unwrap();
+        let Value::Object(arguments) = arguments else { panic!("not an object") };
+        request.bind(arguments.keys());
+        request.place(arguments)
+    }
+
+    fn by_rule(line: &str, arguments: Value) -> Result<Placed, Misplaced> {
+        place(line, json!([]), arguments)
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_rule_fills_path_query_and_body() {
+        let get =
+            by_rule("GET /a/{id}/b", json!({"id": "x y", "status": ["A", "B"], "n": 3, "q": "1&2"})).unwrap();
+        assert_eq!(get.path, ["a", "x y", "b"]);
+        assert_eq!(get.query, pairs(&[("status", "A"), ("status", "B"), ("n", "3"), ("q", "1&2")]));
+        assert_eq!((get.body, get.parts, get.headers), (None, Vec::new(), Vec::new()));
+
+        let post = by_rule("POST /a/{id}", json!({"id": 7, "status": ["A"]})).unwrap();
+        assert_eq!(post.path, ["a", "7"]);
+        assert_eq!(post.query, []);
+        assert_eq!(Value::from(post.body.unwrap()), json!({"status": ["A"]}));
+
+        assert_eq!(by_rule("POST /a", json!({})).unwrap().body, Some(Map::new()));
+        assert_eq!(by_rule("DELETE /a/{id}", json!({"id": "x"})).unwrap().body, None);
+    }
+
+    #[test]
+    fn bindings_put_arguments_elsewhere_and_under_other_names() {
+        let because = "A test.";
+        let placed = place(
+            "POST /a/{campaignId}",
+            json!([
+                { "argument": "id", "place": "path", "name": "campaignId", "reason": because },
+                { "argument": "dry", "place": "query", "name": "dry_run", "reason": because },
+                { "argument": "tags", "place": "query", "style": "comma", "reason": because },
+                { "argument": "key", "place": "header", "name": "Idempotency-Key", "reason": because },
+            ]),
+            json!({"id": "c", "dry": true, "tags": ["x", "y"], "key": "k 1", "name": "n"}),
+        )
+        .unwrap();
+        assert_eq!(placed.path, ["a", "c"]);
+        assert_eq!(placed.query, pairs(&[("dry_run", "true"), ("tags", "x,y")]));
+        assert_eq!(placed.headers, pairs(&[("idempotency-key", "k 1")]));
+        assert_eq!(Value::from(placed.body.unwrap()), json!({"name": "n"}));
+
+        let part = |argument: &str| json!({ "argument": argument, "place": "part", "reason": because });
+        let form = place(
+            "POST /a",
+            json!([part("file"), part("rows")]),
+            json!({"file": "a,b\n1,2", "rows": [1, {"a": null}]}),
+        )
+        .unwrap();
+        assert_eq!(form.parts, pairs(&[("file", "a,b\n1,2"), ("rows", r#"[1,{"a":null}]"#)]));
+        assert_eq!(form.body, None);
+
+        let body = json!([{ "argument": "ids", "place": "body", "reason": because }]);
+        let delete = place("DELETE /a", body, json!({"ids": [1], "force": true})).unwrap();
+        assert_eq!(delete.query, pairs(&[("force", "true")]));
+        assert_eq!(Value::from(delete.body.unwrap()), json!({"ids": [1]}));
+    }
+
+    #[test]
+    fn an_argument_without_a_place_is_refused() {
+        let request: Request = "POST /a".parse().unwrap();
+        let arguments = Map::from_iter([("x".to_owned(), json!(1))]);
+        let refused = request.place(arguments).unwrap_err();
+        assert_eq!(refused, Misplaced { argument: "x".to_owned(), why: Why::Unbound });
+    }
+
+    #[test]
+    fn a_path_argument_cannot_leave_its_segment() {
+        for bad in
+            ["", ".", "..", "a/b", "a\\b", "%2e", "%2E%2e", "a?b", "a#b", "a\nb", "\u{0}", "../../admin"]
+        {
+            let refused = by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
+            assert_eq!(refused, Misplaced { argument: "id".to_owned(), why: Why::Path }, "{bad:?}");
+        }
+        for bad in [json!(null), json!([]), json!(["a"]), json!({})] {
+            by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
+        }
+        assert_eq!(by_rule("GET /a/{id}", json!({})).unwrap_err().argument, "id");
+    }
+
+    #[test]
+    fn a_header_keeps_its_line() {
+        let header = |value: Value| {
+            let bindings = json!([{ "argument": "key", "place": "header", "reason": "A test." }]);
+            place("POST /a", bindings, json!({ "key": value })).map(|placed| placed.headers)
+        };
+        for bad in ["", "a\r\nx: y", "a\nb", "a\u{0}", "\t", " a", "a ", "ü", "\u{7f}", "\u{85}"] {
+            assert_eq!(header(json!(bad)).unwrap_err().why, Why::Header, "{bad:?}");
+        }
+        header(json!(["a", "b\r"])).unwrap_err();
+        assert_eq!(header(json!(null)).unwrap_err().why, Why::Null);
+        assert_eq!(header(json!("a b~")).unwrap(), pairs(&[("key", "a b~")]));
+        assert_eq!(header(json!(5)).unwrap(), pairs(&[("key", "5")]));
+    }
+
+    #[test]
+    fn what_a_list_cannot_say_is_refused() {
+        let list = |value: Value| {
+            let bindings =
+                json!([{ "argument": "tags", "place": "query", "style": "comma", "reason": "A test." }]);
+            place("GET /a", bindings, json!({ "tags": value })).map(|placed| placed.query)
+        };
+        assert_eq!(list(json!(["a,b"])).unwrap_err().why, Why::Comma);
+        assert_eq!(list(json!([null])).unwrap_err().why, Why::Null);
+        assert_eq!(list(json!([])).unwrap(), []);
+        assert_eq!(list(json!("a,b")).unwrap(), pairs(&[("tags", "a,b")]));
+        assert_eq!(by_rule("GET /a", json!({"x": null})).unwrap_err().why, Why::Null);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_argument_the_path_keeps_its_shape(id in any::<String>()) {
+            if let Ok(placed) = by_rule("GET /a/{id}/b", json!({"id": id})) {
+                let url = format!("https://api.example.com/{}", placed.path.join("/"));
+                let mut url = url::Url::parse(&url).unwrap();
+                prop_assert_eq!(url.path_segments().unwrap().count(), 3);
+                prop_assert_eq!(url.query(), None);
+                prop_assert_eq!(url.fragment(), None);
+                url.path_segments_mut().unwrap().clear().extend(&placed.path);
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                prop_assert_eq!(segments.len(), 3);
+                prop_assert_eq!((segments[0], segments[2]), ("a", "b"));
+                prop_assert_eq!(&placed.path[1], &id);
+            }
+        }
+
+        #[test]
+        fn whatever_the_argument_a_header_keeps_its_line(value in any::<String>()) {
+            let bindings = json!([{ "argument": "key", "place": "header", "reason": "A test." }]);
+            if let Ok(placed) = place("POST /a", bindings, json!({ "key": value })) {
+                let sent = http::HeaderValue::from_str(&placed.headers[0].1).unwrap();
+                prop_assert_eq!(sent.to_str().unwrap(), value);
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Finding what the arguments of a call alone contradict.
+
+use std::collections::HashMap;
+
+use iso_currency::Currency;
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, Time},
+    tz::Offset,
+};
+use serde_json::Value;
+
+use super::{
+    checks::{Check, beyond_list},
+    problem::{Problem, Problems},
+    suggest::shortened,
+};
+
+/// Reports what contradicts a check. Values of other types than expected are told by the validator.
+pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems: &mut Problems) {
+    for check in checks {
+        match check {
+            Check::LessOrEqual(first, second) => pairs(arguments, first, second, |first, second| {
+                if let Some(words) = exceeds(first.value, second.value) {
+                    problems.add(|| {
+                        first.problem(format!("{words} `{}`, which is {}", second.path, told(second.value)))
+                    });
+                }
+            }),
+            Check::Before(first, second) => pairs(arguments, first, second, |first, second| {
+                if let (Some(start), Some(end)) = (time(first.value), time(second.value))
+                    && start >= end
+                {
+                    problems.add(|| {
+                        first.problem(format!(
+                            "is not before `{}`, which is {}",
+                            second.path,
+                            told(second.value)
+                        ))
+                    });
+                }
+            }),
+            Check::Needs(first, second) => pairs(arguments, first, second, |first, second| {
+                if !first.value.is_null() && second.value.is_null() {
+                    problems.add(|| {
+                        Problem::at(
+                            &first.path,
+                            format!("means nothing without `{}`: give both", second.path),
+                        )
+                    });
+                }
+            }),
+            Check::NotPast { date, days } => each(arguments, date, |given| {
+                let latest = now.checked_sub(SignedDuration::from_hours(24 * i64::from(*days)));
+                if let (Some(date), Ok(latest)) = (time(given.value), latest)
+                    && date < latest
+                {
+                    problems.add(|| given.problem(format!("is more than {days} day(s) in the past")));
+                }
+            }),
+            Check::Currency(path) => each(arguments, path, |given| {
+                if let Some(code) = given.value.as_str()
+                    && Currency::from_code(code).is_none()
+                {
+                    problems.add(|| given.problem("is not an ISO 4217 currency code such as USD".to_owned()));
+                }
+            }),
+            Check::Unique(path) => {
+                let mut seen: HashMap<String, String> = HashMap::new();
+                each(arguments, path, |given| {
+                    let key = given.value.to_string();
+                    match seen.get(&key) {
+                        Some(earlier) => problems.add(|| given.problem(format!("repeats `{earlier}`"))),
+                        None => drop(seen.insert(key, given.path.clone())),
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// A value that was given, and where.
+struct Given<'a> {
+    path: String,
+    value: &'a Value,
+}
+
+impl Given<'_> {
+    fn problem(&self, words: String) -> Problem {
+        Problem::at(&self.path, format!("({}) {words}", told(self.value)))
+    }
+}
+
+/// Every value at a path.
+pub(super) fn values<'a>(arguments: &'a Value, path: &str) -> Vec<&'a Value> {
+    let mut values = Vec::new();
+    each(arguments, path, |given| values.push(given.value));
+    values
+}
+
+fn each<'a>(value: &'a Value, path: &str, mut visit: impl FnMut(Given<'a>)) {
+    walk(value, path, String::new(), &mut visit);
+}
+
+fn walk<'a>(value: &'a Value, rest: &str, at: String, visit: &mut dyn FnMut(Given<'a>)) {
+    if rest.is_empty() {
+        return visit(Given { path: at, value });
+    }
+    let (step, rest) = rest.split_once('.').unwrap_or((rest, ""));
+    let (name, is_list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
+    let Some(member) = value.get(name) else { return };
+    let at = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+    match member {
+        Value::Array(items) if is_list => {
+            for (position, item) in items.iter().enumerate() {
+                walk(item, rest, format!("{at}[{position}]"), visit);
+            }
+        }
+        member if !is_list => walk(member, rest, at, visit),
+        _ => {}
+    }
+}
+
+/// The values at two paths, item by item where they lead through one list. The second may be missing, and is `null`
+/// then.
+fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl FnMut(Given<'a>, Given<'a>)) {
+    let (list, first, second) = beyond_list(first, second);
+    each(arguments, list, |item| {
+        let full =
+            |rest: &str| if item.path.is_empty() { rest.to_owned() } else { format!("{}.{rest}", item.path) };
+        let get = |path: &str| path.split('.').try_fold(item.value, |value, name| value.get(name));
+        if let Some(value) = get(first) {
+            let other = get(second).unwrap_or(&Value::Null);
+            visit(Given { path: full(first), value }, Given { path: full(second), value: other });
+        }
+    });
+}
+
+/// How the first of two values exceeds the second.
+fn exceeds(first: &Value, second: &Value) -> Option<&'static str> {
+    match (first, second) {
+        (Value::Number(first), Value::Number(second)) => {
+            let more = match (first.as_i64(), second.as_i64()) {
+                (Some(first), Some(second)) => first > second,
+                _ => first.as_f64()? > second.as_f64()?,
+            };
+            more.then_some("is more than")
+        }
+        _ => (time(first)? > time(second)?).then_some("is later than"),
+    }
+}
+
+/// A date or a time. A date begins at midnight, UTC.
+fn time(value: &Value) -> Option<Timestamp> {
+    let text = value.as_str()?;
+    let of_date = || Offset::UTC.to_timestamp(text.parse::<Date>().ok()?.to_datetime(Time::midnight())).ok();
+    text.parse().ok().or_else(of_date)
+}
+
+fn told(value: &Value) -> String {
+    match value {
+        Value::String(text) => shortened(text).into_owned(),
+        other => shortened(&other.to_string()).into_owned(),
+    }
+}

@@ -1,0 +1,184 @@
+//! What is wrong with the arguments of a call, in few words whatever was sent.
+
+use std::{borrow::Cow, ops::Deref};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::suggest::shortened;
+
+/// How many problems are told; the rest is counted.
+const MAX_PROBLEMS: usize = 20;
+
+/// How many allowed values are listed; the rest is counted.
+const MAX_ALLOWED: usize = 30;
+
+/// One thing that is wrong with the arguments of a call.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Where, such as `budget.total` or `creatives[0].format.type`; empty for the arguments as a whole.
+    pub path: String,
+    /// What is wrong, without repeating the value where it may be long or secret.
+    pub message: String,
+    /// The values that are allowed there, where they are few; for an unknown argument, the known ones. What an earlier
+    /// problem lists is not listed again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Value>,
+    /// How many more values are allowed than are listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_allowed: usize,
+    /// The known argument that is spelt most like an unknown one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_you_mean: Option<String>,
+    /// Whether an argument is there that the schema does not name.
+    #[serde(skip)]
+    pub unknown_argument: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl Problem {
+    /// A problem without suggestions.
+    #[must_use]
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+            allowed: Vec::new(),
+            more_allowed: 0,
+            did_you_mean: None,
+            unknown_argument: false,
+        }
+    }
+
+    /// The problem with the values that are allowed instead.
+    pub(super) fn with_allowed(mut self, allowed: impl ExactSizeIterator<Item = Value>) -> Self {
+        self.more_allowed = allowed.len().saturating_sub(MAX_ALLOWED);
+        self.allowed = allowed.take(MAX_ALLOWED).collect();
+        self
+    }
+}
+
+/// Everything that is wrong with the arguments of a call, told as far as it is of use.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Problems {
+    listed: Vec<Problem>,
+    /// How many more problems there are than are listed. In very long lists not all are counted.
+    pub more: usize,
+}
+
+impl Problems {
+    /// Adds a problem, which is only made if there is room to tell it.
+    pub(super) fn add(&mut self, problem: impl FnOnce() -> Problem) {
+        if self.listed.len() >= MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
+        let mut problem = problem();
+        if self.listed.iter().any(|earlier| earlier.allowed == problem.allowed) {
+            (problem.allowed, problem.more_allowed) = (Vec::new(), 0);
+        }
+        self.listed.push(problem);
+    }
+
+    /// Whether a problem with this argument is told already.
+    pub(super) fn are_told_at(&self, path: &str) -> bool {
+        self.listed.iter().any(|problem| problem.path == path)
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self { listed: vec![problem], more: 0 }
+    }
+}
+
+impl Deref for Problems {
+    type Target = [Problem];
+
+    fn deref(&self) -> &[Problem] {
+        &self.listed
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.listed.into_iter()
+    }
+}
+
+/// The place of a value in the arguments, from the inside out: it costs nothing as long as nobody asks for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// The arguments as a whole.
+    Whole,
+    /// A member of an object.
+    Member(&'a Place<'a>, &'a str),
+    /// An item of a list.
+    Item(&'a Place<'a>, usize),
+}
+
+impl Place<'_> {
+    /// Such as `creatives[0].format.type`. A long name is shortened.
+    pub(super) fn path(&self) -> String {
+        match self {
+            Self::Whole => String::new(),
+            Self::Member(outer, name) => join(outer.path(), name),
+            Self::Item(outer, position) => format!("{}[{position}]", outer.path()),
+        }
+    }
+}
+
+/// The path of a member of the object at a path.
+pub(super) fn join(mut path: String, name: &str) -> String {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(&shortened(name));
+    path
+}
+
+/// The type of a value with its article.
+pub(super) fn type_of(value: &Value) -> Cow<'static, str> {
+    with_article(match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    })
+}
+
+pub(super) fn with_article(word: &str) -> Cow<'static, str> {
+    match word {
+        "null" => "null".into(),
+        "integer" | "object" | "array" => format!("an {word}").into(),
+        _ => format!("a {word}").into(),
+    }
+}
+
+/// An argument that the tool does not have.
+pub(super) fn unknown(path: String, name: &str, known: &[&str]) -> Problem {
+    Problem {
+        did_you_mean: super::nearest(name, known.iter().copied()).map(str::to_owned),
+        unknown_argument: true,
+        ..Problem::at(path, "is not an argument of this tool")
+    }
+    .with_allowed(known.iter().map(|&name| name.into()))
+}
+
+/// The arguments, if nothing is wrong.
+pub(super) fn settled(arguments: Value, problems: Problems) -> Result<Map<String, Value>, Problems> {
+    match arguments {
+        Value::Object(arguments) if problems.is_empty() => Ok(arguments),
+        _ => Err(problems),
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading arguments as they were meant, and finding what a validator would find too late or not at all.
+//!
+//! Models wrap values in strings, clients turn digits into numbers, and strict modes fill in what nobody asked for.
+//! What leaves no doubt is put right. In a tool that changes something an empty text or a `null` is refused: it may
+//! stand for "nothing to say" as well as for "clear this".
+
+use serde_json::{Map, Number, Value};
+
+use super::{
+    problem::{Place, Problem, Problems, unknown},
+    walk::{Schemas, Types},
+};
+
+/// The largest whole number that every JSON reader keeps exactly: 2^53.
+const MAX_EXACT: u64 = 1 << 53;
+
+/// Reads the arguments of one call.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    /// Whether the tool changes something.
+    pub(super) changes: bool,
+    /// What is found.
+    pub(super) problems: &'a mut Problems,
+    /// How many values were read.
+    pub(super) values: usize,
+}
+
+impl Reader<'_> {
+    /// Puts a value right and reports what cannot be. Members that are not known are reported and taken out.
+    pub(super) fn read(&mut self, value: &mut Value, schemas: &Schemas<'_>, place: Place<'_>) {
+        self.read_as(value, schemas, schemas.types(), place);
+    }
+
+    fn read_as(&mut self, value: &mut Value, schemas: &Schemas<'_>, types: Types, place: Place<'_>) {
+        self.values += 1;
+        if schemas.is_empty() {
+            return;
+        }
+        if let Value::String(text) = &*value
+            && !types.include("string")
+            && let Ok(inner) = serde_json::from_str::<Value>(text)
+            && fits(&inner, types)
+        {
+            *value = inner;
+        }
+        match value {
+            Value::Number(number) if types.include("string") && !types.include("integer") => {
+                match text_of(number) {
+                    Some(Ok(text)) => *value = text.into(),
+                    Some(Err(TooLarge)) => self.problems.add(|| Problem::at(place.path(), TOO_LARGE)),
+                    None => {}
+                }
+            }
+            Value::String(text) if self.changes && types.include("string") && text.trim().is_empty() => {
+                let may_be_empty =
+                    schemas.parts().any(|part| part.get("minLength").is_some_and(|least| least == 0));
+                let is_listed =
+                    schemas.parts().any(|part| part.contains_key("enum") || part.contains_key("const"));
+                if !may_be_empty && !is_listed {
+                    self.problems.add(|| Problem::at(place.path(), "must not be empty"));
+                }
+            }
+            Value::Object(members) => self.members(members, schemas, place),
+            Value::Array(items) => self.items(items, schemas, place),
+            _ => {}
+        }
+    }
+
+    fn members(&mut self, members: &mut Map<String, Value>, schemas: &Schemas<'_>, place: Place<'_>) {
+        if !schemas.allow_extra() {
+            let problems = &mut *self.problems;
+            members.retain(|name, _| {
+                let is_known = schemas.names(name);
+                if !is_known {
+                    problems.add(|| unknown(Place::Member(&place, name).path(), name, &schemas.members()));
+                }
+                is_known
+            });
+        }
+        let (changes, problems) = (self.changes, &mut *self.problems);
+        members.retain(|name, member| {
+            // A required one that is `null` is told by the validator.
+            let is_doubtful = member.is_null()
+                && schemas.names(name)
+                && !schemas.require(name)
+                && !schemas.member(name).types().include("null");
+            if is_doubtful && changes {
+                problems.add(|| {
+                    Problem::at(
+                        Place::Member(&place, name).path(),
+                        "must not be null: leave the argument out to change nothing there",
+                    )
+                });
+            }
+            !is_doubtful
+        });
+        for (name, member) in members {
+            self.read(member, &schemas.member(name), Place::Member(&place, name));
+        }
+    }
+
+    fn items(&mut self, items: &mut [Value], schemas: &Schemas<'_>, place: Place<'_>) {
+        let described = schemas.described_items();
+        let rest = schemas.item(described);
+        let rest_types = rest.types();
+        for (position, item) in items.iter_mut().enumerate() {
+            let place = Place::Item(&place, position);
+            if position < described {
+                self.read(item, &schemas.item(position), place);
+            } else {
+                self.read_as(item, &rest, rest_types, place);
+            }
+        }
+    }
+}
+
+/// Whether what stood in a string is of a type that is expected.
+fn fits(value: &Value, types: Types) -> bool {
+    match value {
+        Value::Null | Value::String(_) => false,
+        Value::Bool(_) => types.include("boolean"),
+        Value::Number(number) if number.is_f64() => types.include("number"),
+        Value::Number(number) => {
+            types.include("number") || (types.include("integer") && (number.is_i64() || number.is_u64()))
+        }
+        Value::Array(_) => types.include("array"),
+        Value::Object(_) => types.include("object"),
+    }
+}
+
+struct TooLarge;
+
+const TOO_LARGE: &str = "must be a string: whole numbers above 9007199254740992 (2^53) lose digits on the way, so put \
+                         the id in quotes";
+
+/// A whole number as the text that was meant; `None` for any other number.
+fn text_of(number: &Number) -> Option<Result<String, TooLarge>> {
+    if let Some(whole) = number.as_i64() {
+        return Some(if whole.unsigned_abs() <= MAX_EXACT { Ok(whole.to_string()) } else { Err(TooLarge) });
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
+    let is_exact = float.abs() <= MAX_EXACT as f64;
+    Some(if is_exact { Ok(format!("{float:.0}")) } else { Err(TooLarge) })
+}
