@@ -7,8 +7,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Number, Value, json};
+
+use super::clock::Moment;
 
 /// What a request is answered.
 #[derive(Debug)]
@@ -128,15 +130,14 @@ impl Answer {
         )
     }
 
-    /// Too many requests, in the words of the same page. `resetTime` is true time, as it tells callers when to
-    /// come back; all other times are the sandbox's own.
-    pub(crate) fn rate_limited(wait: Duration) -> Self {
+    /// Too many requests, in the words of the same page.
+    pub(crate) fn rate_limited(wait: Duration, now: Moment) -> Self {
         let wait = SignedDuration::try_from(wait).unwrap_or_default();
-        let reset = Timestamp::now().saturating_add(wait).unwrap_or_else(|_| Timestamp::now());
+        let reset = now.plus(wait);
         let body = json!({
             "error": "Rate limit exceeded",
             "code": "RATE_LIMIT_EXCEEDED",
-            "resetTime": format!("{reset:.3}"),
+            "resetTime": reset,
         });
         // Rounded up: who waits for whole seconds must not come early.
         let seconds = wait.as_millis().unsigned_abs().div_ceil(1000).max(1);

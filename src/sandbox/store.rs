@@ -29,11 +29,13 @@ pub(crate) struct World {
 
 impl World {
     /// The state at the start.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: &Clock) -> Self {
         let mut market = Market::default();
-        let mut accounts: BTreeMap<u32, Account> =
-            CUSTOMERS.iter().map(|customer| (customer.id, Account::new(customer.id))).collect();
-        seed::market(&mut market);
+        let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
+            .iter()
+            .map(|customer| (customer.id, Account::new(customer.id, clock.clone())))
+            .collect();
+        seed::market(&mut market, clock);
         for account in accounts.values_mut() {
             seed::account(account, &mut market);
         }
@@ -96,10 +98,10 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(customer_id: u32) -> Self {
+    fn new(customer_id: u32, clock: Clock) -> Self {
         Self {
             customer_id,
-            clock: Clock::new(),
+            clock,
             ids: Ids::new(customer_id),
             brand_agents: Vec::new(),
             stories: Vec::new(),

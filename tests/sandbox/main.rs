@@ -6,6 +6,7 @@ mod brand_guides;
 mod campaigns;
 mod creatives;
 mod pmps_and_webhooks;
+mod program;
 mod reporting;
 mod sellers;
 mod shell;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::{Call, Handler, Outcome, handler};
 use crate::sandbox::{
     answers::Answer,
+    clock::tests::june,
     objects::{
         Campaign, Creative, Tactic,
         campaign::{Budget, Pacing, Status, Weights},
@@ -82,7 +83,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let mut world = World::new();
+        let mut world = World::new(&june());
         let prepared = world.serve(CUSTOMER, json!({}), prepare as Handler).unwrap().body["data"].clone();
         Self { world, owner: prepared["owner"].clone(), signal: prepared["signal"].clone() }
     }
