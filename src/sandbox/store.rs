@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     answers::{Answer, Outcome},
     clock::Clock,
-    customers::CUSTOMERS,
+    customers::{CUSTOMERS, Customer},
     handlers::Handler,
     ids::Ids,
     objects::{
@@ -31,10 +31,8 @@ impl World {
     /// The state at the start.
     pub(crate) fn new(clock: &Clock) -> Self {
         let mut market = Market::default();
-        let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
-            .iter()
-            .map(|customer| (customer.id, Account::new(customer.id, clock.clone())))
-            .collect();
+        let mut accounts: BTreeMap<u32, Account> =
+            CUSTOMERS.iter().map(|customer| (customer.id, Account::new(customer, clock.clone()))).collect();
         seed::market(&mut market, clock);
         for account in accounts.values_mut() {
             seed::account(account, &mut market);
@@ -79,6 +77,8 @@ impl Call<'_> {
 /// All that one customer has. Lists are in the order of creation.
 pub(crate) struct Account {
     pub(crate) customer_id: u32,
+    /// Whom its key belongs to.
+    pub(crate) email: &'static str,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) brand_agents: Vec<BrandAgent>,
@@ -98,11 +98,12 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(customer_id: u32, clock: Clock) -> Self {
+    fn new(customer: &Customer, clock: Clock) -> Self {
         Self {
-            customer_id,
+            customer_id: customer.id,
+            email: customer.email,
             clock,
-            ids: Ids::new(customer_id),
+            ids: Ids::new(customer.id),
             brand_agents: Vec::new(),
             stories: Vec::new(),
             standards: Vec::new(),

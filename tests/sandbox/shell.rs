@@ -34,6 +34,7 @@ async fn a_key_opens_its_customer() {
     let body = json_of(response).await;
     assert_eq!(body["success"], true);
     assert_eq!(body["data"]["customerId"], 12345);
+    assert_eq!(body["data"]["email"], "dana@acme-outdoor.example");
     assert_eq!(body["data"]["timestamp"], "2026-06-15T12:00:00.000Z");
     let url = format!("{}/auth-check", sandbox.url());
     let bearer = Client::new().post(url).bearer_auth(Sandbox::keys()[1]).send().await.unwrap();

@@ -13,13 +13,15 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
+/// Names the owner of the key, as the documents promise.
 fn auth_check(call: &mut Call<'_>) -> Outcome {
     let account = &call.account;
     Ok(Answer::done(
-        format!("✅ **Authenticated** (sandbox)\n\nCustomer ID: {}", account.customer_id),
+        format!("✅ Authenticated as {} (Customer ID: {})", account.email, account.customer_id),
         json!({
             "authenticated": true,
             "customerId": account.customer_id,
+            "email": account.email,
             // Scope3's word for a key that came with the connection, as every key here does.
             "apiKeySource": "session",
             "timestamp": account.clock.now(),
