@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// The most characters of a name or number that are repeated: an address has no more than 254, and nobody reads more
-/// than this.
+/// The most characters of a name or number that are repeated. Hardly any address is longer.
 const LONGEST_NAME_CHARS: usize = 100;
 
 /// The members in which answers speak of the caller, besides the top of the answer.
@@ -32,26 +31,27 @@ fn sentence_of_scope3(data: &Map<String, Value>) -> String {
 
 /// An address from wherever there is one, before a person, before a company.
 fn name(data: &Map<String, Value>) -> Option<String> {
-    let nested = |members: &[&str]| {
-        let objects = members.iter().filter_map(|name| data.get(*name)?.as_object()).collect::<Vec<_>>();
-        std::iter::once(data).chain(objects)
+    let first_of = |members: &[&str], names: &[&str]| {
+        objects(data, members).into_iter().find_map(|object| first(object, names))
     };
-    let address = ["email", "userEmail"];
-    nested(&WHO)
-        .find_map(|object| first(object, &address))
+    first_of(&WHO, &["email", "userEmail"])
         .or_else(|| first(data, &["user"]))
-        .or_else(|| nested(&["user", "profile"]).find_map(|object| first(object, &["name"])))
-        .or_else(|| nested(&WHO).find_map(|object| first(object, &["name", "company"])))
+        .or_else(|| first_of(&["user", "profile"], &["name"]))
+        .or_else(|| first_of(&WHO, &["name", "company"]))
 }
 
 /// The customer's number. The number of a user is not it.
 fn customer_id(data: &Map<String, Value>) -> Option<String> {
-    let objects = WHO.iter().filter_map(|name| data.get(*name)?.as_object());
-    let of_customer = ["customer", "account"].iter().filter_map(|name| data.get(*name)?.as_object());
-    std::iter::once(data)
-        .chain(objects)
-        .find_map(|object| number(object, "customerId"))
-        .or_else(|| std::iter::once(data).chain(of_customer).find_map(|object| number(object, "id")))
+    let number_of = |members: &[&str], name: &str| {
+        objects(data, members).into_iter().find_map(|object| number(object, name))
+    };
+    number_of(&WHO, "customerId").or_else(|| number_of(&["customer", "account"], "id"))
+}
+
+/// The answer itself, and those of these members that are objects.
+fn objects<'a>(data: &'a Map<String, Value>, members: &[&str]) -> Vec<&'a Map<String, Value>> {
+    let nested = members.iter().filter_map(|name| data.get(*name)?.as_object());
+    std::iter::once(data).chain(nested).collect()
 }
 
 /// The first of these members that says something.
@@ -62,7 +62,7 @@ fn first(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
 /// A number, however it is written.
 fn number(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => readable(&number.to_string()),
         other => readable(other.as_str()?),
     }
 }
