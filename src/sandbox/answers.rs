@@ -145,6 +145,11 @@ impl Answer {
     }
 }
 
+/// A number of things in words: `1 tactic`, `2 tactics`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(as_javascript(self.body))).into_response();

@@ -9,7 +9,13 @@ use crate::catalog::{Entry, Problem};
 pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer> {
     // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
     // catalogue has with them, keeps them from counting as something given.
+    let beyond = beyond_the_catalogue(&entry.tool.name);
+    let kept =
+        beyond.iter().filter_map(|name| Some((*name, arguments.get(name)?.clone()))).collect::<Vec<_>>();
     drop_unknown(&mut arguments, entry.tool.input.object());
+    for (name, value) in kept {
+        arguments[name] = value;
+    }
     let problems: Vec<Problem> = entry
         .problems(&arguments)
         .into_iter()
@@ -43,6 +49,15 @@ fn tool_answers(tool: &str, problem: &Problem, arguments: &Value) -> bool {
         // Not confirmed: says what would go.
         ("tactic_delete", "confirm") => arguments["confirm"].is_boolean(),
         _ => false,
+    }
+}
+
+/// What the provider takes and the catalogue may not offer, as agents that use it do harm or get nothing from it.
+fn beyond_the_catalogue(tool: &str) -> &'static [&'static str] {
+    match tool {
+        "campaign_update" => &["name", "changeRequest"],
+        "campaign_get_summary" => &["verbosity", "includeCharts"],
+        _ => &[],
     }
 }
 

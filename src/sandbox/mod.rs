@@ -20,6 +20,7 @@ mod handlers;
 mod ids;
 mod input;
 mod objects;
+mod places;
 mod seed;
 mod server;
 mod store;

@@ -43,6 +43,7 @@ struct App {
     faults: Mutex<Faults>,
     windows: Option<Mutex<Windows>>,
     clock: Clock,
+    as_published: bool,
     world: Mutex<World>,
 }
 
@@ -68,8 +69,9 @@ pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
         latency: options.latency,
         faults: Mutex::new(Faults::new(&options.faults)),
         windows: options.rate_limit.map(|rate| Mutex::new(Windows::new(rate))),
-        world: Mutex::new(World::new(&clock)),
+        world: Mutex::new(World::new(&clock, options.as_published)),
         clock,
+        as_published: options.as_published,
         catalog,
     });
     router
@@ -131,7 +133,9 @@ impl App {
                 .map_err(|wait| Answer::rate_limited(wait, self.clock.now()))?;
         }
         let arguments = arguments(path, request).await?;
-        let (Some(entry), Some(handler)) = (self.catalog.get(tool), handlers::handler(tool)) else {
+        let (Some(entry), Some(handler)) =
+            (self.catalog.get(tool), handlers::handler(tool, self.as_published))
+        else {
             return Err(Answer::not_implemented(tool));
         };
         let arguments = input::check(entry, arguments)?;

@@ -29,10 +29,12 @@ pub(crate) struct World {
 
 impl World {
     /// The state at the start.
-    pub(crate) fn new(clock: &Clock) -> Self {
+    pub(crate) fn new(clock: &Clock, as_published: bool) -> Self {
         let mut market = Market::default();
-        let mut accounts: BTreeMap<u32, Account> =
-            CUSTOMERS.iter().map(|customer| (customer.id, Account::new(customer, clock.clone()))).collect();
+        let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
+            .iter()
+            .map(|customer| (customer.id, Account::new(customer, clock.clone(), as_published)))
+            .collect();
         seed::market(&mut market, clock);
         for account in accounts.values_mut() {
             seed::account(account, &mut market);
@@ -79,6 +81,8 @@ pub(crate) struct Account {
     pub(crate) customer_id: u32,
     /// Whom its key belongs to.
     pub(crate) email: &'static str,
+    /// Whether Scope3's published code is played where it falls short of Scope3's documents.
+    pub(crate) as_published: bool,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) brand_agents: Vec<BrandAgent>,
@@ -98,10 +102,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(customer: &Customer, clock: Clock) -> Self {
+    fn new(customer: &Customer, clock: Clock, as_published: bool) -> Self {
         Self {
             customer_id: customer.id,
             email: customer.email,
+            as_published,
             clock,
             ids: Ids::new(customer.id),
             brand_agents: Vec::new(),
@@ -190,10 +195,11 @@ impl Account {
             .collect()
     }
 
-    /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay.
+    /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay,
+    /// and tactics too where the published code is played.
     pub(crate) fn remove_campaign(&mut self, id: &str) {
         self.campaigns.retain(|campaign| campaign.id != id);
-        self.tactics.retain(|tactic| tactic.campaign_id != id);
+        self.tactics.retain(|tactic| tactic.campaign_id != id || self.as_published);
         self.assignments.retain(|assignment| assignment.campaign_id != id);
         self.delivery.retain(|row| row.campaign_id != id);
         self.outcomes.retain(|outcome| outcome.campaign_id != id);

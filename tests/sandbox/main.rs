@@ -7,6 +7,7 @@ mod campaigns;
 mod creatives;
 mod pmps_and_webhooks;
 mod program;
+mod published;
 mod reporting;
 mod sellers;
 mod shell;

@@ -43,6 +43,13 @@ impl Drop for Program {
 }
 
 #[tokio::test]
+async fn it_plays_what_was_published() {
+    let program = Program::start(&["--as-published"]);
+    let dead = program.post("campaign-get-summary", json!({"campaignId": "c"})).await;
+    assert!(dead["error"].as_str().unwrap().starts_with("Failed to generate campaign summary"), "{dead}");
+}
+
+#[tokio::test]
 async fn its_clock_stands_where_it_was_set() {
     let program = Program::start(&["--now", "2028-02-29"]);
     let checked = program.post("auth-check", json!({})).await;

@@ -145,8 +145,14 @@ async fn an_export_has_its_rows_as_json_or_csv() {
 async fn an_export_needs_campaigns_and_a_period() {
     let api = Api::start().await;
     let id = id_of(&api, "Boot Week").await;
-    let mut same_day = export_of(&id, "tactics");
-    same_day["dateRange"] = json!({"start": "2026-05-01", "end": "2026-05-01"});
+    let mut same_day = export_of(&id, "delivery");
+    same_day["dateRange"] = json!({"start": "2026-04-10", "end": "2026-04-10"});
+    assert_eq!(
+        api.data("reporting-export-data", same_day.clone()).await["rowCount"],
+        2,
+        "two tactics, one day"
+    );
+    same_day["dateRange"]["end"] = json!("2026-04-09");
     assert_eq!(api.post("reporting-export-data", same_day).await.0, 400);
     let mut nothing = export_of(&id, "tactics");
     nothing["campaignIds"] = json!([]);

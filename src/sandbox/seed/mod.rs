@@ -53,6 +53,11 @@ pub(crate) fn account(account: &mut Account, market: &mut Market) {
     creatives::fill(account, market);
     campaigns::fill(account, market);
     others::fill(account);
+    if account.as_published {
+        // Nothing stands behind delivery and approvals there.
+        account.delivery.clear();
+        account.creatives.iter_mut().for_each(|creative| creative.publisher_approvals.clear());
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +96,7 @@ mod tests {
     fn the_seeds_fit_the_day_of_the_start() {
         for day in days() {
             for now in instants(day) {
-                let world = World::new(&Clock::new(Some(now)));
+                let world = World::new(&Clock::new(Some(now)), false);
                 for customer in CUSTOMERS {
                     fits(world.account(customer.id).unwrap(), day);
                 }
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn a_start_on_the_same_weekday_delivers_the_same() {
         let rows = |now: &str| {
-            let world = World::new(&Clock::new(Some(now.parse().unwrap())));
+            let world = World::new(&Clock::new(Some(now.parse().unwrap())), false);
             let mut days: BTreeMap<i64, u64> = BTreeMap::new();
             let account = world.account(12345).unwrap();
             for row in &account.delivery {
@@ -168,7 +173,7 @@ mod tests {
     #[test]
     fn nothing_is_overspent() {
         for (day, customer) in days().flat_map(|day| CUSTOMERS.map(|customer| (day, customer))) {
-            let world = World::new(&Clock::new(Some(instants(day)[0])));
+            let world = World::new(&Clock::new(Some(instants(day)[0])), false);
             let account = world.account(customer.id).unwrap();
             assert!(!account.delivery.is_empty());
             let mut by_tactic: HashMap<&str, u64> = HashMap::new();

@@ -98,6 +98,9 @@ fn delivered<'a>(account: &'a Account, campaign: &Campaign, range: &DateRange) -
     let end = |text: &Option<String>| text.as_deref().map(moment).transpose();
     let from = end(&range.start)?.unwrap_or(campaign.created_at).date();
     let to = end(&range.end)?.unwrap_or(account.clock.now()).date();
+    if range.start.is_some() && range.end.is_some() && to < from {
+        return Err(Answer::thrown("dateRange.end is before dateRange.start"));
+    }
     let rows = account.delivery.iter();
     Ok(Delivered::new(
         rows.filter(|row| row.campaign_id == campaign.id && from <= row.date && row.date <= to).collect(),
