@@ -145,9 +145,13 @@ impl Answer {
     }
 }
 
-/// A number of things in words: `1 tactic`, `2 tactics`.
+/// A number of things in words: `1 tactic`, `2 tactics`, `0 activities`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+    match thing.strip_suffix('y') {
+        _ if number == 1 => format!("1 {thing}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {thing}s"),
+    }
 }
 
 impl IntoResponse for Answer {
@@ -179,4 +183,17 @@ fn whole(number: &Number) -> Option<i64> {
         number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < LARGEST)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as was just checked")]
     Some(float as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_are_counted_in_words() {
+        let said = [0, 1, 2].map(|number| (count(number, "tactic"), count(number, "activity")));
+        let expected =
+            [("0 tactics", "0 activities"), ("1 tactic", "1 activity"), ("2 tactics", "2 activities")];
+        assert_eq!(said, expected.map(|(tactics, activities)| (tactics.to_owned(), activities.to_owned())));
+    }
 }

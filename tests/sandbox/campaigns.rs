@@ -132,6 +132,8 @@ async fn lists_are_filtered_sorted_and_limited() {
     assert_eq!(empty["summary"]["healthSummary"], Value::Null);
     assert_eq!(empty["filters"]["limit"], Value::Null);
     assert_eq!(api.post("campaign-list", json!({"limit": 201})).await.0, 400);
+    let backwards = json!({"dateRange": {"start": "2026-04-02", "end": "2026-04-01"}});
+    assert_eq!(api.post("campaign-list", backwards).await.0, 400);
 }
 
 #[tokio::test]

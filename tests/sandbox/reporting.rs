@@ -115,6 +115,8 @@ async fn a_summary_tells_pace_and_progress() {
     let range = json!({"start": "2026-05-01", "end": "2026-05-01"});
     let day = api.data("campaign-get-summary", json!({"campaignId": id, "dateRange": range})).await;
     assert_eq!(day["deliveryData"]["dailyDeliveries"].as_array().unwrap().len(), 3);
+    let backwards = json!({"campaignId": id, "dateRange": {"start": "2026-05-02", "end": "2026-05-01"}});
+    assert_eq!(api.post("campaign-get-summary", backwards).await.0, 400);
     assert_eq!(api.post("campaign-get-summary", json!({"campaignId": "campaign_0"})).await.0, 404);
 }
 

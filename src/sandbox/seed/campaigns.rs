@@ -251,9 +251,14 @@ fn tactic(
     }
 }
 
-/// What a tactic delivered until yesterday, or until its campaign stopped.
+/// The day on which paused tactics of running campaigns delivered last.
+const PAUSED: i64 = -10;
+
+/// What a tactic delivered until yesterday, or until it or its campaign stopped.
 fn delivered(clock: &Clock, tactic: &Tactic, plan: &Plan) -> Vec<Delivery> {
     let Some((first, last)) = plan.flight else { return Vec::new() };
     let day = |days| clock.day(days).date();
-    delivery::spread(tactic, (day(first), day(last)), day(plan.stopped.unwrap_or(last).min(-1)), plan.pace)
+    let latest = if tactic.status == Paused { PAUSED } else { -1 };
+    let until = plan.stopped.unwrap_or(last).min(latest);
+    delivery::spread(tactic, (day(first), day(last)), day(until), plan.pace)
 }

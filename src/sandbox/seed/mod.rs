@@ -143,6 +143,11 @@ mod tests {
                 assert_eq!(last, today.yesterday().ok(), "{name}");
             }
         }
+        for tactic in account.tactics.iter().filter(|tactic| tactic.status == TacticStatus::Paused) {
+            let last =
+                account.delivery.iter().filter(|row| row.tactic_id == tactic.id).map(|row| row.date).max();
+            assert!(last.unwrap() < today.yesterday().unwrap(), "{} is paused", tactic.name);
+        }
         for tactic in account.tactics.iter().filter(|tactic| tactic.status == TacticStatus::Active) {
             let campaign = account.campaign(&tactic.campaign_id).unwrap();
             assert!(campaign.created_at < tactic.created_at && tactic.created_at < now, "{}", tactic.name);

@@ -76,8 +76,8 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     }
     if made.is_empty() {
         return Err(Answer::thrown(format!(
-            "Failed to process creative creation request: Failed to create any creatives. {} errors occurred.\n{}",
-            problems.len(),
+            "Failed to process creative creation request: Failed to create any creatives. {}.\n{}",
+            count(problems.len(), "error"),
             problems.join("\n")
         )));
     }

@@ -68,8 +68,17 @@ const fn format(
     Format { format_id, name, description, r#type, requirements }
 }
 
-const fn banner(format_id: &'static str, name: &'static str, image: &'static [Asset]) -> Format {
-    format("adcp", format_id, name, "Standard display ad of the IAB", true, image)
+macro_rules! banner {
+    ($name:literal, $size:literal) => {
+        format(
+            "adcp",
+            concat!("display_banner_", $size),
+            concat!($name, " ", $size),
+            "Standard display ad of the IAB",
+            true,
+            &[asset("image", Some($size), IMAGES, Some("200KB"))],
+        )
+    };
 }
 
 /// How many of the formats Scope3's published code lists.
@@ -148,66 +157,18 @@ const FORMATS: [Format; 20] = [
         false,
         &[asset("logo", None, &["png", "svg"], Some("2MB")), asset("text", None, &[], None)],
     ),
-    banner(
-        "display_banner_300x250",
-        "Medium Rectangle 300x250",
-        &[asset("image", Some("300x250"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_336x280",
-        "Large Rectangle 336x280",
-        &[asset("image", Some("336x280"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_250x250",
-        "Square 250x250",
-        &[asset("image", Some("250x250"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_160x600",
-        "Wide Skyscraper 160x600",
-        &[asset("image", Some("160x600"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_120x600",
-        "Skyscraper 120x600",
-        &[asset("image", Some("120x600"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_300x600",
-        "Half Page 300x600",
-        &[asset("image", Some("300x600"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_970x250",
-        "Billboard 970x250",
-        &[asset("image", Some("970x250"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_970x90",
-        "Large Leaderboard 970x90",
-        &[asset("image", Some("970x90"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_468x60",
-        "Full Banner 468x60",
-        &[asset("image", Some("468x60"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_300x50",
-        "Small Mobile Banner 300x50",
-        &[asset("image", Some("300x50"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_320x100",
-        "Large Mobile Banner 320x100",
-        &[asset("image", Some("320x100"), IMAGES, Some("200KB"))],
-    ),
-    banner(
-        "display_banner_320x480",
-        "Mobile Interstitial 320x480",
-        &[asset("image", Some("320x480"), IMAGES, Some("200KB"))],
-    ),
+    banner!("Medium Rectangle", "300x250"),
+    banner!("Large Rectangle", "336x280"),
+    banner!("Square", "250x250"),
+    banner!("Wide Skyscraper", "160x600"),
+    banner!("Skyscraper", "120x600"),
+    banner!("Half Page", "300x600"),
+    banner!("Billboard", "970x250"),
+    banner!("Large Leaderboard", "970x90"),
+    banner!("Full Banner", "468x60"),
+    banner!("Small Mobile Banner", "300x50"),
+    banner!("Large Mobile Banner", "320x100"),
+    banner!("Mobile Interstitial", "320x480"),
 ];
 
 /// Why a creative cannot have a format; none if it can. The published code does not look.

@@ -9,7 +9,7 @@ use super::{
     pacing::{Flight, Pacing, alerts},
 };
 use crate::sandbox::{
-    answers::{Answer, Outcome},
+    answers::{Answer, Outcome, count},
     objects::{Campaign, Delivery, Tactic, delivery::units},
     store::{Account, Call},
 };
@@ -150,7 +150,7 @@ fn insights(delivered: &Delivered<'_>, pacing: &Pacing, tactics: &[&Tactic]) -> 
             })
             .collect();
         insights.push(json!({
-            "type": "top_tactics", "priority": "medium", "message": format!("Top {} tactics", tactics.len()),
+            "type": "top_tactics", "priority": "medium", "message": format!("Top {}", count(tactics.len(), "tactic")),
             "tactics": tactics,
         }));
     }

@@ -90,7 +90,7 @@ fn history(call: &mut Call<'_>) -> Outcome {
         .map(|activity| format!("- {} {}: {}", activity.executed_at, activity.activity_type, activity.status))
         .collect();
     Ok(Answer::done(
-        format!("**{} activities**\n{}", activities.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(activities.len(), "activity"), lines.join("\n")),
         json!({"agentId": agent_id, "activities": activities, "count": activities.len()}),
     ))
 }
