@@ -11,10 +11,10 @@ const WHO: [&str; 6] = ["user", "account", "customer", "profile", "company", "or
 const SANDBOX: &str = "This is the sandbox: its data is invented, and nothing is spent.";
 
 /// `✅ Authenticated as user@company.com (Customer ID: 12345)`, with the best name that the answer has: an address,
-/// a person or company, or the customer's number alone. A second line says when it was the sandbox that answered.
+/// a person or company, or the customer's number alone. A second sentence says when it was the sandbox that answered.
 pub(crate) fn sentence(data: &Map<String, Value>, sandbox: bool) -> String {
     let sentence = sentence_of_scope3(data);
-    if sandbox { format!("{sentence}\n{SANDBOX}") } else { sentence }
+    if sandbox { format!("{sentence}. {SANDBOX}") } else { sentence }
 }
 
 fn sentence_of_scope3(data: &Map<String, Value>) -> String {
@@ -158,7 +158,7 @@ mod tests {
     fn the_sandbox_says_that_it_is_one() {
         let data = json!({"email": "a@b.example", "customerId": 7});
         let said = sentence(data.as_object().unwrap(), true);
-        let (promised, more) = said.split_once('\n').unwrap();
+        let (promised, more) = said.split_once(". ").unwrap();
         assert_eq!(promised, "✅ Authenticated as a@b.example (Customer ID: 7)");
         assert!(more.contains("sandbox"), "{more}");
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Session, command};
 
-const HELLO: &str = "✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345)\n\
+const HELLO: &str = "✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). \
                      This is the sandbox: its data is invented, and nothing is spent.";
 
 fn text(result: &Value) -> &str {

@@ -9,8 +9,8 @@ from subprocess import DEVNULL, PIPE
 from harness import SERVER, Client, Endpoint, Json, RpcError, by_hand, case, clean_env, server
 
 SANDBOX = "This is the sandbox: its data is invented, and nothing is spent."
-AUTHENTICATED = f"✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345)\n{SANDBOX}"
-OTHER_CUSTOMER = f"✅ Authenticated as quinn@quill-books.example (Customer ID: 67890)\n{SANDBOX}"
+AUTHENTICATED = f"✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). {SANDBOX}"
+OTHER_CUSTOMER = f"✅ Authenticated as quinn@quill-books.example (Customer ID: 67890). {SANDBOX}"
 TOOLS_IN_ALL = 67
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 META = {"scope3-mcp/effect", "scope3-mcp/toolset", "scope3-mcp/surface"}

@@ -63,7 +63,7 @@ async def said_by_an_agent(at, *calls):
 async def an_agent_asks_who_it_is(transport):
     async with server(transport, "--sandbox") as at:
         said = await said_by_an_agent(at, ("check_auth_status", {}))
-        assert AUTHENTICATED.splitlines()[0] in said, said
+        assert AUTHENTICATED in said, said
 
 
 async def an_agent_is_told_what_was_wrong_and_goes_on(transport):
@@ -83,7 +83,7 @@ async def an_agent_brings_its_own_key(transport):
     async with server(transport, "--sandbox", "--auth", "key") as at:
         at.headers = {"x-scope3-api-key": sandbox_keys()[0]}
         said = await said_by_an_agent(at, ("check_auth_status", {}))
-        assert AUTHENTICATED.splitlines()[0] in said, said
+        assert AUTHENTICATED in said, said
 
 
 async def main(transport):
