@@ -2,27 +2,86 @@
 
 use serde_json::{Map, Value};
 
+/// The most characters of a name or number that are repeated. Hardly any address is longer.
+const LONGEST_NAME_CHARS: usize = 100;
+
+/// The members in which answers speak of the caller, besides the top of the answer.
+const WHO: [&str; 6] = ["user", "account", "customer", "profile", "company", "organization"];
+
+const SANDBOX: &str = "This is the sandbox: its data is invented, and nothing is spent.";
+
 /// `✅ Authenticated as user@company.com (Customer ID: 12345)`, with the best name that the answer has: an address,
-/// a person or company, or the customer's number alone, which is all that v1 gives.
-pub(crate) fn sentence(data: &Map<String, Value>) -> String {
-    let text = |names: &[&str]| {
-        names.iter().find_map(|name| match data.get(*name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            _ => None,
-        })
-    };
-    let id = ["customerId", "id"].iter().find_map(|name| match data.get(*name)? {
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        _ => None,
-    });
-    let who = text(&["email", "userEmail", "name", "company"]);
-    match (who, id) {
+/// a person or company, or the customer's number alone. A second sentence says when it was the sandbox that answered.
+pub(crate) fn sentence(data: &Map<String, Value>, sandbox: bool) -> String {
+    let sentence = sentence_of_scope3(data);
+    if sandbox { format!("{sentence}. {SANDBOX}") } else { sentence }
+}
+
+fn sentence_of_scope3(data: &Map<String, Value>) -> String {
+    if data.get("authenticated") == Some(&Value::Bool(false)) {
+        return "❌ Not authenticated: Scope3 does not accept the key".to_owned();
+    }
+    match (name(data), customer_id(data)) {
         (Some(who), Some(id)) => format!("✅ Authenticated as {who} (Customer ID: {id})"),
         (Some(who), None) => format!("✅ Authenticated as {who}"),
         (None, Some(id)) => format!("✅ Authenticated as customer {id} (Customer ID: {id})"),
         (None, None) => "✅ Authenticated; Scope3 did not say as whom".to_owned(),
     }
+}
+
+/// An address from wherever there is one, before a person, before a company.
+fn name(data: &Map<String, Value>) -> Option<String> {
+    let first_of = |members: &[&str], names: &[&str]| {
+        objects(data, members).into_iter().find_map(|object| first(object, names))
+    };
+    first_of(&WHO, &["email", "userEmail"])
+        .or_else(|| first(data, &["user"]))
+        .or_else(|| first_of(&["user", "profile"], &["name"]))
+        .or_else(|| first_of(&WHO, &["name", "company"]))
+}
+
+/// The customer's number. The number of a user is not it.
+fn customer_id(data: &Map<String, Value>) -> Option<String> {
+    let number_of = |members: &[&str], name: &str| {
+        objects(data, members).into_iter().find_map(|object| number(object, name))
+    };
+    number_of(&WHO, "customerId").or_else(|| number_of(&["customer", "account"], "id"))
+}
+
+/// The answer itself, and those of these members that are objects.
+fn objects<'a>(data: &'a Map<String, Value>, members: &[&str]) -> Vec<&'a Map<String, Value>> {
+    let nested = members.iter().filter_map(|name| data.get(*name)?.as_object());
+    std::iter::once(data).chain(nested).collect()
+}
+
+/// The first of these members that says something.
+fn first(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| readable(object.get(*name)?.as_str()?))
+}
+
+/// A number, however it is written.
+fn number(object: &Map<String, Value>, name: &str) -> Option<String> {
+    match object.get(name)? {
+        Value::Number(number) => readable(&number.to_string()),
+        other => readable(other.as_str()?),
+    }
+}
+
+/// A text as it can stand in a sentence: on one line, without marks that hide or turn what follows, and not for ever.
+fn readable(text: &str) -> Option<String> {
+    let mut kept =
+        text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).skip_while(|c| c.is_whitespace());
+    let mut name: String = kept.by_ref().take(LONGEST_NAME_CHARS).collect();
+    name.truncate(name.trim_end().len());
+    if kept.next().is_some() {
+        name.push('…');
+    }
+    (!name.is_empty()).then_some(name)
+}
+
+/// Line and paragraph separators, and marks of zero width or of direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -31,17 +90,76 @@ mod tests {
 
     use super::*;
 
-    fn say(data: Value) -> String {
-        sentence(data.as_object().unwrap())
+    fn say(data: &Value) -> String {
+        sentence(data.as_object().unwrap(), false)
     }
 
     #[test]
     fn the_promised_sentence_takes_the_best_name_there_is() {
-        let full = json!({"email": "user@company.com", "customerId": 12345, "company": "Company"});
-        assert_eq!(say(full), "✅ Authenticated as user@company.com (Customer ID: 12345)");
-        let v2 = json!({"id": 7, "company": "Acme", "name": "", "role": "admin"});
-        assert_eq!(say(v2), "✅ Authenticated as Acme (Customer ID: 7)");
-        let v1 = json!({"authenticated": true, "customerId": 12345});
-        assert_eq!(say(v1), "✅ Authenticated as customer 12345 (Customer ID: 12345)");
+        for (data, said) in [
+            (
+                json!({"email": "a@b.example", "customerId": 7, "company": "B"}),
+                "a@b.example (Customer ID: 7)",
+            ),
+            (json!({"userEmail": "a@b.example", "customerId": "7"}), "a@b.example (Customer ID: 7)"),
+            (json!({"user": "a@b.example", "customerId": 7}), "a@b.example (Customer ID: 7)"),
+            (
+                json!({"user": {"email": "a@b.example", "name": "A", "id": 1}, "customerId": 7}),
+                "a@b.example (Customer ID: 7)",
+            ),
+            (
+                json!({"name": "A", "user": {"userEmail": "a@b.example"}, "id": 7}),
+                "a@b.example (Customer ID: 7)",
+            ),
+            (json!({"account": {"email": "a@b.example", "id": 7}}), "a@b.example (Customer ID: 7)"),
+            (json!({"customer": {"id": 7, "company": "B"}, "user": {"name": "A"}}), "A (Customer ID: 7)"),
+            (json!({"user": {"name": "A", "customerId": 7, "id": 1}}), "A (Customer ID: 7)"),
+            (json!({"name": "A", "customerId": 7}), "A (Customer ID: 7)"),
+            (json!({"company": "B", "customerId": 7}), "B (Customer ID: 7)"),
+            (json!({"company": {"name": "B"}, "customerId": 7}), "B (Customer ID: 7)"),
+            // As v2 answers, and v1.
+            (json!({"id": 7, "company": "B", "name": "", "role": "ADMIN"}), "B (Customer ID: 7)"),
+            (json!({"authenticated": true, "customerId": 7}), "customer 7 (Customer ID: 7)"),
+            // What says nothing is passed over.
+            (
+                json!({"email": "", "userEmail": null, "user": {"email": " \n"}, "name": "A", "customerId": 7}),
+                "A (Customer ID: 7)",
+            ),
+            (
+                json!({"email": null, "user": null, "name": [], "company": 5, "customerId": 7}),
+                "customer 7 (Customer ID: 7)",
+            ),
+            (json!({"user": {"id": 1}, "customerId": ""}), ""),
+            (json!({"email": "a@b.example"}), "a@b.example"),
+        ] {
+            let expected = if said.is_empty() {
+                "; Scope3 did not say as whom".to_owned()
+            } else {
+                format!(" as {said}")
+            };
+            assert_eq!(say(&data), format!("✅ Authenticated{expected}"), "{data}");
+        }
+        assert!(say(&json!({"authenticated": false, "customerId": 7})).starts_with("❌ Not authenticated"));
+    }
+
+    #[test]
+    fn what_is_repeated_is_short_and_on_one_line() {
+        let data =
+            json!({"email": "a\u{1b}[31m@b\r\n\u{202e}.exam\u{0}ple\u{200b}\u{2028}", "customerId": "7\n8"});
+        assert_eq!(say(&data), "✅ Authenticated as a[31m@b.example (Customer ID: 78)");
+        let long = json!({"email": "ü".repeat(3_000_000), "customerId": "9".repeat(3_000_000)});
+        let said = say(&long);
+        assert!(said.len() < 600 && said.contains("ü… (Customer ID: 9"), "{said}");
+        let fits = "a".repeat(LONGEST_NAME_CHARS);
+        assert_eq!(say(&json!({ "email": fits })), format!("✅ Authenticated as {fits}"));
+    }
+
+    #[test]
+    fn the_sandbox_says_that_it_is_one() {
+        let data = json!({"email": "a@b.example", "customerId": 7});
+        let said = sentence(data.as_object().unwrap(), true);
+        let (promised, more) = said.split_once(". ").unwrap();
+        assert_eq!(promised, "✅ Authenticated as a@b.example (Customer ID: 7)");
+        assert!(more.contains("sandbox"), "{more}");
     }
 }

@@ -93,7 +93,7 @@ impl Types {
         if self == Self::NUMBER {
             return Some("number");
         }
-        (self.0.count_ones() == 1).then(|| Self::NAMES[self.0.trailing_zeros() as usize])
+        self.0.is_power_of_two().then(|| Self::NAMES[self.0.trailing_zeros() as usize])
     }
 
     /// The same without `null`.

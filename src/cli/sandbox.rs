@@ -4,6 +4,11 @@ use std::{io::Write, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
+use jiff::{
+    Timestamp,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 
 use super::{CommandError, until_asked_to_end};
 use crate::{
@@ -26,14 +31,30 @@ pub(super) struct Arguments {
     /// How many requests each key may make, such as `20/h`
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<Rate>,
+
+    /// Set the clock to a date or instant, such as `2026-06-15` or `2026-06-15T12:00:00Z`: it stands there and goes on
+    /// by a second with each change, so that the same requests get the same answers [default: the true time]
+    #[arg(long, value_name = "DATE", value_parser = parse_instant, allow_hyphen_values = true)]
+    now: Option<Timestamp>,
+
+    /// Do what Scope3's published code does where that falls short of its documents: operations that always fail,
+    /// filters without effect
+    #[arg(long)]
+    as_published: bool,
+}
+
+fn parse_instant(text: &str) -> Result<Timestamp, &'static str> {
+    let midnight = || TimeZone::UTC.to_timestamp(text.parse::<Date>().ok()?.to_datetime(Time::MIN)).ok();
+    let instant = text.parse().ok().or_else(midnight);
+    instant.ok_or("expected a date or an instant, such as `2026-06-15` or `2026-06-15T12:00:00Z`")
 }
 
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let defaults = Options::default();
     let bind = settings.bind.unwrap_or(defaults.bind);
-    let Arguments { latency, fault: faults, rate_limit } = arguments;
-    let options = Options { bind, latency, faults, rate_limit };
+    let Arguments { latency, fault: faults, rate_limit, now, as_published } = arguments;
+    let options = Options { bind, latency, faults, rate_limit, now, as_published };
     let catalog = Catalog::embedded();
     let sandbox =
         Sandbox::start(options, catalog).await.with_context(|| format!("cannot listen at {bind}"))?;
@@ -47,4 +68,20 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     stop.cancelled().await;
     sandbox.shutdown().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_dates_and_instants() {
+        let read = |text| parse_instant(text).map(|instant| instant.to_string());
+        assert_eq!(read("2028-02-29").as_deref(), Ok("2028-02-29T00:00:00Z"));
+        assert_eq!(read("2026-06-15T12:00:00Z").as_deref(), Ok("2026-06-15T12:00:00Z"));
+        assert_eq!(read("2026-06-15T12:00:00+02:00").as_deref(), Ok("2026-06-15T10:00:00Z"));
+        for wrong in ["", "soon", "2026-02-29", "2026-13-01", "12:00"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -235,7 +235,7 @@ impl Gateway {
         let mut sentence = None;
         match entry.tool.presents {
             Some(Sentence::Whoami) => {
-                let mut said = whoami::sentence(&data);
+                let mut said = whoami::sentence(&data, sandbox);
                 if let Some(notice) =
                     keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)
                 {

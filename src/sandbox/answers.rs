@@ -7,8 +7,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Number, Value, json};
+
+use super::clock::Moment;
 
 /// What a request is answered.
 #[derive(Debug)]
@@ -128,19 +130,27 @@ impl Answer {
         )
     }
 
-    /// Too many requests, in the words of the same page. `resetTime` is true time, as it tells callers when to
-    /// come back; all other times are the sandbox's own.
-    pub(crate) fn rate_limited(wait: Duration) -> Self {
+    /// Too many requests, in the words of the same page.
+    pub(crate) fn rate_limited(wait: Duration, now: Moment) -> Self {
         let wait = SignedDuration::try_from(wait).unwrap_or_default();
-        let reset = Timestamp::now().saturating_add(wait).unwrap_or_else(|_| Timestamp::now());
+        let reset = now.plus(wait);
         let body = json!({
             "error": "Rate limit exceeded",
             "code": "RATE_LIMIT_EXCEEDED",
-            "resetTime": format!("{reset:.3}"),
+            "resetTime": reset,
         });
         // Rounded up: who waits for whole seconds must not come early.
         let seconds = wait.as_millis().unsigned_abs().div_ceil(1000).max(1);
         Self { retry_after: u64::try_from(seconds).ok(), ..Self::new(StatusCode::TOO_MANY_REQUESTS, body) }
+    }
+}
+
+/// A number of things in words: `1 tactic`, `2 tactics`, `0 activities`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    match thing.strip_suffix('y') {
+        _ if number == 1 => format!("1 {thing}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {thing}s"),
     }
 }
 
@@ -173,4 +183,17 @@ fn whole(number: &Number) -> Option<i64> {
         number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < LARGEST)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as was just checked")]
     Some(float as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_are_counted_in_words() {
+        let said = [0, 1, 2].map(|number| (count(number, "tactic"), count(number, "activity")));
+        let expected =
+            [("0 tactics", "0 activities"), ("1 tactic", "1 activity"), ("2 tactics", "2 activities")];
+        assert_eq!(said, expected.map(|(tactics, activities)| (tactics.to_owned(), activities.to_owned())));
+    }
 }

@@ -1,7 +1,10 @@
 //! The score of a campaign brief, by the rules that Scope3's tool server falls back to without an AI service
-//! (`src/services/brief-validation-service.ts` of `scope3data/activation-api`).
+//! (`src/services/brief-validation-service.ts` of `scope3data/activation-api`). Those know few places by name; with an
+//! AI service Scope3 knows them all, and the sandbox many.
 
 use serde::Serialize;
+
+use super::places;
 
 /// The score that a brief needs where the caller names none.
 pub(crate) const DEFAULT_THRESHOLD: f64 = 70.0;
@@ -47,7 +50,8 @@ const CRITICAL: [Element; 6] = [
     Element {
         words: "geographic location city state country region market usa uk nyc la chicago tier metro national local",
         missing: "Geographic targeting not defined",
-        suggestion: "Name the places, such as 'NYC, LA and Chicago metro areas'",
+        suggestion: "Name the places, with a word such as market, country, region or city before them: 'market: Switzerland', \
+                     'in the city of Bern'",
     },
     Element {
         words: "date timeline flight week month start end duration campaign january february march april may june \
@@ -63,7 +67,7 @@ const CRITICAL: [Element; 6] = [
     },
 ];
 
-/// Where the geography is two words, and no single one of them counts.
+/// Where the geography is, which some names tell too.
 const GEOGRAPHY: usize = 3;
 
 const BUDGET: Element = Element {
@@ -72,15 +76,16 @@ const BUDGET: Element = Element {
     suggestion: "Name the budget and what may be spent in a day",
 };
 
-/// Scores a brief.
-pub(crate) fn validate(brief: &str, threshold: f64) -> BriefValidation {
+/// Scores a brief. As published, by the fallback's words alone.
+pub(crate) fn validate(brief: &str, threshold: f64, as_published: bool) -> BriefValidation {
     let words = words_of(brief);
     let has =
         |element: &Element| element.words.split_whitespace().any(|word| words.iter().any(|w| w == word));
+    let geography = || united_states(brief) || !as_published && places::named_in(brief);
     let found: Vec<bool> = CRITICAL
         .iter()
         .enumerate()
-        .map(|(at, element)| has(element) || at == GEOGRAPHY && united_states(brief))
+        .map(|(at, element)| has(element) || at == GEOGRAPHY && geography())
         .collect();
     let has_budget = has(&BUDGET) || dollar_sign(brief);
     let absent: Vec<&Element> = CRITICAL
@@ -166,12 +171,12 @@ mod tests {
     const FULL: &str = "Increase KPI audience USA June banner";
 
     fn score_of(brief: &str) -> u32 {
-        validate(brief, DEFAULT_THRESHOLD).score
+        validate(brief, DEFAULT_THRESHOLD, true).score
     }
 
     #[test]
     fn six_elements_make_a_brief_pass_at_the_default() {
-        let validation = validate(FULL, DEFAULT_THRESHOLD);
+        let validation = validate(FULL, DEFAULT_THRESHOLD, true);
         assert_eq!(validation.score, 6 + 90);
         assert!(validation.meets_threshold);
         assert_eq!(validation.quality_level, "Comprehensive Brief");
@@ -193,16 +198,31 @@ mod tests {
 
     #[test]
     fn a_score_equal_to_the_threshold_passes() {
-        assert!(validate(FULL, 96.0).meets_threshold);
-        assert!(!validate(FULL, 96.5).meets_threshold);
+        assert!(validate(FULL, 96.0, true).meets_threshold);
+        assert!(!validate(FULL, 96.5, true).meets_threshold);
+    }
+
+    #[test]
+    fn places_count_by_name_unless_as_published() {
+        let swiss = FULL.replace("USA", "Switzerland");
+        assert_eq!(validate(&swiss, DEFAULT_THRESHOLD, false).score, 96);
+        let published = validate(&swiss, DEFAULT_THRESHOLD, true);
+        assert_eq!(
+            (published.score, published.missing_elements[0]),
+            (60, "Geographic targeting not defined")
+        );
+        // What the suggestion says is enough for both.
+        let market = FULL.replace("USA", "market: Switzerland");
+        assert_eq!(validate(&market, DEFAULT_THRESHOLD, true).score, 97);
+        assert!(published.suggestions[0].contains("market: Switzerland"));
     }
 
     #[test]
     fn words_are_whole() {
-        let banners = validate("banners markets", 70.0);
+        let banners = validate("banners markets", 70.0, true);
         assert_eq!(banners.missing_elements.len(), 7);
-        assert_eq!(validate("the United States", 70.0).missing_elements.len(), 6);
-        assert_eq!(validate("US$50", 70.0).missing_elements.len(), 6);
-        assert_eq!(validate("$50", 70.0).missing_elements.len(), 7);
+        assert_eq!(validate("the United States", 70.0, true).missing_elements.len(), 6);
+        assert_eq!(validate("US$50", 70.0, true).missing_elements.len(), 6);
+        assert_eq!(validate("$50", 70.0, true).missing_elements.len(), 7);
     }
 }

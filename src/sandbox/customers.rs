@@ -7,14 +7,24 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 pub(crate) struct Customer {
     /// The number that Scope3 gives a customer.
     pub(crate) id: u32,
+    /// Whom the key belongs to.
+    pub(crate) email: &'static str,
     /// The only key of this customer.
     pub(crate) key: &'static str,
 }
 
 /// All of them. The keys have the form that `src/utils/auth.ts` of `scope3data/activation-api` checks.
 pub(crate) const CUSTOMERS: [Customer; 2] = [
-    Customer { id: 12345, key: "scope3_sandboxcustomer12345notarealkey0_sandboxsecret" },
-    Customer { id: 67890, key: "scope3_sandboxcustomer67890notarealkey0_sandboxsecret" },
+    Customer {
+        id: 12345,
+        email: "dana@acme-outdoor.example",
+        key: "scope3_sandboxcustomer12345notarealkey0_sandboxsecret",
+    },
+    Customer {
+        id: 67890,
+        email: "quinn@quill-books.example",
+        key: "scope3_sandboxcustomer67890notarealkey0_sandboxsecret",
+    },
 ];
 
 /// Why a request is not let in.

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::answers::Answer;
+use super::{answers::Answer, clock::Moment};
 
 /// A status with which a share of the requests fails, written `503:0.1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,7 +82,7 @@ impl Debt {
 }
 
 /// What a client sees of a fault: Scope3's JSON, or the page of a proxy where one stands between.
-pub(crate) fn answer(status: StatusCode) -> Response {
+pub(crate) fn answer(status: StatusCode, now: Moment) -> Response {
     let reason = status.canonical_reason().unwrap_or("Error");
     match status {
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
@@ -92,7 +92,7 @@ pub(crate) fn answer(status: StatusCode) -> Response {
             );
             (status, Html(page)).into_response()
         }
-        StatusCode::TOO_MANY_REQUESTS => Answer::rate_limited(Duration::from_secs(1)).into_response(),
+        StatusCode::TOO_MANY_REQUESTS => Answer::rate_limited(Duration::from_secs(1), now).into_response(),
         StatusCode::UNAUTHORIZED => Answer::unknown_key().into_response(),
         _ => (status, Json(json!({"error": reason, "code": code(status)}))).into_response(),
     }

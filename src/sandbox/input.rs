@@ -32,7 +32,8 @@ pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer
 /// What the provider takes and the tools do not offer, since it does harm or nothing.
 fn not_offered(tool: &str, arguments: &Value) -> Map<String, Value> {
     let names: &[&str] = match tool {
-        "campaign_update" | "pmp_update" => &["changeRequest"],
+        "campaign_update" => &["name", "changeRequest"],
+        "pmp_update" => &["changeRequest"],
         "campaign_get_summary" => &["verbosity", "includeCharts"],
         "reporting_export_data" => &["format", "compression"],
         _ => &[],

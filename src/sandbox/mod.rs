@@ -4,11 +4,12 @@
 //! It knows the catalogue and rates, and nothing else of this crate: whoever talks to it does so over HTTP, with
 //! the code that ships. What it answers follows the public repository `scope3data/activation-api` and the OpenAPI
 //! document published there. Where its tool descriptions promise what its code does not do, the sandbox keeps the
-//! promise.
+//! promise, unless it is started to play the code as published (`handlers::published`).
 //!
 //! The way of a request: `server` waits, orders a fault, checks the key (`customers`) and the rate (`window`),
 //! reads the arguments (`input`) and hands them to one of the `handlers`, which sees a single customer's part of
-//! the `store`. Time (`clock`) and ids are made up in a fixed order: the same requests get the same answers.
+//! the `store`. Ids are made up in a fixed order, and times come from one `clock`: where that was set to an instant,
+//! the same requests get the same answers.
 
 mod answers;
 mod brief;
@@ -19,6 +20,7 @@ mod handlers;
 mod ids;
 mod input;
 mod objects;
+mod places;
 mod seed;
 mod server;
 mod store;
@@ -30,6 +32,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -47,6 +50,11 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// How many requests each key may make; without it there is no limit.
     pub rate_limit: Option<Rate>,
+    /// Where its clock stands, to go on by a second with each change; without it the clock tells the true time. What
+    /// is there at the start lies around this day: campaigns run, and have delivered until the day before.
+    pub now: Option<Timestamp>,
+    /// Whether it does what Scope3's published code does, where that falls short of Scope3's documents.
+    pub as_published: bool,
 }
 
 impl Default for Options {
@@ -56,6 +64,8 @@ impl Default for Options {
             latency: Duration::ZERO,
             faults: Vec::new(),
             rate_limit: None,
+            now: None,
+            as_published: false,
         }
     }
 }
@@ -69,7 +79,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox with its state as it always is at the start.
+    /// Starts a sandbox with its state as it is at each start.
     ///
     /// # Errors
     /// When it cannot listen at the address.

@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
-    http::{HeaderValue, Method as HttpMethod, Uri},
+    http::{HeaderValue, Method as HttpMethod, Uri, header::DATE},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on},
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::{
     Options,
     answers::{Answer, Outcome},
+    clock::Clock,
     customers::{self, Stranger},
     fault::{self, Faults},
     handlers, input,
@@ -41,6 +42,8 @@ struct App {
     latency: Duration,
     faults: Mutex<Faults>,
     windows: Option<Mutex<Windows>>,
+    clock: Clock,
+    as_published: bool,
     world: Mutex<World>,
 }
 
@@ -61,11 +64,14 @@ pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
         };
         router = router.route(&route, on(method, answer));
     }
+    let clock = Clock::new(options.now);
     let app = Arc::new(App {
         latency: options.latency,
         faults: Mutex::new(Faults::new(&options.faults)),
         windows: options.rate_limit.map(|rate| Mutex::new(Windows::new(rate))),
-        world: Mutex::new(World::new()),
+        world: Mutex::new(World::new(&clock, options.as_published)),
+        clock,
+        as_published: options.as_published,
         catalog,
     });
     router
@@ -103,10 +109,15 @@ async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     }
     let fault = lock(&app.faults).next();
     let mut response = match fault {
-        Some(status) => fault::answer(status),
+        Some(status) => fault::answer(status, app.clock.now()),
         None => next.run(request).await,
     };
-    response.headers_mut().insert("x-scope3-sandbox", HeaderValue::from_static("true"));
+    let headers = response.headers_mut();
+    headers.insert("x-scope3-sandbox", HeaderValue::from_static("true"));
+    // For who reads the times in an answer by the clock of the sender.
+    if let Some(date) = app.clock.now().http_date().and_then(|date| date.parse().ok()) {
+        headers.insert(DATE, date);
+    }
     response
 }
 
@@ -117,10 +128,14 @@ impl App {
             Stranger::UnknownKey => Answer::unknown_key(),
         })?;
         if let Some(windows) = &self.windows {
-            lock(windows).take(customer.id, Instant::now()).map_err(Answer::rate_limited)?;
+            lock(windows)
+                .take(customer.id, Instant::now())
+                .map_err(|wait| Answer::rate_limited(wait, self.clock.now()))?;
         }
         let arguments = arguments(path, request).await?;
-        let (Some(entry), Some(handler)) = (self.catalog.get(tool), handlers::handler(tool)) else {
+        let (Some(entry), Some(handler)) =
+            (self.catalog.get(tool), handlers::handler(tool, self.as_published))
+        else {
             return Err(Answer::not_implemented(tool));
         };
         let arguments = input::check(entry, arguments)?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     answers::{Answer, Outcome},
     clock::Clock,
-    customers::CUSTOMERS,
+    customers::{CUSTOMERS, Customer},
     handlers::Handler,
     ids::Ids,
     objects::{
@@ -29,11 +29,13 @@ pub(crate) struct World {
 
 impl World {
     /// The state at the start.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: &Clock, as_published: bool) -> Self {
         let mut market = Market::default();
-        let mut accounts: BTreeMap<u32, Account> =
-            CUSTOMERS.iter().map(|customer| (customer.id, Account::new(customer.id))).collect();
-        seed::market(&mut market);
+        let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
+            .iter()
+            .map(|customer| (customer.id, Account::new(customer, clock.clone(), as_published)))
+            .collect();
+        seed::market(&mut market, clock);
         for account in accounts.values_mut() {
             seed::account(account, &mut market);
         }
@@ -77,6 +79,10 @@ impl Call<'_> {
 /// All that one customer has. Lists are in the order of creation.
 pub(crate) struct Account {
     pub(crate) customer_id: u32,
+    /// Whom its key belongs to.
+    pub(crate) email: &'static str,
+    /// Whether Scope3's published code is played where it falls short of Scope3's documents.
+    pub(crate) as_published: bool,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) brand_agents: Vec<BrandAgent>,
@@ -96,11 +102,13 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(customer_id: u32) -> Self {
+    fn new(customer: &Customer, clock: Clock, as_published: bool) -> Self {
         Self {
-            customer_id,
-            clock: Clock::new(),
-            ids: Ids::new(customer_id),
+            customer_id: customer.id,
+            email: customer.email,
+            as_published,
+            clock,
+            ids: Ids::new(customer.id),
             brand_agents: Vec::new(),
             stories: Vec::new(),
             standards: Vec::new(),
@@ -187,10 +195,11 @@ impl Account {
             .collect()
     }
 
-    /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay.
+    /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay,
+    /// and tactics too where the published code is played.
     pub(crate) fn remove_campaign(&mut self, id: &str) {
         self.campaigns.retain(|campaign| campaign.id != id);
-        self.tactics.retain(|tactic| tactic.campaign_id != id);
+        self.tactics.retain(|tactic| tactic.campaign_id != id || self.as_published);
         self.assignments.retain(|assignment| assignment.campaign_id != id);
         self.delivery.retain(|row| row.campaign_id != id);
         self.outcomes.retain(|outcome| outcome.campaign_id != id);

@@ -9,7 +9,7 @@ async fn the_demo_plays_a_whole_day() {
     let mut rest = outcome.stdout.as_str();
     for said in [
         "30 tools",
-        "✅ Authenticated as customer 12345 (Customer ID: 12345)",
+        "✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345)",
         "499 MCP requests left this hour",
         "Northwind Outdoor",
         "\"meetsThreshold\": false",

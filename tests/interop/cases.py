@@ -8,8 +8,9 @@ from subprocess import DEVNULL, PIPE
 
 from harness import SERVER, Client, Endpoint, Json, RpcError, by_hand, case, clean_env, server
 
-AUTHENTICATED = "✅ Authenticated as customer 12345 (Customer ID: 12345)"
-OTHER_CUSTOMER = "✅ Authenticated as customer 67890 (Customer ID: 67890)"
+SANDBOX = "This is the sandbox: its data is invented, and nothing is spent."
+AUTHENTICATED = f"✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). {SANDBOX}"
+OTHER_CUSTOMER = f"✅ Authenticated as quinn@quill-books.example (Customer ID: 67890). {SANDBOX}"
 TOOLS_IN_ALL = 67
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 META = {"scope3-mcp/effect", "scope3-mcp/toolset", "scope3-mcp/surface"}

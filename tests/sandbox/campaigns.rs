@@ -114,7 +114,7 @@ async fn lists_are_filtered_sorted_and_limited() {
 
     assert_eq!(listed(&api, json!({"status": "paused"})).await, ["Morning Ritual"]);
     let lumen = agent(&api, "Lumen").await;
-    assert_eq!(listed(&api, json!({"brandAgentId": lumen})).await, ["Summer Cold Brew", "Morning Ritual"]);
+    assert_eq!(listed(&api, json!({"brandAgentId": lumen})).await, ["Cold Brew Launch", "Morning Ritual"]);
     assert_eq!(
         listed(&api, json!({"budgetRange": {"min": 1_200_000, "max": 2_000_000}, "sortBy": "budget"})).await,
         ["Morning Ritual", "First Home Guide", "Boot Week"]
@@ -125,13 +125,15 @@ async fn lists_are_filtered_sorted_and_limited() {
     );
     assert_eq!(
         listed(&api, json!({"sortBy": "name", "sortOrder": "asc", "limit": 2})).await,
-        ["Boot Week", "First Home Guide"]
+        ["Boot Week", "Cold Brew Launch"]
     );
     assert_eq!(listed(&api, json!({"sortBy": "performance", "limit": 1})).await, ["Boot Week"]);
     let empty = api.data("campaign-list", json!({"budgetRange": {"min": 999_999_999}, "limit": 5})).await;
     assert_eq!(empty["summary"]["healthSummary"], Value::Null);
     assert_eq!(empty["filters"]["limit"], Value::Null);
     assert_eq!(api.post("campaign-list", json!({"limit": 201})).await.0, 400);
+    let backwards = json!({"dateRange": {"start": "2026-04-02", "end": "2026-04-01"}});
+    assert_eq!(api.post("campaign-list", backwards).await.0, 400);
 }
 
 #[tokio::test]
@@ -140,11 +142,16 @@ async fn lists_tell_the_health_of_creatives() {
     let all = api.data("campaign-list", json!({})).await;
     let campaigns = all["campaigns"].as_array().unwrap();
     let find = |name| campaigns.iter().find(|campaign| campaign["name"] == name).unwrap();
-    assert_eq!(find("Spring Trails")["creativeSyncHealth"]["status"], "healthy");
+    assert_eq!(find("Open Trails")["creativeSyncHealth"]["status"], "healthy");
     assert_eq!(find("Morning Ritual")["creativeSyncHealth"]["status"], "warning");
     assert_eq!(find("Morning Ritual")["notifications"]["types"], json!(["creative.changes_requested"]));
-    assert_eq!(find("Spring Trails")["deliverySummary"]["status"], "delivering");
-    assert!(find("Spring Trails")["deliverySummary"]["today"]["spend"].as_f64().unwrap() > 0.0);
+    assert_eq!(find("Open Trails")["deliverySummary"]["status"], "delivering");
+    assert!(find("Open Trails")["deliverySummary"]["pacing"]["budgetUtilized"].as_f64().unwrap() > 0.4);
+    assert_eq!(
+        find("Open Trails")["deliverySummary"]["today"],
+        json!({"impressions": 0, "spend": 0, "averagePrice": 0}),
+        "it has delivered until yesterday"
+    );
     assert_eq!(find("First Home Guide")["deliverySummary"], Value::Null);
     assert_eq!(find("First Home Guide")["creativeSyncHealth"], Value::Null);
     assert_eq!(
@@ -156,7 +163,7 @@ async fn lists_tell_the_health_of_creatives() {
 #[tokio::test]
 async fn an_active_campaign_is_deleted_by_force_only() {
     let api = Api::start().await;
-    let id = id_of(&api, "Spring Trails").await;
+    let id = id_of(&api, "Open Trails").await;
     let tactics = api.data("tactic-list", json!({"campaignId": id})).await;
     let (status, refused) = api.post("campaign-delete", json!({"campaignId": id})).await;
     assert_eq!(
@@ -176,7 +183,7 @@ async fn an_active_campaign_is_deleted_by_force_only() {
 #[tokio::test]
 async fn tactics_are_rebalanced_and_errors_do_not_fail_the_call() {
     let api = Api::start().await;
-    let id = id_of(&api, "Spring Trails").await;
+    let id = id_of(&api, "Open Trails").await;
     let tactics = api.data("tactic-list", json!({"campaignId": id})).await;
     let foreign = id_of(&api, "Storm Season").await;
     let foreign = api.data("tactic-list", json!({"campaignId": foreign})).await["tactics"][0]["id"].clone();
@@ -219,7 +226,7 @@ async fn those_of_another_customer_are_not_found() {
     let api = Api::start().await;
     let other = api.other();
     assert_eq!(listed(&other, json!({})).await, ["Rainy Weekends"]);
-    let id = id_of(&api, "Spring Trails").await;
+    let id = id_of(&api, "Open Trails").await;
     let agent = agent(&api, "Northwind").await;
     let quill = listed_agent(&other).await;
     let creative = api.data("campaign-list", json!({"status": "active"})).await["campaigns"]

@@ -6,6 +6,8 @@ mod brand_guides;
 mod campaigns;
 mod creatives;
 mod pmps_and_webhooks;
+mod program;
+mod published;
 mod reporting;
 mod sellers;
 mod shell;

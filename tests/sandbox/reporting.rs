@@ -1,6 +1,7 @@
 //! Summaries, exports and outcomes in the sandbox: they agree with each other.
 
 use crate::support::Api;
+use scope3_mcp::sandbox::Options;
 use serde_json::{Value, json};
 
 async fn campaigns(api: &Api) -> Vec<Value> {
@@ -24,23 +25,51 @@ fn sum(rows: &Value, member: &str) -> i64 {
     rows.as_array().unwrap().iter().map(|row| cents(&row[member])).sum()
 }
 
-const YEAR: &str = r#"{"start": "2026-01-01", "end": "2026-12-31"}"#;
+const EVER: &str = r#"{"start": "2024-01-01", "end": "2036-12-31"}"#;
 
 fn export_of(campaign: &Value, dataset: &str) -> Value {
-    let year: Value = serde_json::from_str(YEAR).unwrap();
-    json!({"campaignIds": [campaign], "datasets": [dataset], "dateRange": year, "groupBy": ["date"]})
+    let ever: Value = serde_json::from_str(EVER).unwrap();
+    json!({"campaignIds": [campaign], "datasets": [dataset], "dateRange": ever, "groupBy": ["date"]})
 }
 
 #[tokio::test]
 async fn every_number_is_a_sum_of_the_same_rows() {
-    let api = Api::start().await;
-    let all = campaigns(&api).await;
+    sums_agree(&Api::start().await).await;
+}
+
+#[tokio::test]
+async fn the_sums_agree_whenever_it_starts() {
+    for now in [
+        "2025-01-01T00:00:00Z",
+        "2026-12-31T23:59:59.999Z",
+        "2028-02-29T12:00:00Z",
+        "2032-03-01T00:00:00Z",
+        "2035-12-31T00:00:01Z",
+    ] {
+        let api = Api::with(Options { now: Some(now.parse().unwrap()), ..Options::default() }).await;
+        sums_agree(&api).await;
+        sums_agree(&api.other()).await;
+        for (campaign, pace) in [("Open Trails", "on_track"), ("Storm Season", "under")] {
+            let body = json!({"campaignId": id_of(&api, campaign).await});
+            let summary = api.data("campaign-get-summary", body).await;
+            assert_eq!(summary["summary"]["pacing"]["status"], pace, "{campaign} at {now}");
+        }
+    }
+    sums_agree(&Api::with(Options::default()).await).await;
+}
+
+async fn sums_agree(api: &Api) {
+    let all = campaigns(api).await;
     let mut total = 0;
     for campaign in &all {
         let id = &campaign["id"];
         let summary = api.data("campaign-get-summary", json!({"campaignId": id})).await;
         let spend = cents(&summary["summary"]["summary"]["spend"]);
         let rows = api.data("reporting-export-data", export_of(id, "delivery")).await;
+        let today = &rows["timestamp"].as_str().unwrap()[..10];
+        for row in rows["data"].as_array().unwrap() {
+            assert!(row["date"].as_str().unwrap() < today, "{row} on {today}");
+        }
         assert_eq!(sum(&rows["data"], "spend"), spend, "{campaign}");
         assert_eq!(
             sum(&rows["data"], "units_delivered") / 100,
@@ -66,10 +95,10 @@ async fn every_number_is_a_sum_of_the_same_rows() {
 #[tokio::test]
 async fn a_summary_tells_pace_and_progress() {
     let api = Api::start().await;
-    let id = id_of(&api, "Spring Trails").await;
+    let id = id_of(&api, "Open Trails").await;
     let data = api.data("campaign-get-summary", json!({"campaignId": id, "verbosity": "brief"})).await;
     let summary = &data["summary"];
-    assert_eq!(summary["campaignName"], "Spring Trails");
+    assert_eq!(summary["campaignName"], "Open Trails");
     assert_eq!(
         summary["summary"]["flightProgress"],
         json!({"daysElapsed": 46, "daysRemaining": 46, "percentComplete": 50})
@@ -86,6 +115,8 @@ async fn a_summary_tells_pace_and_progress() {
     let range = json!({"start": "2026-05-01", "end": "2026-05-01"});
     let day = api.data("campaign-get-summary", json!({"campaignId": id, "dateRange": range})).await;
     assert_eq!(day["deliveryData"]["dailyDeliveries"].as_array().unwrap().len(), 3);
+    let backwards = json!({"campaignId": id, "dateRange": {"start": "2026-05-02", "end": "2026-05-01"}});
+    assert_eq!(api.post("campaign-get-summary", backwards).await.0, 400);
     assert_eq!(api.post("campaign-get-summary", json!({"campaignId": "campaign_0"})).await.0, 404);
 }
 
@@ -116,8 +147,14 @@ async fn an_export_has_its_rows_as_json_or_csv() {
 async fn an_export_needs_campaigns_and_a_period() {
     let api = Api::start().await;
     let id = id_of(&api, "Boot Week").await;
-    let mut same_day = export_of(&id, "tactics");
-    same_day["dateRange"] = json!({"start": "2026-05-01", "end": "2026-05-01"});
+    let mut same_day = export_of(&id, "delivery");
+    same_day["dateRange"] = json!({"start": "2026-04-10", "end": "2026-04-10"});
+    assert_eq!(
+        api.data("reporting-export-data", same_day.clone()).await["rowCount"],
+        2,
+        "two tactics, one day"
+    );
+    same_day["dateRange"]["end"] = json!("2026-04-09");
     assert_eq!(api.post("reporting-export-data", same_day).await.0, 400);
     let mut nothing = export_of(&id, "tactics");
     nothing["campaignIds"] = json!([]);

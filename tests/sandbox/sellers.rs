@@ -143,18 +143,19 @@ async fn formats_are_found_by_what_they_take() {
     assert_eq!(
         all["summary"],
         json!({
-            "totalFormats": 8, "adcpFormats": 4, "publisherFormats": 2, "creativeAgentFormats": 2,
-            "assemblyCapable": 8, "thirdPartyTagCapable": 4,
+            "totalFormats": 20, "adcpFormats": 16, "publisherFormats": 2, "creativeAgentFormats": 2,
+            "assemblyCapable": 20, "thirdPartyTagCapable": 16,
         })
     );
     let banner = &all["formats"]["adcp_formats"][0];
     assert_eq!(banner["requirements"]["requiredAssets"][0]["specs"]["dimensions"], "320x50");
     for (filter, count) in [
         (json!({"type": "publisher"}), 2),
-        (json!({"search": "LEADERBOARD"}), 1),
+        (json!({"search": "LEADERBOARD"}), 2),
+        (json!({"search": "300x250"}), 1),
         (json!({"acceptsThirdPartyTags": false}), 4),
         (json!({"assemblyCapable": false}), 0),
-        (json!({"type": "adcp", "acceptsThirdPartyTags": true}), 3),
+        (json!({"type": "adcp", "acceptsThirdPartyTags": true}), 15),
     ] {
         let found = api.data("format-list", filter.clone()).await;
         assert_eq!(found["summary"]["totalFormats"], count, "{filter}");

@@ -9,6 +9,8 @@ use scope3_mcp::{
 };
 use serde_json::{Value, json};
 
+use crate::support::june;
+
 async fn started(options: Options) -> Sandbox {
     Sandbox::start(options, Catalog::embedded()).await.unwrap()
 }
@@ -24,7 +26,7 @@ async fn json_of(response: Response) -> Value {
 
 #[tokio::test]
 async fn a_key_opens_its_customer() {
-    let sandbox = started(Options::default()).await;
+    let sandbox = started(june()).await;
     assert!(sandbox.url().starts_with("http://127.0.0.1:"));
     assert!(sandbox.url().ends_with("/rest/v1"));
     let response = post(&sandbox, 0, "/auth-check", json!({})).await;
@@ -32,6 +34,7 @@ async fn a_key_opens_its_customer() {
     let body = json_of(response).await;
     assert_eq!(body["success"], true);
     assert_eq!(body["data"]["customerId"], 12345);
+    assert_eq!(body["data"]["email"], "dana@acme-outdoor.example");
     assert_eq!(body["data"]["timestamp"], "2026-06-15T12:00:00.000Z");
     let url = format!("{}/auth-check", sandbox.url());
     let bearer = Client::new().post(url).bearer_auth(Sandbox::keys()[1]).send().await.unwrap();
@@ -70,6 +73,43 @@ async fn the_limit_is_exact_and_belongs_to_the_key() {
     let reset: jiff::Timestamp = body["resetTime"].as_str().unwrap().parse().unwrap();
     assert!((3580..=3600).contains(&reset.duration_since(jiff::Timestamp::now()).as_secs()));
     assert_eq!(post(&sandbox, 1, "/auth-check", json!({})).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_clock_tells_the_true_time() {
+    let sandbox = started(Options::default()).await;
+    let before = jiff::Timestamp::now();
+    let response = post(&sandbox, 0, "/auth-check", json!({})).await;
+    let date = response.headers()["date"].to_str().unwrap().to_owned();
+    let told: jiff::Timestamp =
+        json_of(response).await["data"]["timestamp"].as_str().unwrap().parse().unwrap();
+    assert!((-1..10).contains(&told.duration_since(before).as_secs()), "{told}");
+    let sent = jiff::fmt::rfc2822::parse(&date).unwrap().timestamp();
+    assert!((-1..=1).contains(&sent.duration_since(told).as_secs()), "{date} {told}");
+
+    let made = post(
+        &sandbox,
+        0,
+        "/brand-agent-create",
+        json!({"name": "New", "advertiserDomains": ["new.example"]}),
+    )
+    .await;
+    let made: jiff::Timestamp =
+        json_of(made).await["data"]["brandAgent"]["createdAt"].as_str().unwrap().parse().unwrap();
+    assert!(told <= made && made.duration_since(before).as_secs() < 10, "{made}");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_is_the_clock_of_everything() {
+    let sandbox = started(Options { rate_limit: Some("1/h".parse().unwrap()), ..june() }).await;
+    let response = post(&sandbox, 0, "/auth-check", json!({})).await;
+    assert_eq!(response.headers()["date"], "Mon, 15 Jun 2026 12:00:00 GMT");
+    assert_eq!(json_of(response).await["data"]["timestamp"], "2026-06-15T12:00:00.000Z");
+    let refused = post(&sandbox, 0, "/auth-check", json!({})).await;
+    assert_eq!(refused.headers()["date"], "Mon, 15 Jun 2026 12:00:00 GMT");
+    let reset: jiff::Timestamp = json_of(refused).await["resetTime"].as_str().unwrap().parse().unwrap();
+    let wait = reset.duration_since("2026-06-15T12:00:00Z".parse().unwrap()).as_secs();
+    assert!((3580..=3600).contains(&wait), "{wait}");
 }
 
 #[tokio::test]
@@ -174,7 +214,7 @@ async fn it_stops_when_told_and_when_dropped() {
 async fn two_sandboxes_answer_the_same() {
     let mut answers = Vec::new();
     for _ in 0..2 {
-        let sandbox = started(Options::default()).await;
+        let sandbox = started(june()).await;
         let body = json!({"name": "Twice", "advertiserDomains": ["twice.example"]});
         let created = json_of(post(&sandbox, 0, "/brand-agent-create", body).await).await;
         let listed = json_of(post(&sandbox, 0, "/brand-agent-list", json!({})).await).await;

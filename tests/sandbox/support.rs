@@ -10,6 +10,11 @@ use scope3_mcp::{
 };
 use serde_json::Value;
 
+/// The clock stands at noon of 15 June 2026.
+pub(crate) fn june() -> Options {
+    Options { now: Some("2026-06-15T12:00:00Z".parse().unwrap()), ..Options::default() }
+}
+
 /// One customer's view of a sandbox.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -19,10 +24,15 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// A new sandbox as customer 12345 sees it.
+    /// A new sandbox as customer 12345 sees it, at noon of 15 June 2026.
     pub(crate) async fn start() -> Self {
+        Self::with(june()).await
+    }
+
+    /// A new sandbox that behaves so.
+    pub(crate) async fn with(options: Options) -> Self {
         let catalog = Catalog::embedded();
-        let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
+        let sandbox = Sandbox::start(options, catalog).await.unwrap();
         Self { sandbox: Arc::new(sandbox), client: Client::new(), key: Sandbox::keys()[0] }
     }
 

@@ -86,7 +86,7 @@ async fn what_is_not_there_is_told() {
     let (status, body) = api.post("tactic-get", json!({"tacticId": "tactic_0"})).await;
     assert_eq!((status, &body["success"]), (200, &json!(false)));
     assert_eq!(body["data"], json!({"found": false, "tacticId": "tactic_0"}));
-    let (campaign, story) = campaign(&api, "Spring Trails").await;
+    let (campaign, story) = campaign(&api, "Open Trails").await;
     for (operation, body) in [
         ("tactics", buy("campaign_0", &story, "p")),
         ("tactics", buy(&campaign, "0", "p")),
@@ -103,7 +103,7 @@ async fn what_is_not_there_is_told() {
 #[tokio::test]
 async fn those_of_another_customer_are_not_found() {
     let api = Api::start().await;
-    let (campaign, story) = campaign(&api, "Spring Trails").await;
+    let (campaign, story) = campaign(&api, "Open Trails").await;
     let listed = api.data("tactic-list", json!({"campaignId": campaign})).await;
     assert_eq!(listed["count"], 3);
     let id = &listed["tactics"][0]["id"];

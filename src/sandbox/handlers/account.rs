@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, count};
 
 /// The handlers of these operations.
 pub(super) fn handler(tool: &str) -> Option<Handler> {
@@ -13,18 +13,20 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
+/// Names the owner of the key as the documents promise, which the published code does not.
 fn auth_check(call: &mut Call<'_>) -> Outcome {
     let account = &call.account;
-    Ok(Answer::done(
-        format!("✅ **Authenticated** (sandbox)\n\nCustomer ID: {}", account.customer_id),
-        json!({
-            "authenticated": true,
-            "customerId": account.customer_id,
-            // Scope3's word for a key that came with the connection, as every key here does.
-            "apiKeySource": "session",
-            "timestamp": account.clock.now(),
-        }),
-    ))
+    let mut data = json!({
+        "authenticated": true,
+        "customerId": account.customer_id,
+        // Scope3's word for a key that came with the connection, as every key here does.
+        "apiKeySource": "session",
+        "timestamp": account.clock.now(),
+    });
+    if !account.as_published {
+        data["email"] = json!(account.email);
+    }
+    Ok(Answer::done(format!("✅ **Authenticated**\n\nCustomer ID: {}", account.customer_id), data))
 }
 
 /// Customer 67890 lets 12345 manage its signals, and nobody lets 67890.
@@ -35,7 +37,7 @@ fn accessible_accounts(call: &mut Call<'_>) -> Outcome {
         .map(|id| json!({"id": format!("seat_{id}"), "customerId": id, "name": format!("Customer {id}")}))
         .collect();
     Ok(Answer::done(
-        format!("**{} accessible account(s)**", accounts.len()),
+        format!("**{}**", count(accounts.len(), "accessible account")),
         json!({"count": accounts.len(), "accounts": accounts}),
     ))
 }

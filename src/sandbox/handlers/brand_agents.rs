@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, count};
 use crate::sandbox::objects::BrandAgent;
 
 /// The handlers of these operations.
@@ -45,7 +45,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let lines: Vec<String> =
         found.iter().map(|agent| format!("- **{}** ({})", agent.name, agent.id)).collect();
     Ok(Answer::done(
-        format!("**{} brand agent(s)**\n{}", found.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(found.len(), "brand agent"), lines.join("\n")),
         json!({"brandAgents": found, "count": found.len()}),
     ))
 }

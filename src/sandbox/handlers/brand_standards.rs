@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Answer, Call, Handler, Outcome,
     brand_agents::Which as WhichAgent,
+    count,
     guides::{self, Create, Update, Which},
 };
 use crate::sandbox::objects::brand::Scope;
@@ -28,7 +29,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let with_model = standards.iter().filter(|one| one.primary().is_some()).count();
     let lines: Vec<String> = standards.iter().map(|one| format!("- **{}** ({})", one.name, one.id)).collect();
     Ok(Answer::done(
-        format!("**{} brand standard(s)** of {}\n{}", standards.len(), agent.name, lines.join("\n")),
+        format!("**{}** of {}\n{}", count(standards.len(), "brand standard"), agent.name, lines.join("\n")),
         json!({
             "brandAgentId": agent.id,
             "brandAgentName": agent.name,

@@ -13,6 +13,7 @@ mod media_products;
 mod metrics;
 mod outside;
 mod pmps;
+mod published;
 mod reporting;
 mod sales_agents;
 mod signals;
@@ -21,7 +22,7 @@ mod tactics;
 mod webhooks;
 
 use super::{
-    answers::{Answer, Outcome},
+    answers::{Answer, Outcome, count},
     store::Call,
 };
 
@@ -29,7 +30,10 @@ use super::{
 pub(crate) type Handler = fn(&mut Call<'_>) -> Outcome;
 
 /// The handler of the tool with that name in the catalogue.
-pub(crate) fn handler(tool: &str) -> Option<Handler> {
+pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {
+    if let Some(dead) = published::handler(tool).filter(|_| as_published) {
+        return Some(dead);
+    }
     let tables = [
         account::handler,
         brand_agents::handler,
@@ -74,7 +78,7 @@ mod tests {
         let catalog = Catalog::embedded();
         let without: Vec<&str> = catalog
             .entries()
-            .filter(|entry| entry.surface == Surface::Campaign && handler(&entry.tool.name).is_none())
+            .filter(|entry| entry.surface == Surface::Campaign && handler(&entry.tool.name, false).is_none())
             .map(|entry| &*entry.tool.name)
             .collect();
         assert!(without.is_empty(), "{without:?}");

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, count};
 use crate::sandbox::objects::{
     pmps::{Deal, DealStatus, Pmp, PmpStatus},
     signals::distinct,
@@ -56,7 +56,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         });
     }
     let lines: Vec<String> = pmps.iter().map(|pmp| format!("- **{}** ({})", pmp.name, pmp.id)).collect();
-    Ok(Answer::done(format!("**{} PMP(s)**\n{}", pmps.len(), lines.join("\n")), data))
+    Ok(Answer::done(format!("**{}**\n{}", count(pmps.len(), "PMP"), lines.join("\n")), data))
 }
 
 #[derive(Deserialize)]
@@ -249,7 +249,7 @@ fn seats(call: &mut Call<'_>) -> Outcome {
         })
         .collect();
     Ok(Answer::done(
-        format!("**{} seat(s) of {dsp}**\n{}", seats.len(), lines.join("\n")),
+        format!("**{} of {dsp}**\n{}", count(seats.len(), "seat"), lines.join("\n")),
         json!({"dsp": dsp, "count": seats.len(), "seats": seats}),
     ))
 }

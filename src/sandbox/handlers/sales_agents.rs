@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, count};
 use crate::sandbox::objects::market::{Access, SalesAgent, SellerAccount};
 
 /// The handlers of these operations.
@@ -30,8 +30,8 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let List { filter_available, include_details } = call.input()?;
     let customer = call.account.customer_id;
     let all = &call.market.sales_agents;
-    let count = |access| all.iter().filter(|agent| agent.access(customer) == access).count();
-    let (own, scope3, unavailable) = (count(Access::Own), count(Access::Scope3), count(Access::Unavailable));
+    let with = |access| all.iter().filter(|agent| agent.access(customer) == access).count();
+    let (own, scope3, unavailable) = (with(Access::Own), with(Access::Scope3), with(Access::Unavailable));
     let shown: Vec<&SalesAgent> = all
         .iter()
         .filter(|agent| !filter_available || agent.access(customer) != Access::Unavailable)
@@ -42,7 +42,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         .collect();
     let agents: Vec<Value> = shown.iter().map(|agent| view(agent, customer, include_details)).collect();
     Ok(Answer::done(
-        format!("**{} sales agent(s)**\n{}", shown.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(shown.len(), "sales agent"), lines.join("\n")),
         json!({
             "customerId": customer,
             "totalAgents": all.len(),

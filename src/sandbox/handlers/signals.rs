@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, count};
 use crate::sandbox::{
     objects::{
         campaign::Status,
@@ -52,7 +52,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         found.iter().map(|signal| format!("- **{}** ({}): {}", signal.name, signal.id, signal.key)).collect();
     let composite = found.iter().filter(|signal| signal.is_composite()).count();
     Ok(Answer::done(
-        format!("**{} custom signal(s)**\n{}", found.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(found.len(), "custom signal"), lines.join("\n")),
         json!({
             "signals": found,
             "count": found.len(),

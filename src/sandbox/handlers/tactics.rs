@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, creatives};
+use super::{Answer, Call, Handler, Outcome, count, creatives};
 use crate::sandbox::objects::{
     Tactic,
     campaign::Status,
@@ -85,7 +85,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
             )
         })
         .collect();
-    Ok(Answer::done(format!("**{} tactic(s)**\n{}", tactics.len(), lines.join("\n")), data))
+    Ok(Answer::done(format!("**{}**\n{}", count(tactics.len(), "tactic"), lines.join("\n")), data))
 }
 
 #[derive(Deserialize)]
@@ -146,7 +146,7 @@ fn prebid_segments(call: &mut Call<'_>) -> Outcome {
         .map(|tactic| json!({"segment": tactic.axe_include_segment, "maxCpm": tactic.total_cpm()}))
         .collect();
     Ok(Answer::done(
-        format!("**{} segment(s)** for {id}", segments.len()),
+        format!("**{}** for {id}", count(segments.len(), "segment")),
         json!({"orgId": id, "totalSegments": segments.len(), "segments": segments}),
     ))
 }
@@ -302,7 +302,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
         tactic.updated_at = account.clock.tick();
     }
     let answer = Answer::done(
-        format!("✅ **Tactic updated**: {} ({}), {} field(s)", tactic.name, tactic.id, fields.len()),
+        format!("✅ **Tactic updated**: {} ({}), {}", tactic.name, tactic.id, count(fields.len(), "field")),
         json!({
             "tacticId": tactic.id,
             "currentState": {

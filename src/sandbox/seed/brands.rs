@@ -1,6 +1,5 @@
 //! Brand agents with their stories and standards at the start.
 
-use super::day;
 use crate::sandbox::{
     objects::{
         BrandAgent, Guide,
@@ -12,15 +11,9 @@ use crate::sandbox::{
 /// Fills them in.
 pub(super) fn fill(account: &mut Account) {
     if account.customer_id == 12345 {
-        agent(
-            account,
-            "Northwind Outdoor",
-            "2026-01-20",
-            "northwind.example",
-            "Boots and tents for every weather",
-        );
-        agent(account, "Lumen Coffee", "2026-02-03", "lumen-coffee.example", "Coffee roasters since 1987");
-        agent(account, "Harbor Mutual", "2026-03-16", "harbor-mutual.example", "Insurance for families");
+        agent(account, "Northwind Outdoor", -146, "northwind.example", "Boots and tents for every weather");
+        agent(account, "Lumen Coffee", -132, "lumen-coffee.example", "Coffee roasters since 1987");
+        agent(account, "Harbor Mutual", -91, "harbor-mutual.example", "Insurance for families");
         let [north, lumen, harbor] = [0, 1, 2].map(|at| account.brand_agents[at].id.clone());
         story(
             account,
@@ -54,7 +47,7 @@ pub(super) fn fill(account: &mut Account) {
             "Approve food and lifestyle content. Reject tragedy and politics.",
         );
     } else {
-        agent(account, "Quill Books", "2026-04-08", "quill-books.example", "An independent bookseller");
+        agent(account, "Quill Books", -68, "quill-books.example", "An independent bookseller");
         let quill = account.brand_agents[0].id.clone();
         story(
             account,
@@ -66,14 +59,15 @@ pub(super) fn fill(account: &mut Account) {
     }
 }
 
-fn agent(account: &mut Account, name: &str, created: &str, domain: &str, description: &str) {
+fn agent(account: &mut Account, name: &str, created: i64, domain: &str, description: &str) {
+    let created = account.clock.day(created);
     let id = account.ids.number();
     account.brand_agents.push(BrandAgent {
         id,
         name: name.to_owned(),
         customer_id: account.customer_id,
-        created_at: day(created),
-        updated_at: day(created),
+        created_at: created,
+        updated_at: created,
         description: Some(description.to_owned()),
         external_id: Some(domain.replace(".example", "-001")),
         nickname: name.split(' ').next().map(str::to_owned),
@@ -94,7 +88,7 @@ fn standards(account: &mut Account, brand_agent: &str, name: &str, prompt: &str)
 }
 
 fn guide(account: &mut Account, brand_agent: &str, name: &str, prompt: &str) -> Guide {
-    let created = day("2026-04-01").plus_hours(i64::try_from(account.stories.len()).unwrap_or_default());
+    let created = account.clock.day(-75).plus_hours(i64::try_from(account.stories.len()).unwrap_or_default());
     let list = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     Guide {
         id: account.ids.number(),

@@ -1,12 +1,10 @@
 //! Campaigns at the start, one in each status, with their tactics and what these delivered.
 
-use jiff::civil::Date;
-
-use super::{day, delivery};
+use super::delivery;
 use crate::sandbox::{
     clock::{Clock, Moment},
     objects::{
-        Campaign, Market, Tactic,
+        Campaign, Delivery, Market, Tactic,
         campaign::{Budget, Pacing, Status, Weights},
         creative::Assignment,
         product::Product,
@@ -15,7 +13,7 @@ use crate::sandbox::{
     store::Account,
 };
 
-/// A campaign as the table below writes it.
+/// A campaign as the table below writes it. Dates are days from the start of the sandbox.
 struct Plan {
     agent: usize,
     name: &'static str,
@@ -24,11 +22,11 @@ struct Plan {
     total: u64,
     daily_cap: Option<u64>,
     currency: &'static str,
-    created: &'static str,
+    created: i64,
     /// First and last day.
-    flight: Option<(&'static str, &'static str)>,
-    /// The last day of delivery, where it ends before the flight or before today.
-    stopped: Option<&'static str>,
+    flight: Option<(i64, i64)>,
+    /// The last day of delivery, where that is neither the last of the flight nor yesterday.
+    stopped: Option<i64>,
     /// How much of its even share it spends, in percent.
     pace: u64,
     creatives: &'static [&'static str],
@@ -60,8 +58,8 @@ const NORTH_TO_HARBOR: [Plan; 6] = [
         total: 1_200_000,
         daily_cap: None,
         currency: "USD",
-        created: "2026-03-25",
-        flight: Some(("2026-04-06", "2026-04-19")),
+        created: -82,
+        flight: Some((-70, -57)),
         stopped: None,
         pace: 97,
         creatives: &["Ridge at dawn 728x90"],
@@ -72,13 +70,13 @@ const NORTH_TO_HARBOR: [Plan; 6] = [
     },
     Plan {
         agent: 0,
-        name: "Spring Trails",
+        name: "Open Trails",
         status: Status::Active,
         total: 5_000_000,
         daily_cap: Some(100_000),
         currency: "USD",
-        created: "2026-04-20",
-        flight: Some(("2026-05-01", "2026-07-31")),
+        created: -56,
+        flight: Some((-45, 46)),
         stopped: None,
         pace: 96,
         creatives: &["Ridge at dawn 728x90", "Two boots, one trail 15s"],
@@ -95,22 +93,22 @@ const NORTH_TO_HARBOR: [Plan; 6] = [
         total: 2_000_000,
         daily_cap: None,
         currency: "EUR",
-        created: "2026-05-04",
-        flight: Some(("2026-05-11", "2026-06-30")),
-        stopped: Some("2026-06-05"),
+        created: -42,
+        flight: Some((-35, 15)),
+        stopped: Some(-10),
         pace: 70,
         creatives: &["First cup 320x50", "Steam 728x90"],
         tactics: &[buy("Commuter display", "prod_commuter_display", Paused, 18_000, 4.2)],
     },
     Plan {
         agent: 1,
-        name: "Summer Cold Brew",
+        name: "Cold Brew Launch",
         status: Status::Scheduled,
         total: 3_000_000,
         daily_cap: None,
         currency: "USD",
-        created: "2026-06-01",
-        flight: Some(("2026-07-01", "2026-08-31")),
+        created: -14,
+        flight: Some((16, 77)),
         stopped: None,
         pace: 100,
         creatives: &["First cup 320x50"],
@@ -123,8 +121,8 @@ const NORTH_TO_HARBOR: [Plan; 6] = [
         total: 900_000,
         daily_cap: None,
         currency: "USD",
-        created: "2026-05-26",
-        flight: Some(("2026-06-01", "2026-06-30")),
+        created: -20,
+        flight: Some((-14, 15)),
         stopped: None,
         pace: 60,
         creatives: &[],
@@ -137,7 +135,7 @@ const NORTH_TO_HARBOR: [Plan; 6] = [
         total: 1_500_000,
         daily_cap: None,
         currency: "USD",
-        created: "2026-06-10",
+        created: -5,
         flight: None,
         stopped: None,
         pace: 100,
@@ -153,8 +151,8 @@ const QUILL: [Plan; 1] = [Plan {
     total: 600_000,
     daily_cap: None,
     currency: "GBP",
-    created: "2026-05-18",
-    flight: Some(("2026-06-01", "2026-07-12")),
+    created: -28,
+    flight: Some((-14, 27)),
     stopped: None,
     pace: 95,
     creatives: &["One more chapter 728x90"],
@@ -170,7 +168,7 @@ pub(super) fn fill(account: &mut Account, market: &Market) {
 }
 
 fn campaign(account: &mut Account, market: &Market, plan: &Plan) {
-    let created = day(plan.created).plus_hours(9);
+    let created = account.clock.day(plan.created).plus_hours(9);
     let agent = &account.brand_agents[plan.agent];
     let story = account.stories.iter().find(|story| story.brand_agent_id == agent.id);
     let story_id = story.map(|story| story.id.clone()).unwrap_or_default();
@@ -194,8 +192,8 @@ fn campaign(account: &mut Account, market: &Market, plan: &Plan) {
         audience_ids: if plan.tactics.is_empty() { Vec::new() } else { vec![story_id.clone()] },
         created_at: created,
         updated_at: created,
-        start_date: plan.flight.map(|(first, _)| day(first)),
-        end_date: plan.flight.map(|(_, last)| day(last).plus_hours(23)),
+        start_date: plan.flight.map(|(first, _)| account.clock.day(first)),
+        end_date: plan.flight.map(|(_, last)| account.clock.day(last).plus_hours(23)),
         outcome_score_window_days: 7,
         scoring_weights: Weights::default(),
     };
@@ -212,7 +210,8 @@ fn campaign(account: &mut Account, market: &Market, plan: &Plan) {
     for (at, buy) in plan.tactics.iter().enumerate() {
         let made = created.plus_hours(1 + i64::try_from(at).unwrap_or_default());
         let tactic = tactic(account, market, &campaign, buy, &story_id, made);
-        account.delivery.extend(delivered(&tactic, plan));
+        let delivered = delivered(&account.clock, &tactic, plan);
+        account.delivery.extend(delivered);
         account.tactics.push(tactic);
     }
     account.campaigns.push(campaign);
@@ -252,12 +251,14 @@ fn tactic(
     }
 }
 
-/// What a tactic delivered until today, or until its campaign stopped.
-fn delivered(tactic: &Tactic, plan: &Plan) -> Vec<crate::sandbox::objects::Delivery> {
-    let Some((first, last)) = plan.flight.map(|(first, last)| (day(first).date(), day(last).date())) else {
-        return Vec::new();
-    };
-    let today = Clock::new().now().date();
-    let stopped: Date = plan.stopped.map_or(last, |stopped| day(stopped).date());
-    delivery::spread(tactic, (first, last), stopped.min(today), plan.pace)
+/// The day on which paused tactics of running campaigns delivered last.
+const PAUSED: i64 = -10;
+
+/// What a tactic delivered until yesterday, or until it or its campaign stopped.
+fn delivered(clock: &Clock, tactic: &Tactic, plan: &Plan) -> Vec<Delivery> {
+    let Some((first, last)) = plan.flight else { return Vec::new() };
+    let day = |days| clock.day(days).date();
+    let latest = if tactic.status == Paused { PAUSED } else { -1 };
+    let until = plan.stopped.unwrap_or(last).min(latest);
+    delivery::spread(tactic, (day(first), day(last)), day(until), plan.pace)
 }

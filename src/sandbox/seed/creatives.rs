@@ -1,6 +1,5 @@
 //! Creatives at the start: approved ones, one that a publisher wants changed, and one that is used nowhere.
 
-use super::day;
 use crate::sandbox::{
     objects::{
         Creative, Market,
@@ -44,7 +43,8 @@ fn banner<'a>(
     name: &str,
     format: &str,
 ) -> &'a mut Creative {
-    let created = day("2026-04-02").plus_hours(i64::try_from(account.creatives.len()).unwrap_or_default());
+    let created =
+        account.clock.day(-74).plus_hours(i64::try_from(account.creatives.len()).unwrap_or_default());
     let seller = market.sellers(account.customer_id).into_iter().next();
     let creative = Creative {
         creative_id: account.ids.short("creative"),

@@ -1,6 +1,5 @@
 //! Signals, signals agents and deals at the start.
 
-use super::day;
 use crate::sandbox::{
     objects::{
         pmps::{Deal, Pmp, PmpStatus},
@@ -54,20 +53,20 @@ fn signal(
         channel: channel.map(str::to_owned),
         gdpr,
     };
-    let id = account.ids.uuid();
+    let (id, created_at) = (account.ids.uuid(), account.clock.day(-42));
     account.signals.items.push(Signal {
         id,
         name: name.to_owned(),
         description: description.to_owned(),
         key: key.to_owned(),
         clusters: clusters.iter().map(cluster).collect(),
-        created_at: day("2026-05-04"),
+        created_at,
         updated_at: None,
     });
 }
 
 fn agent(account: &mut Account, brand_agent: &str, name: &str, endpoint: &str, status: AgentStatus) {
-    let registered = day("2026-05-11");
+    let registered = account.clock.day(-35);
     let agent = SignalsAgent {
         id: account.ids.uuid(),
         name: name.to_owned(),
@@ -99,7 +98,7 @@ fn agent(account: &mut Account, brand_agent: &str, name: &str, endpoint: &str, s
 }
 
 fn pmp(account: &mut Account, brand_agent: &str) {
-    let created = day("2026-05-18");
+    let created = account.clock.day(-28);
     let stamp = Pmp::stamp(account.customer_id, created);
     account.pmps.items.push(Pmp {
         id: format!("pmp_{stamp}"),

@@ -33,13 +33,18 @@ struct Create {
 }
 
 /// Nothing is made of a thin brief. The provider does not check the brand agent and the creatives; the sandbox
-/// does, as those of another customer may not be touched, and assigns the creatives as promised.
+/// does, as those of another customer may not be touched, and assigns the creatives as promised. The published code
+/// repeats the creatives without assigning them, and its campaign has no dates.
 pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let input: Create = call.input()?;
-    let validation = if input.skip_brief_validation { None } else { Some(validated(&input)?) };
+    let validation =
+        if input.skip_brief_validation { None } else { Some(validated(&input, call.account.as_published)?) };
     call.account.brand_agent(&input.brand_agent_id)?;
     let creative_ids = owned(call.account, &input)?;
     let [start_date, end_date] = [date(input.start_date.as_deref())?, date(input.end_date.as_deref())?];
+    if !call.account.as_published {
+        contradiction(&input.budget, start_date, end_date)?;
+    }
     let configuration = configuration(&input, call.arguments());
     let now = call.account.clock.tick();
     let campaign = Campaign {
@@ -63,6 +68,12 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         assigned_date: now,
     }));
     let ids: Vec<&str> = creative_ids.iter().map(String::as_str).collect();
+    let mut shown = campaign.shown(&ids);
+    if call.account.as_published
+        && let Value::Object(members) = &mut shown
+    {
+        members.retain(|name, _| name != "startDate" && name != "endDate");
+    }
     let answer = Answer::done(
         format!(
             "✅ **Campaign created**: {} ({})\n\n• Budget: {}\n• Optimisation and delivery begin.",
@@ -71,7 +82,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
             money(&campaign)
         ),
         json!({
-            "campaign": campaign.shown(&ids),
+            "campaign": shown,
             "briefValidation": validation,
             "configuration": configuration,
         }),
@@ -80,9 +91,9 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn validated(input: &Create) -> Outcome<BriefValidation> {
+fn validated(input: &Create, as_published: bool) -> Outcome<BriefValidation> {
     let threshold = input.brief_validation_threshold.unwrap_or(brief::DEFAULT_THRESHOLD);
-    let validation = brief::validate(&input.prompt, threshold);
+    let validation = brief::validate(&input.prompt, threshold, as_published);
     if validation.meets_threshold { Ok(validation) } else { Err(Answer::thrown(refusal(&validation))) }
 }
 
@@ -107,6 +118,9 @@ fn refusal(validation: &BriefValidation) -> String {
 /// promises.
 fn owned(account: &Account, input: &Create) -> Outcome<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
+    if account.as_published {
+        return Ok(ids);
+    }
     for id in &input.creative_ids {
         if account.creative(id)?.buyer_agent_id != input.brand_agent_id {
             return Err(Answer::thrown(format!(
@@ -118,6 +132,16 @@ fn owned(account: &Account, input: &Create) -> Outcome<Vec<String>> {
         }
     }
     Ok(ids)
+}
+
+/// What cannot be meant.
+fn contradiction(budget: &Budget, start: Option<Moment>, end: Option<Moment>) -> Outcome<()> {
+    let problem = match (start.zip(end), budget.daily_cap) {
+        (Some((start, end)), _) if end < start => "endDate is before startDate",
+        (_, Some(daily_cap)) if daily_cap > budget.total => "budget.dailyCap is more than budget.total",
+        _ => return Ok(()),
+    };
+    Err(Answer::thrown(format!("Failed to create campaign: {problem}")))
 }
 
 fn date(text: Option<&str>) -> Outcome<Option<Moment>> {

@@ -10,7 +10,7 @@ use super::{
     money,
 };
 use crate::sandbox::{
-    answers::{Answer, Outcome},
+    answers::{Answer, Outcome, count},
     clock::Moment,
     objects::{Campaign, campaign::Status},
     store::{Account, Call},
@@ -19,18 +19,14 @@ use crate::sandbox::{
 /// How many campaigns are listed where the caller does not say.
 const DEFAULT_LIMIT: usize = 50;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct List {
     brand_agent_id: Option<String>,
     status: Option<Status>,
-    #[serde(default)]
     date_range: DateRange,
-    #[serde(default)]
     budget_range: BudgetRange,
-    #[serde(default)]
     sort_by: SortBy,
-    #[serde(default)]
     sort_order: SortOrder,
     limit: Option<usize>,
 }
@@ -68,10 +64,17 @@ enum SortOrder {
 }
 
 /// The provider applies no filter but the brand agent, and finds nothing without it. The sandbox does what the
-/// description promises.
+/// description promises, unless it plays the published code.
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
-    let input: List = call.input()?;
+    let mut input: List = call.input()?;
     let account = &*call.account;
+    if account.as_published {
+        input = List {
+            limit: if input.brand_agent_id.is_some() { Some(usize::MAX) } else { Some(0) },
+            brand_agent_id: input.brand_agent_id,
+            ..List::default()
+        };
+    }
     if let Some(agent) = &input.brand_agent_id {
         account.brand_agent(agent)?;
     }
@@ -98,7 +101,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         .collect();
     let shown: Vec<Value> = found.iter().map(|campaign| listed(account, campaign)).collect();
     Ok(Answer::done(
-        format!("📊 **{} campaign(s)**\n{}", found.len(), lines.join("\n")),
+        format!("📊 **{}**\n{}", count(found.len(), "campaign"), lines.join("\n")),
         json!({
             "count": found.len(),
             "filters": filters(call.arguments(), found.is_empty()),
@@ -115,7 +118,12 @@ fn period(range: &DateRange) -> Outcome<(Option<Moment>, Option<Moment>)> {
             Moment::parse(text).map(Some).ok_or_else(|| Answer::thrown(format!("Invalid date: {text}")))
         }
     };
-    Ok((read(&range.start)?, read(&range.end)?))
+    match (read(&range.start)?, read(&range.end)?) {
+        (Some(start), Some(end)) if end < start => {
+            Err(Answer::thrown("dateRange.end is before dateRange.start"))
+        }
+        period => Ok(period),
+    }
 }
 
 /// A campaign fits a period when its flight touches it. Without a start, the flight begins with its creation.

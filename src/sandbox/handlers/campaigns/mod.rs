@@ -9,7 +9,7 @@ mod update;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{Answer, Call, Handler, Outcome, count};
 use crate::sandbox::{
     brief,
     objects::{Campaign, campaign::Status, delivery::units},
@@ -37,7 +37,8 @@ struct Brief {
 /// A brief below the threshold is a success too: the answer says that it is below.
 fn validate_brief(call: &mut Call<'_>) -> Outcome {
     let Brief { brief, threshold } = call.input()?;
-    let validation = brief::validate(&brief, threshold.unwrap_or(brief::DEFAULT_THRESHOLD));
+    let validation =
+        brief::validate(&brief, threshold.unwrap_or(brief::DEFAULT_THRESHOLD), call.account.as_published);
     let (mark, verdict) =
         if validation.meets_threshold { ("✅", "passes") } else { ("⚠️", "does not pass") };
     Ok(Answer::done(
@@ -62,7 +63,8 @@ struct Delete {
     force: bool,
 }
 
-/// Tactics and history go with it, as promised. Creatives stay, whatever `preserveCreatives` says.
+/// Tactics and history go with it, as promised; in the published code tactics stay. Creatives stay, whatever
+/// `preserveCreatives` says.
 fn delete(call: &mut Call<'_>) -> Outcome {
     let Delete { campaign_id, force } = call.input()?;
     let account = &mut *call.account;
@@ -81,6 +83,7 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     let creatives: Vec<Value> = account
         .creative_ids(&campaign_id)
         .into_iter()
+        .filter(|_| !account.as_published)
         .filter_map(|id| account.creative(id).ok())
         .map(|creative| json!({"creativeId": creative.creative_id, "creativeName": creative.creative_name}))
         .collect();
@@ -89,9 +92,9 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     account.remove_campaign(&campaign_id);
     Ok(Answer::done(
         format!(
-            "🗑️ **Campaign deleted**: {} ({campaign_id}), with {} tactic(s)",
+            "🗑️ **Campaign deleted**: {} ({campaign_id}), with {}",
             campaign.name,
-            tactics.len()
+            count(tactics.len(), "tactic")
         ),
         json!({
             "deletedCampaign": {

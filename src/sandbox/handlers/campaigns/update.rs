@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::tactics::AllocationChange;
 use crate::sandbox::{
-    answers::{Answer, Outcome},
+    answers::{Answer, Outcome, count},
     store::{Account, Call},
 };
 
@@ -38,19 +38,24 @@ const TOPICS: [(&[&str], &str); 6] = [
     (&["reach", "audience"], "Widen the reach"),
 ];
 
-/// Changes the name too, as promised. Tactics that cannot be changed do not fail the call. Nothing given but the
-/// id is a success that changes nothing.
+/// Changes the name too, and adds a change request to the brief, as promised. In the published code a name alone
+/// changes nothing, a request takes the place of the brief, and a tactic that was changed fails the call afterwards.
+/// Tactics that cannot be changed do not fail the call. Nothing given but the id is a success that changes nothing.
 pub(super) fn update(call: &mut Call<'_>) -> Outcome {
-    let input: Update = call.input()?;
-    call.account.campaign(&input.campaign_id)?;
+    let mut input: Update = call.input()?;
+    let as_published = call.account.as_published;
+    let brief = Some(call.account.campaign(&input.campaign_id)?.prompt.clone()).filter(|_| !as_published);
+    if as_published && input.prompt.is_none() && input.change_request.is_none() {
+        input.name = None;
+    }
     let brief_changes = input.change_request.as_deref().map(brief_changes).unwrap_or_default();
-    let prompt = match (&input.prompt, &input.change_request) {
-        (Some(prompt), Some(_)) => {
-            Some(format!("{prompt}\n\nOPTIMIZATION REQUEST: {}.", brief_changes.join(". ")))
+    let base = input.prompt.clone().or(brief);
+    let prompt = match (&input.change_request, base) {
+        (Some(_), Some(base)) => {
+            Some(format!("{base}\n\nOPTIMIZATION REQUEST: {}.", brief_changes.join(". ")))
         }
-        (Some(prompt), None) => Some(prompt.clone()),
-        (None, Some(request)) => Some(format!("Campaign optimization request: {request}")),
-        (None, None) => None,
+        (Some(request), None) => Some(format!("Campaign optimization request: {request}")),
+        (None, _) => input.prompt,
     };
     let (updated, errors) = adjust(call.account, &input.campaign_id, input.tactic_adjustments);
     if input.name.is_some() || prompt.is_some() {
@@ -64,13 +69,22 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
         }
         campaign.updated_at = now;
     }
+    if as_published && !updated.is_empty() {
+        return Err(Answer::thrown(
+            "Campaign update failed: Cannot read properties of undefined (reading 'amount')",
+        ));
+    }
     let mut given: Map<String, Value> = ["name", "prompt", "changeRequest", "reason"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), call.arguments().get(name)?.clone())))
         .collect();
     given.insert("briefChanges".to_owned(), json!(brief_changes));
     Ok(Answer::done(
-        format!("✅ **Campaign updated**: {} tactic(s) changed, {} not", updated.len(), errors.len()),
+        format!(
+            "✅ **Campaign updated**: {} changed, {} failed",
+            count(updated.len(), "tactic"),
+            errors.len()
+        ),
         json!({
             "campaignId": input.campaign_id,
             "updates": given,

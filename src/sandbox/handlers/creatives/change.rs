@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Assigned, Call, Outcome, assignments, sync, view};
+use super::{Answer, Assigned, Call, Outcome, assignments, count, sync, view};
 use crate::sandbox::objects::creative::{Content, CreativeStatus};
 
 #[derive(Deserialize)]
@@ -128,7 +128,7 @@ fn refusal(creative_id: &str, active: &[&Assigned]) -> Answer {
         .collect();
     Answer::refused(
         "CREATIVE_ASSIGNED",
-        &format!("⚠️ **Cannot delete creative**: {} active campaign(s) use it", active.len()),
+        &format!("⚠️ **Cannot delete creative**: it is used in {}", count(active.len(), "active campaign")),
         json!({
             "creativeId": creative_id,
             "activeCampaignCount": active.len(),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Call, Outcome, assign, view};
+use super::{Answer, Call, Outcome, assign, count, media_products::format_problem, view};
 use crate::sandbox::{
     objects::{
         Creative,
@@ -63,7 +63,9 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let mut made = Vec::new();
     let mut problems = Vec::new();
     for item in input.creatives {
-        if let Some(problem) = item.content.problem() {
+        let content = item.content.problem().map(str::to_owned);
+        let format = || format_problem(&item.format).filter(|_| !call.account.as_published);
+        if let Some(problem) = content.or_else(format) {
             problems.push(format!("❌ {}: {problem}", item.creative_name));
             if fail_fast {
                 break;
@@ -74,8 +76,8 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     }
     if made.is_empty() {
         return Err(Answer::thrown(format!(
-            "Failed to process creative creation request: Failed to create any creatives. {} errors occurred.\n{}",
-            problems.len(),
+            "Failed to process creative creation request: Failed to create any creatives. {}.\n{}",
+            count(problems.len(), "error"),
             problems.join("\n")
         )));
     }
@@ -91,7 +93,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     }
     // Only the message says what was wrong with the others.
     let message =
-        format!("✅ **{} of {requested} creative(s) created**\n{}", made.len(), problems.join("\n"));
+        format!("✅ **{} of {} created**\n{}", made.len(), count(requested, "creative"), problems.join("\n"));
     Ok(Answer::done(
         message,
         json!({

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, media_products::required_assets, view};
+use super::{Answer, Call, Outcome, count, media_products::required_assets, view};
 use crate::sandbox::{
     objects::{Creative, creative::CreativeStatus},
     store::Account,
@@ -46,9 +46,15 @@ impl Filter {
 }
 
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
-    let input: List = call.input()?;
+    let mut input: List = call.input()?;
     let account = &call.account;
     account.brand_agent(&input.buyer_agent_id)?;
+    if account.as_published {
+        if input.filter.status.is_some() {
+            return Err(Answer::thrown("Failed to list creatives: Unrecognized name: status"));
+        }
+        input.filter = Filter::default();
+    }
     let all: Vec<&Creative> =
         account.creatives.iter().filter(|creative| creative.buyer_agent_id == input.buyer_agent_id).collect();
     let found: Vec<&Creative> =
@@ -62,7 +68,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     } else {
         pagination["hasMore"] = json!(next < found.len());
     }
-    if next < found.len() {
+    if next < found.len() && !account.as_published {
         pagination["nextOffset"] = json!(next);
     }
     let filters = call.arguments().get("filter").cloned().unwrap_or_else(|| json!({}));
@@ -84,7 +90,10 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     }
     let lines: Vec<String> =
         page.iter().map(|c| format!("- **{}** ({})", c.creative_name, c.creative_id)).collect();
-    Ok(Answer::done(format!("**{} of {} creative(s)**\n{}", page.len(), found.len(), lines.join("\n")), data))
+    Ok(Answer::done(
+        format!("**{} of {}**\n{}", page.len(), count(found.len(), "creative"), lines.join("\n")),
+        data,
+    ))
 }
 
 fn shown(account: &Account, creative: &Creative, input: &List) -> Value {
@@ -114,7 +123,7 @@ fn summary(account: &Account, all: &[&Creative]) -> Value {
 
 fn campaigns<'a>(account: &'a Account, creative: &'a Creative) -> impl Iterator<Item = &'a String> {
     let of_creative = account.assignments.iter().filter(|a| a.creative_id == creative.creative_id);
-    of_creative.map(|assignment| &assignment.campaign_id)
+    of_creative.filter(|_| !account.as_published).map(|assignment| &assignment.campaign_id)
 }
 
 fn mentions(creative: &Creative, term: &str) -> bool {

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, sync, view};
+use super::{Answer, Call, Outcome, count, sync, view};
 use crate::sandbox::objects::{
     Creative,
     creative::{CreativeStatus, PublisherApproval},
@@ -37,7 +37,7 @@ impl Revisions {
             text(self.html_snippet.is_some(), "HTML snippet updated"),
             text(self.javascript_tag.is_some(), "JavaScript tag updated"),
             text(self.vast_tag.is_some(), "VAST tag updated"),
-            self.asset_ids.as_ref().map(|ids| format!("Assets updated ({} assets)", ids.len())),
+            self.asset_ids.as_ref().map(|ids| format!("Assets updated ({})", count(ids.len(), "asset"))),
             text(self.content_categories.is_some(), "Content categories updated"),
             text(self.target_audience.is_some(), "Target audience updated"),
         ]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, media_products::sells, outside};
+use super::{Answer, Call, Outcome, count, media_products::sells, outside};
 use crate::sandbox::{
     clock::Moment,
     objects::{
@@ -75,10 +75,10 @@ pub(super) fn sync(call: &mut Call<'_>) -> Outcome {
     let results = send(call.account, call.market, &input.creative_id, &sellers)?;
     let creative = call.account.creative(&input.creative_id)?;
     let statuses = &creative.sales_agent_sync_status;
-    let count = |wanted: &dyn Fn(&SyncStatus) -> bool| statuses.iter().filter(|s| wanted(s)).count();
+    let with = |wanted: &dyn Fn(&SyncStatus) -> bool| statuses.iter().filter(|s| wanted(s)).count();
     let note = if input.pre_approval { "\nPre-approval requested" } else { "" };
     Ok(Answer::done(
-        format!("🔄 **Sent to {} of {} seller(s)**{note}", results.success.len(), sellers.len()),
+        format!("🔄 **Sent to {} of {}**{note}", results.success.len(), count(sellers.len(), "seller")),
         json!({
             "creative": named(creative),
             "salesAgents": statuses.iter().map(seller_status).collect::<Vec<_>>(),
@@ -87,9 +87,9 @@ pub(super) fn sync(call: &mut Call<'_>) -> Outcome {
                 "method": method, "agentsFound": sellers.len(), "agentsTargeted": sellers,
             },
             "nextSteps": {
-                "readyForDeployment": count(&|s| s.approval_status == Some("approved")),
-                "awaitingApproval": count(&|s| s.approval_status == Some("pending") && s.status == "synced"),
-                "needsAttention": count(&|s| s.status == "failed"),
+                "readyForDeployment": with(&|s| s.approval_status == Some("approved")),
+                "awaitingApproval": with(&|s| s.approval_status == Some("pending") && s.status == "synced"),
+                "needsAttention": with(&|s| s.status == "failed"),
             },
         }),
     ))
@@ -211,14 +211,14 @@ pub(super) fn send(
     sellers: &[String],
 ) -> Outcome<Results> {
     let now = account.clock.now();
-    let customer = account.customer_id;
+    let (customer, as_published) = (account.customer_id, account.as_published);
     let creative = account.creative_mut(creative_id)?;
     let mut results = Results::default();
     for id in sellers {
         let seller = find(market, id);
         let obstacle = obstacle(seller, customer, medium(creative));
         if let Some(seller) = seller {
-            note(creative, seller, obstacle.clone(), now);
+            note(creative, seller, obstacle.clone(), now, as_published);
         }
         match obstacle {
             None => results.success.push(id.clone()),
@@ -241,7 +241,13 @@ fn obstacle(seller: Option<&SalesAgent>, customer: u32, medium: &str) -> Option<
     }
 }
 
-fn note(creative: &mut Creative, seller: &SalesAgent, obstacle: Option<String>, now: Moment) {
+fn note(
+    creative: &mut Creative,
+    seller: &SalesAgent,
+    obstacle: Option<String>,
+    now: Moment,
+    as_published: bool,
+) {
     let fine = obstacle.is_none();
     creative.sales_agent_sync_status.retain(|status| status.sales_agent_id != seller.id);
     creative.sales_agent_sync_status.push(SyncStatus {
@@ -253,7 +259,8 @@ fn note(creative: &mut Creative, seller: &SalesAgent, obstacle: Option<String>, 
         rejection_reason: obstacle,
         requested_changes: Vec::new(),
     });
-    if fine {
+    // The published code keeps no approvals of publishers.
+    if fine && !as_published {
         creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organisation);
         creative.publisher_approvals.push(PublisherApproval {
             publisher_id: seller.organisation.clone(),

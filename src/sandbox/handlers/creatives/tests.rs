@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::{Call, Handler, Outcome, handler};
 use crate::sandbox::{
     answers::Answer,
+    clock::tests::june,
     objects::{
         Campaign, Creative, Tactic,
         campaign::{Budget, Pacing, Status, Weights},
@@ -82,13 +83,13 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let mut world = World::new();
+        let mut world = World::new(&june(), false);
         let prepared = world.serve(CUSTOMER, json!({}), prepare as Handler).unwrap().body["data"].clone();
         Self { world, owner: prepared["owner"].clone(), signal: prepared["signal"].clone() }
     }
 
     fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        match self.world.serve(CUSTOMER, arguments, handler(tool).unwrap()) {
+        match self.world.serve(CUSTOMER, arguments, handler(tool, false).unwrap()) {
             Ok(answer) | Err(answer) => answer.body,
         }
     }
@@ -143,7 +144,7 @@ fn only_the_owner_assigns() {
     let answer = fixture.call("creative_assign", arguments);
     assert!(answer["error"].as_str().unwrap().contains("does not belong to buyer agent"), "{answer}");
     let item = json!({
-        "creativeName": "New", "format": {"type": "adcp", "formatId": "x"}, "content": {"htmlSnippet": "x"},
+        "creativeName": "New", "format": {"type": "adcp", "formatId": "native_article"}, "content": {"htmlSnippet": "x"},
     });
     let mut arguments = json!({
         "buyerAgentId": other, "creatives": [item], "sharedDefaults": {"assignToCampaignIds": ["running"]},

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, outside};
+use super::{Answer, Call, Outcome, count, outside};
 use crate::sandbox::objects::{
     market::SalesAgent,
     product::{Pricing, Product},
@@ -86,7 +86,12 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         data["brief"] = json!(brief);
     }
     Ok(Answer::done(
-        format!("**{} product(s)** from {} seller(s)\n{}", products.len(), reached.len(), lines.join("\n")),
+        format!(
+            "**{}** from {}\n{}",
+            count(products.len(), "product"),
+            count(reached.len(), "seller"),
+            lines.join("\n")
+        ),
         data,
     ))
 }

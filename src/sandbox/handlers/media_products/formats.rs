@@ -1,10 +1,11 @@
 //! Creative formats. The list is as fixed as with Scope3 (`src/services/creative-service.ts` of
-//! `scope3data/activation-api`).
+//! `scope3data/activation-api`), and longer by the other standard sizes of banners.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Answer, Call, Outcome};
+use super::{Answer, Call, Outcome, count};
+use crate::sandbox::objects::creative::FormatRef;
 
 /// A way that ads are built.
 #[derive(Debug, Clone, Serialize)]
@@ -67,7 +68,23 @@ const fn format(
     Format { format_id, name, description, r#type, requirements }
 }
 
-const FORMATS: [Format; 8] = [
+macro_rules! banner {
+    ($name:literal, $size:literal) => {
+        format(
+            "adcp",
+            concat!("display_banner_", $size),
+            concat!($name, " ", $size),
+            "Standard display ad of the IAB",
+            true,
+            &[asset("image", Some($size), IMAGES, Some("200KB"))],
+        )
+    };
+}
+
+/// How many of the formats Scope3's published code lists.
+const PUBLISHED: usize = 8;
+
+const FORMATS: [Format; 20] = [
     format(
         "adcp",
         "display_banner_320x50",
@@ -140,7 +157,31 @@ const FORMATS: [Format; 8] = [
         false,
         &[asset("logo", None, &["png", "svg"], Some("2MB")), asset("text", None, &[], None)],
     ),
+    banner!("Medium Rectangle", "300x250"),
+    banner!("Large Rectangle", "336x280"),
+    banner!("Square", "250x250"),
+    banner!("Wide Skyscraper", "160x600"),
+    banner!("Skyscraper", "120x600"),
+    banner!("Half Page", "300x600"),
+    banner!("Billboard", "970x250"),
+    banner!("Large Leaderboard", "970x90"),
+    banner!("Full Banner", "468x60"),
+    banner!("Small Mobile Banner", "300x50"),
+    banner!("Large Mobile Banner", "320x100"),
+    banner!("Mobile Interstitial", "320x480"),
 ];
+
+/// Why a creative cannot have a format; none if it can. The published code does not look.
+pub(in super::super) fn format_problem(wanted: &FormatRef) -> Option<String> {
+    let FormatRef { r#type, format_id } = wanted;
+    match FORMATS.iter().find(|format| format.format_id == format_id) {
+        Some(known) if known.r#type == r#type => None,
+        Some(known) => Some(format!("{format_id} is of type {}, not {type:.64}", known.r#type)),
+        None => Some(format!(
+            "unknown format {format_id:.64}; format_list names all, such as display_banner_300x250"
+        )),
+    }
+}
 
 /// The kinds of assets that a format is made of; none for formats that are not on the list.
 pub(in super::super) fn required_assets(format_id: &str) -> impl Iterator<Item = &'static str> {
@@ -173,7 +214,8 @@ impl List {
 
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let input: List = call.input()?;
-    let found: Vec<Format> = FORMATS.into_iter().filter(|format| input.wants(format)).collect();
+    let known = if call.account.as_published { PUBLISHED } else { FORMATS.len() };
+    let found: Vec<Format> = FORMATS.into_iter().take(known).filter(|format| input.wants(format)).collect();
     let of = |kind| found.iter().filter(|format| format.r#type == kind).collect::<Vec<_>>();
     let (adcp, publisher, agent) = (of("adcp"), of("publisher"), of("creative_agent"));
     let tags = found.iter().filter(|format| format.requirements.accepts_third_party_tags).count();
@@ -183,7 +225,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         .map(|format| format!("- {}/{}: {}", format.r#type, format.format_id, format.name))
         .collect();
     Ok(Answer::done(
-        format!("**{} creative format(s)**\n{}", found.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(found.len(), "creative format"), lines.join("\n")),
         json!({
             "formats": {
                 "adcp_formats": adcp, "publisher_formats": publisher, "creative_agent_formats": agent,

@@ -4,9 +4,12 @@
 mod discover;
 mod formats;
 
-use super::{Answer, Call, Handler, Outcome, outside};
+use super::{Answer, Call, Handler, Outcome, count, outside};
 
-pub(super) use self::{discover::sells, formats::required_assets};
+pub(super) use self::{
+    discover::sells,
+    formats::{format_problem, required_assets},
+};
 
 /// The handlers of these operations.
 pub(super) fn handler(tool: &str) -> Option<Handler> {

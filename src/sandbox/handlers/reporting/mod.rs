@@ -33,10 +33,11 @@ struct Span {
 }
 
 impl Span {
-    /// The two ends, of which the first must come first.
-    fn read(&self) -> Outcome<(Moment, Moment)> {
+    /// The two ends, of which the first must come first. Where whole days are meant they may be the same.
+    fn read(&self, same_day: bool) -> Outcome<(Moment, Moment)> {
         let (start, end) = (moment(&self.start)?, moment(&self.end)?);
-        if start < end { Ok((start, end)) } else { Err(Answer::thrown("Start date must be before end date")) }
+        let fits = start < end || same_day && start == end;
+        if fits { Ok((start, end)) } else { Err(Answer::thrown("Start date must be before end date")) }
     }
 }
 

@@ -25,7 +25,7 @@ const DAY: i64 = 86_400_000;
 
 pub(super) fn provide(call: &mut Call<'_>) -> Outcome {
     let input: Provide = call.input()?;
-    let (start, end) = input.exposure_range.read()?;
+    let (start, end) = input.exposure_range.read(false)?;
     let account = &mut *call.account;
     account.campaign(&input.campaign_id)?;
     if let Some(tactic) = &input.tactic_id

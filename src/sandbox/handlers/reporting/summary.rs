@@ -9,7 +9,7 @@ use super::{
     pacing::{Flight, Pacing, alerts},
 };
 use crate::sandbox::{
-    answers::{Answer, Outcome},
+    answers::{Answer, Outcome, count},
     objects::{Campaign, Delivery, Tactic, delivery::units},
     store::{Account, Call},
 };
@@ -98,6 +98,9 @@ fn delivered<'a>(account: &'a Account, campaign: &Campaign, range: &DateRange) -
     let end = |text: &Option<String>| text.as_deref().map(moment).transpose();
     let from = end(&range.start)?.unwrap_or(campaign.created_at).date();
     let to = end(&range.end)?.unwrap_or(account.clock.now()).date();
+    if range.start.is_some() && range.end.is_some() && to < from {
+        return Err(Answer::thrown("dateRange.end is before dateRange.start"));
+    }
     let rows = account.delivery.iter();
     Ok(Delivered::new(
         rows.filter(|row| row.campaign_id == campaign.id && from <= row.date && row.date <= to).collect(),
@@ -147,7 +150,7 @@ fn insights(delivered: &Delivered<'_>, pacing: &Pacing, tactics: &[&Tactic]) -> 
             })
             .collect();
         insights.push(json!({
-            "type": "top_tactics", "priority": "medium", "message": format!("Top {} tactics", tactics.len()),
+            "type": "top_tactics", "priority": "medium", "message": format!("Top {}", count(tactics.len(), "tactic")),
             "tactics": tactics,
         }));
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Outcome, Which, activity, find, has_brand_agent};
+use super::{Answer, Call, Outcome, Which, activity, count, find, has_brand_agent};
 use crate::sandbox::{
     objects::signals_agents::{AgentStatus, SignalsAgent},
     store::Account,
@@ -159,7 +159,7 @@ fn changes(before: &SignalsAgent, after: &SignalsAgent, config: bool) -> Vec<Str
     compare("Status", before.status.as_str(), after.status.as_str());
     if config {
         let parameters = after.config.as_ref().map_or(0, Map::len);
-        changes.push(format!("**Configuration:** Updated with {parameters} parameter(s)"));
+        changes.push(format!("**Configuration:** Updated with {}", count(parameters, "parameter")));
     }
     changes
 }

@@ -8,7 +8,7 @@ mod recommend;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, outside};
+use super::{Answer, Call, Handler, Outcome, count, outside};
 use crate::sandbox::{
     objects::signals_agents::{Activity, SignalsAgent},
     store::Account,
@@ -46,7 +46,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         .map(|agent| format!("- **{}** ({}): {}", agent.name, agent.id, agent.status.as_str()))
         .collect();
     Ok(Answer::done(
-        format!("**{} signals agent(s)**\n{}", found.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(found.len(), "signals agent"), lines.join("\n")),
         json!({"brandAgentId": brand_agent_id, "agents": found, "count": found.len()}),
     ))
 }
@@ -90,7 +90,7 @@ fn history(call: &mut Call<'_>) -> Outcome {
         .map(|activity| format!("- {} {}: {}", activity.executed_at, activity.activity_type, activity.status))
         .collect();
     Ok(Answer::done(
-        format!("**{} activities**\n{}", activities.len(), lines.join("\n")),
+        format!("**{}**\n{}", count(activities.len(), "activity"), lines.join("\n")),
         json!({"agentId": agent_id, "activities": activities, "count": activities.len()}),
     ))
 }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, activity, find, has_brand_agent, outside, request};
+use super::{Answer, Call, Outcome, activity, count, find, has_brand_agent, outside, request};
 use crate::sandbox::{
     objects::{
         signals::{Cluster, Signal},
@@ -112,10 +112,15 @@ pub(super) fn get_signals(call: &mut Call<'_>) -> Outcome {
         }
         account.signals_agents.activities.push(log);
     }
-    let count = groups.len() * OFFERS.len();
+    let signals = groups.len() * OFFERS.len();
     Ok(Answer::done(
-        format!("**{count} recommended signal(s)** from {} agent(s)\n{}", groups.len(), names.join("\n")),
-        json!({"brandAgentId": brand_agent_id, "recommendations": groups, "count": count}),
+        format!(
+            "**{}** from {}\n{}",
+            count(signals, "recommended signal"),
+            count(groups.len(), "agent"),
+            names.join("\n")
+        ),
+        json!({"brandAgentId": brand_agent_id, "recommendations": groups, "count": signals}),
     ))
 }
 

@@ -1,0 +1,33 @@
+//! Operations that always fail in Scope3's published code (`scope3data/activation-api`), as nothing stands behind
+//! them. They go before the other handlers in a sandbox that plays that code; what else is different there is a
+//! branch on `as_published` where it happens.
+
+use super::{Answer, Call, Handler, Outcome, brand_agents::Which};
+
+/// The handlers of these operations.
+pub(super) fn handler(tool: &str) -> Option<Handler> {
+    match tool {
+        "brand_agent_delete" => Some(brand_agent_delete),
+        "campaign_get_summary" => Some(campaign_get_summary),
+        "reporting_provide_outcomes" => Some(provide_outcomes),
+        _ => None,
+    }
+}
+
+fn brand_agent_delete(call: &mut Call<'_>) -> Outcome {
+    let Which { brand_agent_id } = call.input()?;
+    let agent = call.account.brand_agent(&brand_agent_id)?;
+    Ok(Answer::refused(
+        "DELETION_FAILED",
+        &format!("❌ **Brand agent not deleted**: {} ({brand_agent_id})", agent.name),
+        serde_json::json!({ "brandAgentId": brand_agent_id }),
+    ))
+}
+
+fn campaign_get_summary(_: &mut Call<'_>) -> Outcome {
+    Err(Answer::thrown("Failed to generate campaign summary: delivery data is not available"))
+}
+
+fn provide_outcomes(_: &mut Call<'_>) -> Outcome {
+    Err(Answer::thrown("Failed to provide scoring outcomes: outcomes are not available"))
+}

@@ -1,0 +1,59 @@
+//! The sandbox as a server of its own: `scope3-mcp sandbox`.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// A running program, ended when dropped.
+struct Program {
+    child: Child,
+    url: String,
+    key: String,
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scope3-mcp"))
+            .arg("sandbox")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut value = |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().to_owned();
+        let [url, key, _second] = ["SCOPE3_API_URL=", "SCOPE3_API_KEY=", "SCOPE3_API_KEY="].map(&mut value);
+        Self { child, url, key }
+    }
+
+    async fn post(&self, operation: &str, body: Value) -> Value {
+        let request = Client::new().post(format!("{}/{operation}", self.url));
+        request.header("x-scope3-api-key", &self.key).json(&body).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn it_plays_what_was_published() {
+    let program = Program::start(&["--as-published"]);
+    let dead = program.post("campaign-get-summary", json!({"campaignId": "c"})).await;
+    assert!(dead["error"].as_str().unwrap().starts_with("Failed to generate campaign summary"), "{dead}");
+}
+
+#[tokio::test]
+async fn its_clock_stands_where_it_was_set() {
+    let program = Program::start(&["--now", "2028-02-29"]);
+    let checked = program.post("auth-check", json!({})).await;
+    assert_eq!(checked["data"]["timestamp"], "2028-02-29T00:00:00.000Z");
+    let listed = program.post("campaign-list", json!({"status": "scheduled"})).await;
+    assert_eq!(listed["data"]["campaigns"][0]["startDate"], "2028-03-16T00:00:00.000Z");
+}
