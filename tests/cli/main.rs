@@ -4,6 +4,7 @@
 mod demo;
 mod healthcheck;
 mod readme;
+mod search;
 mod settings;
 mod stdio;
 #[path = "../support/mod.rs"]
