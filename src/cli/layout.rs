@@ -14,7 +14,8 @@ const GAP: usize = 2;
 /// How many columns standard output has: what `COLUMNS` says, or the terminal. `None` where it is a pipe or a file,
 /// which take lines of any length.
 pub(super) fn columns() -> Option<usize> {
-    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
+    let told =
+        std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     told.or_else(|| {
         let terminal = std::io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
         terminal.map(|(width, _)| usize::from(width.0))
@@ -65,7 +66,10 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn new<T: Into<String>>(headings: impl IntoIterator<Item = T>, rows: Vec<Vec<String>>) -> Self {
+    pub(super) fn new<T: Into<String>>(
+        headings: impl IntoIterator<Item = T>,
+        rows: Vec<Vec<String>>,
+    ) -> Self {
         Self { headings: headings.into_iter().map(Into::into).collect(), rows }
     }
 

@@ -9,3 +9,6 @@ mod settings;
 mod stdio;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod terminal_calls;
+mod tools;

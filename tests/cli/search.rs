@@ -114,7 +114,8 @@ const USUAL: [(&str, &[&str]); 76] = [
 
 /// What stands among the first results, and whether the tool is there.
 fn found(phrase: &str, expected: &[&str]) -> (Vec<String>, bool) {
-    let results = search(Catalog::embedded().entries(), phrase);
+    let catalog = Catalog::embedded();
+    let results = search(catalog.entries(), phrase);
     let names: Vec<String> =
         results.iter().take(LOOKED_AT).map(|entry| entry.tool.name.to_string()).collect();
     let is_there = names.iter().any(|name| expected.contains(&name.as_str()));
@@ -145,8 +146,9 @@ fn nine_phrases_of_ten_find_their_tool() {
 
 #[test]
 fn the_first_result_is_the_tool_itself_where_its_name_is_known() {
-    for entry in Catalog::embedded().entries() {
-        let by_name = search(Catalog::embedded().entries(), &entry.tool.name);
+    let catalog = Catalog::embedded();
+    for entry in catalog.entries() {
+        let by_name = search(catalog.entries(), &entry.tool.name);
         assert!(
             by_name.iter().take(LOOKED_AT).any(|found| found.tool.name == entry.tool.name),
             "{}",

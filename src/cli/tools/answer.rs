@@ -19,24 +19,16 @@ pub(super) fn lines(data: &Map<String, Value>, columns: usize) -> Vec<String> {
     let message = data.get("message").and_then(Value::as_str).unwrap_or_default();
     let mut lines = message_lines(message, columns, list.is_some());
     let is_brief = lines.len() <= 2;
-    match list {
-        Some(rows) => {
-            separate(&mut lines);
-            lines.extend(table(&rows, columns));
-        }
-        None if is_brief => {
-            separate(&mut lines);
-            lines.extend(facts(data, columns));
-        }
-        None => {}
-    }
-    lines
-}
-
-fn separate(lines: &mut Vec<String>) {
-    if !lines.is_empty() {
+    let more = match list {
+        Some(rows) => table(&rows, columns),
+        None if is_brief => facts(data, columns),
+        None => Vec::new(),
+    };
+    if !lines.is_empty() && !more.is_empty() {
         lines.push(String::new());
     }
+    lines.extend(more);
+    lines
 }
 
 /// Scope3's message without its Markdown, and without the points that a table shows better.
@@ -93,13 +85,16 @@ fn table(rows: &[&Map<String, Value>], columns: usize) -> Vec<String> {
             break;
         }
         let rows = column(&name).into_iter().map(|text| vec![shown(name, &text)]).collect();
-        let wide = layout::total([width].into_iter().filter(|&w| w > 0).chain(Sheet::new([heading(name)], rows).widths()));
+        let wide = layout::total(
+            [width].into_iter().filter(|&w| w > 0).chain(Sheet::new([heading(name)], rows).widths()),
+        );
         if wide <= columns || chosen.is_empty() {
             chosen.push(name);
             width = wide;
         }
     }
-    let rows_of = |row: &Vec<(String, String)>| chosen.iter().map(|name| shown(name, &cell(row, name))).collect();
+    let rows_of =
+        |row: &Vec<(String, String)>| chosen.iter().map(|name| shown(name, &cell(row, name))).collect();
     let sheet = Sheet::new(chosen.iter().map(|name| heading(name)), cells.iter().map(rows_of).collect());
     let mut lines = sheet.lines(None, &[]);
     if rows.len() > MAX_ROWS {
@@ -208,4 +203,75 @@ fn facts(data: &Map<String, Value>, columns: usize) -> Vec<String> {
         lines.push(format!("… and {} more; --json prints all", known.len() - MAX_FACTS));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(data: Value, columns: usize) -> Vec<String> {
+        lines(data.as_object().unwrap(), columns)
+    }
+
+    #[test]
+    fn a_list_is_a_table_under_the_message() {
+        let campaign = |id: &str, name: &str| {
+            json!({
+                "prompt": "long ".repeat(30), "createdAt": "2026-01-01T00:00:00Z", "id": id, "name": name,
+                "status": "active", "customerId": 1, "budget": { "total": 5 }, "list": [{ "a": 1 }],
+            })
+        };
+        let data = json!({
+            "message": "📊 **2 campaigns**\n\n- **Boots**: active\n- **Tents**: active\n",
+            "count": 2,
+            "campaigns": [campaign("campaign_1", "Boots"), campaign("campaign_2", "Tents")],
+        });
+        let expected = [
+            "📊 2 campaigns",
+            "",
+            "ID          NAME   STATUS",
+            "campaign_1  Boots  active",
+            "campaign_2  Tents  active",
+        ];
+        assert_eq!(shown(data.clone(), 30), expected);
+        assert_eq!(shown(data, 16)[2..], ["ID", "campaign_1", "campaign_2"], "an id stays whole");
+    }
+
+    #[test]
+    fn a_long_list_ends_with_how_to_see_the_rest() {
+        let rows: Vec<Value> = (0..120).map(|id| json!({ "id": format!("row_{id}") })).collect();
+        let lines = shown(json!({ "rows": rows }), 80);
+        assert_eq!(lines.len(), 1 + MAX_ROWS + 1);
+        assert_eq!(lines.last().unwrap(), "… and 70 more; --json prints all");
+    }
+
+    #[test]
+    fn an_answer_without_a_list_is_its_message_or_its_facts() {
+        let long = "One.\nTwo.\nThree is a line that is wrapped.";
+        let told = shown(json!({ "message": long, "id": 7 }), 16);
+        assert_eq!(told, ["One.", "Two.", "Three is a line", "that is wrapped."]);
+        let facts = shown(
+            json!({ "message": "Done.", "tactic": { "id": "t", "gone": null }, "ids": ["a", "b"] }),
+            40,
+        );
+        assert_eq!(facts, ["Done.", "", "tactic.id  t", "ids        a, b"]);
+        assert!(shown(json!({}), 80).is_empty());
+        assert_eq!(shown(json!({ "message": "None.", "rows": [] }), 80), ["None."]);
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_others_wrote() {
+        let evil = "\u{1b}[2J\rx\u{7}";
+        for data in [
+            json!({ "message": evil }),
+            json!({ "rows": [{ "id": evil, "name": evil }, { evil: evil }] }),
+            json!({ evil: evil }),
+        ] {
+            for line in shown(data.clone(), 80) {
+                assert!(!line.contains(char::is_control), "{line:?} of {data}");
+            }
+        }
+    }
 }

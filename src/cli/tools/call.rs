@@ -195,7 +195,7 @@ async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std
         writeln!(std::io::stderr(), "\nInterrupted. Nothing was changed.")?;
         return Ok(Watched::Interrupted(None));
     }
-    writeln!(std::io::stderr(), "\n{}", interrupted(app, entry))?;
+    writeln!(std::io::stderr(), "\n{}", interrupted(entry))?;
     let seconds = INTERRUPTED_WAIT.as_secs();
     writeln!(std::io::stderr(), "Waiting {seconds} s for its outcome; Ctrl-C ends that.")?;
     let outcome = tokio::select! {
@@ -206,11 +206,9 @@ async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std
 }
 
 /// What is known of a change that was interrupted, and how to know more.
-fn interrupted(app: &App, entry: &Entry) -> String {
-    let beside = app.gateway.catalog.entries().find(|other| {
-        (other.surface, other.toolset, other.tool.effect) == (entry.surface, entry.toolset, Effect::Read)
-    });
-    let look = beside.map_or_else(String::new, |read| format!(" with `scope3-mcp tools call {}`", read.tool.name));
+fn interrupted(entry: &Entry) -> String {
+    let read = entry.tool.settled_by.as_deref();
+    let look = read.map_or_else(String::new, |read| format!(" with `scope3-mcp tools call {read}`"));
     format!("Interrupted: the change may have been made. Look{look} before you repeat it.")
 }
 

@@ -40,7 +40,7 @@ pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), C
     print(&found, json)?;
     let withheld: Vec<&&Entry> = found.iter().filter(|entry| policy.permits(entry).is_err()).collect();
     if let (Some(first), false) = (withheld.first(), json) {
-        let (name, toolset) = (&first.tool.name, first.toolset);
+        let (name, toolset) = (&first.tool.name, &first.toolset);
         writeln!(
             std::io::stderr(),
             "\nNot offered with the present settings: {}.\n`--tools {name}` offers one of them, `--toolsets \
@@ -60,7 +60,7 @@ fn print(entries: &[&Entry], json: bool) -> Result<(), CommandError> {
     }
     let cells = |entry: &&Entry| {
         let default = if entry.tool.default { "yes" } else { "" };
-        [&*entry.tool.name, entry.tool.effect.as_str(), entry.toolset, default, &*entry.tool.title]
+        [&*entry.tool.name, entry.tool.effect.as_str(), &*entry.toolset, default, &*entry.tool.title]
             .map(str::to_owned)
             .to_vec()
     };

@@ -72,7 +72,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 fn look(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
     let catalog = Catalog::embedded();
     let policy =
-        Policy::new(catalog, settings.choice()).map_err(|error| CommandError::Usage(error.to_string()))?;
+        Policy::new(&catalog, settings.choice()).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((catalog, policy))
 }
 
@@ -81,7 +81,7 @@ fn look(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
 /// # Errors
 /// Says what is spelt or means nearly the same.
 fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
-    catalog.get(name).ok_or_else(|| {
+    catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
         let meant = search(catalog.entries(), name);
         let meant = catalog.nearest(name).or_else(|| meant.first().map(|entry| &*entry.tool.name));
         let meant = meant.map_or_else(

@@ -20,7 +20,7 @@ pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), Co
     let entry = find(&catalog, name)?;
     let mut out = std::io::stdout().lock();
     if json {
-        let described = crate::local::description(catalog, &policy, name).unwrap_or_default();
+        let described = crate::local::description(&catalog, &policy, name).unwrap_or_default();
         writeln!(out, "{}", serde_json::to_string_pretty(&described).context("the tool")?)?;
         return Ok(());
     }
@@ -78,8 +78,13 @@ struct Argument {
 
 /// The arguments of a schema with all their members. `needed` says whether every call has this object.
 fn collect(arguments: &mut Vec<Argument>, prefix: &str, schema: &Map<String, Value>, needed: bool) {
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let Some(property) = property.as_object() else { continue };
         let path = format!("{prefix}{name}");
@@ -129,7 +134,12 @@ fn meaning(schema: &Map<String, Value>) -> String {
         (None, Some(most)) => parts.push(format!("at most {most}")),
         (None, None) => {}
     }
-    parts.extend(get("format").map(|format| format!("a {}", plain(format))));
+    parts.extend(get("format").map(|format| match format.as_str() {
+        Some("date") => "such as 2026-01-31".to_owned(),
+        Some("date-time") => "such as 2026-01-31T00:00:00Z".to_owned(),
+        Some("uri") => "such as https://example.com/path".to_owned(),
+        _ => plain(format),
+    }));
     parts.extend(get("default").map(|value| format!("default {}", plain(value))));
     parts.join("; ")
 }
@@ -164,4 +174,29 @@ fn stacked(argument: &Argument, columns: usize) -> Vec<String> {
         lines.extend(layout::wrapped(meaning, columns, "    ", "    "));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::{Catalog, Surface},
+        policy::Choice,
+    };
+
+    #[test]
+    fn every_page_fits_its_terminal() {
+        let catalog = Catalog::embedded();
+        let choice = Choice { surfaces: vec![Surface::Campaign], ..Choice::default() };
+        let policy = Policy::new(&catalog, choice).unwrap();
+        for entry in catalog.entries() {
+            for columns in [20, 40, 60, 80, 120] {
+                for line in page(entry, &policy, columns) {
+                    // A path stays whole beside its label.
+                    let has_long_word = line.split_whitespace().any(|word| word.len() + 10 > columns);
+                    assert!(line.chars().count() <= columns || has_long_word, "{columns}: {line}");
+                }
+            }
+        }
+    }
 }
