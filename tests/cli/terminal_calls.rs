@@ -64,8 +64,9 @@ struct Slow {
 }
 
 impl Slow {
-    async fn start(latency: &str) -> Self {
-        let mut server = command(&["sandbox", "--latency", latency, "--bind", "127.0.0.1:0"])
+    async fn start(options: &[&str]) -> Self {
+        let mut server = command(&["sandbox", "--bind", "127.0.0.1:0"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -128,14 +129,14 @@ async fn a_list_in_a_terminal_fits_it() {
 
 #[tokio::test]
 async fn a_terminal_sees_that_a_call_is_under_way() {
-    let slow = Slow::start("3s").await;
+    let slow = Slow::start(&["--latency", "3s"]).await;
     let (code, shown) = in_terminal(&mut slow.call(&["campaign_list"]), 80).await;
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.starts_with("\rwaiting for the answer, 2 s"), "{shown:?}");
     let rest = shown.rsplit('\r').next().unwrap();
     assert!(rest.starts_with('['), "the sign is gone when the answer comes: {shown:?}");
 
-    let quick = Slow::start("0s").await;
+    let quick = Slow::start(&["--latency", "0s"]).await;
     let (_, shown) = in_terminal(&mut quick.call(&["campaign_list"]), 80).await;
     assert!(!shown.contains("waiting"), "{shown:?}");
 
@@ -166,8 +167,8 @@ const NEW_BRAND: [&str; 3] = ["brand_agent_create", "name=X", "advertiserDomains
 
 #[tokio::test]
 async fn an_interrupted_change_may_have_been_made() {
-    let slow = Slow::start("20s").await;
-    for (presses, at_most) in [(1, Duration::from_secs(8)), (2, Duration::from_secs(3))] {
+    let slow = Slow::start(&["--latency", "25s"]).await;
+    for (presses, at_most) in [(1, Duration::from_secs(15)), (2, Duration::from_secs(3))] {
         let (outcome, took) = interrupted(slow.call(&NEW_BRAND), presses).await;
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
         assert!(outcome.stderr.contains("may have been made"), "{}", outcome.stderr);
@@ -178,7 +179,7 @@ async fn an_interrupted_change_may_have_been_made() {
 
 #[tokio::test]
 async fn an_interrupted_change_tells_its_outcome_if_that_comes_soon() {
-    let slow = Slow::start("3s").await;
+    let slow = Slow::start(&["--latency", "3s"]).await;
     let (outcome, _) = interrupted(slow.call(&NEW_BRAND), 1).await;
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("may have been made"), "{}", outcome.stderr);
@@ -187,9 +188,21 @@ async fn an_interrupted_change_tells_its_outcome_if_that_comes_soon() {
 
 #[tokio::test]
 async fn an_interrupted_read_has_changed_nothing() {
-    let slow = Slow::start("20s").await;
+    let slow = Slow::start(&["--latency", "25s"]).await;
     let (outcome, took) = interrupted(slow.call(&["campaign_list"]), 1).await;
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("Nothing was changed."), "{}", outcome.stderr);
     assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_interrupted_change_that_waits_for_a_permit_is_given_up() {
+    let slow = Slow::start(&["--rate-limit", "1/h"]).await;
+    let first = slow.call(&["campaign_list"]).stdin(Stdio::null()).output().await.unwrap();
+    assert!(first.status.success(), "{first:?}");
+    let waiting = [&NEW_BRAND[..], &["--on-limit", "wait", "--max-wait", "2h"]].concat();
+    let (outcome, took) = interrupted(slow.call(&waiting), 1).await;
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
+    assert!(outcome.stderr.contains("Interrupted"), "{}", outcome.stderr);
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -78,14 +78,14 @@ async fn a_tool_is_shown_as_a_page() {
         "Request  POST /campaign-create",
         "brandAgentId              string          yes",
         "budget.total              integer         yes       CENTS: 5000000 = 50,000.00; at least 1",
-        "creativeIds               list of string",
+        "creativeIds               list of strings",
         "one of even, accelerated, front_loaded; default",
     ] {
         assert!(page.lines().any(|known| known.contains(line)), "{line} in\n{page}");
     }
     let page = in_columns(80, &["show", "campaign_update"]).await;
     assert!(page.contains("tacticAdjustments[].budgetAllocation.amount"), "{page}");
-    assert!(page.contains("in parent"), "an item of an optional list needs its id:\n{page}");
+    assert!(page.contains("required in its parent"), "an item of an optional list needs its id:\n{page}");
     let whole = tools(&["show", "campaign_create", "--json"]).await;
     let whole: Value = serde_json::from_str(&whole.stdout).unwrap();
     assert_eq!(whole["inputSchema"]["type"], "object");

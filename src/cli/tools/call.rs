@@ -2,7 +2,10 @@
 
 use std::{
     io::{IsTerminal, Write},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,7 +26,7 @@ use crate::{
 const QUIET_TIME: Duration = Duration::from_secs(2);
 
 /// How long an interrupted change is waited for, so that its outcome can be told.
-const INTERRUPTED_WAIT: Duration = Duration::from_secs(3);
+const INTERRUPTED_WAIT: Duration = Duration::from_secs(10);
 
 type Outcome = Result<Success, CallError>;
 
@@ -40,10 +43,10 @@ pub(super) async fn call(
     let app = App::start(settings).await?;
     let form = Form::choose(json);
     match watched(&app, entry, arguments).await? {
-        Watched::Ended(outcome) => print(&outcome, settings, form),
+        Watched::Ended(outcome) => print(outcome, settings, form),
         Watched::Interrupted(outcome) => {
             if let Some(outcome) = outcome {
-                print(&outcome, settings, form)?;
+                print(outcome, settings, form)?;
             }
             Err(CommandError::Told)
         }
@@ -71,25 +74,28 @@ impl Form {
     }
 }
 
-fn print(outcome: &Outcome, settings: &Settings, form: Form) -> Result<(), CommandError> {
+fn print(outcome: Outcome, settings: &Settings, form: Form) -> Result<(), CommandError> {
     match outcome {
         Ok(success) => print_success(success, form),
         Err(CallError::Failed(failure)) => {
-            print_failure(failure, settings.sandbox, form)?;
+            print_failure(&failure, settings.sandbox, form)?;
             Err(CommandError::Told)
         }
         Err(unknown) => Err(CommandError::Usage(unknown.to_string())),
     }
 }
 
-fn print_success(success: &Success, form: Form) -> Result<(), CommandError> {
+fn print_success(success: Success, form: Form) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
     let Form::Text(columns) = form else {
-        writeln!(out, "{}", written(&marked(success), form)?)?;
+        writeln!(out, "{}", written(&success.into_value(), form)?)?;
         return Ok(());
     };
-    if success.sandbox {
-        writeln!(out, "[sandbox: made-up data]")?;
+    for (name, note) in &success.notes {
+        match name.as_str() {
+            "sandbox" => writeln!(out, "[sandbox: made-up data]")?,
+            name => writeln!(out, "[{name}: {}]", layout::harmless(&plain(note)))?,
+        }
     }
     match &success.sentence {
         Some(sentence) => writeln!(out, "{}", layout::harmless(sentence))?,
@@ -100,18 +106,6 @@ fn print_success(success: &Success, form: Form) -> Result<(), CommandError> {
         }
     }
     Ok(())
-}
-
-/// The data of an answer, marked where the sandbox made it up.
-fn marked(success: &Success) -> Value {
-    let mut data = success.data.clone();
-    if success.sandbox {
-        let ours = data.entry("scope3Mcp").or_insert_with(|| Map::new().into());
-        if let Some(ours) = ours.as_object_mut() {
-            ours.insert("sandbox".to_owned(), true.into());
-        }
-    }
-    Value::Object(data)
 }
 
 /// A failure: JSON for those who asked for it, and three lines on standard error for people.
@@ -142,6 +136,10 @@ fn print_failure(failure: &Failure, sandbox: bool, form: Form) -> Result<(), Com
     Ok(())
 }
 
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn written(value: &Value, form: Form) -> Result<String, CommandError> {
     let text = match form {
         Form::OneLine => serde_json::to_string(value),
@@ -159,17 +157,17 @@ enum Watched {
 
 /// Makes a call, shows a person that it is under way, and hears Ctrl-C.
 async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std::io::Result<Watched> {
-    let limit_wait = AtomicU64::new(0);
-    let on_wait = |Waiting { waited, total }: Waiting| {
-        limit_wait.store(total.saturating_sub(waited).as_secs(), Ordering::Relaxed);
-    };
-    let caller = app.caller();
-    let call = app.gateway.call(&caller, &entry.tool.name, arguments, &on_wait);
-    tokio::pin!(call);
-    let mut sign = Sign::new();
+    let limit_wait = Arc::new(AtomicU64::new(0));
+    let told = Arc::clone(&limit_wait);
+    let on_wait = Arc::new(move |Waiting { waited, total }: Waiting| {
+        told.store(total.saturating_sub(waited).as_secs().max(1), Ordering::Relaxed);
+    });
+    let mut call = Box::pin(app.gateway.call(app.caller(), &entry.tool.name, arguments, on_wait));
     let started = Instant::now();
     let mut seconds = interval_at(started + QUIET_TIME, Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut sign = Sign::new();
+    let mut waits_for_limit = false;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
@@ -183,21 +181,33 @@ async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std
                 break;
             }
             _ = seconds.tick() => {
-                let waited = started.elapsed().as_secs();
-                match limit_wait.swap(0, Ordering::Relaxed) {
-                    0 => sign.show(&format!("waiting for the answer, {waited} s"))?,
-                    left => sign.show(&format!("waiting {left} s for the request limit"))?,
+                let left = limit_wait.swap(0, Ordering::Relaxed);
+                waits_for_limit = left > 0;
+                if waits_for_limit {
+                    sign.show(&format!("waiting {left} s for the request limit"))?;
+                } else {
+                    sign.show(&format!("waiting for the answer, {} s", started.elapsed().as_secs()))?;
                 }
             }
         }
     }
+    let mut err = std::io::stderr();
     if entry.tool.effect == Effect::Read {
-        writeln!(std::io::stderr(), "\nInterrupted. Nothing was changed.")?;
+        writeln!(err, "\nInterrupted. Nothing was changed.")?;
         return Ok(Watched::Interrupted(None));
     }
-    writeln!(std::io::stderr(), "\n{}", interrupted(entry))?;
+    writeln!(err, "\n{}", interrupted(entry))?;
+    if waits_for_limit || limit_wait.load(Ordering::Relaxed) > 0 {
+        // A change that nobody waits for is given up, unless it left in this very moment.
+        drop(call);
+        tokio::select! {
+            () = app.gateway.finish_changes() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        return Ok(Watched::Interrupted(None));
+    }
     let seconds = INTERRUPTED_WAIT.as_secs();
-    writeln!(std::io::stderr(), "Waiting {seconds} s for its outcome; Ctrl-C ends that.")?;
+    writeln!(err, "Waiting up to {seconds} s for its outcome; Ctrl-C again ends that.")?;
     let outcome = tokio::select! {
         outcome = timeout(INTERRUPTED_WAIT, &mut call) => outcome.ok(),
         _ = tokio::signal::ctrl_c() => None,

@@ -108,7 +108,9 @@ fn collect(arguments: &mut Vec<Argument>, prefix: &str, schema: &Map<String, Val
 
 fn kind(schema: &Map<String, Value>) -> String {
     if let Some(items) = schema.get("items").and_then(Value::as_object) {
-        return format!("list of {}", kind(items));
+        let kind = kind(items);
+        let plural = if kind == "any" || kind.contains(' ') { "" } else { "s" };
+        return format!("list of {kind}{plural}");
     }
     match schema.get("type") {
         Some(Value::String(kind)) => kind.clone(),
