@@ -4,6 +4,7 @@ mod completions;
 mod demo;
 mod healthcheck;
 mod http;
+mod layout;
 mod sandbox;
 mod stdio;
 mod tools;

@@ -1,27 +1,46 @@
-//! `scope3-mcp demo` shows the promises of the README, for people and for pipes.
+//! `scope3-mcp demo` tells a day of an agent's work on a few screens.
 
-use crate::support::{command, run};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+use crate::support::{Outcome, command, run};
+
+/// The width of a terminal that nobody has made wider.
+const COLUMNS: usize = 80;
+
+/// Five screens of such a terminal.
+const MAX_LINES: usize = 120;
+
+async fn demo(arguments: &[&str]) -> Outcome {
+    let outcome = run(command(&["demo"]).args(arguments)).await;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    outcome
+}
 
 #[tokio::test]
-async fn the_demo_plays_a_whole_day() {
-    let outcome = run(&mut command(&["demo"])).await;
-    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+async fn the_demo_tells_a_whole_day() {
+    let outcome = demo(&[]).await;
     let mut rest = outcome.stdout.as_str();
     for said in [
         "30 tools",
-        "✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345)",
-        "499 MCP requests left this hour",
+        "✅ Authenticated as ",
         "Northwind Outdoor",
-        "\"meetsThreshold\": false",
-        "creative_list",
-        "\"total\": 5000000",
-        "\"success\": true",
+        "of 100 points",
+        "Campaign flight dates not specified",
+        "budget.total=5000000",
+        "50,000.00 USD",
+        "Two boots, one trail 15s",
+        "✅ Creative assigned",
+        "9,000.00 USD",
         "campaign summary",
-        "\"rowCount\":",
-        "VALIDATION_ERROR",
-        "more calls in",
-        "RATE_LIMIT_EXCEEDED",
-        "0 MCP requests left this hour",
+        "IMPRESSIONS",
+        "VALIDATION_ERROR: Nothing was sent.",
+        "did you mean",
+        "--read-only",
+        "TOOL_NOT_OFFERED: campaign_delete",
+        "LEFT",
+        "RATE_LIMIT_EXCEEDED: Nothing was sent",
     ] {
         let at = rest.find(said);
         assert!(at.is_some(), "`{said}` does not follow in:\n{}", outcome.stdout);
@@ -30,7 +49,66 @@ async fn the_demo_plays_a_whole_day() {
     for failed in ["NOT_IMPLEMENTED", "NOT_FOUND", "INVALID_RESPONSE"] {
         assert!(!outcome.stdout.contains(failed), "{}", outcome.stdout);
     }
+    let delivered =
+        regex::Regex::new(r"(?m)^ +\d{4}-\d\d-\d\d  +\d[\d,]*\.\d\d USD  +\d{1,3}(,\d{3})*$").unwrap();
+    assert!(delivered.is_match(&outcome.stdout), "no day was delivered:\n{}", outcome.stdout);
+    assert_eq!(outcome.stderr, "", "the story is alone");
+}
+
+#[tokio::test]
+async fn the_story_fits_a_few_screens_and_ends_with_how_to_connect() {
+    let outcome = demo(&[]).await;
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert!(lines.len() <= MAX_LINES, "{} lines", lines.len());
+    for line in &lines {
+        assert!(line.chars().count() <= COLUMNS, "{line}");
+        assert!(!line.trim_start().starts_with(['{', '"', '}']), "no JSON: {line}");
+    }
     assert!(!outcome.stdout.contains('\u{1b}'), "a pipe gets no colours");
+    assert_eq!(lines.last(), Some(&"claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox"));
+    let page = include_str!("../../docs/clients/claude-code.md");
+    assert!(page.contains(lines.last().unwrap()), "the page on Claude Code says the same");
+}
+
+#[tokio::test]
+async fn the_story_is_the_same_whatever_the_environment_offers() {
+    let outcome = run(command(&["demo"])
+        .env("SCOPE3_READ_ONLY", "1")
+        .env("SCOPE3_TOOLSETS", "webhooks")
+        .env("SCOPE3_EXCLUDE_TOOLS", "check_auth_status")
+        .env("SCOPE3_API_KEY_FILE", "/nonexistent")
+        .env("SCOPE3_ON_LIMIT", "wait"))
+    .await;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("30 tools"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("RATE_LIMIT_EXCEEDED"), "{}", outcome.stdout);
+}
+
+#[tokio::test]
+async fn full_answers_are_shown_to_those_who_ask() {
+    let outcome = demo(&["--full", "--mcp-limit", "12/h"]).await;
+    assert!(outcome.stdout.contains("\"meetsThreshold\": false"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("\"code\": \"VALIDATION_ERROR\""), "{}", outcome.stdout);
+}
+
+#[tokio::test]
+async fn a_small_limit_shows_refusals_and_ends() {
+    let outcome = demo(&["--mcp-limit", "2/h"]).await;
+    assert!(outcome.stdout.contains("RATE_LIMIT_EXCEEDED"), "{}", outcome.stdout);
+}
+
+#[tokio::test]
+async fn a_reader_may_stop_reading() {
+    let mut child = command(&["demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).await.unwrap();
+    drop(stdout);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0), "{stderr}");
+    assert!(first.starts_with("scope3-mcp "), "{first}");
+    assert_eq!(stderr, "");
 }
 
 #[tokio::test]

@@ -4,7 +4,11 @@
 mod demo;
 mod healthcheck;
 mod readme;
+mod search;
 mod settings;
 mod stdio;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod terminal_calls;
+mod tools;

@@ -1,0 +1,286 @@
+//! `scope3-mcp demo`: a day of an agent's work as a short story, over a real MCP connection to this program itself,
+//! with the embedded API behind it.
+
+mod points;
+
+use std::{io::Write, time::Instant};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Context;
+use clap::Args;
+use jiff::{Span, Timestamp, civil::Date, tz::Offset};
+use rmcp::{
+    RoleClient, RoleServer, ServiceExt,
+    model::{CallToolRequestParams, CallToolResult},
+    service::RunningService,
+};
+use serde_json::{Map, Value, json};
+
+use self::points::{INDENT, brief, created, day, delivered, live, message, paragraph, short, table, text};
+use super::CommandError;
+use crate::{
+    app::App,
+    config::{LimitChoice, Settings},
+    mcp::Server,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Print whole calls and answers, as JSON
+    #[arg(long)]
+    full: bool,
+}
+
+const ASKED: Style = AnsiColor::Cyan.on_default().bold();
+const CALL: Style = Style::new().dimmed();
+const GOOD: Style = Style::new();
+const REFUSED: Style = AnsiColor::Yellow.on_default();
+
+/// The in-memory pipe between the client and the server holds this much.
+const PIPE_BYTES: usize = 64 * 1024;
+
+pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
+    let settings = story_settings(settings);
+    let mut day = Day { agent: Agent::start(&settings).await?, step: 0, full: arguments.full };
+    day.begin().await?;
+    let brand = day.look_around().await?;
+    let campaign = day.launch(&brand).await?;
+    day.report().await?;
+    day.mistakes(&brand).await?;
+    let reader = Agent::start(&Settings { read_only: true, ..settings }).await?;
+    day.read_only(&reader, &campaign).await?;
+    day.use_up().await?;
+    end()?;
+    Ok(())
+}
+
+/// The settings that the story is about, whatever the operator's are.
+fn story_settings(settings: &Settings) -> Settings {
+    Settings {
+        sandbox: true,
+        api_url: None,
+        api_key_file: None,
+        api_key_command: None,
+        toolsets: None,
+        tools: Vec::new(),
+        exclude_tools: Vec::new(),
+        read_only: false,
+        on_limit: LimitChoice::Reject,
+        ..settings.clone()
+    }
+}
+
+/// An agent with an MCP connection to a server of its own.
+struct Agent {
+    client: RunningService<RoleClient, ()>,
+    // They run as long as they are held.
+    _server: RunningService<RoleServer, Server>,
+    _app: App,
+}
+
+impl Agent {
+    async fn start(settings: &Settings) -> Result<Self, CommandError> {
+        let app = App::start(settings).await?;
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        let server = tokio::spawn(app.server().serve(theirs));
+        let client = ().serve(ours).await.context("the MCP connection")?;
+        let server = server.await.context("the MCP server")?.context("the MCP server")?;
+        Ok(Self { client, _server: server, _app: app })
+    }
+
+    async fn call(&self, tool: &'static str, arguments: &Value) -> anyhow::Result<CallToolResult> {
+        let arguments: Map<String, Value> = serde_json::from_value(arguments.clone())?;
+        let request = CallToolRequestParams::new(tool).with_arguments(arguments);
+        self.client.call_tool(request).await.with_context(|| format!("the call of {tool}"))
+    }
+
+    async fn tools(&self) -> anyhow::Result<usize> {
+        Ok(self.client.list_all_tools().await.context("tools/list")?.len())
+    }
+}
+
+/// The story as it is told.
+struct Day {
+    agent: Agent,
+    step: usize,
+    full: bool,
+}
+
+impl Day {
+    async fn begin(&self) -> anyhow::Result<()> {
+        let about = self.agent.client.peer_info().and_then(|about| about.server_info.clone());
+        let about = about.context("the server has said nothing of itself")?;
+        let tools = self.agent.tools().await?;
+        print(ASKED, &format!("{} {}: a day of an agent that buys media", about.name, about.version))?;
+        print(GOOD, &format!("A real MCP connection, {tools} tools, and a sandbox in place of Scope3:"))?;
+        print(GOOD, "nothing here costs money.")?;
+        Ok(())
+    }
+
+    /// Who am I, and for whom do I buy? Returns the id of the brand.
+    async fn look_around(&mut self) -> anyhow::Result<String> {
+        self.step("Whose account is this?", "check_auth_status", json!({}), message).await?;
+        let show = |answer: &Value| {
+            table(answer, "/brandAgents", &[("ID", "/id"), ("NAME", "/name"), ("ABOUT", "/description")])
+        };
+        let brands = self.step("Which advertisers do we have?", "brand_agent_list", json!({}), show).await?;
+        let boots = |brand: &&Value| text(brand, "/name").contains("Outdoor");
+        let brand =
+            brands.pointer("/brandAgents").and_then(Value::as_array).and_then(|all| all.iter().find(boots));
+        Ok(brand.map(|brand| text(brand, "/id")).unwrap_or_default())
+    }
+
+    /// From a brief that will not do to a campaign with a creative. Returns the id of the campaign.
+    async fn launch(&mut self, brand: &str) -> anyhow::Result<String> {
+        let poor = json!({ "brief": "Sell more boots" });
+        self.step("Sell more boots! Is that brief enough?", "campaign_validate_brief", poor, brief).await?;
+
+        let (start, end) = (later(today(), 1)?, later(today(), 90)?);
+        let whole = format!(
+            "Goal: awareness of the new trail boots, and site conversion. KPI: reach and click through, measured \
+             weekly. Audience: adult hikers, age 25 to 54. Geography: the US market, national. Flight: {start} to \
+             {end}, a three month campaign. Creative: 15s video and 320x50 display banner. Budget: 50 thousand dollar \
+             total with a daily cap."
+        );
+        let campaign = json!({
+            "brandAgentId": brand, "budget": { "total": 5_000_000, "dailyCap": 100_000 }, "name": "Trail boots",
+            "startDate": format!("{start}T00:00:00Z"), "endDate": format!("{end}T23:59:59Z"), "prompt": whole,
+        });
+        let asked = "Then a whole brief, and a campaign of 50,000 USD. Amounts are in cents.";
+        let created = self.step(asked, "campaign_create", campaign, created).await?;
+        let campaign = text(&created, "/campaign/id");
+
+        let shown = [
+            ("ID", "/creativeId"),
+            ("NAME", "/creativeName"),
+            ("PUBLISHERS", "/publisherApprovals/0/approvalStatus"),
+        ];
+        let show = move |answer: &Value| table(answer, "/creatives", &shown);
+        let asked = "Which creatives could it run?";
+        let creatives = self.step(asked, "creative_list", json!({ "buyerAgentId": brand }), show).await?;
+        let first = text(&creatives, "/creatives/0/creativeId");
+        let assign = json!({ "buyerAgentId": brand, "campaignId": campaign, "creativeId": first });
+        self.step("The first, please.", "creative_assign", assign, message).await?;
+        Ok(campaign)
+    }
+
+    /// What runs, how it does, and the rows behind it.
+    async fn report(&mut self) -> anyhow::Result<()> {
+        let active = json!({ "status": "active" });
+        let campaigns = self.step("What is live now?", "campaign_list", active, live).await?;
+        let running = text(&campaigns, "/campaigns/0/id");
+        let asked = format!("How is {} doing?", text(&campaigns, "/campaigns/0/name"));
+        let summary = json!({ "campaignId": running });
+        self.step(&asked, "campaign_get_summary", summary, message).await?;
+        let start: Date = day(&text(&campaigns, "/campaigns/0/startDate")).parse().unwrap_or(today());
+        let export = json!({
+            "dateRange": { "start": start.to_string(), "end": later(start, 4)? },
+            "campaignIds": [running], "datasets": ["delivery"], "groupBy": ["date"],
+        });
+        self.step("Its first days, for a spreadsheet.", "reporting_export_data", export, delivered).await?;
+        Ok(())
+    }
+
+    async fn mistakes(&mut self, brand: &str) -> anyhow::Result<()> {
+        let wrong = json!({
+            "brandAgentID": brand, "budget": { "total": "a lot" }, "name": "Boots", "prompt": "Boots",
+        });
+        let asked = "A mistake: nothing is sent, and everything wrong is named at once.";
+        self.step(asked, "campaign_create", wrong, message).await?;
+        Ok(())
+    }
+
+    /// Another agent, whose server was started with `--read-only`.
+    async fn read_only(&mut self, reader: &Agent, campaign: &str) -> anyhow::Result<()> {
+        let tools = reader.tools().await?;
+        let asked = format!("With --read-only an agent has {tools} tools. None of them deletes:");
+        let delete = json!({ "campaignId": campaign });
+        self.ask(&asked, "campaign_delete", &delete)?;
+        let result = reader.call("campaign_delete", &delete).await?;
+        self.answer(&result, &message)?;
+        Ok(())
+    }
+
+    /// Calls until the hourly limit is reached, and once more.
+    async fn use_up(&mut self) -> anyhow::Result<()> {
+        let show = |answer: &Value| {
+            table(
+                answer,
+                "/limits",
+                &[("CLASS", "/class"), ("LIMIT", "/limit"), ("USED", "/used"), ("LEFT", "/left")],
+            )
+        };
+        let asked = "How much of the hour's limits is used? Asking is free.";
+        let usage = self.step(asked, "get_usage", json!({}), show).await?;
+        let left = usage.pointer("/limits/0/left").and_then(Value::as_u64).unwrap_or_default();
+        let started = Instant::now();
+        for _ in 0..left {
+            self.agent.call("check_auth_status", &json!({})).await?;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let asked = format!("All {left} at once, which took {seconds:.1} s, and one more:");
+        self.step(&asked, "check_auth_status", json!({}), message).await?;
+        Ok(())
+    }
+
+    /// Tells what is asked, makes the call, and tells the point of its answer.
+    async fn step(
+        &mut self,
+        asked: &str,
+        tool: &'static str,
+        arguments: Value,
+        point: impl Fn(&Value) -> Vec<String>,
+    ) -> anyhow::Result<Value> {
+        self.ask(asked, tool, &arguments)?;
+        let result = self.agent.call(tool, &arguments).await?;
+        self.answer(&result, &point)
+    }
+
+    fn ask(&mut self, asked: &str, tool: &str, arguments: &Value) -> std::io::Result<()> {
+        self.step += 1;
+        print(ASKED, &format!("\n{}. {asked}", self.step))?;
+        let call = if self.full { format!("{tool} {arguments}") } else { short(tool, arguments) };
+        print(CALL, &format!("{INDENT}> {call}"))
+    }
+
+    fn answer(
+        &self,
+        result: &CallToolResult,
+        point: &dyn Fn(&Value) -> Vec<String>,
+    ) -> anyhow::Result<Value> {
+        let data = result.structured_content.clone().unwrap_or_default();
+        let failed = result.is_error == Some(true);
+        let lines = match (self.full, failed) {
+            (true, _) => serde_json::to_string_pretty(&data)?.lines().map(str::to_owned).collect(),
+            (false, true) => paragraph(&format!("{}: {}", text(&data, "/code"), text(&data, "/message"))),
+            (false, false) => point(&data),
+        };
+        for line in lines {
+            print(if failed { REFUSED } else { GOOD }, format!("{INDENT}{line}").trim_end())?;
+        }
+        Ok(data)
+    }
+}
+
+/// How to go on. The last line is the one to copy.
+fn end() -> std::io::Result<()> {
+    print(ASKED, "\nYour turn")?;
+    print(GOOD, "README.md has a section for each client, and says how to use your own key.")?;
+    print(GOOD, "In Claude Code, this sandbox is one line away:")?;
+    print(GOOD, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox")
+}
+
+/// The date by UTC, as Scope3 counts.
+fn today() -> Date {
+    Offset::UTC.to_datetime(Timestamp::now()).date()
+}
+
+/// The date so many days later.
+fn later(date: Date, days: i64) -> anyhow::Result<String> {
+    Ok(date.checked_add(Span::new().days(days))?.to_string())
+}
+
+/// Prints a line, in colour where standard output is a terminal.
+fn print(style: Style, line: &str) -> std::io::Result<()> {
+    writeln!(anstream::stdout(), "{style}{line}{style:#}")
+}

@@ -1,0 +1,178 @@
+//! The point of an answer, in a few lines: what a person wants to know of it.
+
+use serde_json::Value;
+
+use crate::cli::layout::{Sheet, USUAL_COLUMNS, cut, harmless, wrapped};
+
+/// What stands before each line of a step but its first.
+pub(super) const INDENT: &str = "   ";
+
+/// A value in a call is cut to this.
+const MAX_VALUE_COLUMNS: usize = 24;
+
+/// A call as `tools call` takes it, with its long values cut, in one line.
+pub(super) fn short(tool: &str, arguments: &Value) -> String {
+    let mut parts = vec![tool.to_owned()];
+    flatten("", arguments, &mut parts);
+    cut(&parts.join(" "), USUAL_COLUMNS - INDENT.len() - "> ".len())
+}
+
+fn flatten(name: &str, value: &Value, parts: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                let name = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
+                flatten(&name, value, parts);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| flatten(&format!("{name}[]"), item, parts)),
+        Value::String(text) if text.contains(' ') => {
+            parts.push(format!("{name}=\"{}\"", cut(text, MAX_VALUE_COLUMNS)));
+        }
+        Value::String(text) => parts.push(format!("{name}={text}")),
+        value => parts.push(format!("{name}={value}")),
+    }
+}
+
+/// The message of an answer, without Markdown.
+pub(super) fn message(answer: &Value) -> Vec<String> {
+    let told = text(answer, "/summary/textSummary");
+    let told = if told.is_empty() { text(answer, "/message") } else { told };
+    let lines = told.replace("**", "");
+    lines.lines().filter(|line| !line.is_empty()).flat_map(paragraph).collect()
+}
+
+/// Why a brief does not pass.
+pub(super) fn brief(answer: &Value) -> Vec<String> {
+    let number = |pointer: &str| answer.pointer(pointer).map(ToString::to_string).unwrap_or_default();
+    let verdict = format!(
+        "No: {} of 100 points, and {} are needed. It lacks:",
+        number("/validation/score"),
+        number("/validation/threshold")
+    );
+    let missing = answer.pointer("/validation/missingElements").and_then(Value::as_array);
+    let missing = missing.into_iter().flatten().filter_map(Value::as_str).map(|what| format!("- {what}"));
+    [verdict].into_iter().chain(missing).map(|line| cut(&line, USUAL_COLUMNS - INDENT.len())).collect()
+}
+
+/// A new campaign in plain words.
+pub(super) fn created(answer: &Value) -> Vec<String> {
+    let campaign = answer.pointer("/campaign").unwrap_or(answer);
+    let (start, end) = (text(campaign, "/startDate"), text(campaign, "/endDate"));
+    vec![
+        format!("✅ {} ({})", text(campaign, "/name"), text(campaign, "/id")),
+        format!(
+            "{}, at most {} a day, from {} to {}",
+            money(campaign, "/budget/total"),
+            money(campaign, "/budget/dailyCap"),
+            day(&start),
+            day(&end)
+        ),
+    ]
+}
+
+/// The campaigns that run, with their money in plain words.
+pub(super) fn live(answer: &Value) -> Vec<String> {
+    let campaigns = answer.pointer("/campaigns").and_then(Value::as_array);
+    let row = |campaign: &Value| {
+        let used = campaign.pointer("/deliverySummary/pacing/budgetUtilized").and_then(Value::as_f64);
+        let used = used.map_or_else(String::new, |used| format!("{:.0}%", used * 100.0));
+        let pacing = text(campaign, "/deliverySummary/pacing/status");
+        vec![text(campaign, "/name"), money(campaign, "/budget/total"), used, pacing]
+    };
+    let rows = campaigns.into_iter().flatten().map(row).collect();
+    lines(&Sheet::new(["NAME", "BUDGET", "USED", "PACING"], rows))
+}
+
+/// What was delivered, day by day.
+pub(super) fn delivered(answer: &Value) -> Vec<String> {
+    let days = answer.pointer("/data").and_then(Value::as_array);
+    let row = |day: &Value| {
+        let number = |pointer: &str| day.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
+        let spend = format!("{} {}", grouped(number("/spend"), 2), text(day, "/currency"));
+        vec![text(day, "/date"), spend, grouped(number("/units_delivered"), 0)]
+    };
+    let rows = days.into_iter().flatten().map(row).collect();
+    lines(&Sheet::new(["DATE", "SPEND", "IMPRESSIONS"], rows))
+}
+
+/// The list of an answer as a table of these columns: a heading, and where its cells stand in an item.
+pub(super) fn table(answer: &Value, list: &str, columns: &[(&str, &str)]) -> Vec<String> {
+    let items = answer.pointer(list).and_then(Value::as_array);
+    let row = |item: &Value| columns.iter().map(|(_, pointer)| text(item, pointer)).collect();
+    let rows = items.into_iter().flatten().map(row).collect();
+    lines(&Sheet::new(columns.iter().map(|(heading, _)| *heading), rows))
+}
+
+fn lines(sheet: &Sheet) -> Vec<String> {
+    let columns = USUAL_COLUMNS - INDENT.len();
+    sheet.lines(None, &[]).iter().map(|line| cut(line, columns)).collect()
+}
+
+pub(super) fn paragraph(text: &str) -> Vec<String> {
+    wrapped(&harmless(text), USUAL_COLUMNS - INDENT.len(), "", "")
+}
+
+/// A member in text.
+pub(super) fn text(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// An amount of a campaign, which is in cents: `50,000.00 USD`.
+fn money(campaign: &Value, pointer: &str) -> String {
+    let cents = campaign.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
+    format!("{} {}", grouped(cents / 100.0, 2), text(campaign, "/budget/currency"))
+}
+
+/// A number with commas between its thousands.
+fn grouped(number: f64, decimals: usize) -> String {
+    let digits = format!("{number:.decimals$}");
+    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+/// The date of an instant.
+pub(super) fn day(instant: &str) -> &str {
+    instant.split_once('T').map_or(instant, |(date, _)| date)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, decimals, expected) in [
+            (0.0, 2, "0.00"),
+            (999.0, 0, "999"),
+            (1_000.0, 2, "1,000.00"),
+            (50_000.0, 2, "50,000.00"),
+            (-1_234_567.891, 1, "-1,234,567.9"),
+            (-100.0, 0, "-100"),
+        ] {
+            assert_eq!(grouped(number, decimals), expected);
+        }
+    }
+
+    #[test]
+    fn a_call_is_told_as_it_is_typed() {
+        let arguments = json!({ "a": { "b": 1, "c": ["x", "y"] }, "d": "some words", "e": true });
+        assert_eq!(short("tool", &arguments), "tool a.b=1 a.c[]=x a.c[]=y d=\"some words\" e=true");
+        let long = json!({ "brief": "word ".repeat(30), "more": "x".repeat(90) });
+        assert!(short("tool", &long).starts_with("tool brief=\"word word word word wor…\" more=xxx"));
+        assert_eq!(short("tool", &long).chars().count(), 75);
+    }
+}

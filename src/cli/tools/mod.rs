@@ -1,0 +1,93 @@
+//! `scope3-mcp tools`: look at the tools, and call one.
+
+mod answer;
+mod arguments;
+mod call;
+mod list;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use super::{CommandError, layout};
+use crate::{
+    catalog::{Catalog, Entry, search},
+    config::Settings,
+    policy::Policy,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the tools that the settings offer
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one tool whole
+    Show {
+        /// Its name
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find tools by what they do: `pause my ads`, `weekly report`
+    Search {
+        /// What to find, in words
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call a tool, by the same way as an agent
+    Call {
+        /// Its name
+        name: String,
+        /// Its arguments: `name=value`, `name:=JSON`, `object.member=value`, `list[]=value`, a JSON object, or `-` for
+        /// one on standard input
+        arguments: Vec<String>,
+        /// Print the answer, or the failure, as one line of JSON. A terminal gets a message and a table otherwise, a
+        /// pipe or file indented JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
+    match arguments.command {
+        Command::List { json } => list::list(settings, json),
+        Command::Search { words, json } => list::find(settings, &words.join(" "), json),
+        Command::Show { name, json } => show::show(settings, &name, json),
+        Command::Call { name, arguments, json } => call::call(settings, &name, &arguments, json).await,
+    }
+}
+
+fn look(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
+    let catalog = Catalog::embedded();
+    let policy =
+        Policy::new(&catalog, settings.choice()).map_err(|error| CommandError::Usage(error.to_string()))?;
+    Ok((catalog, policy))
+}
+
+/// The tool of that name.
+///
+/// # Errors
+/// Says what is spelt or means nearly the same.
+fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
+    catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
+        let meant = search(catalog.entries(), name);
+        let meant = catalog.nearest(name).or_else(|| meant.first().map(|entry| &*entry.tool.name));
+        let meant = meant.map_or_else(
+            || "`scope3-mcp tools list --toolsets all` lists every tool".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        CommandError::Usage(format!("unknown tool `{}`; {meant}", layout::cut(name, arguments::MAX_ECHO)))
+    })
+}

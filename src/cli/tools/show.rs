@@ -1,0 +1,204 @@
+//! `tools show`: one tool, for people or as JSON.
+
+use std::io::Write;
+
+use anyhow::Context;
+use serde_json::{Map, Value};
+
+use super::{CommandError, find, layout, look};
+use crate::{
+    catalog::{Entry, MoneyUnit},
+    config::Settings,
+    policy::Policy,
+};
+
+/// The column of an argument's meaning is at least as wide; on narrower terminals it stands below its name.
+const MIN_MEANING_COLUMNS: usize = 24;
+
+pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), CommandError> {
+    let (catalog, policy) = look(settings)?;
+    let entry = find(&catalog, name)?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        let described = crate::local::description(&catalog, &policy, name).unwrap_or_default();
+        writeln!(out, "{}", serde_json::to_string_pretty(&described).context("the tool")?)?;
+        return Ok(());
+    }
+    for line in page(entry, &policy, layout::columns().unwrap_or(layout::USUAL_COLUMNS)) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// A tool as a page of text.
+fn page(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
+    let tool = &entry.tool;
+    let wrapped = |text: &str| layout::wrapped(text, columns, "", "");
+    let mut page = wrapped(&format!("{}: {}", tool.name, tool.title));
+    page.push(String::new());
+    page.extend(wrapped(&tool.description));
+    page.push(String::new());
+    let mut facts = vec![
+        ("Effect", tool.effect.to_string()),
+        ("Toolset", format!("{} ({} API)", entry.toolset, entry.surface)),
+        ("Offered", policy.permits(entry).err().map_or("yes".to_owned(), |why| format!("no: {why}"))),
+    ];
+    if let Some(request) = &tool.request {
+        facts.push(("Request", request.to_string()));
+    }
+    if let Some(money) = &tool.money {
+        let unit = match money.unit {
+            MoneyUnit::Hundredths => "in hundredths of the currency unit",
+            MoneyUnit::Major => "in currency units",
+        };
+        facts.push(("Money", format!("{}, {unit}", money.amount)));
+    }
+    for (name, fact) in facts {
+        page.extend(layout::wrapped(&fact, columns, &format!("{name:<9}"), &" ".repeat(9)));
+    }
+    page.push(String::new());
+    let mut arguments = Vec::new();
+    collect(&mut arguments, "", tool.input.object(), true);
+    if arguments.is_empty() {
+        page.push("No arguments.".to_owned());
+    } else {
+        page.extend(table(&arguments, columns));
+    }
+    page
+}
+
+/// One argument, or a member of one.
+struct Argument {
+    /// As `tools call` takes it: `budget.total`, `creatives[].name`.
+    path: String,
+    kind: String,
+    required: &'static str,
+    meaning: String,
+}
+
+/// The arguments of a schema with all their members. `needed` says whether every call has this object.
+fn collect(arguments: &mut Vec<Argument>, prefix: &str, schema: &Map<String, Value>, needed: bool) {
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let Some(property) = property.as_object() else { continue };
+        let path = format!("{prefix}{name}");
+        let is_required = required.contains(&name.as_str());
+        arguments.push(Argument {
+            kind: kind(property),
+            required: match (is_required, needed) {
+                (true, true) => "yes",
+                (true, false) => "in parent",
+                (false, _) => "",
+            },
+            meaning: meaning(property),
+            path: path.clone(),
+        });
+        collect(arguments, &format!("{path}."), property, needed && is_required);
+        if let Some(items) = property.get("items").and_then(Value::as_object) {
+            collect(arguments, &format!("{path}[]."), items, false);
+        }
+    }
+}
+
+fn kind(schema: &Map<String, Value>) -> String {
+    if let Some(items) = schema.get("items").and_then(Value::as_object) {
+        let kind = kind(items);
+        let plural = if kind == "any" || kind.contains(' ') { "" } else { "s" };
+        return format!("list of {kind}{plural}");
+    }
+    match schema.get("type") {
+        Some(Value::String(kind)) => kind.clone(),
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+        _ => "any".to_owned(),
+    }
+}
+
+/// What a schema says of a value besides its type.
+fn meaning(schema: &Map<String, Value>) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let of_items = schema.get("items").and_then(Value::as_object);
+    let get = |name: &str| schema.get(name).or_else(|| of_items?.get(name));
+    let mut parts = Vec::new();
+    parts.extend(get("description").map(|text| plain(text).trim_end_matches('.').to_owned()));
+    if let Some(allowed) = get("enum").and_then(Value::as_array) {
+        parts.push(format!("one of {}", allowed.iter().map(plain).collect::<Vec<_>>().join(", ")));
+    }
+    parts.extend(get("const").map(|value| format!("always {}", plain(value))));
+    match (schema.get("minimum"), schema.get("maximum")) {
+        (Some(least), Some(most)) => parts.push(format!("{least} to {most}")),
+        (Some(least), None) => parts.push(format!("at least {least}")),
+        (None, Some(most)) => parts.push(format!("at most {most}")),
+        (None, None) => {}
+    }
+    parts.extend(get("format").map(|format| match format.as_str() {
+        Some("date") => "such as 2026-01-31".to_owned(),
+        Some("date-time") => "such as 2026-01-31T00:00:00Z".to_owned(),
+        Some("uri") => "such as https://example.com/path".to_owned(),
+        _ => plain(format),
+    }));
+    parts.extend(get("default").map(|value| format!("default {}", plain(value))));
+    parts.join("; ")
+}
+
+/// The arguments in a table, their meaning in lines beside or, on a narrow terminal, below the name.
+fn table(arguments: &[Argument], columns: usize) -> Vec<String> {
+    const HEADINGS: [&str; 3] = ["ARGUMENT", "TYPE", "REQUIRED"];
+    let cells = |argument: &Argument| {
+        vec![argument.path.clone(), argument.kind.clone(), argument.required.to_owned()]
+    };
+    let mut rows: Vec<Vec<String>> = arguments.iter().map(cells).collect();
+    let widths = layout::Sheet::new(HEADINGS, rows.clone()).widths();
+    let rest = columns.saturating_sub(layout::total(widths.into_iter().chain([0])));
+    if rest < MIN_MEANING_COLUMNS {
+        return arguments.iter().flat_map(|argument| stacked(argument, columns)).collect();
+    }
+    for (row, argument) in rows.iter_mut().zip(arguments) {
+        row.push(layout::wrapped(&argument.meaning, rest, "", "").join("\n"));
+    }
+    layout::Sheet::new(HEADINGS.into_iter().chain(["MEANING"]), rows).lines(None, &[])
+}
+
+fn stacked(argument: &Argument, columns: usize) -> Vec<String> {
+    let Argument { path, kind, required, meaning } = argument;
+    let required = match *required {
+        "" => "",
+        "yes" => ", required",
+        _ => ", required in its parent",
+    };
+    let mut lines = layout::wrapped(&format!("{path} ({kind}{required})"), columns, "", "  ");
+    if !meaning.is_empty() {
+        lines.extend(layout::wrapped(meaning, columns, "    ", "    "));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::{Catalog, Surface},
+        policy::Choice,
+    };
+
+    #[test]
+    fn every_page_fits_its_terminal() {
+        let catalog = Catalog::embedded();
+        let choice = Choice { surfaces: vec![Surface::Campaign], ..Choice::default() };
+        let policy = Policy::new(&catalog, choice).unwrap();
+        for entry in catalog.entries() {
+            for columns in [20, 40, 60, 80, 120] {
+                for line in page(entry, &policy, columns) {
+                    // A path stays whole beside its label.
+                    let has_long_word = line.split_whitespace().any(|word| word.len() + 10 > columns);
+                    assert!(line.chars().count() <= columns || has_long_word, "{columns}: {line}");
+                }
+            }
+        }
+    }
+}

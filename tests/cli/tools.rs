@@ -1,0 +1,235 @@
+//! `scope3-mcp tools` for people and for pipes: what is printed where, and the exit code.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Outcome, command, run};
+
+async fn tools(arguments: &[&str]) -> Outcome {
+    run(command(&["tools"]).args(arguments).env("SCOPE3_SANDBOX", "1")).await
+}
+
+async fn in_columns(columns: usize, arguments: &[&str]) -> String {
+    let outcome = run(command(&["tools"]).args(arguments).env("COLUMNS", columns.to_string())).await;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    outcome.stdout
+}
+
+async fn names() -> Vec<String> {
+    let outcome = tools(&["list", "--toolsets", "all", "--json"]).await;
+    let listed: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
+    listed.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_list_never_breaks_a_name_and_fits_its_terminal() {
+    let names = names().await;
+    let longest = names.iter().map(String::len).max().unwrap();
+    assert_eq!(names.len(), 67);
+    for columns in [1, 20, 40, 60, 80, 120, 200] {
+        let list = in_columns(columns, &["list", "--toolsets", "all"]).await;
+        let lines: Vec<&str> = list.lines().collect();
+        assert_eq!(lines.len(), names.len() + 1, "a line a tool in {columns} columns:\n{list}");
+        for (line, name) in lines[1..].iter().zip(&names) {
+            assert_eq!(line.split_whitespace().next(), Some(name.as_str()), "{columns} columns");
+            assert!(line.chars().count() <= columns.max(longest), "{columns} columns: {line}");
+        }
+    }
+    let wide = in_columns(200, &["list"]).await;
+    assert!(wide.starts_with("NAME ") && wide.lines().next().unwrap().ends_with("TITLE"), "{wide}");
+    let usual = in_columns(80, &["list"]).await;
+    assert!(usual.lines().next().unwrap().contains("EFFECT"), "{usual}");
+}
+
+#[tokio::test]
+async fn what_is_found_comes_first_and_nothing_is_exit_code_1() {
+    let found = tools(&["search", "pause", "my", "ads"]).await;
+    assert_eq!(found.code, Some(0));
+    let first = found.stdout.lines().skip(1).take(3).any(|line| line.starts_with("tactic_update "));
+    assert!(first, "{}", found.stdout);
+
+    let nothing = tools(&["search", "billing"]).await;
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(1), ""));
+    assert!(nothing.stderr.contains("No tool fits."), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("tools list --toolsets all"), "{}", nothing.stderr);
+    let nothing = tools(&["search", "billing", "--json"]).await;
+    assert_eq!((nothing.code, nothing.stdout.trim()), (Some(1), "[]"));
+
+    let withheld = tools(&["search", "webhook"]).await;
+    assert!(withheld.stderr.contains("--tools webhook_register"), "{}", withheld.stderr);
+    assert!(withheld.stderr.contains("--toolsets default,webhooks"), "{}", withheld.stderr);
+    let offered = tools(&["search", "webhook", "--toolsets", "all"]).await;
+    assert_eq!(offered.stderr, "");
+}
+
+#[tokio::test]
+async fn a_tool_is_shown_as_a_page() {
+    for columns in [40, 60, 80, 120] {
+        let page = in_columns(columns, &["show", "campaign_create"]).await;
+        assert!(page.lines().all(|line| line.chars().count() <= columns), "{columns}: {page}");
+        assert!(!page.contains("\"properties\""), "{page}");
+    }
+    let page = in_columns(100, &["show", "campaign_create"]).await;
+    for line in [
+        "campaign_create: Create campaign",
+        "Effect   spend",
+        "Request  POST /campaign-create",
+        "brandAgentId              string          yes",
+        "budget.total              integer         yes       CENTS: 5000000 = 50,000.00; at least 1",
+        "creativeIds               list of strings",
+        "one of even, accelerated, front_loaded; default",
+    ] {
+        assert!(page.lines().any(|known| known.contains(line)), "{line} in\n{page}");
+    }
+    let page = in_columns(80, &["show", "campaign_update"]).await;
+    assert!(page.contains("tacticAdjustments[].budgetAllocation.amount"), "{page}");
+    assert!(page.contains("required in its parent"), "an item of an optional list needs its id:\n{page}");
+    let whole = tools(&["show", "campaign_create", "--json"]).await;
+    let whole: Value = serde_json::from_str(&whole.stdout).unwrap();
+    assert_eq!(whole["inputSchema"]["type"], "object");
+}
+
+#[tokio::test]
+async fn arguments_are_pairs_or_json() {
+    let by_json =
+        tools(&["call", "campaign_list", r#"{"brandAgentId":"12345001","limit":1}"#, "--json"]).await;
+    let by_pairs = tools(&["call", "campaign_list", "brandAgentId=12345001", "limit=1", "--json"]).await;
+    assert_eq!(by_pairs.code, Some(0), "{}", by_pairs.stderr);
+    let campaigns =
+        |outcome: &Outcome| serde_json::from_str::<Value>(&outcome.stdout).unwrap()["campaigns"].clone();
+    let without_clock = |mut campaigns: Value| {
+        campaigns[0].as_object_mut().unwrap().remove("deliverySummary");
+        campaigns
+    };
+    assert_eq!(without_clock(campaigns(&by_pairs)), without_clock(campaigns(&by_json)));
+    assert_eq!(campaigns(&by_pairs).as_array().unwrap().len(), 1);
+
+    let dotted = [
+        "call",
+        "campaign_create",
+        "brandAgentId=12345001",
+        "name=Boots",
+        "prompt=Boots",
+        "budget.total=5000",
+        "budget.currency=USD",
+        "skipBriefValidation:=true",
+        "--json",
+    ];
+    let created: Value = serde_json::from_str(&tools(&dotted).await.stdout).unwrap();
+    assert_eq!(created["campaign"]["budget"]["total"], 5000, "{created}");
+    let list = [
+        "call",
+        "reporting_export_data",
+        "campaignIds[]=a",
+        "datasets[]=delivery",
+        "groupBy[]=date",
+        "dateRange.start=2026-06-01",
+        "dateRange.end=2026-06-02",
+        "--json",
+    ];
+    let answer: Value = serde_json::from_str(&tools(&list).await.stdout).unwrap();
+    assert_ne!(answer["code"], "VALIDATION_ERROR", "lists are lists: {answer}");
+}
+
+#[tokio::test]
+async fn a_pipe_gets_json_that_says_where_it_comes_from() {
+    for form in [&[][..], &["--json"]] {
+        let outcome = tools(&[&["call", "check_auth_status"][..], form].concat()).await;
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+        let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(answer["scope3Mcp"], json!({ "sandbox": true }));
+        assert!(answer["message"].as_str().unwrap().starts_with("✅ Authenticated"), "{answer}");
+        assert_eq!(outcome.stdout.lines().count() == 1, !form.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_three_lines_for_people_and_json_for_machines() {
+    let wrong = ["call", "campaign_list", "brandAgentID=1"];
+    let outcome = tools(&wrong).await;
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    let [error, changed, hint] = lines[..] else { panic!("{lines:?}") };
+    assert!(error.starts_with("error[VALIDATION_ERROR] (sandbox): Nothing was sent."), "{error}");
+    assert!(error.contains("did you mean `brandAgentId`?"), "{error}");
+    assert_eq!(changed, "changed: no");
+    assert!(hint.starts_with("hint: "), "{hint}");
+
+    let outcome = tools(&[&wrong[..], &["--json"]].concat()).await;
+    let failure: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(
+        (outcome.code, &failure["code"], outcome.stderr.as_str()),
+        (Some(1), &json!("VALIDATION_ERROR"), "")
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_wrong_usage() {
+    let deep = "[".repeat(100_000);
+    for (arguments, told) in [
+        (&["{\"a\":"][..], "not valid JSON"),
+        (&["[]"], "got an array"),
+        (&["5"], "expected name=value"),
+        (&[""], "got nothing"),
+        (&["{\"limit\":1,\"limit\":2}"], "`limit` is given twice"),
+        (&["limit=1", "limit=2"], "`limit` is given twice"),
+        (&["=1"], "expected a name before `=`"),
+        (&["limit:=x"], "`limit` is not valid JSON"),
+        (&[&deep], "recursion limit"),
+        (&["-"], "got nothing"),
+    ] {
+        let outcome = tools(&[&["call", "campaign_list"][..], arguments].concat()).await;
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{}", outcome.stderr);
+        assert!(outcome.stderr.starts_with("error: ") && outcome.stderr.contains(told), "{}", outcome.stderr);
+        assert!(outcome.stderr.len() < 300, "{}", outcome.stderr);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_wrong_usage_and_the_nearest_is_named() {
+    let long = "x".repeat(100_000);
+    for command in ["call", "show"] {
+        for (name, told) in [
+            ("campaign_lst", "unknown tool `campaign_lst`; did you mean `campaign_list`?"),
+            ("weekly_report", "did you mean `reporting_export_data`?"),
+            ("qqq", "unknown tool `qqq`; `scope3-mcp tools list --toolsets all` lists every tool"),
+            ("", "unknown tool ``"),
+            (&long, "…`; "),
+        ] {
+            // No key: what is wrong with the call is said before anything else.
+            let outcome = run(&mut crate::support::command(&["tools", command, name])).await;
+            assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+            assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+            assert!(outcome.stderr.len() < 300, "{}", outcome.stderr.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn standard_input_is_read_up_to_a_bound() {
+    for (input, code, told) in [
+        (b"{\"limit\":1}".to_vec(), 0, ""),
+        (b"[1]".to_vec(), 2, "got an array"),
+        (vec![b' '; 20_000_000], 2, "at most 4 MiB"),
+        (b"\xff\xfe".to_vec(), 2, "not UTF-8"),
+    ] {
+        let mut child = command(&["tools", "call", "campaign_list", "-", "--sandbox"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let writing = tokio::spawn(async move {
+            // The program may have read enough.
+            let _closed = stdin.write_all(&input).await;
+        });
+        let output = child.wait_with_output().await.unwrap();
+        writing.await.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
