@@ -120,6 +120,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         atomic,
         settled_by,
         not_settled,
+        unchanged,
         limit,
         default,
         input,
@@ -151,6 +152,10 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
     let presents = optional(presents.map(|presents| format!("Sentence::{presents:?}")));
     let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
+    let unchanged = optional(unchanged.as_ref().map(|unchanged| {
+        let unless = unchanged.unless.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
+        format!("Unchanged {{ zero: {}, unless: Cow::Borrowed(&[{unless}]) }}", text(&unchanged.zero))
+    }));
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
     let shown = present::shown(input);
     let shown = (shown != *input).then(|| serde_json::to_string(&shown)).transpose()?;
@@ -160,7 +165,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
          effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, atomic: {atomic}, \
-         settled_by: {settled_by}, not_settled: {not_settled}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
+         settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
     ))
 }
 

@@ -186,8 +186,9 @@ fn words(kind: &ValidationErrorKind, value: &Value) -> String {
             format!("must have at least {limit} member(s): nothing to change is named")
         }
         Kind::UniqueItems => "must not have the same item twice".to_owned(),
-        Kind::AnyOf { .. } => "fits none of the forms that are allowed".to_owned(),
-        Kind::OneOfNotValid { .. } => "fits none of the forms that are allowed".to_owned(),
+        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
+            "fits none of the forms that are allowed".to_owned()
+        }
         Kind::OneOfMultipleValid { .. } => "fits several of the forms of which one is allowed".to_owned(),
         other => format!("does not fit the schema's `{}`", other.keyword()),
     }

@@ -102,6 +102,14 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
             }
         }
     }
+    if let Some(unchanged) = &tool.unchanged {
+        if tool.effect == Effect::Read {
+            report("unchanged", "is for tools that change something".to_owned());
+        }
+        for name in unchanged.unless.iter().filter(|name| !Schemas::of(&tool.input).names(name)) {
+            report("unchanged", format!("`{name}` is not in input"));
+        }
+    }
     for check in tool.checks.iter() {
         if let Some(fault) = fault(check, &tool.input) {
             report("checks", fault);

@@ -34,7 +34,7 @@ pub use self::{
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
-    tool::{Effect, Local, Money, MoneyUnit, Sentence, SpecialLimit, Text, Toolset},
+    tool::{Effect, Local, Money, MoneyUnit, Sentence, SpecialLimit, Text, Toolset, Unchanged},
 };
 
 pub(crate) use self::suggest::{nearest, shortened};

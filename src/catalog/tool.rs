@@ -74,6 +74,9 @@ pub struct Tool<Input> {
     /// Why no read shows that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_settled: Option<Text>,
+    /// How an answer that reports success says that nothing was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<Unchanged>,
     /// The limit that counts besides the ordinary ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<SpecialLimit>,
@@ -113,6 +116,7 @@ impl<Input> Tool<Input> {
             atomic,
             settled_by,
             not_settled,
+            unchanged,
             limit,
             default,
             input,
@@ -132,6 +136,7 @@ impl<Input> Tool<Input> {
             atomic,
             settled_by,
             not_settled,
+            unchanged,
             limit,
             default,
             input: make(input),
@@ -184,6 +189,37 @@ impl Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// How the answer of a change says that it changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unchanged {
+    /// Path in the answer's data of what is 0, or empty, then.
+    pub zero: Text,
+    /// Arguments whose change is not counted there.
+    #[serde(default)]
+    pub unless: Cow<'static, [Text]>,
+}
+
+impl Unchanged {
+    /// Whether the answer to a call with these arguments can say it.
+    #[must_use]
+    pub fn counts(&self, arguments: &Map<String, Value>) -> bool {
+        !self.unless.iter().any(|name| arguments.contains_key(&**name))
+    }
+
+    /// Whether this answer says it.
+    #[must_use]
+    pub fn is_said_by(&self, data: &Map<String, Value>) -> bool {
+        let (first, rest) = self.zero.split_once('.').unwrap_or((&self.zero, ""));
+        let steps = rest.split('.').filter(|step| !step.is_empty());
+        match steps.fold(data.get(first), |value, step| value?.get(step)) {
+            Some(Value::Number(number)) => number.as_f64() == Some(0.0),
+            Some(Value::Array(items)) => items.is_empty(),
+            _ => false,
+        }
     }
 }
 

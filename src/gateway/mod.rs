@@ -25,7 +25,10 @@ pub use self::{
 };
 use self::{caller::Call, record::Record};
 use crate::{
-    catalog::{Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, money_in_words, shortened},
+    catalog::{
+        Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, Unchanged, money_in_words,
+        shortened,
+    },
     credentials::{Fingerprint, KeyAge, KeyError, KeyRing, Standings},
     deadlines,
     failure::Failure,
@@ -172,13 +175,14 @@ impl Gateway {
         };
         // The policy has refused the tools of other surfaces.
         let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
+        let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
         let request = Prepared::new(api.client.base(), request, arguments)
             .map_err(|problem| Failure::misplaced(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
-        self.present(entry, &call.caller.keys, answer, amount)
+        self.present(entry, &call.caller.keys, answer, Asked { amount, unchanged })
     }
 
     async fn answer_locally(
@@ -213,8 +217,9 @@ impl Gateway {
         entry: &Entry,
         keys: &KeyRing,
         answer: Answer,
-        amount: Option<String>,
+        asked: Asked<'_>,
     ) -> Result<Success, CallError> {
+        let Asked { amount, unchanged } = asked;
         let Answer { mut data, partial, replaced, sandbox, memory, .. } = answer;
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
@@ -230,6 +235,10 @@ impl Gateway {
         note("sandbox", sandbox.then_some(true.into()));
         note("environment", (self.target == Target::Staging).then_some("staging".into()));
         note("amount", amount.map(Value::from));
+        if unchanged.is_some_and(|unchanged| unchanged.is_said_by(&data)) {
+            note("changed", Some("no".into()));
+            note("message", Some("Nothing was changed.".into()));
+        }
         note("partial", partial.map(Value::from));
         note("replaced", replaced.map(Value::from));
         let mut sentence = None;
@@ -307,6 +316,14 @@ impl Gateway {
             );
         }
     }
+}
+
+/// What the arguments of a call say of its answer.
+struct Asked<'a> {
+    /// The money that it moves, in words.
+    amount: Option<String>,
+    /// How the answer would say that nothing was changed.
+    unchanged: Option<&'a Unchanged>,
 }
 
 fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use scope3_mcp::catalog::{Catalog, Entry, Problems, Surface, Toolset};
 use serde_json::{Map, Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+use crate::support::Rig;
 
 fn check(tool: &str, arguments: Value) -> Result<Value, Problems> {
     let catalog = Catalog::embedded();
@@ -453,5 +456,28 @@ fn an_argument_that_destroys_or_does_nothing_is_not_offered() {
             problems.iter().any(|problem| problem.path == argument && problem.unknown_argument),
             "{name}"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_counts_no_change_says_that_nothing_was_changed() {
+    let adjust = json!({ "campaignId": "c", "tacticAdjustments": [{ "tacticId": "t" }] });
+    let prompt = json!({ "campaignId": "c", "prompt": "More sport." });
+    let counted =
+        |updated: u64| json!({ "tactics": { "totalUpdated": updated, "updated": [], "totalErrors": 1 } });
+    for (tool, arguments, data, unchanged) in [
+        ("campaign_update", adjust.clone(), counted(0), true),
+        ("campaign_update", adjust.clone(), counted(1), false),
+        ("campaign_update", adjust, json!({}), false),
+        ("campaign_update", prompt, counted(0), false),
+        ("tactic_update", json!({ "tacticId": "t" }), json!({ "updates": { "applied": 0 } }), true),
+        ("tactic_update", json!({ "tacticId": "t" }), json!({ "updates": { "applied": 2 } }), false),
+    ] {
+        let server = MockServer::start().await;
+        let body = json!({ "success": true, "message": "Done.", "data": data });
+        Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
+        let success = Rig::new(&server.uri()).call(tool, arguments.clone()).await.unwrap();
+        let said = success.notes.get("changed") == Some(&json!("no"));
+        assert_eq!(said, unchanged, "{tool} {arguments}: {:?}", success.notes);
     }
 }

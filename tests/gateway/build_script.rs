@@ -81,6 +81,16 @@ fn a_broken_file_fails_the_build_and_says_where() {
         ("effect: read", "effect: read\n    presents: nothing", "nothing"),
         (
             "effect: read",
+            "effect: read\n    unchanged: { zero: n }",
+            "field `unchanged`: is for tools that change",
+        ),
+        (
+            "effect: read",
+            "effect: write\n    not_settled: So.\n    unchanged: { zero: n, unless: [key] }",
+            "field `unchanged`: `key` is not in input",
+        ),
+        (
+            "effect: read",
             "effect: read\n    checks: [{ before: [id, end] }]",
             "field `checks`: `end` is not in input",
         ),

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod admission;
+mod arguments;
 mod bounds;
 mod changes;
 mod hosts;

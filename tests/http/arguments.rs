@@ -1,0 +1,81 @@
+//! Whatever a request names, its answer is short, and what it costs the server is bounded.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::support::{Mcp, Server, call};
+
+/// The most memory that the server has had, in bytes.
+fn peak(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// The size of the answer and how long it took.
+async fn answer(client: &Mcp, message: &Value) -> (String, Duration) {
+    let started = Instant::now();
+    let response = client.post(message).await;
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    assert_eq!(status, 200, "{text}");
+    (text, started.elapsed())
+}
+
+fn with_arguments(tool: &str, arguments: Value) -> Value {
+    let mut message = call(1, tool);
+    message["params"]["arguments"] = arguments;
+    message
+}
+
+#[tokio::test]
+async fn a_request_full_of_mistakes_costs_little_and_gets_a_short_answer() {
+    let server = Server::sandbox(&["--toolsets", "all"]);
+    let client = server.client().begin("2025-11-25").await;
+    let (_, _) = answer(&client, &call(1, "get_usage")).await;
+    let before = peak(&server);
+
+    let unknown: Map<String, Value> = (0..300_000).map(|at| (format!("a{at}"), json!(1))).collect();
+    for (what, message) in [
+        ("unknown arguments", with_arguments("campaign_create", unknown.into())),
+        ("wrong items", with_arguments("creative_create", json!({ "creatives": vec![json!({}); 20_000] }))),
+        (
+            "items of a wrong type",
+            with_arguments(
+                "creative_sync_sales_agents",
+                json!({ "salesAgentIds": vec![json!(true); 500_000] }),
+            ),
+        ),
+        ("a long unknown argument", with_arguments("campaign_create", json!({ "a".repeat(3_900_000): 1 }))),
+        ("a long value", with_arguments("campaign_update", json!({ "campaignId": ["a".repeat(3_900_000)] }))),
+        (
+            "a long name to describe",
+            with_arguments("describe_tool", json!({ "name": "a".repeat(3_900_000) })),
+        ),
+    ] {
+        let (text, took) = answer(&client, &message).await;
+        println!("{what}: {} bytes in {took:?}, peak {} MiB", text.len(), (peak(&server) - before) >> 20);
+        assert!(text.contains("VALIDATION_ERROR"), "{what}: {text}");
+        assert!(text.len() <= 16 * 1024, "{what}: {} bytes", text.len());
+        assert!(!text.contains(&"a".repeat(65)), "{what}");
+        // A debug build on a busy machine; the release build has half a second.
+        assert!(took < Duration::from_secs(15), "{what}: {took:?}");
+    }
+    let grown = peak(&server) - before;
+    // The 3.6 MB of the first request are held several times while they are read.
+    assert!(grown < 200 << 20, "{} MiB", grown >> 20);
+}
+
+#[tokio::test]
+async fn a_tool_name_of_megabytes_gets_a_short_answer() {
+    let server = Server::sandbox(&[]);
+    let client = server.client().begin("2025-11-25").await;
+    for name in ["a".repeat(3_900_000), "campaign_create".repeat(260_000), "ü".repeat(1_900_000)] {
+        let (text, took) = answer(&client, &call(1, &name)).await;
+        println!("{} bytes in {took:?}", text.len());
+        assert!(text.contains("unknown tool"), "{text}");
+        assert!(text.len() <= 1024, "{} bytes", text.len());
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}
