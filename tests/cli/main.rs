@@ -6,5 +6,7 @@ mod healthcheck;
 mod readme;
 mod settings;
 mod stdio;
+mod stdio_end;
+mod stdio_messages;
 #[path = "../support/mod.rs"]
 mod support;
