@@ -25,7 +25,7 @@ use self::{
     lines::{Line, Lines},
     output::Output,
 };
-use super::message::{self, INVALID_REQUEST, Id, Kind, Malformed, Message, TAIL_BYTES};
+use super::message::{self, INVALID_REQUEST, Id, Kind, Malformed, TAIL_BYTES};
 use crate::{deadlines, mcp::Server, measure};
 
 /// The longest message, in bytes.
@@ -179,12 +179,14 @@ impl Reader {
         if text.trim_ascii().is_empty() {
             return Ok(());
         }
-        let message = match message::read(text) {
+        let message = match message::read(text.clone()) {
             Ok(message) => message,
-            Err(malformed) => return self.refuse(malformed).await,
+            Err(malformed) if malformed.id.is_some() => return self.refuse(malformed).await,
+            Err(malformed) => return self.refuse_batch(&text, malformed).await,
         };
         if message.kind == Kind::Batch {
-            return self.refuse_batch(&message).await;
+            let reason = "messages must be sent one by one; batches are not supported over stdio";
+            return self.refuse_batch(&message.text, Malformed::new(None, INVALID_REQUEST, reason)).await;
         }
         match serde_json::from_slice(&message.text) {
             Ok(message) => self.to_server.send(self.counted(message)).await.map_err(|_| Closed),
@@ -215,10 +217,13 @@ impl Reader {
         Ok(())
     }
 
-    async fn refuse_batch(&self, batch: &Message) -> Result<(), Closed> {
-        let reason = "messages must be sent one by one; batches are not supported over stdio";
-        let malformed = Malformed::new(None, INVALID_REQUEST, reason);
-        for id in message::requests_of_batch(&batch.text) {
+    /// Answers each request of a batch.
+    async fn refuse_batch(&self, batch: &[u8], malformed: Malformed) -> Result<(), Closed> {
+        let requests = message::requests_of_batch(batch);
+        if requests.is_empty() {
+            return self.refuse(malformed).await;
+        }
+        for id in requests {
             self.answer(&malformed, &id).await?;
         }
         Ok(())

@@ -53,6 +53,8 @@ async fn what_is_not_json_is_answered_with_its_id() {
         let refused = answer(&mut session, &line, &json!("last")).await;
         assert_eq!(refused["error"]["code"], -32700, "{refused}");
     }
+    let batch = br#"[{"jsonrpc":"2.0","id":299,"method":"ping","params":{"v":NaN}}]"#;
+    assert_eq!(answer(&mut session, batch, &json!(299)).await["error"]["code"], -32700);
     let cut = br#"{"jsonrpc":"2.0","id":300,"method":"tools/call","params":{"na"#;
     assert_eq!(answer(&mut session, cut, &json!(300)).await["error"]["code"], -32700);
     let alive = answer(&mut session, br#"{"jsonrpc":"2.0","id":301,"method":"ping"}"#, &json!(301)).await;
@@ -101,6 +103,7 @@ async fn what_is_not_a_request_is_answered_with_its_id() {
             json!(9_223_372_036_854_775_808_u64),
         ),
         (r#"[{"jsonrpc":"2.0","id":117,"method":"ping"}]"#, json!(117)),
+        (r#"[{"jsonrpc":"2.0","id":118,"method":"ping"}, 5]"#, json!(118)),
     ] {
         let refused = answer(&mut session, line.as_bytes(), &id).await;
         assert_eq!(refused["error"]["code"], -32600, "{line}: {refused}");

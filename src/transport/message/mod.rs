@@ -107,7 +107,7 @@ fn read_text(text: &Bytes) -> Result<Message, Malformed> {
     match text.trim_ascii_start().first() {
         Some(b'{') => read_object(text),
         first => {
-            strictly::<Unique>(text).map_err(|problem| problem.with_id(None))?;
+            strictly::<Unique>(text).map_err(|problem| problem.with_id(salvage::from_parts(text, text)))?;
             if first == Some(&b'[') {
                 return Ok(Message { text: text.clone(), kind: Kind::Batch, id: None });
             }
@@ -172,7 +172,7 @@ fn splice(text: &[u8], place: Option<Range<usize>>, by: &[u8]) -> Bytes {
     [&text[..start], by, &text[end..]].concat().into()
 }
 
-/// The requests of a batch that is refused as a whole.
+/// The requests of a batch that is refused as a whole, even of one that is not JSON. Another text has none.
 pub(crate) fn requests_of_batch(text: &[u8]) -> Vec<Id> {
     let request = |message: Range<usize>| {
         let message = &text[message];

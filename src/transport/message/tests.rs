@@ -118,6 +118,7 @@ fn a_broken_text_is_refused_under_its_id() {
         r#"{"method":"x","params":{"v":"say "hello" {now"},"jsonrpc":"2.0","id":7}"#,
         r#"{"method":"x","params":{"v":"say "hello," he"},"id":7}"#,
         r#"{"params":{"id":1,"v":"say "hello" { now"},"id":7,"method":"x"}"#,
+        r#"data: {"jsonrpc":"2.0","id":7,"method":"x"}"#,
     ] {
         assert_eq!(refused(text), (Some("7".to_owned()), -32700), "{text}");
     }
