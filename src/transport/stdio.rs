@@ -38,7 +38,7 @@ const QUEUED_MESSAGES: usize = 16;
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Serves one client until its input ends, it no longer reads, or `stop` is cancelled. What was accepted by then is
-/// done, and answered if anybody reads.
+/// answered; if nobody reads, it is cancelled, but for changes that have left.
 ///
 /// # Errors
 /// When the client breaks the protocol before the session begins.
@@ -71,7 +71,8 @@ async fn serve_on(
     let reader = Reader { to_server, output: output.clone(), calls };
     let reader = tokio::spawn(reader.run(input, stop, gone.clone()));
 
-    let outcome = match server.serve(Channels { messages, output, gone }).await {
+    let cancelled = gone.child_token();
+    let outcome = match server.serve_with_ct(Channels { messages, output, gone }, cancelled).await {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
                 tracing::error!(%error, "the session ended badly");
@@ -79,7 +80,7 @@ async fn serve_on(
             Ok(())
         }
         // A client that only looked whether the program starts.
-        Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(Box::new(error)),
     };
     reader.abort();
@@ -142,7 +143,7 @@ impl Reader {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = gone.cancelled() => tracing::info!("the client no longer reads"),
+            () = gone.cancelled() => return tracing::info!("the client no longer reads"),
             () = self.read(input) => {}
         }
         self.calls.close();

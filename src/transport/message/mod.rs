@@ -205,11 +205,12 @@ impl Problem {
 /// Parses a text that must be JSON from its beginning to its end.
 fn strictly<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(text).map_err(|error| {
-        if error.is_data() {
-            // Only `Unique` has an opinion on data; a wrong type is told by who asked for it.
-            return Problem::invalid(format!("not a JSON-RPC message: {}", unique::TWICE));
+        let reason = error.to_string();
+        // Only `Unique` has an opinion on data; a wrong type is told by who asked for it.
+        if error.is_data() && !reason.starts_with(unique::OUT_OF_RANGE) {
+            return Problem::invalid(format!("not a JSON-RPC message: {reason}"));
         }
-        Problem { code: PARSE_ERROR, reason: format!("not JSON: {error}").into() }
+        Problem { code: PARSE_ERROR, reason: format!("not JSON: {reason}").into() }
     })
 }
 

@@ -58,6 +58,13 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
         let mut seen = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
+            if name == NUMBER {
+                let number = members.next_value::<String>().ok().and_then(|number| number.parse().ok());
+                return match number {
+                    Some(number) if f64::is_finite(number) => Ok(Unique),
+                    _ => Err(de::Error::custom(OUT_OF_RANGE)),
+                };
+            }
             members.next_value::<Unique>()?;
             if !seen.insert(name) {
                 return Err(de::Error::custom(TWICE));
@@ -67,5 +74,11 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
+/// The name under which `serde_json` hands out a number with all of its digits (its feature `arbitrary_precision`).
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// The reason that is given for a number that JSON can write and nothing can hold.
+pub(super) const OUT_OF_RANGE: &str = "number out of range";
+
 /// The reason that is given for a member that is named twice. Its name is not repeated: it may be a secret.
-pub(super) const TWICE: &str = "a member is named twice";
+const TWICE: &str = "a member is named twice";
