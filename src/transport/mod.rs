@@ -1,4 +1,5 @@
 //! How messages get in and out.
 
 pub mod http;
+mod message;
 pub mod stdio;

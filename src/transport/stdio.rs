@@ -1,93 +1,240 @@
-//! MCP over standard input and output.
+//! MCP over standard input and output, one message a line.
+//!
+//! rmcp is handed messages that have been read: what cannot be handed over is answered here. One task reads, one
+//! writes, and rmcp stands between them.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
+mod lines;
+mod output;
+
+use std::{borrow::Cow, io, time::Duration};
+
+use bytes::Bytes;
+use rmcp::{
+    RoleServer, ServiceExt,
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, ServerJsonRpcMessage},
+    service::ServerInitializeError,
+    transport::{Transport, io::stdio_pipes},
 };
-
-use rmcp::{ServiceExt, service::ServerInitializeError, transport::io::stdio_pipes};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{deadlines, mcp::Server};
+use self::{
+    lines::{Line, Lines},
+    output::Output,
+};
+use super::message::{self, INVALID_REQUEST, Id, Kind, Malformed, TAIL_BYTES};
+use crate::{deadlines, mcp::Server, measure};
 
-/// A request that was read just before the end has begun by then.
-const JUST_READ: Duration = Duration::from_millis(20);
+/// The longest message, in bytes.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Serves one client until its input ends or `stop` is cancelled. What was accepted by then is answered.
+/// Messages that have been read and wait for rmcp.
+const QUEUED_MESSAGES: usize = 16;
+
+/// How long the last answers may take to be written.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Serves one client until its input ends, it no longer reads, or `stop` is cancelled. What was accepted by then is
+/// answered; if nobody reads, it is cancelled, but for changes that have left.
 ///
 /// # Errors
 /// When the client breaks the protocol before the session begins.
 pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), Box<ServerInitializeError>> {
     let (input, output) = stdio_pipes();
-    serve_on(server, stop, input, output).await
+    let gone = CancellationToken::new();
+    let session = serve_on(server, stop, gone.clone(), input, output);
+    let watch = async {
+        output::closed().await;
+        gone.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        outcome = session => outcome,
+        never = watch => never,
+    }
 }
 
 async fn serve_on(
     server: Server,
     stop: CancellationToken,
+    gone: CancellationToken,
     input: impl AsyncRead + Send + Unpin + 'static,
-    output: impl tokio::io::AsyncWrite + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
 ) -> Result<(), Box<ServerInitializeError>> {
-    let input = UntilAnswered::new(input, stop, server.calls());
-    match server.serve((input, output)).await {
+    let (output, writer) = output::to(output, gone.clone());
+    let writer = tokio::spawn(writer);
+    let (to_server, messages) = mpsc::channel(QUEUED_MESSAGES);
+    let calls = TaskTracker::new();
+    let reader = Reader { to_server, output: output.clone(), calls };
+    let reader = tokio::spawn(reader.run(input, stop, gone.clone()));
+
+    let cancelled = gone.child_token();
+    let outcome = match server.serve_with_ct(Channels { messages, output, gone }, cancelled).await {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
                 tracing::error!(%error, "the session ended badly");
             }
             Ok(())
         }
-        // Nobody said hello: a client that only looked whether the program starts.
-        Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+        // A client that only looked whether the program starts.
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(Box::new(error)),
+    };
+    reader.abort();
+    drop(reader.await);
+    if tokio::time::timeout(LAST_ANSWERS, writer).await.is_err() {
+        tracing::warn!("the client does not read its last answers");
+    }
+    outcome
+}
+
+/// What rmcp sees of a session.
+struct Channels {
+    messages: mpsc::Receiver<ClientJsonRpcMessage>,
+    output: Output,
+    gone: CancellationToken,
+}
+
+impl Transport<RoleServer> for Channels {
+    type Error = io::Error;
+
+    fn name() -> Cow<'static, str> {
+        "stdio".into()
+    }
+
+    fn send(
+        &mut self,
+        message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        let output = self.output.clone();
+        async move { output.send(serde_json::to_vec(&message)?).await }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            let message = self.messages.recv().await?;
+            // Nothing new begins for a client that will not learn of it.
+            if !self.gone.is_cancelled() {
+                return Some(message);
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        Ok(())
     }
 }
 
-/// An input whose end comes, when it is stopped or ends by itself, only once the calls under way are answered.
-///
-/// rmcp gives calls five seconds after the end of the input; a request to Scope3 may take longer.
-struct UntilAnswered<R> {
-    input: R,
-    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+/// Reads what the client sends.
+struct Reader {
+    to_server: mpsc::Sender<ClientJsonRpcMessage>,
+    output: Output,
+    /// The calls that have been read and are not done.
     calls: TaskTracker,
-    last_calls: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl<R> UntilAnswered<R> {
-    fn new(input: R, stop: CancellationToken, calls: TaskTracker) -> Self {
-        Self { input, stop: Box::pin(stop.cancelled_owned()), calls, last_calls: None }
-    }
-
-    fn end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let calls = &self.calls;
-        let last_calls = self.last_calls.get_or_insert_with(|| Box::pin(finish(calls.clone())));
-        last_calls.as_mut().poll(cx).map(Ok)
-    }
-}
-
-async fn finish(calls: TaskTracker) {
-    tokio::time::sleep(JUST_READ).await;
-    calls.close();
-    if tokio::time::timeout(deadlines::SHUTDOWN, calls.wait()).await.is_err() {
-        tracing::warn!(calls = calls.len(), "the input has ended; these calls did not end in time");
-    }
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for UntilAnswered<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.last_calls.is_some() || self.stop.as_mut().poll(cx).is_ready() {
-            return self.end(cx);
+impl Reader {
+    /// Hands messages over until the session ends, and lets rmcp end once the calls under way are done: by itself, it
+    /// gives them five seconds.
+    async fn run(self, input: impl AsyncRead + Unpin, stop: CancellationToken, gone: CancellationToken) {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = gone.cancelled() => return tracing::info!("the client no longer reads"),
+            () = self.read(input) => {}
         }
-        let before = buf.filled().len();
-        match Pin::new(&mut self.input).poll_read(cx, buf) {
-            Poll::Ready(Ok(())) if buf.filled().len() == before => self.end(cx),
-            other => other,
+        self.calls.close();
+        if tokio::time::timeout(deadlines::SHUTDOWN, self.calls.wait()).await.is_err() {
+            tracing::warn!(
+                calls = self.calls.len(),
+                "the session has ended; these calls did not end in time"
+            );
         }
     }
+
+    async fn read(&self, input: impl AsyncRead + Unpin) {
+        let mut lines = Lines::new(input, MAX_MESSAGE_BYTES, TAIL_BYTES);
+        loop {
+            let taken = match lines.next().await {
+                Ok(Some(Line::Whole(text))) => self.take(text).await,
+                Ok(Some(Line::TooLong { head, tail })) => {
+                    measure::bound_reached("message_bytes");
+                    let id = message::salvage(&head, &tail);
+                    self.refuse(Malformed::new(id, INVALID_REQUEST, "a message may have at most 16 MiB"))
+                        .await
+                }
+                Ok(None) => return,
+                Err(error) => return tracing::warn!(%error, "the input cannot be read"),
+            };
+            // There is nobody left to hand over to.
+            if taken.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn take(&self, text: Bytes) -> Result<(), Closed> {
+        if text.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let message = match message::read(text.clone()) {
+            Ok(message) => message,
+            Err(malformed) if malformed.id.is_some() => return self.refuse(malformed).await,
+            Err(malformed) => return self.refuse_batch(&text, malformed).await,
+        };
+        if message.kind == Kind::Batch {
+            let reason = "messages must be sent one by one; batches are not supported over stdio";
+            return self.refuse_batch(&message.text, Malformed::new(None, INVALID_REQUEST, reason)).await;
+        }
+        match serde_json::from_slice(&message.text) {
+            Ok(message) => self.to_server.send(self.counted(message)).await.map_err(|_| Closed),
+            Err(_) if message.kind == Kind::Other => {
+                tracing::debug!("a notification or an answer could not be read");
+                Ok(())
+            }
+            Err(_) => self.refuse(Malformed::unreadable(message.id)).await,
+        }
+    }
+
+    /// The message, with a mark that lives in its extensions as long as the call does.
+    fn counted(&self, mut message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
+        if let JsonRpcMessage::Request(request) = &message
+            && matches!(request.request, ClientRequest::CallToolRequest(_))
+        {
+            message.insert_extension(self.calls.token());
+        }
+        message
+    }
+
+    /// Answers a message that cannot be handed over, if it can be told which request it was.
+    async fn refuse(&self, malformed: Malformed) -> Result<(), Closed> {
+        if let Some(id) = &malformed.id {
+            return self.answer(&malformed, id).await;
+        }
+        tracing::warn!(reason = %malformed, "a line of the input is not a message");
+        Ok(())
+    }
+
+    /// Answers each request of a batch.
+    async fn refuse_batch(&self, batch: &[u8], malformed: Malformed) -> Result<(), Closed> {
+        let requests = message::requests_of_batch(batch);
+        if requests.is_empty() {
+            return self.refuse(malformed).await;
+        }
+        for id in requests {
+            self.answer(&malformed, &id).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, malformed: &Malformed, id: &Id) -> Result<(), Closed> {
+        tracing::debug!(reason = %malformed, "a request was refused");
+        self.output.send(malformed.answer(id).into_bytes()).await.map_err(|_| Closed)
+    }
 }
+
+/// The session has ended.
+struct Closed;

@@ -7,6 +7,8 @@ mod readme;
 mod search;
 mod settings;
 mod stdio;
+mod stdio_end;
+mod stdio_messages;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use crate::support::{Mcp, Server, call, initialize, message, modern_call, text};
+use crate::support::{Mcp, Server, Sse, call, initialize, message, modern_call, text};
 use reqwest::{
     Method,
     header::{ACCEPT, CONTENT_TYPE},
@@ -245,4 +245,77 @@ async fn without_a_session_an_old_request_is_refused() {
     assert_eq!(server.client().status(&call(1, "check_auth_status")).await, 400);
     assert_eq!(server.client().stream().await.status(), 400);
     assert_eq!(server.client().delete().await, 400);
+}
+
+#[tokio::test]
+async fn the_error_names_the_request_wherever_its_id_can_be_made_out() {
+    let server = Server::sandbox(&[]);
+    let client = server.client();
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    let values: [&[u8]; 5] = [b"NaN", b"1e400", b"\"caf\xe9\"", deep.as_bytes(), b"\"say \"hello\"\""];
+    for value in values {
+        let body = [br#"{"method":"ping","params":{"v":"#, value, br#"},"jsonrpc":"2.0","id":7}"#].concat();
+        let response = client.post_text(body).send().await.unwrap();
+        assert_eq!(response.status(), 400);
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32700)), "{answer}");
+    }
+    for (body, id) in [
+        (r#"{"id":111,"method":"ping"}"#, json!(111)),
+        (r#"{"jsonrpc":"2.0","id":112,"method":"ping","params":[]}"#, json!(112)),
+        (r#"{"jsonrpc":"2.0","id":113,"method":"ping","method":"ping"}"#, json!(113)),
+        (
+            r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"ping"}"#,
+            json!(9_223_372_036_854_775_808_u64),
+        ),
+    ] {
+        let answer: Value = client.post_text(body).send().await.unwrap().json().await.unwrap();
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(-32600)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_clients_write_loosely_is_read_over_both_transports() {
+    let server = Server::sandbox(&[]);
+    let session = server.client().begin("2025-06-18").await;
+    let mut events = Sse::begin(&server.client()).await;
+    let call = r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"brand_agent_create","arguments":
+        {"name":"cut \ud83d","advertiserDomains":["example.com"]}}}"#;
+    let made = message(session.post_text(call).send().await.unwrap()).await;
+    assert!(text(&made).contains("cut \u{fffd}"), "{made}");
+    let list = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call",
+        "params": { "name": "check_auth_status", "arguments": [] } });
+    let answer = message(session.post(&list).await).await;
+    assert!(text(&answer).contains("12345"), "{answer}");
+    assert_eq!(events.send(&list).await, 202);
+    let answer = events.answer().await;
+    assert!(text(&answer).contains("12345"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_loose_initialize_begins_a_session_over_both_transports() {
+    let server = Server::sandbox(&[]);
+    for params in [
+        json!({ "protocolVersion": "2025-06-18" }),
+        json!({ "protocolVersion": "2025-06-18", "capabilities": null, "clientInfo": { "name": "t" } }),
+        json!({ "protocolVersion": "2025-06-18", "capabilities": { "roots": true }, "clientInfo": [] }),
+    ] {
+        let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+        let response = server.client().post(&hello).await;
+        assert_eq!(response.status(), 200, "{params}");
+        assert!(response.headers().contains_key("mcp-session-id"), "{params}");
+        assert_eq!(message(response).await["result"]["protocolVersion"], "2025-06-18");
+        let mut events = Sse::open(&server.client()).await;
+        assert_eq!(events.send(&hello).await, 202, "{params}");
+        assert_eq!(events.answer().await["result"]["protocolVersion"], "2025-06-18");
+    }
+    let hello =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "capabilities": {} } });
+    let response = server.client().post(&hello).await;
+    assert_eq!(response.status(), 400);
+    let answer: Value = response.json().await.unwrap();
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32602)));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("params.protocolVersion"), "{answer}");
+    let events = Sse::open(&server.client()).await;
+    assert_eq!(events.send(&hello).await, 400);
 }

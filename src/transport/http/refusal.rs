@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::limits::whole_seconds;
 
-/// JSON-RPC's codes for a message that is none, and MCP's for everything that is not about the message.
-pub(super) const PARSE_ERROR: i64 = -32700;
-pub(super) const INVALID_REQUEST: i64 = -32600;
+pub(super) use crate::transport::message::INVALID_REQUEST;
+
+/// MCP's code for everything that is not about the message.
 const SERVER_ERROR: i64 = -32000;
 
 /// A request that is answered before the MCP server sees it. Says nothing of what the request held.

@@ -1,0 +1,116 @@
+//! The members of a JSON-RPC message.
+
+use std::{collections::HashSet, ops::Range};
+
+use super::{Id, Kind, Problem, members::Members, strictly, unique::Unique};
+
+const NAMES: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// What the members of a message say. What is missing in it is missing in the message, or not to be made out.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    is_version_2: bool,
+    pub(super) id: Option<Id>,
+    pub(super) method: Option<String>,
+    /// Where the `params` are in the text.
+    pub(super) params: Option<Range<usize>>,
+    has_list_params: bool,
+    /// How many of `result` and `error` there are.
+    answers: u8,
+}
+
+impl Envelope {
+    /// Reads the members of a message, to the end even where something is wrong with one.
+    pub(super) fn of(text: &[u8], members: &mut Members<'_>) -> (Self, Option<Problem>) {
+        let mut envelope = Self::default();
+        let mut problem = None;
+        let mut seen = HashSet::new();
+        for member in members {
+            let taken = strictly::<String>(&text[member.name]).and_then(|name| {
+                envelope.take(text, &name, member.value)?;
+                if seen.insert(name) {
+                    return Ok(());
+                }
+                Err(Problem::invalid("not a JSON-RPC message: a member is named twice"))
+            });
+            if let Err(why) = taken {
+                problem.get_or_insert(why);
+            }
+        }
+        (envelope, problem)
+    }
+
+    fn take(&mut self, text: &[u8], name: &str, at: Range<usize>) -> Result<(), Problem> {
+        let value = &text[at.clone()];
+        match name {
+            "jsonrpc" => self.is_version_2 = value == br#""2.0""#,
+            "id" => {
+                self.id = Id::of(value);
+                if self.id.is_none() {
+                    strictly::<Unique>(value)?;
+                    return Err(Problem::invalid(BAD_ID));
+                }
+            }
+            "method" => {
+                if value.first() != Some(&b'"') {
+                    strictly::<Unique>(value)?;
+                    return Err(Problem::invalid("not a JSON-RPC message: `method` must be a string"));
+                }
+                self.method = Some(strictly(value)?);
+            }
+            "params" => {
+                strictly::<Unique>(value)?;
+                match value.first() {
+                    Some(b'{') => {}
+                    Some(b'[') => self.has_list_params = true,
+                    // Some clients write a member that is not there as `null`.
+                    _ if value == b"null" => {}
+                    _ => return Err(Problem::invalid(BAD_PARAMS)),
+                }
+                self.params = Some(at);
+            }
+            "result" | "error" => {
+                self.answers += 1;
+                strictly::<Unique>(value)?;
+            }
+            other => {
+                if let Some(meant) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(other)) {
+                    let reason = format!("not a JSON-RPC message: `{meant}` must be in lower case");
+                    return Err(Problem::invalid(reason));
+                }
+                strictly::<Unique>(value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The id to answer under. An answer is not answered, whatever is wrong with it.
+    pub(super) fn id_to_answer(&self) -> Option<Id> {
+        self.id.clone().filter(|_| self.method.is_some() || self.answers == 0)
+    }
+
+    /// What the message is for, if it is one.
+    pub(super) fn kind(&self) -> Result<Kind, Problem> {
+        if !self.is_version_2 {
+            return Err(Problem::invalid("not a JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\""));
+        }
+        if self.id.as_ref().is_some_and(|id| !id.is_allowed()) {
+            return Err(Problem::invalid(BAD_ID));
+        }
+        match (self.method.as_deref(), self.answers) {
+            (Some(method), 0) if self.id.is_some() => {
+                if self.has_list_params {
+                    return Err(Problem::invalid(BAD_PARAMS));
+                }
+                Ok(if method == "initialize" { Kind::Initialize } else { Kind::Request })
+            }
+            (Some(_), 0) | (None, 1) => Ok(Kind::Other),
+            _ => Err(Problem::invalid(
+                "not a JSON-RPC message: expected exactly one of `method`, `result` and `error`",
+            )),
+        }
+    }
+}
+
+const BAD_ID: &str = "not a JSON-RPC message: `id` must be a string or a whole number below 2^63";
+const BAD_PARAMS: &str = "not a JSON-RPC message: `params` must be an object";

@@ -1,0 +1,218 @@
+//! Whether a text is a message of the protocol, and what it is for. One reader for all transports.
+//!
+//! Two readers of a JSON text can understand two things when a member is named twice or in other letters: a proxy that
+//! judges the one `method`, and a server that runs the other. Such texts are refused here. What the message then means
+//! is for the MCP server. Numbers pass through as they were written.
+//!
+//! A text that is refused is answered under its `id` wherever one can be made out, or its sender would wait for ever.
+
+mod envelope;
+mod id;
+mod initialize;
+mod members;
+mod salvage;
+mod surrogates;
+mod unique;
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::Bytes;
+use serde_json::json;
+
+use self::{envelope::Envelope, members::Members, unique::Unique};
+pub(crate) use self::{
+    id::Id,
+    salvage::{TAIL_BYTES, from_parts as salvage},
+};
+
+/// A text that is not JSON.
+pub(crate) const PARSE_ERROR: i64 = -32700;
+/// JSON that is not a message.
+pub(crate) const INVALID_REQUEST: i64 = -32600;
+/// A message whose `params` do not fit its method.
+const INVALID_PARAMS: i64 = -32602;
+
+/// What a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It begins a session.
+    Initialize,
+    /// It expects an answer.
+    Request,
+    /// A notification, or an answer to the server.
+    Other,
+    /// Several messages in one.
+    Batch,
+}
+
+/// A message that has been read.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Its text, as the MCP server can read it.
+    pub(crate) text: Bytes,
+    pub(crate) kind: Kind,
+    /// `None` where no answer is expected.
+    pub(crate) id: Option<Id>,
+}
+
+/// Why a text is not a message, without repeating what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Malformed {
+    /// The `id` of the request, where one could be made out.
+    pub(crate) id: Option<Id>,
+    /// The code of JSON-RPC.
+    pub(crate) code: i64,
+    pub(crate) reason: Cow<'static, str>,
+}
+
+impl Malformed {
+    pub(crate) fn new(id: Option<Id>, code: i64, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { id, code, reason: reason.into() }
+    }
+
+    /// A message that the MCP server's model of the protocol cannot read.
+    pub(crate) fn unreadable(id: Option<Id>) -> Self {
+        Self::new(id, INVALID_REQUEST, "not a message of the Model Context Protocol")
+    }
+
+    /// The answer to the request `id`, as JSON-RPC writes it.
+    pub(crate) fn answer(&self, id: &Id) -> String {
+        let error = json!({ "code": self.code, "message": self.reason });
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Tells what a text is for, if it is a message.
+///
+/// # Errors
+/// Says what is wrong, and which request it was.
+pub(crate) fn read(text: Bytes) -> Result<Message, Malformed> {
+    let text = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => text.slice_ref(rest),
+        None => text,
+    };
+    match read_text(&text) {
+        Err(malformed) if malformed.code == PARSE_ERROR => match surrogates::mend(&text) {
+            Some(mended) => read_text(&mended.into()),
+            None => Err(malformed),
+        },
+        read => read,
+    }
+}
+
+fn read_text(text: &Bytes) -> Result<Message, Malformed> {
+    match text.trim_ascii_start().first() {
+        Some(b'{') => read_object(text),
+        first => {
+            strictly::<Unique>(text).map_err(|problem| problem.with_id(salvage::from_parts(text, text)))?;
+            if first == Some(&b'[') {
+                return Ok(Message { text: text.clone(), kind: Kind::Batch, id: None });
+            }
+            Err(Malformed::new(None, INVALID_REQUEST, "not a JSON-RPC message: expected an object"))
+        }
+    }
+}
+
+fn read_object(text: &Bytes) -> Result<Message, Malformed> {
+    let mut members = Members::of(text);
+    let (envelope, problem) = Envelope::of(text, &mut members);
+    if !members.are_whole() {
+        let id = envelope.id_to_answer().or_else(|| salvage::last_members(text).id_to_answer());
+        return Err(Malformed::new(
+            id,
+            PARSE_ERROR,
+            "not JSON: a bracket, comma or quotation mark is missing",
+        ));
+    }
+    let read = problem.map_or_else(|| envelope.kind(), Err).and_then(|kind| {
+        let text = normalise(text, &envelope, kind)?;
+        Ok((text, kind))
+    });
+    match read {
+        Ok((text, kind)) => Ok(Message { text, kind, id: envelope.id }),
+        Err(problem) => Err(problem.with_id(envelope.id_to_answer())),
+    }
+}
+
+/// The text with what some clients write loosely put as the MCP server's model of the protocol wants it.
+fn normalise(text: &Bytes, envelope: &Envelope, kind: Kind) -> Result<Bytes, Problem> {
+    let params = envelope.params.clone();
+    if kind == Kind::Initialize {
+        return Ok(match initialize::normalise(params.as_ref().map(|params| &text[params.clone()]))? {
+            Some(replaced) => splice(text, params, &replaced),
+            None => text.clone(),
+        });
+    }
+    // PHP writes an object without members as a list.
+    let Some(params) = params.filter(|_| envelope.method.as_deref() == Some("tools/call")) else {
+        return Ok(text.clone());
+    };
+    let start = params.start;
+    let arguments = Members::of(&text[params.clone()])
+        .find(|member| &text[params.clone()][member.name.clone()] == b"\"arguments\"");
+    let arguments = arguments.map(|member| start + member.value.start..start + member.value.end);
+    match arguments {
+        Some(value) if is_empty_list(&text[value.clone()]) => Ok(splice(text, Some(value), b"{}")),
+        _ => Ok(text.clone()),
+    }
+}
+
+fn is_empty_list(value: &[u8]) -> bool {
+    value
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"))
+        .is_some_and(|rest| rest.trim_ascii().is_empty())
+}
+
+fn splice(text: &[u8], place: Option<Range<usize>>, by: &[u8]) -> Bytes {
+    let Range { start, end } = place.unwrap_or(text.len()..text.len());
+    [&text[..start], by, &text[end..]].concat().into()
+}
+
+/// The requests of a batch that is refused as a whole, even of one that is not JSON. Another text has none.
+pub(crate) fn requests_of_batch(text: &[u8]) -> Vec<Id> {
+    let request = |message: Range<usize>| {
+        let message = &text[message];
+        let (Envelope { id, method, .. }, _) = Envelope::of(message, &mut Members::of(message));
+        id.filter(|_| method.is_some())
+    };
+    members::elements(text).take(MAX_BATCH_ANSWERS).filter_map(request).collect()
+}
+
+/// How many requests of a refused batch are answered.
+const MAX_BATCH_ANSWERS: usize = 100;
+
+/// What is wrong with a part of a message.
+#[derive(Debug)]
+struct Problem {
+    code: i64,
+    reason: Cow<'static, str>,
+}
+
+impl Problem {
+    fn invalid(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: INVALID_REQUEST, reason: reason.into() }
+    }
+
+    fn with_id(self, id: Option<Id>) -> Malformed {
+        Malformed { id, code: self.code, reason: self.reason }
+    }
+}
+
+/// Parses a text that must be JSON from its beginning to its end.
+fn strictly<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(text).map_err(|error| {
+        let reason = error.to_string();
+        // Only `Unique` has an opinion on data; a wrong type is told by who asked for it.
+        if error.is_data() && !reason.starts_with(unique::OUT_OF_RANGE) {
+            return Problem::invalid(format!("not a JSON-RPC message: {reason}"));
+        }
+        Problem { code: PARSE_ERROR, reason: format!("not JSON: {reason}").into() }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! Making out which request a text was that is broken, or too long to be kept.
+
+use super::{Id, envelope::Envelope, members::Members};
+
+/// How much of a text is searched from its end for the members that stand there.
+pub(crate) const TAIL_BYTES: usize = 2 * 1024;
+
+/// The request that a text was, of which only the first and the last part are known.
+pub(crate) fn from_parts(head: &[u8], tail: &[u8]) -> Option<Id> {
+    let (first, _) = Envelope::of(head, &mut Members::of(head));
+    let last = last_members(tail);
+    let is_request = first.method.is_some() || last.method.is_some();
+    first.id.or(last.id).filter(|_| is_request)
+}
+
+/// The members at the end of an object whose middle cannot be read: as many as reach to the last bracket without
+/// another bracket between them.
+pub(super) fn last_members(text: &[u8]) -> Envelope {
+    let start = text.len().saturating_sub(TAIL_BYTES);
+    let tail = &text[start..];
+    let mut commas = (0..tail.len()).filter(|&at| tail[at] == b',');
+    let read = |comma: usize| {
+        let object = [b"{", &tail[comma + 1..]].concat();
+        let mut members = Members::of(&object);
+        let (envelope, problem) = Envelope::of(&object, &mut members);
+        (members.are_whole() && problem.is_none()).then_some(envelope)
+    };
+    commas.find_map(read).unwrap_or_default()
+}

@@ -1,0 +1,63 @@
+//! Halves of surrogate pairs. JavaScript writes them for a text that was cut in the middle of an emoji.
+
+/// The text with U+FFFD in place of each half pair; nothing where there is none.
+pub(super) fn mend(text: &[u8]) -> Option<Vec<u8>> {
+    let mut mended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
+        at += found;
+        match unit(text, at) {
+            // Anything else that is escaped has one letter, which may be another backslash.
+            None => at += 2,
+            Some(0xD800..=0xDBFF) if matches!(unit(text, at + ESCAPE_BYTES), Some(0xDC00..=0xDFFF)) => {
+                at += 2 * ESCAPE_BYTES;
+            }
+            Some(0xD800..=0xDFFF) => {
+                mended.get_or_insert_with(|| text.to_vec())[at..at + ESCAPE_BYTES]
+                    .copy_from_slice(b"\\ufffd");
+                at += ESCAPE_BYTES;
+            }
+            Some(_) => at += ESCAPE_BYTES,
+        }
+    }
+    mended
+}
+
+/// The length of an escape such as `\ud83d`.
+const ESCAPE_BYTES: usize = 6;
+
+/// The UTF-16 unit that is escaped at a place.
+fn unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + ESCAPE_BYTES)?.strip_prefix(b"\\u")?;
+    // `from_str_radix` takes a sign.
+    let digits = digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_replaced_and_pairs_kept() {
+        for (text, expected) in [
+            (r#""cut \ud83d""#, Some(r#""cut \ufffd""#)),
+            (r#""\uDE00 x""#, Some(r#""\ufffd x""#)),
+            (r#""\ud83d\ud83d\ude00""#, Some(r#""\ufffd\ud83d\ude00""#)),
+            (r#""\ud83d\n""#, Some(r#""\ufffd\n""#)),
+            (r#""\\\ud83d""#, Some(r#""\\\ufffd""#)),
+            (r#""\ud83d\ude00""#, None),
+            (r#""\\ud83d""#, None),
+            (r#""\u00e9 \u+123""#, None),
+            (r#""\ud8"#, None),
+            (r"\", None),
+        ] {
+            let mended = mend(text.as_bytes());
+            assert_eq!(mended.as_deref(), expected.map(str::as_bytes), "{text}");
+            assert!(
+                expected.is_none_or(|expected| serde_json::from_str::<String>(expected).is_ok()),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Whether a JSON text names a member twice anywhere.
+
+use std::{collections::HashSet, fmt};
+
+use serde::{
+    Deserialize,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+
+/// Any JSON value in which no object has a member twice.
+#[derive(Debug)]
+pub(super) struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unique, A::Error> {
+        while items.next_element::<Unique>()?.is_some() {}
+        Ok(Unique)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if name == NUMBER {
+                let number = members.next_value::<String>().ok().and_then(|number| number.parse().ok());
+                return match number {
+                    Some(number) if f64::is_finite(number) => Ok(Unique),
+                    _ => Err(de::Error::custom(OUT_OF_RANGE)),
+                };
+            }
+            members.next_value::<Unique>()?;
+            if !seen.insert(name) {
+                return Err(de::Error::custom(TWICE));
+            }
+        }
+        Ok(Unique)
+    }
+}
+
+/// The name under which `serde_json` hands out a number with all of its digits (its feature `arbitrary_precision`).
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// The reason that is given for a number that JSON can write and nothing can hold.
+pub(super) const OUT_OF_RANGE: &str = "number out of range";
+
+/// The reason that is given for a member that is named twice. Its name is not repeated: it may be a secret.
+const TWICE: &str = "a member is named twice";

@@ -1,0 +1,150 @@
+//! The lines of an input, none of which is kept beyond its longest.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// How much is read at once, and how much of a line that is too long is kept of its beginning.
+const READ_BYTES: usize = 8 * 1024;
+
+/// A line of the input, without its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Whole(Bytes),
+    /// A line that is too long to be kept: its first and its last part.
+    TooLong {
+        head: Bytes,
+        tail: Bytes,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Lines<R> {
+    input: R,
+    buffer: BytesMut,
+    longest: usize,
+    /// How much of a line that is too long is kept of its end.
+    tail: usize,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    pub(super) fn new(input: R, longest: usize, tail: usize) -> Self {
+        Self { input, buffer: BytesMut::new(), longest, tail }
+    }
+
+    /// The next line; nothing at the end of the input. A last line may lack its end.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
+        let mut searched = 0;
+        let end = loop {
+            if let Some(found) = find_end(&self.buffer[searched..]) {
+                break Some(searched + found);
+            }
+            searched = self.buffer.len();
+            if searched > self.longest {
+                return self.too_long().await.map(Some);
+            }
+            if self.fill().await? == 0 {
+                break None;
+            }
+        };
+        let line = match end {
+            Some(end) => self.buffer.split_to(end + 1).freeze().slice(..end),
+            None if self.buffer.is_empty() => return Ok(None),
+            None => self.buffer.split().freeze(),
+        };
+        if self.buffer.is_empty() {
+            // What is left of the buffer would keep the memory of the whole line.
+            self.buffer = BytesMut::new();
+        }
+        if line.len() > self.longest {
+            let (head, tail) = (line.len().min(READ_BYTES), line.len().saturating_sub(self.tail));
+            let part = |part: &[u8]| Bytes::copy_from_slice(part);
+            return Ok(Some(Line::TooLong { head: part(&line[..head]), tail: part(&line[tail..]) }));
+        }
+        Ok(Some(Line::Whole(line)))
+    }
+
+    /// Passes over a line that is too long.
+    async fn too_long(&mut self) -> io::Result<Line> {
+        let head = Bytes::copy_from_slice(&self.buffer[..READ_BYTES.min(self.longest)]);
+        let mut tail = BytesMut::new();
+        loop {
+            let end = find_end(&self.buffer);
+            tail.extend_from_slice(&self.buffer[..end.unwrap_or(self.buffer.len())]);
+            let surplus = tail.len().saturating_sub(self.tail);
+            tail = BytesMut::from(&tail[surplus..]);
+            self.buffer = end.map_or_else(BytesMut::new, |end| BytesMut::from(&self.buffer[end + 1..]));
+            if end.is_some() || self.fill().await? == 0 {
+                return Ok(Line::TooLong { head, tail: tail.freeze() });
+            }
+        }
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.reserve(READ_BYTES);
+        self.input.read_buf(&mut self.buffer).await
+    }
+}
+
+fn find_end(text: &[u8]) -> Option<usize> {
+    text.iter().position(|&byte| byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines(text: &[u8]) -> Vec<Line> {
+        let mut lines = Lines::new(text, 10_000, 4);
+        let mut found = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            found.push(line);
+        }
+        assert_eq!(lines.next().await.unwrap(), None, "an end stays an end");
+        found
+    }
+
+    fn whole(text: &[u8]) -> Line {
+        Line::Whole(Bytes::copy_from_slice(text))
+    }
+
+    #[tokio::test]
+    async fn lines_are_told_apart() {
+        assert_eq!(lines(b"").await, []);
+        assert_eq!(lines(b"a\n\nbc\r\n").await, [whole(b"a"), whole(b""), whole(b"bc\r")]);
+        assert_eq!(lines(b"a\nb").await, [whole(b"a"), whole(b"b")]);
+        let longest = vec![b'x'; 10_000];
+        let text = [&longest[..], b"\n", &longest].concat();
+        assert_eq!(lines(&text).await, [whole(&longest), whole(&longest)]);
+    }
+
+    #[tokio::test]
+    async fn of_a_line_that_is_too_long_the_ends_are_kept() {
+        for surplus in [1, 8_000, 100_000] {
+            let text = [b"head", &vec![b'x'; 9_995 + surplus - 3][..], b"tail"].concat();
+            for end in [&b"\nnext"[..], b"\nnext\n", b""] {
+                let found = lines(&[&text, end].concat()).await;
+                let Line::TooLong { head, tail } = &found[0] else { panic!("{surplus}: {}", found.len()) };
+                assert!(head.starts_with(b"headxx") && head.len() <= READ_BYTES, "{surplus}");
+                assert_eq!(&tail[..], b"tail", "{surplus}");
+                let rest = if end.is_empty() { vec![] } else { vec![whole(b"next")] };
+                assert_eq!(found[1..], rest, "{surplus}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_a_long_line_is_given_back() {
+        let (reader, mut writer) = tokio::io::duplex(1 << 16);
+        let mut lines = Lines::new(reader, 1 << 20, 4);
+        let writing = tokio::spawn(async move {
+            let text = [&vec![b'x'; 3 << 20][..], b"\nnext\n"].concat();
+            tokio::io::AsyncWriteExt::write_all(&mut writer, &text).await.unwrap();
+        });
+        assert!(matches!(lines.next().await.unwrap(), Some(Line::TooLong { .. })));
+        assert!(lines.buffer.capacity() < 1 << 20, "{}", lines.buffer.capacity());
+        assert_eq!(lines.next().await.unwrap(), Some(whole(b"next")));
+        writing.await.unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! The output of a session, which one task writes, so that no line is cut or mixed with another.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How many lines wait to be written.
+const QUEUED_LINES: usize = 64;
+
+/// The way to the client. Clones lead the same way.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    lines: mpsc::Sender<Vec<u8>>,
+}
+
+impl Output {
+    /// Sends a line, without its end.
+    ///
+    /// # Errors
+    /// When the client no longer reads.
+    pub(super) async fn send(&self, mut line: Vec<u8>) -> io::Result<()> {
+        line.push(b'\n');
+        self.lines.send(line).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// The way to the client, and what writes to `output` until every clone of it is gone. It cancels `gone` when the
+/// client no longer reads.
+pub(super) fn to<W: AsyncWrite + Unpin>(
+    output: W,
+    gone: CancellationToken,
+) -> (Output, impl Future<Output = ()>) {
+    let (lines, mut queued) = mpsc::channel(QUEUED_LINES);
+    let writer = async move {
+        let written = gone.run_until_cancelled(write(output, &mut queued)).await;
+        if let Some(Err(error)) = written {
+            tracing::debug!(%error, "the output cannot be written");
+        }
+        gone.cancel();
+    };
+    (Output { lines }, writer)
+}
+
+async fn write<W: AsyncWrite + Unpin>(mut output: W, queued: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+    while let Some(line) = queued.recv().await {
+        output.write_all(&line).await?;
+        // Lines that wait already go out with this one.
+        if queued.is_empty() {
+            output.flush().await?;
+        }
+    }
+    output.flush().await
+}
+
+/// Waits until nobody reads standard output any more. Where that cannot be seen, the next write tells.
+#[cfg(unix)]
+pub(super) async fn closed() {
+    // Files and the like cannot be watched, and do not close.
+    if let Ok(output) = watch() {
+        while let Ok(mut writable) = output.writable().await {
+            if writable.ready().is_write_closed() {
+                return;
+            }
+            writable.clear_ready();
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+#[cfg(unix)]
+#[expect(deprecated, reason = "what takes its place is unsafe, since it takes more than an OwnedFd")]
+fn watch() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    use std::os::fd::AsFd;
+
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
+    tokio::io::unix::AsyncFd::with_interest(output, tokio::io::Interest::WRITABLE)
+}
+
+/// Waits for ever: here, the next write tells that nobody reads any more.
+#[cfg(not(unix))]
+pub(super) async fn closed() {
+    std::future::pending::<()>().await;
+}
