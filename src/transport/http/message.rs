@@ -4,25 +4,24 @@
 //! proxy that judges the one `method` and a server that runs the other. Such texts are refused here; what the
 //! message then means is for the MCP server.
 
-use std::{collections::HashSet, fmt, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::BodyExt;
 use serde::{
     Deserialize,
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Number, Value};
 
-use super::refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal};
+use super::{
+    refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal},
+    request_body::BodyBudget,
+};
 
 /// The longest body of a request, in bytes.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
-
-/// What is read of a body that is too long, so that its sender comes to read the answer.
-const PATIENCE: usize = 16 * LONGEST;
 
 /// What a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +30,24 @@ pub(super) enum Kind {
     Initialize,
     /// It wants an answer.
     Request,
+    /// It asks whether the server is there.
+    Ping,
     /// A notification, or an answer to the server.
     Other,
     /// Several messages in one.
     Batch,
+}
+
+impl Kind {
+    /// Whether the server answers it under its id.
+    pub(super) fn is_answered(self) -> bool {
+        matches!(self, Self::Initialize | Self::Request | Self::Ping)
+    }
+
+    /// Whether it counts as a call while it is worked on. A ping is answered at once.
+    pub(super) fn is_call(self) -> bool {
+        matches!(self, Self::Initialize | Self::Request)
+    }
 }
 
 /// A message that has been read.
@@ -46,16 +59,17 @@ pub(super) struct Message {
 }
 
 /// Reads a message, up to the longest and within a time.
-pub(super) async fn read(headers: &HeaderMap, body: Body, within: Duration) -> Result<Message, Refusal> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bodies: &Arc<BodyBudget>,
+    within: Duration,
+) -> Result<Message, Refusal> {
     if !is_json(headers) {
         let message = "the Content-Type of a message must be application/json";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let text = tokio::time::timeout(within, collect(body)).await;
-    let text = text.unwrap_or_else(|_| {
-        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time"))
-    })?;
-    check(text)
+    check(bodies.collect(body, within).await?)
 }
 
 /// A message that this server's model of the protocol cannot read.
@@ -81,25 +95,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, Refusal> {
-    let mut text = BytesMut::new();
-    let mut total = 0;
-    while let Some(frame) = body.frame().await {
-        let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "the body of the request broke off");
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        total += data.len();
-        if total <= LONGEST {
-            text.extend_from_slice(&data);
-        } else if total > PATIENCE {
-            break;
-        }
-    }
-    if total > LONGEST {
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "a message may have 4 MiB at most"));
-    }
-    Ok(text.freeze())
-}
-
 /// Tells what a text is for, if it is a message.
 pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
     if text.trim_ascii_start().first() == Some(&b'[') {
@@ -120,10 +115,10 @@ pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
     }
     let kind = match (&envelope.method, envelope.answers) {
         (Some(method), 0) if envelope.id.is_some() => {
-            if method == "initialize" {
-                Kind::Initialize
-            } else {
-                Kind::Request
+            match method.as_str() {
+                "initialize" => Kind::Initialize,
+                "ping" => Kind::Ping,
+                _ => Kind::Request,
             }
         }
         (Some(_), 0) | (None, 1) => Kind::Other,
@@ -286,6 +281,7 @@ mod tests {
         let kinds = [
             (r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#, Kind::Initialize),
             (r#"{"jsonrpc":"2.0","id":"a","method":"tools/list"}"#, Kind::Request),
+            (r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#, Kind::Ping),
             (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, Kind::Other),
             (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, Kind::Other),
             (r#" [{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, Kind::Batch),
