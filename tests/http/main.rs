@@ -4,8 +4,11 @@
 mod admission;
 mod bounds;
 mod changes;
+mod deadlines;
+mod floods;
 mod hosts;
 mod isolation;
+mod legacy;
 mod messages;
 mod operation;
 mod shutdown;

@@ -102,8 +102,9 @@ pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
         return Ok(Message { text, kind: Kind::Batch, id: Value::Null });
     }
     let envelope: Envelope = serde_json::from_slice(&text).map_err(|error| refuse(&error))?;
-    let invalid =
-        |why| Err(Refusal::malformed(INVALID_REQUEST, why).with_id(envelope.id.clone().unwrap_or_default()));
+    // What cannot be an id is not repeated.
+    let id = envelope.id.clone().filter(|id| id.is_string() || id.is_number()).unwrap_or_default();
+    let invalid = |why| Err(Refusal::malformed(INVALID_REQUEST, why).with_id(id.clone()));
     if envelope.version.as_deref() != Some("2.0") {
         return invalid("not a JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\"");
     }
@@ -114,13 +115,11 @@ pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
         return invalid("not a JSON-RPC message: `id` must be a text or a whole number");
     }
     let kind = match (&envelope.method, envelope.answers) {
-        (Some(method), 0) if envelope.id.is_some() => {
-            match method.as_str() {
-                "initialize" => Kind::Initialize,
-                "ping" => Kind::Ping,
-                _ => Kind::Request,
-            }
-        }
+        (Some(method), 0) if envelope.id.is_some() => match method.as_str() {
+            "initialize" => Kind::Initialize,
+            "ping" => Kind::Ping,
+            _ => Kind::Request,
+        },
         (Some(_), 0) | (None, 1) => Kind::Other,
         _ => return invalid("not a JSON-RPC message: one of `method`, `result` and `error` is wanted"),
     };
@@ -160,6 +159,11 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Envelope, E> {
+        // What was sent is not repeated: it may be a secret.
+        Err(E::invalid_type(de::Unexpected::Other("a text"), &self))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Envelope, A::Error> {

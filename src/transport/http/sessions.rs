@@ -77,11 +77,7 @@ impl Claim {
     }
 
     fn lease(&self) -> Lease {
-        Lease {
-            superseded: self.superseded.clone(),
-            released: self.released.clone(),
-            since: Instant::now(),
-        }
+        Lease { superseded: self.superseded.clone(), released: self.released.clone(), since: Instant::now() }
     }
 
     /// Cancelled when the stream must end, since another connection has taken it over.
@@ -159,12 +155,12 @@ fn is_held(held: &Weak<()>) -> bool {
 pub(super) struct Sessions {
     caps: Caps,
     is_proven: IsProven,
-    sessions: Mutex<HashMap<SessionId, Session>>,
+    open: Mutex<HashMap<SessionId, Session>>,
 }
 
 impl Sessions {
     pub(super) fn new(caps: Caps, is_proven: IsProven) -> Self {
-        Self { caps, is_proven, sessions: Mutex::default() }
+        Self { caps, is_proven, open: Mutex::default() }
     }
 
     /// Opens a session under an id that nobody can guess, and makes room for it where there is none.
@@ -356,7 +352,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

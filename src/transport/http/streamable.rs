@@ -66,7 +66,8 @@ pub(super) async fn serve(
 
 async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let Message { text, kind, id } = message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
+    let Message { text, kind, id } =
+        message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
     if kind == Kind::Batch {
         return batch::answer(shared, caller, parts, &text).await;
     }

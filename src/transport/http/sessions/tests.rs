@@ -183,9 +183,7 @@ async fn a_still_session_ends_and_one_with_a_stream_does_not() {
     drop(call);
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(sessions.link(&busy, Owner::All).is_none());
-    assert!(
-        sessions.link(&still, Owner::All).is_none() && sessions.link(&streaming, Owner::All).is_some()
-    );
+    assert!(sessions.link(&still, Owner::All).is_none() && sessions.link(&streaming, Owner::All).is_some());
     assert_eq!(sessions.count(), (0, 1));
     expiry.abort();
 }
