@@ -5,6 +5,8 @@ mod admission;
 mod bounds;
 mod changes;
 mod deadlines;
+// They look at the process in /proc.
+#[cfg(target_os = "linux")]
 mod floods;
 mod hosts;
 mod isolation;
