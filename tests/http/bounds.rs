@@ -190,8 +190,10 @@ async fn a_key_leaves_calls_for_others() {
     let limits = ["--auth", "key", "--max-calls", "4", "--max-calls-per-key", "2"];
     let server = Server::before(&upstream.url, &limits);
     let (first, second) = (server.with_key(FIRST), server.with_key(SECOND));
+    // A key that Scope3 has not accepted yet is sent with one request at a time.
+    assert_eq!(first.stateless("check_auth_status").send().await.unwrap().status(), 200);
     let running = [1, 2].map(|_| tokio::spawn(first.stateless("check_auth_status").send()));
-    upstream.asked(2).await;
+    upstream.asked(3).await;
     let refused = first.stateless("check_auth_status").send().await.unwrap();
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));

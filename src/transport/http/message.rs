@@ -148,7 +148,8 @@ struct Envelope {
 
 impl<'de> Deserialize<'de> for Envelope {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EnvelopeVisitor)
+        // Not `deserialize_map`, whose error repeats what stands in place of an object.
+        deserializer.deserialize_any(EnvelopeVisitor)
     }
 }
 
