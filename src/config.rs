@@ -127,6 +127,18 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_MAX_CALLS", value_name = "NUMBER", default_value = "64")]
     pub max_calls: NonZeroU32,
 
+    /// The most calls at once of each key that callers bring
+    #[arg(long, env = "SCOPE3_MAX_CALLS_PER_KEY", value_name = "NUMBER", default_value = "16")]
+    pub max_calls_per_key: NonZeroU32,
+
+    /// The most connections over http; the one that has been silent for longest makes room
+    #[arg(long, env = "SCOPE3_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "1024")]
+    pub max_connections: NonZeroU32,
+
+    /// Memory for the bodies of requests over http that are held at once, in MiB, at least 4
+    #[arg(long, env = "SCOPE3_REQUEST_MEMORY", value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u32).range(4..))]
+    pub request_memory: u32,
+
     /// Requests a minute that all keys together may send which callers bring and Scope3 has not accepted yet
     #[arg(long, env = "SCOPE3_UNPROVEN_PER_MINUTE", value_name = "NUMBER", default_value = "60")]
     pub unproven_per_minute: NonZeroU32,

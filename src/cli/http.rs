@@ -16,7 +16,7 @@ use super::{CommandError, until_asked_to_end};
 use crate::{
     app::App,
     config::{AuthChoice, Settings},
-    transport::http::{self, Auth, Caps, Deadlines, Host, Hosts, Options, Token},
+    transport::http::{self, Auth, CallLimits, Caps, Deadlines, Host, Hosts, Options, Token},
 };
 
 /// Where it listens when nothing is said.
@@ -45,8 +45,16 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         Auth::Token(token) => Some(token.clone()),
         Auth::Key | Auth::None => settings.mcp_token().as_ref().map(Token::new),
     };
-    let (calls, deadlines) = (settings.max_calls.get(), Deadlines::default());
-    let options = Options { auth, metrics_token, hosts, caps, calls, deadlines };
+    let options = Options {
+        auth,
+        metrics_token,
+        hosts,
+        caps,
+        calls: CallLimits { total: settings.max_calls.get(), per_key: settings.max_calls_per_key.get() },
+        max_connections: settings.max_connections.get() as usize,
+        max_request_bytes: settings.request_memory as usize * 1024 * 1024,
+        deadlines: Deadlines::default(),
+    };
     http::serve(listener, &app, options, stop).await?;
     Ok(())
 }

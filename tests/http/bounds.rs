@@ -1,23 +1,14 @@
 //! What clients can make the server hold is bounded, and who is slow hurts nobody else.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use crate::support::{FIRST, Mcp, SECOND, Server, Sse, call, initialize, message, text, upstream::Upstream};
-use clap::Parser;
+use crate::support::{
+    FIRST, Mcp, SECOND, Server, Sse, call, in_process::InProcess, initialize, message, text,
+    upstream::Upstream,
+};
 use futures_util::future::join_all;
 use reqwest::Method;
-use scope3_mcp::{
-    app::App,
-    config::Settings,
-    transport::http::{Auth, Caps, Deadlines, Hosts, Options, serve},
-};
-use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use serde_json::{Value, json};
 
 fn ping() -> serde_json::Value {
     json!({ "jsonrpc": "2.0", "id": 9, "method": "ping" })
@@ -96,6 +87,10 @@ async fn calls_beyond_the_cap_are_told_to_come_back() {
     assert_eq!(refused.status(), 503);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 503);
+    assert_eq!(server.bound_reached("calls").await, 2);
+    assert_eq!(session.status(&ping()).await, 200, "a ping is answered at once and is no call");
+    assert_eq!(sse.send(&ping()).await, 202);
+    assert!(sse.answer().await["result"].is_object());
     assert_eq!(session.status(&json!({"jsonrpc":"2.0","method":"notifications/initialized"})).await, 202);
     assert_eq!(server.client().request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     for call in running {
@@ -178,141 +173,6 @@ async fn junk(client: &Mcp, count: usize) {
     }
 }
 
-/// A server in this process, whose deadlines are short.
-async fn impatient() -> (SocketAddr, CancellationToken) {
-    #[derive(Parser)]
-    struct Arguments {
-        #[command(flatten)]
-        settings: Settings,
-    }
-    let Arguments { settings } = Arguments::parse_from(["scope3-mcp", "--sandbox"]);
-    let app = App::start(&settings).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let short = Duration::from_millis(500);
-    let options = Options {
-        auth: Auth::None,
-        metrics_token: None,
-        hosts: Hosts::new(vec![], vec![], address),
-        caps: Caps { sessions: 10, sessions_per_key: 10, idle: Duration::from_mins(1) },
-        calls: 4,
-        deadlines: Deadlines { head: short, body: short, idle: 4 * short, write: short, end: 4 * short },
-    };
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    tokio::spawn(async move { serve(listener, &app, options, stopped).await });
-    (address, stop)
-}
-
-/// Sends pieces with pauses until the server closes or answers; gives the answer and how long it took.
-async fn trickle(address: SocketAddr, begin: &'static str, piece: &'static str) -> (String, Duration) {
-    tokio::task::spawn_blocking(move || {
-        let started = Instant::now();
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        stream.write_all(begin.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let mut buffer = [0; 1024];
-        while started.elapsed() < Duration::from_secs(8) {
-            match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => answer.extend_from_slice(&buffer[..read]),
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock) => {
-                    let _written = stream.write_all(piece.as_bytes());
-                }
-                Err(_) => break,
-            }
-        }
-        (String::from_utf8_lossy(&answer).into_owned(), started.elapsed())
-    })
-    .await
-    .unwrap()
-}
-
-#[tokio::test]
-async fn a_head_that_trickles_is_closed_at_the_deadline() {
-    let (address, _stop) = impatient().await;
-    let (answer, took) = trickle(address, "POST /mcp HTTP/1.1\r\n", "x-filler: 1\r\n").await;
-    assert_eq!(answer, "");
-    assert!(took > Duration::from_millis(400) && took < Duration::from_secs(4), "{took:?}");
-    let (_, silent) = trickle(address, "", "").await;
-    assert!(silent < Duration::from_secs(4), "who says nothing is closed, too: {silent:?}");
-    // A second head on the same connection has the same time, from its first byte on.
-    let one = "GET /healthz HTTP/1.1\r\nhost: localhost:0\r\n\r\n";
-    let (answer, took) = trickle(address, one, "x").await;
-    assert!(answer.contains("403 Forbidden"), "{answer}");
-    assert!(took < Duration::from_secs(4), "{took:?}");
-}
-
-#[tokio::test]
-async fn a_connection_may_be_idle_for_longer_than_a_head_takes() {
-    let (address, _stop) = impatient().await;
-    tokio::task::spawn_blocking(move || {
-        let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\n\r\n");
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        for _ in 0..2 {
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = [0; 1024];
-            let read = stream.read(&mut answer).unwrap();
-            assert!(String::from_utf8_lossy(&answer[..read]).contains("200 OK"));
-            std::thread::sleep(Duration::from_millis(900));
-        }
-    })
-    .await
-    .unwrap();
-}
-
-#[tokio::test]
-async fn a_body_that_trickles_is_refused_at_the_deadline() {
-    let (address, _stop) = impatient().await;
-    let begin = format!(
-        "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         accept: application/json, text/event-stream\r\ncontent-length: 100000\r\n\r\n"
-    );
-    let (answer, took) = trickle(address, begin.leak(), " ").await;
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(took < Duration::from_secs(4), "{took:?}");
-}
-
-#[tokio::test]
-async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
-    let (address, _stop) = impatient().await;
-    let client = Mcp {
-        http: reqwest::Client::new(),
-        url: format!("http://{address}"),
-        headers: reqwest::header::HeaderMap::new(),
-    };
-    let session = client.begin("2025-06-18").await;
-    let id = session.session().to_owned();
-    // A hundred answers of some 100 kB each fill every buffer on the way.
-    let stalled = tokio::task::spawn_blocking(move || {
-        let body = json!({"jsonrpc":"2.0","id":1,"method":"tools/list"}).to_string();
-        let length = body.len();
-        let one = format!(
-            "POST /mcp HTTP/1.1\r\nhost: {address}\r\nmcp-session-id: {id}\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\ncontent-length: {length}\r\n\r\n{body}"
-        );
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
-        let started = Instant::now();
-        // The server reads no more requests while its answers find no room; its end is seen by writing.
-        while started.elapsed() < Duration::from_secs(20) {
-            if stream.write_all(one.as_bytes()).is_err() {
-                return true;
-            }
-        }
-        false
-    });
-    for _ in 0..20 {
-        let started = Instant::now();
-        assert_eq!(client.stateless("check_auth_status").send().await.unwrap().status(), 200);
-        assert!(started.elapsed() < Duration::from_secs(2));
-    }
-    assert!(stalled.await.unwrap(), "it was not dropped");
-    assert_eq!(session.status(&ping()).await, 200, "its session goes on");
-}
-
 #[tokio::test]
 async fn an_initialize_without_an_end_takes_no_place_for_long() {
     let server = Server::sandbox(&["--max-sessions", "5"]);
@@ -322,4 +182,121 @@ async fn an_initialize_without_an_end_takes_no_place_for_long() {
     assert_eq!(server.metric(OPEN).await, Some(5.0));
     let session = server.client().begin("2025-06-18").await;
     assert_eq!(session.status(&ping()).await, 200);
+}
+
+#[tokio::test]
+async fn a_key_leaves_calls_for_others() {
+    let upstream = Upstream::start(Duration::from_millis(1500)).await;
+    let limits = ["--auth", "key", "--max-calls", "4", "--max-calls-per-key", "2"];
+    let server = Server::before(&upstream.url, &limits);
+    let (first, second) = (server.with_key(FIRST), server.with_key(SECOND));
+    // A key that Scope3 has not accepted yet is sent with one request at a time.
+    assert_eq!(first.stateless("check_auth_status").send().await.unwrap().status(), 200);
+    let running = [1, 2].map(|_| tokio::spawn(first.stateless("check_auth_status").send()));
+    upstream.asked(3).await;
+    let refused = first.stateless("check_auth_status").send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let refusal: Value = refused.json().await.unwrap();
+    assert!(refusal["error"]["message"].as_str().unwrap().contains("this key"), "{refusal}");
+    assert_eq!(server.bound_reached("calls_per_key").await, 1);
+    let mut sse = Sse::begin(&second).await;
+    assert!(sse.call("check_auth_status").await.contains("12345"), "another key has calls left");
+    for call in running {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(first.stateless("check_auth_status").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn callers_that_share_the_servers_key_share_all_calls() {
+    let upstream = Upstream::start(Duration::from_millis(800)).await;
+    let server = Server::before(&upstream.url, &["--max-calls-per-key", "1"]);
+    let client = server.client();
+    let calls = join_all((0..3).map(|_| client.stateless("check_auth_status").send())).await;
+    assert!(calls.into_iter().all(|call| call.unwrap().status() == 200));
+}
+
+#[tokio::test]
+async fn a_batch_that_could_never_run_is_refused_for_good() {
+    let batch = |count: usize| -> Value {
+        (0..count).map(|id| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list" })).collect()
+    };
+    let servers = [
+        (Server::sandbox(&["--max-calls", "3"]), 3),
+        (Server::sandbox(&["--auth", "key", "--max-calls", "5", "--max-calls-per-key", "2"]), 2),
+        (Server::sandbox(&["--max-calls", "200"]), 100),
+    ];
+    for (server, most) in servers {
+        let session = server.with_key(FIRST).begin("2025-03-26").await;
+        let fits = session.post(&batch(most)).await;
+        assert_eq!(fits.status(), 200, "{most}");
+        assert_eq!(fits.text().await.unwrap().matches("\"result\"").count(), most);
+        let refused = session.post(&batch(most + 1)).await;
+        assert_eq!(refused.status(), 400, "{most}");
+        let refusal: Value = refused.json().await.unwrap();
+        assert_eq!(refusal["error"]["code"], -32600);
+        assert!(refusal["error"]["message"].as_str().unwrap().contains(&format!("1 to {most}")), "{refusal}");
+        assert_eq!(server.bound_reached("batch").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_longer_than_a_session_may_be_idle_keeps_its_session() {
+    let upstream = Upstream::start(Duration::from_millis(1500)).await;
+    let server = Server::before(&upstream.url, &["--session-idle", "400ms"]);
+    let session = server.client().begin("2025-06-18").await;
+    // Its stream would keep the session as well; this one is gone.
+    drop(session.post(&call(5, "check_auth_status")).await);
+    upstream.asked(1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.metric(OPEN).await, Some(1.0));
+    assert!(session.call("check_auth_status").await.contains("12345"));
+}
+
+#[tokio::test]
+async fn a_session_that_is_closed_ends_its_stream() {
+    let server = Server::sandbox(&["--max-sessions", "1"]);
+    let deleted = server.client().begin("2025-06-18").await;
+    let mut stream = deleted.stream().await;
+    assert_eq!(deleted.delete().await, 204);
+    let ended = async { while let Ok(Some(_)) = stream.chunk().await {} };
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("its stream goes on");
+
+    let displaced = server.client().begin("2025-06-18").await;
+    let mut stream = displaced.stream().await;
+    server.client().begin("2025-06-18").await;
+    let ended = async { while let Ok(Some(_)) = stream.chunk().await {} };
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("its stream goes on");
+}
+
+#[tokio::test]
+async fn sessions_that_end_leave_no_task_behind() {
+    let server = InProcess::sandbox(|_| {}).await;
+    let client = server.client();
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    open_and_leave(&client, 20).await;
+    let before = tasks();
+    open_and_leave(&client, 1000).await;
+    for _ in 0..250 {
+        if tasks() < before + 20 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{before} tasks have become {}", tasks());
+}
+
+/// Opens sessions, a third of which are deleted, and lets the others be displaced.
+async fn open_and_leave(client: &Mcp, count: usize) {
+    for number in 0..count {
+        if number % 20 == 0 {
+            drop(Sse::open(client).await);
+        }
+        let response = client.post(&initialize("2025-06-18")).await;
+        let id = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+        if number % 3 == 0 {
+            assert_eq!(client.clone().with("mcp-session-id", &id).delete().await, 204);
+        }
+    }
 }

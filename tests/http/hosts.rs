@@ -5,6 +5,24 @@ use std::time::Duration;
 use crate::support::{FIRST, Server, initialize, raw, upstream::Upstream};
 use reqwest::Method;
 
+#[tokio::test]
+async fn metrics_answer_to_the_names_of_this_machine_alone() {
+    let server = Server::sandbox(&["--auth", "key", "--allow-host", "mcp.example.com,10.0.0.5"]);
+    let port = server.port();
+    let get = |host: &str, path: &str| {
+        raw(port, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
+    };
+    for host in ["mcp.example.com", "10.0.0.5", &format!("mcp.example.com:{port}")] {
+        assert!(get(host, "/healthz").starts_with("HTTP/1.1 200 "), "{host} is let in");
+        let answer = get(host, "/metrics");
+        assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("scope3_mcp_"), "{host}: {answer}");
+    }
+    for host in ["127.0.0.1", "localhost", "[::1]"] {
+        let answer = get(&format!("{host}:{port}"), "/metrics");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("scope3_mcp_"), "{host}: {answer}");
+    }
+}
+
 const ROUTES: [(&str, &str); 8] = [
     ("POST", "/mcp"),
     ("GET", "/mcp"),

@@ -57,9 +57,11 @@ async fn one_transports_session_is_none_of_the_others() {
     let path = format!("/messages?sessionId={}", session.session());
     let response = client.request(Method::POST, &path).json(&ping()).send().await.unwrap();
     assert_eq!(response.status(), 404);
-    let sse = Sse::begin(&client).await;
-    let crossed = client.with("mcp-session-id", sse.endpoint.split_once('=').unwrap().1);
+    let mut sse = Sse::begin(&client).await;
+    let crossed = client.with("mcp-session-id", sse.session());
     assert_eq!(crossed.status(&ping()).await, 404);
+    assert_eq!(crossed.stream().await.status(), 404);
+    assert!(sse.call("check_auth_status").await.contains("12345"), "its stream is its own");
 }
 
 #[tokio::test]
@@ -83,6 +85,25 @@ async fn a_second_stream_is_refused_and_the_first_goes_on() {
     tokio::time::timeout(Duration::from_secs(5), again)
         .await
         .expect("a stream that ended can be opened again");
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_takes_over_its_stream() {
+    let server = Server::sandbox(&["--auth", "key"]);
+    let session = server.with_key(FIRST).begin("2025-06-18").await;
+    // Its connection is held, but nothing is read from it: the server cannot know whether the client is there.
+    let mut lost = session.stream().await;
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    let stranger = server.with_key(SECOND).with("mcp-session-id", session.session());
+    assert_eq!(stranger.stream().await.status(), 404);
+    let mut again = session.stream().await;
+    assert_eq!(again.status(), 200);
+    let end = async { while let Ok(Some(_)) = lost.chunk().await {} };
+    tokio::time::timeout(Duration::from_secs(5), end).await.expect("the old stream goes on");
+    assert_eq!(session.stream().await.status(), 409, "the new one has just begun");
+    let still_open = tokio::time::timeout(Duration::from_millis(300), again.chunk()).await;
+    assert!(still_open.is_err(), "the new stream ended");
+    assert!(session.call("check_auth_status").await.contains("12345"));
 }
 
 #[tokio::test]

@@ -5,8 +5,13 @@ mod admission;
 mod arguments;
 mod bounds;
 mod changes;
+mod deadlines;
+// They look at the process in /proc.
+#[cfg(target_os = "linux")]
+mod floods;
 mod hosts;
 mod isolation;
+mod legacy;
 mod messages;
 mod operation;
 mod shutdown;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{FIRST, SECOND, Server, Sse, call, modern_call, upstream::Upstream};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const OTHER_TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-00";
@@ -37,6 +37,13 @@ async fn a_server_that_just_lost_scope3_is_not_ready() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = Server::before(&format!("http://{free}"), &[]);
     assert_eq!(ready(&server).await.0, 200);
+    // A change is tried once.
+    let mut change = modern_call("brand_agent_create");
+    change["params"]["arguments"] = json!({ "name": "a", "advertiserDomains": ["example.com"] });
+    let change = server.client().stateless_message(&change, "brand_agent_create").send().await.unwrap();
+    let said = change.text().await.unwrap();
+    assert!(said.contains("CONNECTION_FAILED"), "{said}");
+    assert_eq!(ready(&server).await.0, 200, "one connection may fail");
     let said = server.client().stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
     assert!(said.contains("CONNECTION_FAILED"), "{said}");
     let (status, body) = ready(&server).await;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Server, Sse, call, message, text, upstream::Upstream};
 use reqwest::Method;
+use serde_json::json;
 
 #[tokio::test]
 async fn what_was_accepted_is_answered_on_every_transport() {
@@ -30,6 +31,47 @@ async fn what_was_accepted_is_answered_on_every_transport() {
     while stream.chunk().await.unwrap().is_some() {}
     assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_call_over_sse_alone_is_waited_for() {
+    // Longer than the session would live on by itself.
+    let upstream = Upstream::start(Duration::from_secs(8)).await;
+    let mut server = Server::before(&upstream.url, &[]);
+    let mut sse = Sse::begin(&server.client()).await;
+    assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
+    upstream.asked(1).await;
+    server.terminate();
+    assert!(text(&sse.answer().await).contains("12345"));
+    assert_eq!(sse.next().await, None, "its stream ends");
+    assert_eq!(server.ended(Duration::from_secs(5)).await, Some(0));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
+    let filler = "x".repeat(8_000_000);
+    let data = json!({ "authenticated": true, "customerId": 12345, "filler": filler });
+    let upstream = Upstream::answering(Duration::ZERO, data).await;
+    let mut server = Server::before(&upstream.url, &[]);
+    // Its parts come one after the other, so that some are not written yet when the calls are done.
+    let session = server.client().begin("2025-03-26").await;
+    let batch =
+        json!([call(1, "check_auth_status"), call(2, "check_auth_status"), call(3, "check_auth_status")]);
+    let mut answer = session.post(&batch).await;
+    let mut sse = Sse::begin(&server.client()).await;
+    assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
+    upstream.asked(4).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.terminate();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut length = 0;
+    while let Some(chunk) = answer.chunk().await.expect("it was cut off") {
+        length += chunk.len();
+    }
+    assert!(length > 3 * filler.len(), "{length} bytes came");
+    let by_sse = sse.answer().await;
+    assert!(by_sse.to_string().len() > filler.len());
+    assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{metrics::Keys, refusal::Refusal};
+use super::{IsProven, metrics::Keys, refusal::Refusal};
 use crate::credentials::{ApiKey, Fingerprint, KeyRing};
 
 /// The header that brings a key. No proxy gives it a meaning of its own.
@@ -172,11 +172,12 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Ref
 }
 
 /// What admission needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Admission {
     pub(super) auth: Auth,
-    /// The keys that come in are remembered here.
+    /// The keys that come in, and that Scope3 has accepted, are remembered here.
     pub(super) keys: Arc<Keys>,
+    pub(super) is_proven: IsProven,
 }
 
 /// Somebody may believe that calls are made with the key they send.
@@ -191,14 +192,17 @@ fn tell_once() {
 
 /// Lets a request through if it may come in, and tells those behind who it is. The answer tells the access log.
 pub(super) async fn check(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
-    let Admission { auth, keys } = admission;
+    let Admission { auth, keys, is_proven } = admission;
     if !matches!(auth, Auth::Key) && request.headers().contains_key(KEY_HEADER) {
         tell_once();
     }
     match auth.admit(request.headers()) {
         Ok(caller) => {
             let owner = caller.owner;
-            if let Owner::Key(key) = owner {
+            // There may be any number of invented keys, and they have no limits worth watching.
+            if let Owner::Key(key) = owner
+                && is_proven(owner)
+            {
                 keys.used(key);
             }
             // Nobody behind this needs them, and what is not there cannot be logged.

@@ -19,9 +19,10 @@ use super::{
     refusal::{INVALID_REQUEST, Refusal},
     streamable,
 };
+use crate::measure::bound_reached;
 
 /// The most messages of a batch.
-const MOST: usize = 100;
+const MAX_BATCH: usize = 100;
 
 /// Answers a batch, if the session speaks the version that has them.
 pub(super) async fn answer(
@@ -39,19 +40,18 @@ pub(super) async fn answer(
         let message = "messages come one by one; this version of the protocol has no batches";
         return Err(Refusal::malformed(INVALID_REQUEST, message));
     }
-    let messages = split(text)?;
+    // All of a batch runs at once: one that could never have so many places would be told to come back for ever.
+    let messages = split(text, MAX_BATCH.min(shared.calls.most_of(caller.owner)))?;
     let mut begun = Vec::with_capacity(messages.len());
     for message in messages {
         let mut parts = parts.clone();
-        if message.kind == Kind::Request {
-            streamable::begin(shared, caller, &mut parts, &message.id)?;
-        }
+        streamable::begin(shared, caller, &mut parts, message.kind, &message.id)?;
         begun.push((message, parts));
     }
     let mut answers = Vec::new();
     for (Message { text, kind, id }, parts) in begun {
         let answer = shared.rmcp(caller).answer(Request::from_parts(parts, Body::from(text))).await;
-        if kind == Kind::Request {
+        if kind.is_answered() {
             answers.push(events(answer, id));
         }
     }
@@ -65,11 +65,15 @@ pub(super) async fn answer(
     Ok(hold(response, shared.calls.answer()))
 }
 
-fn split(text: &[u8]) -> Result<Vec<Message>, Refusal> {
+fn split(text: &[u8], max: usize) -> Result<Vec<Message>, Refusal> {
     let messages: Vec<Value> =
         serde_json::from_slice(text).map_err(|_| Refusal::malformed(INVALID_REQUEST, "not a batch"))?;
-    if messages.is_empty() || messages.len() > MOST {
-        return Err(Refusal::malformed(INVALID_REQUEST, "a batch has from 1 to 100 messages"));
+    if messages.is_empty() || messages.len() > max {
+        if !messages.is_empty() {
+            bound_reached("batch");
+        }
+        let message = format!("expected a batch of 1 to {max} messages, got {}", messages.len());
+        return Err(Refusal::malformed(INVALID_REQUEST, message));
     }
     messages
         .iter()

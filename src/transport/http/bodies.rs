@@ -9,6 +9,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Lets the body of an answer hold `guard`.
 pub(super) fn hold<G: Send + Unpin + 'static, B>(response: http::Response<B>, guard: G) -> Response
@@ -16,11 +17,32 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    response.map(|body| Body::new(Held { body: body.map_err(Into::into).boxed_unsync(), _guard: guard }))
+    response.map(|body| held(body, None, guard))
 }
 
+/// The same, and ends the body when `stop` is cancelled.
+pub(super) fn hold_until<G: Send + Unpin + 'static>(
+    response: Response,
+    stop: CancellationToken,
+    guard: G,
+) -> Response {
+    response.map(|body| held(body, Some(Box::pin(stop.cancelled_owned())), guard))
+}
+
+fn held<G: Send + Unpin + 'static, B>(body: B, stop: Stop, guard: G) -> Body
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    Body::new(Held { body: body.map_err(Into::into).boxed_unsync(), stop, _guard: guard })
+}
+
+type Stop = Option<Pin<Box<WaitForCancellationFutureOwned>>>;
+
 struct Held<G> {
+    // Dropped before the guard, which tells that it is gone.
     body: http_body_util::combinators::UnsyncBoxBody<Bytes, axum::BoxError>,
+    stop: Stop,
     _guard: G,
 }
 
@@ -32,6 +54,9 @@ impl<G: Unpin> HttpBody for Held<G> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(None);
+        }
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -53,3 +53,24 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn only_several_failed_connections_in_a_row_make_it_unready_and_only_for_a_while() {
+        let failed = |failures, ago: Duration| Contact {
+            answered_at: None,
+            failed_at: Instant::now().checked_sub(ago),
+            failures,
+        };
+        let now = Duration::ZERO;
+        assert!(!is_unreachable(&Contact::default()), "nothing is known");
+        assert!(!is_unreachable(&failed(2, now)));
+        assert!(is_unreachable(&failed(3, now)));
+        assert!(!is_unreachable(&failed(3, UNREADY_AFTER_FAILURE)));
+    }
+}

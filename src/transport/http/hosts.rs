@@ -285,4 +285,29 @@ mod tests {
             assert!(bad.parse::<Origin>().is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn the_address_that_is_bound_is_a_name_and_the_one_for_all_addresses_is_none() {
+        let at = |bound: &str| Hosts::new(vec![], vec![], bound.parse().unwrap());
+        let one = at("10.0.0.5:8080");
+        assert!(one.allows_host("10.0.0.5:8080") && !one.allows_host("10.0.0.5:8081"));
+        assert!(one.allows_origin(&page("http://10.0.0.5:8080")));
+        assert!(one.allows_host("localhost:8080") && !one.allows_host("10.0.0.6:8080"));
+        let six = at("[fd00::5]:8080");
+        assert!(six.allows_host("[fd00::5]:8080"));
+        for all in ["0.0.0.0:8080", "[::]:8080"] {
+            assert!(at(all).allows_host("localhost:8080"), "{all}");
+            assert!(!at(all).allows_host(all), "a page can reach this machine by {all}");
+            let origin = HeaderValue::from_str(&format!("http://{all}")).unwrap();
+            assert!(!at(all).allows_origin(&origin), "{all}");
+        }
+    }
+
+    #[test]
+    fn an_entry_for_the_port_of_https_allows_no_other() {
+        let hosts = hosts(&["mcp.example.com:443", "plain.example.com:80"], &[]);
+        assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:443"));
+        assert!(!hosts.allows_host("mcp.example.com:80") && !hosts.allows_host("mcp.example.com:8443"));
+        assert!(hosts.allows_host("plain.example.com") && !hosts.allows_host("plain.example.com:443"));
+    }
 }

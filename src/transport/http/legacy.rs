@@ -55,8 +55,7 @@ pub(super) async fn open(
 fn begin(shared: &Arc<Shared>, owner: Owner) -> Result<Response, Refusal> {
     let (to_server, from_client) = mpsc::channel(WAITING);
     let (to_client, from_server) = mpsc::channel(WAITING);
-    let (id, _) = shared.sessions.open(owner, |_| Link::Legacy(to_server))?;
-    let stream = shared.sessions.claim(&id, owner, None)?;
+    let (id, stream) = shared.sessions.open_streaming(owner, Link::Legacy(to_server))?;
     let open = Open { sessions: Arc::clone(&shared.sessions), id: Arc::clone(&id), owner, _stream: stream };
     tokio::spawn(serve(
         shared.server.clone(),
@@ -71,7 +70,7 @@ fn begin(shared: &Arc<Shared>, owner: Owner) -> Result<Response, Refusal> {
     let messages = ReceiverStream::new(from_server).filter_map(async |message| event(&message));
     let events = stream::once(async { endpoint }).chain(messages).map(Ok::<_, Infallible>);
     let mut answer =
-        Sse::new(events).keep_alive(KeepAlive::new().interval(super::KEEP_ALIVE)).into_response();
+        Sse::new(events).keep_alive(KeepAlive::new().interval(shared.deadlines.keep_alive)).into_response();
     // Proxies that gather answers would hold the events back.
     answer.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));
     Ok(hold(answer, open))
@@ -143,18 +142,18 @@ async fn take_in(shared: &Shared, caller: &Caller, request: Request) -> Result<(
         return Err(Refusal::no_session());
     };
     let Message { text, kind, id: request_id } =
-        message::read(&parts.headers, body, shared.deadlines.body).await?;
-    match kind {
-        Kind::Batch => {
-            let message = "messages come one by one; this version of the protocol has no batches";
-            return Err(Refusal::malformed(INVALID_REQUEST, message));
-        }
-        Kind::Initialize | Kind::Request => {
-            let call = shared.calls.begin().map_err(|refusal| refusal.with_id(request_id.clone()))?;
-            parts.extensions.insert(call);
-            parts.extensions.insert(shared.sessions.begin(&id, caller.owner, &request_id)?);
-        }
-        Kind::Other => {}
+        message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
+    if kind == Kind::Batch {
+        let message = "messages come one by one; this version of the protocol has no batches";
+        return Err(Refusal::malformed(INVALID_REQUEST, message));
+    }
+    if kind.is_call() {
+        // The connection that brings it is free again at once; its session's stream waits for the answer.
+        let call = shared.calls.begin(caller.owner, None);
+        parts.extensions.insert(call.map_err(|refusal| refusal.with_id(request_id.clone()))?);
+    }
+    if kind.is_answered() {
+        parts.extensions.insert(shared.sessions.begin(&id, caller.owner, &request_id)?);
     }
     let mut message: ClientJsonRpcMessage =
         serde_json::from_slice(&text).map_err(|_| message::unreadable(request_id))?;

@@ -1,22 +1,18 @@
 //! Reading the body of a POST, and the message in it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, request_body::BodyBudget};
 pub(super) use crate::transport::message::Kind;
 use crate::transport::message::{self, Malformed};
 
 /// The longest body of a request, in bytes.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
-
-/// What is read of a body that is too long, so that its sender comes to read the answer.
-const PATIENCE: usize = 16 * LONGEST;
 
 /// A message that has been read.
 #[derive(Debug)]
@@ -27,16 +23,17 @@ pub(super) struct Message {
 }
 
 /// Reads a message, up to the longest and within a time.
-pub(super) async fn read(headers: &HeaderMap, body: Body, within: Duration) -> Result<Message, Refusal> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bodies: &Arc<BodyBudget>,
+    within: Duration,
+) -> Result<Message, Refusal> {
     if !is_json(headers) {
         let message = "the Content-Type of a message must be application/json";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let text = tokio::time::timeout(within, collect(body)).await;
-    let text = text.unwrap_or_else(|_| {
-        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time"))
-    })?;
-    check(text)
+    check(bodies.collect(body, within).await?)
 }
 
 /// A message that this server's model of the protocol cannot read.
@@ -60,25 +57,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let (Some(sent), None) = (types.next(), types.next()) else { return false };
     let essence = sent.to_str().ok().and_then(|sent| sent.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
-}
-
-async fn collect(mut body: Body) -> Result<Bytes, Refusal> {
-    let mut text = BytesMut::new();
-    let mut total = 0;
-    while let Some(frame) = body.frame().await {
-        let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "the body of the request broke off");
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        total += data.len();
-        if total <= LONGEST {
-            text.extend_from_slice(&data);
-        } else if total > PATIENCE {
-            break;
-        }
-    }
-    if total > LONGEST {
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "a message may have 4 MiB at most"));
-    }
-    Ok(text.freeze())
 }
 
 /// Tells what a text is for, if it is a message.

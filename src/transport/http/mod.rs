@@ -1,14 +1,16 @@
 //! MCP over HTTP: Streamable HTTP at `/mcp`, and HTTP with SSE, its predecessor, at `/sse` and `/messages`.
 //!
-//! A request passes, from the outside in: `listen` (deadlines of a connection), `hosts` (is it for this server, and
-//! from a page that may talk to it), `admission` (who sent it), `message` (is it a message at all), and `calls` (is
-//! there room for one more). Behind that stand `streamable` and `legacy`, which share the table of `sessions`.
+//! A request passes, from the outside in: `connections` (is there room for one more), `listen` (deadlines of a
+//! connection), `hosts` (is it for this server, and from a page that may talk to it), `admission` (who sent it),
+//! `request_body` (is there memory for it), `message` (is it a message at all), and `calls` (may one more run).
+//! Behind that stand `streamable` and `legacy`, which share the table of `sessions`.
 
 mod access;
 mod admission;
 mod batch;
 mod bodies;
 mod calls;
+mod connections;
 mod health;
 mod hosts;
 mod legacy;
@@ -17,7 +19,9 @@ mod message;
 mod metrics;
 mod random;
 mod refusal;
+mod request_body;
 mod sessions;
+mod sockets;
 mod streamable;
 
 use std::{io, sync::Arc, time::Duration};
@@ -32,9 +36,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use self::{admission::Admission, calls::Calls, sessions::Sessions};
+use self::{
+    admission::{Admission, Owner},
+    calls::Calls,
+    connections::Connections,
+    request_body::BodyBudget,
+    sessions::Sessions,
+};
 pub use self::{
     admission::{Auth, Token},
+    calls::CallLimits,
     hosts::{EntryError, Host, Hosts, Origin},
     random::token,
     sessions::Caps,
@@ -47,10 +58,7 @@ use crate::{
     mcp::{Keys, Server},
 };
 
-/// How often an open stream shows that it is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// How long a client may take.
+/// How long a client may take, and how often it hears from the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
     /// For the head of a request, from its first byte on.
@@ -61,6 +69,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// For taking in some of an answer.
     pub write: Duration,
+    /// How often an open stream shows that it is alive.
+    pub keep_alive: Duration,
     /// At the end of the server: for the answers to what was accepted.
     pub end: Duration,
 }
@@ -72,6 +82,7 @@ impl Default for Deadlines {
             body: Duration::from_secs(30),
             idle: Duration::from_mins(2),
             write: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
             end: deadlines::SHUTDOWN,
         }
     }
@@ -89,15 +100,33 @@ pub struct Options {
     /// How many sessions there may be.
     pub caps: Caps,
     /// How many calls may run at once.
-    pub calls: u32,
+    pub calls: CallLimits,
+    /// How many connections there may be. One that is silent makes room.
+    pub max_connections: usize,
+    /// How many bytes the bodies of requests may have in memory together. The longest body of one request
+    /// always has room.
+    pub max_request_bytes: usize,
     /// How long clients may take.
     pub deadlines: Deadlines,
+}
+
+/// Whether Scope3 has accepted the key of an owner. One whose key it has not makes room for those whose key it has.
+type IsProven = Arc<dyn Fn(Owner) -> bool + Send + Sync>;
+
+fn is_proven(gateway: &Arc<Gateway>) -> IsProven {
+    let gateway = Arc::clone(gateway);
+    Arc::new(move |owner| match owner {
+        Owner::Key(key) => gateway.is_proven(key),
+        Owner::All => true,
+    })
 }
 
 /// What all requests share.
 struct Shared {
     gateway: Arc<Gateway>,
     server: Server,
+    connections: Arc<Connections>,
+    bodies: Arc<BodyBudget>,
     sessions: Arc<Sessions>,
     calls: Calls,
     keys: Arc<metrics::Keys>,
@@ -119,7 +148,10 @@ pub async fn serve(
     options: Options,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let Options { auth, metrics_token, hosts, caps, calls, deadlines } = options;
+    let Options { auth, metrics_token, hosts, caps, calls, max_connections, max_request_bytes, deadlines } =
+        options;
+    let is_proven = is_proven(&app.gateway);
+    let max_connections = sockets::affordable_connections(max_connections);
     let server = match auth {
         Auth::Key => Server::new(Arc::clone(&app.gateway), Keys::OfRequest(admission::keys_of)),
         Auth::Token(_) | Auth::None => app.server(),
@@ -127,7 +159,9 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         gateway: Arc::clone(&app.gateway),
         server: server.with_traceparent(admission::traceparent_of),
-        sessions: Arc::new(Sessions::new(caps)),
+        connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),
+        bodies: Arc::new(BodyBudget::new(max_request_bytes.max(message::LONGEST))),
+        sessions: Arc::new(Sessions::new(caps, Arc::clone(&is_proven))),
         calls: Calls::new(calls),
         keys: Arc::default(),
         metrics_token,
@@ -141,7 +175,7 @@ pub async fn serve(
         tokio::spawn(metrics::keep_up()),
         tokio::spawn(remember(own_keys, Arc::clone(&shared.keys))),
     ];
-    let router = router(&shared, auth, hosts);
+    let router = router(&shared, auth, hosts, is_proven);
     let outcome = listen::serve(listener, router, &shared, stop).await;
     shared.gateway.finish_changes().await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
@@ -161,9 +195,9 @@ async fn remember(own: Option<Arc<KeyRing>>, keys: Arc<metrics::Keys>) {
 }
 
 /// The routes, and what stands before each. The layer that is named last stands outermost.
-fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts) -> Router {
+fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts, is_proven: IsProven) -> Router {
     let hosts = Arc::new(hosts);
-    let admission = Admission { auth, keys: Arc::clone(&shared.keys) };
+    let admission = Admission { auth, keys: Arc::clone(&shared.keys), is_proven };
     let for_callers = Router::new()
         .route("/mcp", any(streamable::serve))
         .route("/sse", get(legacy::open))

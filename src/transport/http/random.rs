@@ -25,3 +25,22 @@ fn hex<const N: usize>() -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_tokens_have_all_their_bits_and_nothing_in_common() {
+        for (make, digits) in [(id as fn() -> io::Result<String>, 32), (token, 64)] {
+            let made: Vec<String> = (0..50).map(|_| make().unwrap()).collect();
+            assert!(made.iter().all(|text| text.len() == digits));
+            assert!(made.iter().flat_map(|text| text.chars()).all(|digit| digit.is_ascii_hexdigit()));
+            for place in (0..digits).step_by(8) {
+                let parts: std::collections::HashSet<_> =
+                    made.iter().map(|text| &text[place..place + 8]).collect();
+                assert!(parts.len() > 48, "digits {place} to {} repeat", place + 8);
+            }
+        }
+    }
+}

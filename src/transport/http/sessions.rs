@@ -3,6 +3,7 @@
 //! A session belongs to the caller that opened it. To everybody else it is not there, on every path.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -18,10 +19,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    IsProven,
     admission::Owner,
     random,
     refusal::{INVALID_REQUEST, Refusal},
 };
+use crate::measure::bound_reached;
 
 /// How many sessions there may be, and how long one may be still.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,13 @@ pub struct Caps {
 
 /// When a client that found no place should try again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a session's common stream is open before a newcomer takes it over. A client that lost its connection
+/// comes back after that; two that compete would otherwise take it from each other without end.
+const TAKEOVER_AFTER: Duration = Duration::from_secs(3);
+
+/// How long the connection that a stream was taken from may take to let go of it.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How messages get into a session.
 #[derive(Debug, Clone)]
@@ -53,7 +63,59 @@ pub(super) struct Busy(#[expect(dead_code, reason = "its count is what counts")]
 
 /// Held while a stream of a session is open.
 #[derive(Debug)]
-pub(super) struct Claim(#[expect(dead_code, reason = "its count is what counts")] Arc<()>);
+pub(super) struct Claim {
+    /// Cancelled when another connection of the same client takes the stream over.
+    superseded: CancellationToken,
+    released: CancellationToken,
+    /// Cancelled when the connection that had the stream before has let go of it.
+    predecessor: Option<CancellationToken>,
+}
+
+impl Claim {
+    fn new(predecessor: Option<CancellationToken>) -> Self {
+        Self { superseded: CancellationToken::new(), released: CancellationToken::new(), predecessor }
+    }
+
+    fn lease(&self) -> Lease {
+        Lease { superseded: self.superseded.clone(), released: self.released.clone(), since: Instant::now() }
+    }
+
+    /// Cancelled when the stream must end, since another connection has taken it over.
+    pub(super) fn superseded(&self) -> CancellationToken {
+        self.superseded.clone()
+    }
+
+    /// Waits until the connection that had the stream before has let go of it.
+    pub(super) async fn wait_for_predecessor(&self) -> Result<(), Refusal> {
+        let Some(predecessor) = &self.predecessor else { return Ok(()) };
+        let released = tokio::time::timeout(RELEASE_TIMEOUT, predecessor.cancelled()).await;
+        released.map_err(|_| stream_is_taken())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.released.cancel();
+    }
+}
+
+/// What a session keeps of a [`Claim`].
+#[derive(Debug)]
+struct Lease {
+    superseded: CancellationToken,
+    released: CancellationToken,
+    since: Instant,
+}
+
+impl Lease {
+    fn is_held(&self) -> bool {
+        !self.released.is_cancelled()
+    }
+}
+
+fn stream_is_taken() -> Refusal {
+    Refusal::new(http::StatusCode::CONFLICT, "this stream of the session is already open")
+}
 
 #[derive(Debug)]
 struct Session {
@@ -61,9 +123,10 @@ struct Session {
     link: Link,
     version: Option<ProtocolVersion>,
     stop: CancellationToken,
+    opened: Instant,
     used: Instant,
     requests: HashMap<Value, Weak<()>>,
-    streams: HashMap<Stream, Weak<()>>,
+    streams: HashMap<Stream, Lease>,
 }
 
 impl Session {
@@ -72,7 +135,7 @@ impl Session {
     }
 
     fn is_streaming(&self) -> bool {
-        self.streams.values().any(is_held)
+        self.streams.values().any(Lease::is_held)
     }
 
     fn end(self) {
@@ -89,45 +152,86 @@ fn is_held(held: &Weak<()>) -> bool {
 }
 
 /// All sessions.
-#[derive(Debug)]
 pub(super) struct Sessions {
     caps: Caps,
-    sessions: Mutex<HashMap<SessionId, Session>>,
+    is_proven: IsProven,
+    open: Mutex<HashMap<SessionId, Session>>,
 }
 
 impl Sessions {
-    pub(super) fn new(caps: Caps) -> Self {
-        Self { caps, sessions: Mutex::default() }
+    pub(super) fn new(caps: Caps, is_proven: IsProven) -> Self {
+        Self { caps, is_proven, open: Mutex::default() }
     }
 
-    /// Opens a session under an id that nobody can guess. Where there is no room, the one that has been still for
-    /// longest goes; those with an open stream go last, and those with a call under way stay.
+    /// Opens a session under an id that nobody can guess, and makes room for it where there is none.
     pub(super) fn open(
         &self,
         owner: Owner,
         link: impl FnOnce(&SessionId) -> Link,
     ) -> Result<(SessionId, CancellationToken), Refusal> {
+        let stop = CancellationToken::new();
+        let id = self.insert(owner, stop.clone(), link, HashMap::new())?;
+        Ok((id, stop))
+    }
+
+    /// Opens a session whose common stream is open from the start: between two steps another newcomer could take it
+    /// for one without a stream and close it.
+    pub(super) fn open_streaming(&self, owner: Owner, link: Link) -> Result<(SessionId, Claim), Refusal> {
+        let claim = Claim::new(None);
+        let streams = HashMap::from([(None, claim.lease())]);
+        let id = self.insert(owner, CancellationToken::new(), |_| link, streams)?;
+        Ok((id, claim))
+    }
+
+    fn insert(
+        &self,
+        owner: Owner,
+        stop: CancellationToken,
+        link: impl FnOnce(&SessionId) -> Link,
+        streams: HashMap<Stream, Lease>,
+    ) -> Result<SessionId, Refusal> {
         let id: SessionId = random::id().map_err(|error| self.no_randomness(&error))?.into();
         let mut sessions = self.lock();
         let of_owner = |session: &Session| matches!(owner, Owner::Key(_)) && session.owner == owner;
         if sessions.values().filter(|session| of_owner(session)).count() >= self.caps.sessions_per_key {
-            make_room(&mut sessions, of_owner)?;
+            bound_reached("sessions_per_key");
+            let stillest = stillest(sessions.iter().filter(|(_, session)| of_owner(session)));
+            close(&mut sessions, stillest)?;
         }
         if sessions.len() >= self.caps.sessions {
-            make_room(&mut sessions, |_| true)?;
+            bound_reached("sessions");
+            let closing = self.makes_room(&sessions, owner);
+            close(&mut sessions, closing)?;
         }
-        let stop = CancellationToken::new();
+        let now = Instant::now();
         let session = Session {
             owner,
             link: link(&id),
             version: None,
-            stop: stop.clone(),
-            used: Instant::now(),
+            stop,
+            opened: now,
+            used: now,
             requests: HashMap::new(),
-            streams: HashMap::new(),
+            streams,
         };
         sessions.insert(Arc::clone(&id), session);
-        Ok((id, stop))
+        Ok(id)
+    }
+
+    /// The session that makes room for a newcomer, where all places are taken.
+    ///
+    /// An owner whose key Scope3 has not accepted yet never displaces one whose key it has. It displaces its own
+    /// kind, and of those only the half that came last: so a client that came before a flood of invented keys stays,
+    /// and one that comes during it has time to prove its key.
+    fn makes_room(&self, sessions: &HashMap<SessionId, Session>, newcomer: Owner) -> Option<SessionId> {
+        let (proven, mut unproven): (Vec<_>, Vec<_>) =
+            sessions.iter().partition(|(_, session)| (self.is_proven)(session.owner));
+        if !(self.is_proven)(newcomer) {
+            unproven.sort_by_key(|(_, session)| Reverse(session.opened));
+            unproven.truncate(unproven.len().div_ceil(2));
+            return stillest(unproven.into_iter());
+        }
+        stillest(unproven.into_iter()).or_else(|| stillest(proven.into_iter()))
     }
 
     fn no_randomness(&self, error: &io::Error) -> Refusal {
@@ -166,17 +270,32 @@ impl Sessions {
         self.with(id, owner, |session| session.version.clone())?
     }
 
-    /// Takes a stream of a session, unless somebody holds it.
+    /// Takes a stream of a session, unless somebody holds it. The common stream can be taken over: its holder may be
+    /// a connection whose client is gone, which this server learns late.
     pub(super) fn claim(&self, id: &str, owner: Owner, stream: Stream) -> Result<Claim, Refusal> {
+        self.claim_after(id, owner, stream, TAKEOVER_AFTER)
+    }
+
+    fn claim_after(
+        &self,
+        id: &str,
+        owner: Owner,
+        stream: Stream,
+        takeover_after: Duration,
+    ) -> Result<Claim, Refusal> {
         self.with(id, owner, |session| {
-            session.streams.retain(|_, held| is_held(held));
-            if session.streams.contains_key(&stream) {
-                let message = "this stream of the session is open already";
-                return Err(Refusal::new(http::StatusCode::CONFLICT, message));
-            }
-            let held = Arc::new(());
-            session.streams.insert(stream, Arc::downgrade(&held));
-            Ok(Claim(held))
+            session.streams.retain(|_, lease| lease.is_held());
+            let predecessor = match session.streams.get(&stream) {
+                None => None,
+                Some(lease) if stream.is_none() && lease.since.elapsed() >= takeover_after => {
+                    lease.superseded.cancel();
+                    Some(lease.released.clone())
+                }
+                Some(_) => return Err(stream_is_taken()),
+            };
+            let claim = Claim::new(predecessor);
+            session.streams.insert(stream, claim.lease());
+            Ok(claim)
         })
         .unwrap_or_else(|| Err(Refusal::no_session()))
     }
@@ -233,115 +352,26 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn make_room(
-    sessions: &mut HashMap<SessionId, Session>,
-    among: impl Fn(&Session) -> bool,
-) -> Result<(), Refusal> {
-    let stillest = sessions
-        .iter()
-        .filter(|(_, session)| among(session) && !session.is_busy())
+/// The session that has been still for longest; those with an open stream come last, and those with a call under way
+/// are left alone.
+fn stillest<'a>(among: impl Iterator<Item = (&'a SessionId, &'a Session)>) -> Option<SessionId> {
+    among
+        .filter(|(_, session)| !session.is_busy())
         .min_by_key(|(_, session)| (session.is_streaming(), session.used))
-        .map(|(id, _)| Arc::clone(id));
-    let session = stillest.and_then(|id| sessions.remove(&id));
+        .map(|(id, _)| Arc::clone(id))
+}
+
+fn close(sessions: &mut HashMap<SessionId, Session>, id: Option<SessionId>) -> Result<(), Refusal> {
+    let session = id.and_then(|id| sessions.remove(&id));
     let session =
-        session.ok_or_else(|| Refusal::busy("this server has all the sessions it may have", TRY_AGAIN))?;
+        session.ok_or_else(|| Refusal::busy("this server has reached its session limit", TRY_AGAIN))?;
     session.end();
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sessions(sessions: usize, sessions_per_key: usize, idle: Duration) -> Sessions {
-        Sessions::new(Caps { sessions, sessions_per_key, idle })
-    }
-
-    fn key(secret: &str) -> Owner {
-        let key = crate::credentials::ApiKey::parse(&format!("scope3_{}_{secret}", "a".repeat(32)).into());
-        Owner::Key(key.unwrap().fingerprint())
-    }
-
-    fn open(sessions: &Sessions, owner: Owner) -> Result<SessionId, Refusal> {
-        sessions.open(owner, |_| Link::Legacy(mpsc::channel(1).0)).map(|(id, _)| id)
-    }
-
-    const LONG: Duration = Duration::from_mins(10);
-
-    #[test]
-    fn to_others_a_session_is_not_there() {
-        let sessions = sessions(10, 10, LONG);
-        let id = open(&sessions, key("a")).unwrap();
-        assert!(sessions.link(&id, key("a")).is_some());
-        assert!(sessions.link(&id, key("b")).is_none() && sessions.link(&id, Owner::All).is_none());
-        assert!(sessions.claim(&id, key("b"), None).is_err() && !sessions.close(&id, key("b")));
-        assert!(sessions.close(&id, key("a")) && sessions.link(&id, key("a")).is_none());
-    }
-
-    #[test]
-    fn a_full_key_loses_its_own_stillest_session_and_nobody_elses() {
-        let sessions = sessions(10, 2, LONG);
-        let other = open(&sessions, key("b")).unwrap();
-        let first = open(&sessions, key("a")).unwrap();
-        let second = open(&sessions, key("a")).unwrap();
-        sessions.link(&first, key("a"));
-        let third = open(&sessions, key("a")).unwrap();
-        let there = |id: &SessionId, owner| sessions.link(id, owner).is_some();
-        assert!(!there(&second, key("a")), "the other of the two was used later");
-        assert!(there(&first, key("a")) && there(&third, key("a")) && there(&other, key("b")));
-    }
-
-    #[test]
-    fn sessions_with_a_stream_go_last_and_those_with_a_call_never() {
-        let sessions = sessions(2, 2, LONG);
-        let streaming = open(&sessions, key("a")).unwrap();
-        let claim = sessions.claim(&streaming, key("a"), None).unwrap();
-        let calling = open(&sessions, key("b")).unwrap();
-        let busy = sessions.begin(&calling, key("b"), &1.into()).unwrap();
-        assert!(sessions.begin(&calling, key("b"), &1.into()).is_err(), "an id is used once at a time");
-        assert!(sessions.begin(&calling, key("b"), &"1".into()).is_ok(), "a text is another id");
-        let third = open(&sessions, key("c")).unwrap();
-        assert!(sessions.link(&streaming, key("a")).is_none() && sessions.link(&calling, key("b")).is_some());
-        let also_busy = sessions.begin(&third, key("c"), &1.into());
-        assert!(open(&sessions, key("d")).is_err(), "everybody works");
-        drop((busy, also_busy, claim));
-        assert!(open(&sessions, key("d")).is_ok());
-    }
-
-    #[test]
-    fn everybody_together_is_no_key() {
-        let sessions = sessions(3, 1, LONG);
-        let ids: Vec<_> = (0..3).map(|_| open(&sessions, Owner::All).unwrap()).collect();
-        assert!(ids.iter().all(|id| sessions.link(id, Owner::All).is_some()));
-    }
-
-    #[test]
-    fn a_stream_is_held_once_and_can_be_taken_again() {
-        let sessions = sessions(3, 1, LONG);
-        let id = open(&sessions, Owner::All).unwrap();
-        let claim = sessions.claim(&id, Owner::All, None).unwrap();
-        assert!(sessions.claim(&id, Owner::All, None).is_err());
-        assert!(sessions.claim(&id, Owner::All, Some(1)).is_ok());
-        drop(claim);
-        assert!(sessions.claim(&id, Owner::All, None).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_still_session_ends_and_one_with_a_stream_does_not() {
-        let sessions = Arc::new(sessions(3, 3, Duration::from_millis(100)));
-        let still = open(&sessions, Owner::All).unwrap();
-        let streaming = open(&sessions, Owner::All).unwrap();
-        let _claim = sessions.claim(&streaming, Owner::All, None).unwrap();
-        let expiry = tokio::spawn(Arc::clone(&sessions).expire());
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(
-            sessions.link(&still, Owner::All).is_none() && sessions.link(&streaming, Owner::All).is_some()
-        );
-        assert_eq!(sessions.count(), (0, 1));
-        expiry.abort();
-    }
-}
+pub(super) mod tests;

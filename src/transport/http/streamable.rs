@@ -39,7 +39,7 @@ use super::{
     Shared,
     admission::{Caller, Owner},
     batch,
-    bodies::hold,
+    bodies::{hold, hold_until},
     message::{self, Kind, Message},
     refusal::Refusal,
     sessions::{Claim, Link, Sessions, Stream as StreamName},
@@ -66,12 +66,12 @@ pub(super) async fn serve(
 
 async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let Message { text, kind, id } = message::read(&parts.headers, body, shared.deadlines.body).await?;
-    match kind {
-        Kind::Batch => return batch::answer(shared, caller, parts, &text).await,
-        Kind::Initialize | Kind::Request => begin(shared, caller, &mut parts, &id)?,
-        Kind::Other => {}
+    let Message { text, kind, id } =
+        message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
+    if kind == Kind::Batch {
+        return batch::answer(shared, caller, parts, &text).await;
     }
+    begin(shared, caller, &mut parts, kind, &id)?;
     let answer = shared.calls.answer();
     let response = shared.rmcp(caller).answer(Request::from_parts(parts, Body::from(text))).await;
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
@@ -82,10 +82,19 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
 }
 
 /// Marks that a request is worked on. The marks ride in its extensions, which live as long as the work does.
-pub(super) fn begin(shared: &Shared, caller: &Caller, parts: &mut Parts, id: &Value) -> Result<(), Refusal> {
-    let call = shared.calls.begin().map_err(|refusal| refusal.with_id(id.clone()))?;
-    parts.extensions.insert(call);
-    if let Some(session) = session(&parts.headers)
+pub(super) fn begin(
+    shared: &Shared,
+    caller: &Caller,
+    parts: &mut Parts,
+    kind: Kind,
+    id: &Value,
+) -> Result<(), Refusal> {
+    if kind.is_call() {
+        let call = shared.calls.begin(caller.owner, parts.extensions.get());
+        parts.extensions.insert(call.map_err(|refusal| refusal.with_id(id.clone()))?);
+    }
+    if kind.is_answered()
+        && let Some(session) = session(&parts.headers)
         && !is_stateless(&parts.headers)
     {
         let busy = shared.sessions.begin(session, caller.owner, id)?;
@@ -95,14 +104,17 @@ pub(super) fn begin(shared: &Shared, caller: &Caller, parts: &mut Parts, id: &Va
 }
 
 async fn get(shared: &Shared, caller: &Caller, request: Request) -> Result<Response, Refusal> {
-    let claim = match session(request.headers()) {
-        Some(id) if !is_stateless(request.headers()) => {
-            Some(shared.sessions.claim(id, caller.owner, stream_name(request.headers()))?)
-        }
-        _ => None,
+    let id = session(request.headers()).filter(|_| !is_stateless(request.headers()));
+    let Some(id) = id.filter(|_| message::accepts_events(request.headers())) else {
+        return Ok(shared.rmcp(caller).answer(request).await);
     };
+    if !matches!(shared.sessions.link(id, caller.owner), Some(Link::Streamable(_))) {
+        return Err(Refusal::no_session());
+    }
+    let claim = shared.sessions.claim(id, caller.owner, stream_name(request.headers()))?;
+    claim.wait_for_predecessor().await?;
     let response = shared.rmcp(caller).answer(request).await;
-    Ok(hold(response, claim))
+    Ok(hold_until(response, claim.superseded(), claim))
 }
 
 fn delete(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> Result<Response, Refusal> {
@@ -140,7 +152,7 @@ pub(super) fn config(shared: &Shared) -> StreamableHttpServerConfig {
         .with_max_request_body_bytes(message::LONGEST)
         .with_stateless_protocol_metadata_required(false)
         .with_cancellation_token(shared.ending.clone());
-    config.sse_keep_alive = Some(super::KEEP_ALIVE);
+    config.sse_keep_alive = Some(shared.deadlines.keep_alive);
     // An event without data, by which a stream would begin, is an error to clients of the older versions.
     config.sse_retry = None;
     config.session_store = None;

@@ -102,7 +102,11 @@ impl Envelope {
                 if self.has_list_params {
                     return Err(Problem::invalid(BAD_PARAMS));
                 }
-                Ok(if method == "initialize" { Kind::Initialize } else { Kind::Request })
+                Ok(match method {
+                    "initialize" => Kind::Initialize,
+                    "ping" => Kind::Ping,
+                    _ => Kind::Request,
+                })
             }
             (Some(_), 0) | (None, 1) => Ok(Kind::Other),
             _ => Err(Problem::invalid(

@@ -39,10 +39,24 @@ pub(crate) enum Kind {
     Initialize,
     /// It expects an answer.
     Request,
+    /// It asks whether the server is there.
+    Ping,
     /// A notification, or an answer to the server.
     Other,
     /// Several messages in one.
     Batch,
+}
+
+impl Kind {
+    /// Whether the server answers it under its id.
+    pub(crate) fn is_answered(self) -> bool {
+        matches!(self, Self::Initialize | Self::Request | Self::Ping)
+    }
+
+    /// Whether it counts as a call while it is worked on. A ping is answered at once.
+    pub(crate) fn is_call(self) -> bool {
+        matches!(self, Self::Initialize | Self::Request)
+    }
 }
 
 /// A message that has been read.

@@ -15,6 +15,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+pub mod in_process;
 pub mod upstream;
 
 /// The keys of the sandbox's customers 12345 and 67890.
@@ -67,6 +68,21 @@ impl Server {
         let stderr = log.reopen().unwrap();
         let process = command(arguments, environment).stderr(stderr).spawn().unwrap();
         let mut server = Self { process, url: String::new(), log };
+        server.url = server.wait_for_url();
+        server
+    }
+
+    /// A server that may have so many open files.
+    pub fn with_open_files(limit: u32, arguments: &[&str]) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        let inner = command(arguments, &[]);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
+        command.arg(inner.get_program()).args(inner.get_args()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("SCOPE3_API_KEY", FIRST).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().unwrap());
+        let mut server = Self { process: command.spawn().unwrap(), url: String::new(), log };
         server.url = server.wait_for_url();
         server
     }
@@ -134,11 +150,33 @@ impl Server {
         line.map(|value| value.parse().unwrap())
     }
 
+    /// How often a bound was reached.
+    pub async fn bound_reached(&self, bound: &str) -> u64 {
+        let value = self.metric(&format!("scope3_mcp_bounds_reached_total{{bound=\"{bound}\"}}")).await;
+        value.map_or(0, |value| format!("{value}").parse().unwrap())
+    }
+
     /// Memory that is resident, in bytes.
     pub fn resident(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that was ever resident, in bytes.
+    pub fn peak(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// How many sockets it has open.
+    pub fn sockets(&self) -> usize {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
+        let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
     }
 }
 
@@ -319,6 +357,11 @@ impl Sse {
     pub async fn call(&mut self, tool: &str) -> String {
         assert_eq!(self.send(&call(1, tool)).await, 202);
         text(&self.answer().await)
+    }
+
+    /// The id of the session.
+    pub fn session(&self) -> &str {
+        self.endpoint.split_once('=').unwrap().1
     }
 
     /// The next event and its data; nothing at the end of the stream.

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, Router, extract::Request};
+use axum::{Router, extract::Request};
+use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub struct Upstream {
     pub url: String,
@@ -17,13 +18,20 @@ pub struct Upstream {
 impl Upstream {
     /// An upstream that takes `late` for each answer.
     pub async fn start(late: Duration) -> Self {
+        Self::answering(late, json!({ "authenticated": true, "customerId": 12345 })).await
+    }
+
+    /// One that answers with this data.
+    pub async fn answering(late: Duration, data: Value) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
+        let body = Bytes::from(json!({ "success": true, "data": data }).to_string());
         let answer = move |request: Request| {
             sink.lock().unwrap().push(request.headers().clone());
+            let body = body.clone();
             async move {
                 tokio::time::sleep(late).await;
-                Json(json!({ "success": true, "data": { "authenticated": true, "customerId": 12345 } }))
+                ([("content-type", "application/json")], body)
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

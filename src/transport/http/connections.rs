@@ -1,0 +1,212 @@
+//! Which connections are open, and which of them closes when there are too many.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{IsProven, admission::Owner};
+use crate::measure::bound_reached;
+
+/// All open connections.
+pub(super) struct Connections {
+    max: usize,
+    is_proven: IsProven,
+    started: Instant,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    connections: HashMap<u64, Arc<Connection>>,
+}
+
+/// One connection, as far as it matters for whether it may be closed.
+#[derive(Debug)]
+pub(super) struct Connection {
+    started: Instant,
+    /// When its client last sent anything, in microseconds since the start.
+    heard: AtomicU64,
+    /// Who sent its last request that was let in.
+    owner: Mutex<Option<Owner>>,
+    work: Arc<()>,
+    close: CancellationToken,
+}
+
+/// Held while a connection has a call or an open stream.
+#[derive(Debug, Clone)]
+pub(super) struct Work(#[expect(dead_code, reason = "its count is what counts")] Arc<()>);
+
+impl Connection {
+    /// Notes that the client sent something.
+    pub(super) fn heard(&self) {
+        let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.heard.store(now, Ordering::Relaxed);
+    }
+
+    /// Begins a call or a stream of this owner.
+    pub(super) fn work(&self, owner: Option<Owner>) -> Work {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner;
+        Work(Arc::clone(&self.work))
+    }
+
+    /// Waits until the connection must close to make room.
+    pub(super) async fn must_close(&self) {
+        self.close.cancelled().await;
+    }
+
+    fn is_working(&self) -> bool {
+        Arc::strong_count(&self.work) > 1
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among the open connections, until it is dropped.
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    connection: Arc<Connection>,
+}
+
+impl Place {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.lock().connections.remove(&self.number);
+    }
+}
+
+impl Connections {
+    pub(super) fn new(max: usize, is_proven: IsProven) -> Self {
+        Self { max, is_proven, started: Instant::now(), open: Mutex::default() }
+    }
+
+    /// Takes in a connection. Where there are too many, another makes room; nothing if none can.
+    pub(super) fn add(self: &Arc<Self>) -> Option<Place> {
+        let connection = Arc::new(Connection {
+            started: self.started,
+            heard: AtomicU64::default(),
+            owner: Mutex::default(),
+            work: Arc::default(),
+            close: CancellationToken::new(),
+        });
+        connection.heard();
+        let mut open = self.lock();
+        while open.connections.len() >= self.max {
+            bound_reached("connections");
+            if !self.close_one(&mut open) {
+                return None;
+            }
+        }
+        let number = open.next;
+        open.next += 1;
+        open.connections.insert(number, Arc::clone(&connection));
+        Some(Place { connections: Arc::clone(self), number, connection })
+    }
+
+    /// Closes a connection so that another can be had. Says whether there was one to close.
+    pub(super) fn make_room(&self) -> bool {
+        self.close_one(&mut self.lock())
+    }
+
+    /// Closes the connection that has been silent for longest, of those without a call or an open stream. If all
+    /// have one, of those whose owner's key Scope3 has not accepted.
+    fn close_one(&self, open: &mut Open) -> bool {
+        let rank = |connection: &Connection| {
+            let is_working = connection.is_working();
+            let is_kept = is_working && connection.owner().is_none_or(|owner| (self.is_proven)(owner));
+            (!is_kept).then(|| (is_working, connection.heard.load(Ordering::Relaxed)))
+        };
+        let candidates = open.connections.iter();
+        let closing = candidates.filter_map(|(number, connection)| Some((rank(connection)?, *number))).min();
+        let Some(connection) = closing.and_then(|(_, number)| open.connections.remove(&number)) else {
+            return false;
+        };
+        connection.close.cancel();
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::transport::http::sessions::tests::key;
+
+    fn connections(max: usize) -> Arc<Connections> {
+        let proven = key("proven");
+        Arc::new(Connections::new(max, Arc::new(move |owner| owner == Owner::All || owner == proven)))
+    }
+
+    fn is_closed(place: &Place) -> bool {
+        place.connection().close.is_cancelled()
+    }
+
+    /// Time passes between two things that happen.
+    fn tick() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    #[test]
+    fn the_longest_silent_connection_without_work_makes_room() {
+        let connections = connections(3);
+        let first = connections.add().unwrap();
+        tick();
+        let second = connections.add().unwrap();
+        let third = connections.add().unwrap();
+        let _stream = second.connection().work(Some(Owner::All));
+        tick();
+        first.connection().heard();
+        let fourth = connections.add().unwrap();
+        assert!(is_closed(&third), "the first was heard of later, and the second has a stream");
+        assert!(!is_closed(&first) && !is_closed(&second) && !is_closed(&fourth));
+        drop(fourth);
+        let fifth = connections.add().unwrap();
+        assert!(!is_closed(&first) && !is_closed(&fifth), "one that ended has made room");
+    }
+
+    #[test]
+    fn streams_of_keys_that_are_not_accepted_go_last_and_others_stay() {
+        let connections = connections(3);
+        let places = [(); 3].map(|()| connections.add().unwrap());
+        let _accepted = places[0].connection().work(Some(key("proven")));
+        let invented = places[1].connection().work(Some(key("invented")));
+        let fourth = connections.add().unwrap();
+        assert!(is_closed(&places[2]), "the idle one goes first");
+        let _also_accepted = fourth.connection().work(Some(Owner::All));
+        let fifth = connections.add().unwrap();
+        assert!(is_closed(&places[1]), "then the stream of an invented key");
+        drop(invented);
+        let _public = fifth.connection().work(None);
+        assert!(connections.add().is_none() && !connections.make_room(), "everybody works");
+        assert!(!is_closed(&places[0]) && !is_closed(&fourth) && !is_closed(&fifth));
+    }
+
+    #[test]
+    fn work_that_is_done_protects_no_longer() {
+        let connections = connections(1);
+        let place = connections.add().unwrap();
+        drop(place.connection().work(Some(Owner::All)));
+        assert!(connections.make_room() && is_closed(&place));
+        assert!(connections.add().is_some());
+    }
+}

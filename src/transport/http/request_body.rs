@@ -1,0 +1,235 @@
+//! Reading the bodies of requests: each up to a size and within a time, and all of them within a number of bytes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::BodyExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{message::LONGEST, refusal::Refusal};
+use crate::measure::bound_reached;
+
+/// What is read of a body that is too long, so that its sender comes to read the answer.
+const MAX_DISCARDED_BYTES: usize = 16 * LONGEST;
+
+/// How long the rest of a body is read and discarded that finds no room.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The least that is set aside for a body.
+const MIN_RESERVED_BYTES: usize = 4 * 1024;
+
+/// A body that has been coming in for longer makes room for others: senders that are slow, or never end, must not
+/// keep everybody out until the deadline of their bodies.
+const SLOW_AFTER: Duration = Duration::from_secs(2);
+
+/// When a client that found no room should try again.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// The bytes that the bodies of requests may have in memory together.
+#[derive(Debug)]
+pub(super) struct BodyBudget {
+    max_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    reserved: usize,
+    /// The bodies that are coming in, the oldest first.
+    incoming: BTreeMap<u64, Incoming>,
+}
+
+#[derive(Debug)]
+struct Incoming {
+    since: Instant,
+    bytes: usize,
+    displaced: CancellationToken,
+}
+
+/// There is no room for more bytes.
+#[derive(Debug)]
+struct NoRoom;
+
+impl BodyBudget {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, state: Mutex::default() }
+    }
+
+    /// Reads a body.
+    pub(super) async fn collect(self: &Arc<Self>, body: Body, within: Duration) -> Result<Bytes, Refusal> {
+        tokio::time::timeout(within, self.read(body)).await.unwrap_or_else(|_| {
+            let message = "the body of the request did not come in time";
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, message))
+        })
+    }
+
+    async fn read(self: &Arc<Self>, mut body: Body) -> Result<Bytes, Refusal> {
+        let mut text = Vec::new();
+        let mut total = 0;
+        let mut reservation = self.begin();
+        let displaced = reservation.displaced.clone();
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                () = displaced.cancelled() => {
+                    drop((text, reservation));
+                    return Err(no_room(body).await);
+                }
+            };
+            let Some(frame) = frame else { break };
+            let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "the body of the request broke off");
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            total += data.len();
+            if total > MAX_DISCARDED_BYTES {
+                break;
+            }
+            if total > LONGEST {
+                text = Vec::new();
+                reservation.release();
+                continue;
+            }
+            if reservation.grow(total).is_err() {
+                drop((text, reservation));
+                return Err(no_room(body).await);
+            }
+            text.reserve_exact(reservation.bytes - text.len());
+            text.extend_from_slice(&data);
+        }
+        if total > LONGEST {
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "a message may have 4 MiB at most"));
+        }
+        if reservation.arrived().is_err() {
+            drop((text, reservation));
+            return Err(no_room(body).await);
+        }
+        Ok(Bytes::from_owner(Text { bytes: text, _reservation: reservation }))
+    }
+
+    fn begin(self: &Arc<Self>) -> Reservation {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        let displaced = CancellationToken::new();
+        let incoming = Incoming { since: Instant::now(), bytes: 0, displaced: displaced.clone() };
+        state.incoming.insert(number, incoming);
+        Reservation { budget: Arc::clone(self), number, bytes: 0, is_whole: false, displaced }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Gives up the oldest body that has had time to come in. Says whether there was one.
+    fn displace(&mut self, newcomer: u64) -> bool {
+        let slow = self.incoming.iter().find(|(number, body)| {
+            **number != newcomer && body.bytes > 0 && body.since.elapsed() >= SLOW_AFTER
+        });
+        let Some(body) = slow.map(|(number, _)| *number).and_then(|number| self.incoming.remove(&number))
+        else {
+            return false;
+        };
+        self.reserved -= body.bytes;
+        body.displaced.cancel();
+        true
+    }
+}
+
+/// Bytes that are set aside for a body, until it is dropped.
+#[derive(Debug)]
+struct Reservation {
+    budget: Arc<BodyBudget>,
+    number: u64,
+    bytes: usize,
+    is_whole: bool,
+    /// Cancelled when the body must make room; its bytes count as free from then on.
+    displaced: CancellationToken,
+}
+
+impl Reservation {
+    /// Sets aside what a body of this length takes in memory.
+    fn grow(&mut self, length: usize) -> Result<(), NoRoom> {
+        if length <= self.bytes {
+            return Ok(());
+        }
+        let bytes = length.next_power_of_two().clamp(MIN_RESERVED_BYTES, LONGEST);
+        let more = bytes - self.bytes;
+        let mut state = self.budget.lock();
+        while state.reserved + more > self.budget.max_bytes {
+            if !state.displace(self.number) {
+                return Err(NoRoom);
+            }
+        }
+        let Some(incoming) = state.incoming.get_mut(&self.number) else { return Err(NoRoom) };
+        incoming.bytes = bytes;
+        state.reserved += more;
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Gives back what was set aside.
+    fn release(&mut self) {
+        let mut state = self.budget.lock();
+        if let Some(incoming) = state.incoming.get_mut(&self.number) {
+            state.reserved -= std::mem::take(&mut incoming.bytes);
+        }
+        self.bytes = 0;
+    }
+
+    /// The body is whole: from here on it makes room for no other.
+    fn arrived(&mut self) -> Result<(), NoRoom> {
+        self.budget.lock().incoming.remove(&self.number).ok_or(NoRoom)?;
+        self.is_whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut state = self.budget.lock();
+        // One that was displaced has nothing left to give back.
+        if state.incoming.remove(&self.number).is_some() || self.is_whole {
+            state.reserved -= self.bytes;
+        }
+    }
+}
+
+/// A body in memory, and the bytes that are set aside for it.
+struct Text {
+    bytes: Vec<u8>,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Refuses a body. Some of its rest is read and discarded, so that its sender comes to read why.
+async fn no_room(mut body: Body) -> Refusal {
+    bound_reached("request_bodies");
+    let discard = async {
+        let mut total = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            total += frame.data_ref().map_or(0, Bytes::len);
+            if total > MAX_DISCARDED_BYTES {
+                break;
+            }
+        }
+    };
+    // Whether it ended or not, it is answered now.
+    let _ended = tokio::time::timeout(DISCARD_TIMEOUT, discard).await;
+    Refusal::busy("this server has no memory for another request body", TRY_AGAIN)
+}
+
+#[cfg(test)]
+mod tests;

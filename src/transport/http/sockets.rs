@@ -1,0 +1,103 @@
+//! Options of sockets, and how many of them there may be.
+
+use std::{io, time::Duration};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// How long a connection is silent before its client is asked whether it is there, and how often then.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Makes a connection end when its client is gone without a word, so that it does not hold a stream. `unacknowledged`
+/// is how long data that was sent may stay without an acknowledgement.
+pub(super) fn prepare(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
+    // Answers are written in parts; without this the last part waits for the client's word about those before.
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
+    // Elsewhere a broken connection ends after the system's retransmissions, some minutes later.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(unacknowledged))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = unacknowledged;
+    Ok(())
+}
+
+/// Whether an error says that the process, or the system, has no more file descriptors.
+pub(super) fn are_descriptors_used_up(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+        error.raw_os_error().is_some_and(|code| codes.contains(&code))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+/// File descriptors for everything but the connections of clients: connections to Scope3, files, the program itself.
+#[cfg(unix)]
+const RESERVED_DESCRIPTORS: u64 = 192;
+
+/// How many of `wanted` connections the process may have. Raises its limit of open files where it can.
+#[cfg(unix)]
+pub(super) fn affordable_connections(wanted: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVED_DESCRIPTORS);
+    let limit = getrlimit(Resource::Nofile);
+    // None is no limit at all.
+    let Some(current) = limit.current.filter(|current| *current < needed) else { return wanted };
+    let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+    let current = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
+        Ok(()) => raised,
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files cannot be raised");
+            current
+        }
+    };
+    let affordable = current - RESERVED_DESCRIPTORS.min(current / 2);
+    let affordable = usize::try_from(affordable).unwrap_or(wanted).min(wanted);
+    if affordable < wanted {
+        tracing::warn!(
+            open_files = current,
+            connections = affordable,
+            "the limit of open files allows fewer connections than --max-connections"
+        );
+    }
+    affordable
+}
+
+/// How many of `wanted` connections the process may have: here only its memory is a limit.
+#[cfg(not(unix))]
+pub(super) fn affordable_connections(wanted: usize) -> usize {
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_without_a_word_is_noticed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        prepare(&stream, Duration::from_secs(30)).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(stream.nodelay().unwrap() && socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_RETRIES);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+        }
+    }
+}

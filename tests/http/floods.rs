@@ -1,0 +1,210 @@
+//! The figures that a flood must not exceed, measured on the program itself.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use crate::support::{FIRST, SECOND, Server, Sse, call, initialize, text, upstream::Upstream};
+use futures_util::future::join_all;
+use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Nobody waits for longer to be served.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+const MIB: u64 = 1024 * 1024;
+
+/// Lets this process have more sockets than the usual limit of open files.
+fn allow_sockets(count: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < count) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(count), ..limit }).expect("ulimit -n is too low");
+    }
+}
+
+fn silent(server: &Server, count: usize) -> Vec<TcpStream> {
+    (0..count).map(|_| TcpStream::connect(("127.0.0.1", server.port())).unwrap()).collect()
+}
+
+async fn is_served_at_once(server: &Server) {
+    let started = Instant::now();
+    let client = server.with_key(FIRST);
+    let health = client.request(Method::GET, "/healthz").send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    let session = client.begin("2025-06-18").await;
+    assert!(session.call("check_auth_status").await.contains("12345"));
+    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn silent_connections_are_held_up_to_the_bound_and_keep_nobody_out() {
+    allow_sockets(4000);
+    let server = Server::sandbox(&["--auth", "key"]);
+    let mut sse = Sse::begin(&server.with_key(FIRST)).await;
+    let before = server.sockets();
+    let _silent = silent(&server, 1500);
+    is_served_at_once(&server).await;
+    let held = server.sockets() - before;
+    // The sandbox takes connections, too: those of this server to it.
+    assert!(held <= 1024 + 8, "{held} are held");
+    assert!(held > 1000, "the bound is not lower than it says: {held}");
+    assert!(server.bound_reached("connections").await >= 400);
+    assert!(sse.call("check_auth_status").await.contains("12345"), "an open stream stays");
+}
+
+#[tokio::test]
+async fn the_connection_that_makes_room_is_the_longest_silent_one() {
+    let server = Server::sandbox(&["--max-connections", "4"]);
+    let mut connections = silent(&server, 3);
+    let health =
+        format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", server.url.trim_start_matches("http://"));
+    let ask = |connection: &mut TcpStream| {
+        connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let _written = connection.write_all(health.as_bytes());
+        let mut answer = [0; 1024];
+        connection.read(&mut answer).is_ok_and(|read| answer[..read].starts_with(b"HTTP/1.1 200"))
+    };
+    for connection in &mut connections {
+        assert!(ask(connection));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(ask(&mut connections[0]));
+    let mut more = silent(&server, 2);
+    assert!(more.iter_mut().all(&ask));
+    assert!(!ask(&mut connections[1]), "it was silent for longest");
+    assert!(ask(&mut connections[0]) && ask(&mut connections[2]));
+    assert_eq!(server.bound_reached("connections").await, 2, "the one for this question makes room, too");
+}
+
+#[tokio::test]
+async fn connections_that_all_work_are_kept_and_a_newcomer_is_told_to_come_back() {
+    let upstream = Upstream::start(Duration::from_millis(1500)).await;
+    let server = Server::before(&upstream.url, &["--max-connections", "2"]);
+    let sse_client = server.client();
+    let stream = sse_client.begin("2025-06-18").await;
+    let _stream = stream.stream().await;
+    let call = tokio::spawn(server.client().stateless("check_auth_status").send());
+    upstream.asked(1).await;
+    let mut newcomer = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    newcomer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut answer = String::new();
+    newcomer.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
+    assert_eq!(call.await.unwrap().unwrap().status(), 200, "a call is not broken off");
+    assert_eq!(server.client().request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn few_file_descriptors_keep_nobody_out() {
+    let upstream = Upstream::start(Duration::ZERO).await;
+    // With so few as in the second case, they are used up before the number of connections is.
+    for limit in [128, 30] {
+        let arguments = ["http", "--auth", "key", "--bind", "127.0.0.1:0", "--api-url", &upstream.url];
+        let server = Server::with_open_files(limit, &arguments);
+        let _silent = silent(&server, 300);
+        is_served_at_once(&server).await;
+        assert!(server.sockets() < limit as usize);
+        let bound = if limit == 30 { "file_descriptors" } else { "connections" };
+        assert!(server.bound_reached(bound).await > 0, "{bound}");
+    }
+}
+
+/// Sends all of a body but its last byte, and holds it; gives the status that comes all the same.
+async fn hold_body(port: u16, bytes: usize, hold: Duration) -> Option<String> {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nx-scope3-api-key: {SECOND}\r\n\
+         content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+         content-length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let _sent = stream.write_all(&vec![b' '; bytes - 1]).await;
+    let mut answer = [0; 1024];
+    let read = tokio::time::timeout(hold, stream.read(&mut answer)).await.ok()?.ok()?;
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    assert!(!answer.contains(" 503 ") || answer.contains("retry-after: "), "{answer}");
+    answer.split(' ').nth(1).map(str::to_owned)
+}
+
+#[tokio::test]
+async fn bodies_that_are_held_open_take_a_bounded_part_of_memory() {
+    let server = Server::sandbox(&["--auth", "key"]);
+    is_served_at_once(&server).await;
+    let idle = server.resident();
+    let port = server.port();
+    let held: Vec<_> =
+        (0..150).map(|_| tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(12)))).collect();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    is_served_at_once(&server).await;
+    let statuses: Vec<_> = join_all(held).await.into_iter().map(Result::unwrap).collect();
+    let refused = statuses.iter().filter(|status| status.as_deref() == Some("503")).count();
+    assert!(refused > 100, "{statuses:?}");
+    assert!(server.bound_reached("request_bodies").await > 100);
+    let grown = server.peak().saturating_sub(idle);
+    println!("150 bodies of 4 MB took {} MiB at the most", grown / MIB);
+    assert!(grown <= 150 * MIB, "{} MiB", grown / MIB);
+}
+
+#[tokio::test]
+async fn the_memory_for_requests_can_be_set() {
+    let server = Server::sandbox(&["--auth", "key", "--request-memory", "4"]);
+    let port = server.port();
+    let held = tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(10)));
+    let refused = async {
+        loop {
+            let status = server.with_key(FIRST).status(&initialize("2025-06-18")).await;
+            if status == 503 {
+                return;
+            }
+            assert_eq!(status, 200);
+        }
+    };
+    tokio::time::timeout(AT_ONCE, refused).await.expect("the body that is held takes all of it");
+    tokio::time::sleep(AT_ONCE).await;
+    assert_eq!(server.with_key(FIRST).status(&initialize("2025-06-18")).await, 200, "a slow body makes room");
+    assert_eq!(held.await.unwrap().as_deref(), Some("503"));
+}
+
+fn invented(number: usize) -> String {
+    format!("scope3_{}_invented{number}", "0".repeat(32))
+}
+
+#[tokio::test]
+async fn invented_keys_cost_no_real_session() {
+    let server = Server::sandbox(&["--auth", "key", "--max-sessions", "10"]);
+    let session = server.with_key(FIRST).begin("2025-06-18").await;
+    assert!(session.call("check_auth_status").await.contains("12345"));
+    let mut sse = Sse::begin(&server.with_key(SECOND)).await;
+    assert!(sse.call("check_auth_status").await.contains("67890"));
+    for number in 0..30 {
+        let stranger = server.with_key(&invented(number));
+        let opened = stranger.status(&initialize("2025-06-18")).await;
+        assert!(matches!(opened, 200 | 503), "{opened}");
+    }
+    assert!(session.call("check_auth_status").await.contains("12345"));
+    assert!(sse.call("check_auth_status").await.contains("67890"));
+    server.with_key(FIRST).begin("2025-06-18").await;
+    assert_eq!(server.metric("scope3_mcp_sessions_open{transport=\"sse\"}").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn invented_keys_do_not_hide_what_real_ones_have_left() {
+    let server = Server::sandbox(&["--auth", "key", "--mcp-limit", "10/h"]);
+    let client = server.client();
+    for numbers in (0..1100).collect::<Vec<usize>>().chunks(50) {
+        join_all(numbers.iter().map(|number| {
+            let stranger = client.clone().with("x-scope3-api-key", &invented(*number));
+            async move { stranger.status(&call(1, "check_auth_status")).await }
+        }))
+        .await;
+    }
+    let mut sse = Sse::begin(&server.with_key(FIRST)).await;
+    assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
+    assert!(text(&sse.answer().await).contains("12345"));
+    assert_eq!(sse.send(&call(2, "check_auth_status")).await, 202);
+    assert!(text(&sse.answer().await).contains("12345"));
+    assert_eq!(server.metric("scope3_mcp_seats_left{class=\"mcp\"}").await, Some(8.0));
+}

@@ -1,0 +1,86 @@
+//! A server in the process of the test, for what no setting changes, such as deadlines.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Parser;
+use reqwest::header::HeaderMap;
+use scope3_mcp::{
+    app::App,
+    config::Settings,
+    transport::http::{Auth, CallLimits, Caps, Deadlines, Hosts, Options, serve},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Mcp;
+
+/// How long the short deadlines of [`impatient`] are. That of an idle connection is long, so that it does not close
+/// what another deadline should.
+pub const SHORT: Duration = Duration::from_millis(500);
+
+/// A server in this process. It ends with the test's runtime.
+pub struct InProcess {
+    pub address: SocketAddr,
+    pub stop: CancellationToken,
+}
+
+impl InProcess {
+    /// A server with the sandbox.
+    pub async fn sandbox(adjust: impl FnOnce(&mut Options)) -> Self {
+        Self::start(&["--sandbox"], adjust).await
+    }
+
+    /// A server whose upstream is `url`; callers bring keys.
+    pub async fn before(url: &str, adjust: impl FnOnce(&mut Options)) -> Self {
+        let with_keys = |options: &mut Options| {
+            options.auth = Auth::Key;
+            adjust(options);
+        };
+        Self::start(&["--api-url", url], with_keys).await
+    }
+
+    async fn start(arguments: &[&str], adjust: impl FnOnce(&mut Options)) -> Self {
+        #[derive(Parser)]
+        struct Arguments {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let arguments = std::iter::once("scope3-mcp").chain(arguments.iter().copied());
+        let Arguments { settings } = Arguments::parse_from(arguments);
+        let app = App::start(&settings).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut options = Options {
+            auth: Auth::None,
+            metrics_token: None,
+            hosts: Hosts::new(vec![], vec![], address),
+            caps: Caps { sessions: 10, sessions_per_key: 10, idle: Duration::from_mins(1) },
+            calls: CallLimits { total: 4, per_key: 4 },
+            max_connections: 100,
+            max_request_bytes: 64 * 1024 * 1024,
+            deadlines: Deadlines::default(),
+        };
+        adjust(&mut options);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move { serve(listener, &app, options, stopped).await });
+        Self { address, stop }
+    }
+
+    pub fn client(&self) -> Mcp {
+        let url = format!("http://{}", self.address);
+        Mcp { http: reqwest::Client::new(), url, headers: HeaderMap::new() }
+    }
+}
+
+/// Deadlines that are short, all but that of an idle connection.
+pub fn impatient(options: &mut Options) {
+    options.deadlines = Deadlines {
+        head: SHORT,
+        body: SHORT,
+        idle: 40 * SHORT,
+        write: SHORT,
+        keep_alive: SHORT,
+        end: 4 * SHORT,
+    };
+}
