@@ -7,6 +7,7 @@ mod changes;
 mod hosts;
 mod isolation;
 mod messages;
+mod negotiation;
 mod operation;
 mod shutdown;
 mod support;

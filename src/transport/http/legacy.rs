@@ -26,6 +26,7 @@ use super::{
     admission::{Caller, Owner},
     bodies::hold,
     message::{self, Kind, Message},
+    negotiation::Accepted,
     refusal::{INVALID_REQUEST, Refusal},
     sessions::{Claim, Link, Sessions},
 };
@@ -45,9 +46,8 @@ pub(super) async fn open(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    if !message::accepts_events(request.headers()) {
-        let message = "a client must accept text/event-stream";
-        return Refusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response();
+    if !Accepted::of(request.headers()).events {
+        return Refusal::not_acceptable("text/event-stream").into_response();
     }
     begin(&shared, caller.owner).unwrap_or_else(IntoResponse::into_response)
 }

@@ -8,7 +8,7 @@ use std::{collections::HashSet, fmt, time::Duration};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde::{
     Deserialize,
@@ -16,7 +16,10 @@ use serde::{
 };
 use serde_json::{Number, Value};
 
-use super::refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal};
+use super::{
+    negotiation::is_json,
+    refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal},
+};
 
 /// The longest body of a request, in bytes.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
@@ -48,7 +51,7 @@ pub(super) struct Message {
 /// Reads a message, up to the longest and within a time.
 pub(super) async fn read(headers: &HeaderMap, body: Body, within: Duration) -> Result<Message, Refusal> {
     if !is_json(headers) {
-        let message = "the Content-Type of a message must be application/json";
+        let message = "expected `Content-Type: application/json`, in UTF-8";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let text = tokio::time::timeout(within, collect(body)).await;
@@ -61,24 +64,6 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, within: Duration) -> R
 /// A message that this server's model of the protocol cannot read.
 pub(super) fn unreadable(id: Value) -> Refusal {
     Refusal::malformed(INVALID_REQUEST, "not a message of the Model Context Protocol").with_id(id)
-}
-
-/// Whether a client takes in a stream of events. One that says nothing takes anything (RFC 9110, section 12.5.1).
-pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::ACCEPT) {
-        return true;
-    }
-    let sent = headers.get_all(header::ACCEPT).iter().filter_map(|sent| sent.to_str().ok());
-    let mut types =
-        sent.flat_map(|sent| sent.split(',')).filter_map(|range| range.split(';').next()).map(str::trim);
-    types.any(|range| matches!(range, "text/event-stream" | "text/*" | "*/*"))
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(sent), None) = (types.next(), types.next()) else { return false };
-    let essence = sent.to_str().ok().and_then(|sent| sent.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 async fn collect(mut body: Body) -> Result<Bytes, Refusal> {
