@@ -9,5 +9,6 @@ mod isolation;
 mod messages;
 mod negotiation;
 mod operation;
+mod reconnection;
 mod shutdown;
 mod support;

@@ -25,6 +25,7 @@ use super::{
     Shared,
     admission::{Caller, Owner},
     bodies::hold,
+    handshake,
     message::{self, Kind, Message},
     negotiation::Accepted,
     refusal::{INVALID_REQUEST, Refusal},
@@ -34,8 +35,9 @@ use super::{
 /// Messages that wait on either way.
 const WAITING: usize = 16;
 
-/// How long a client may take to begin its session.
-const BEGINNING: Duration = Duration::from_mins(1);
+/// How long a client may take to begin its session. One that opened its stream again, as after a restart, says nothing
+/// until its next call.
+const BEGINNING: Duration = Duration::from_mins(30);
 
 /// How long a message waits for a session that takes none in.
 const ENTRY: Duration = Duration::from_secs(10);
@@ -78,6 +80,9 @@ fn begin(shared: &Arc<Shared>, owner: Owner) -> Result<Response, Refusal> {
 }
 
 fn event(message: &ServerJsonRpcMessage) -> Option<Event> {
+    if handshake::is_answer(message) {
+        return None;
+    }
     let text = serde_json::to_string(message)
         .inspect_err(|error| tracing::error!(%error, "a message cannot be written"));
     Some(Event::default().event("message").data(text.ok()?))
@@ -106,7 +111,8 @@ async fn serve(
     id: SessionId,
     owner: Owner,
 ) {
-    let transport = (PollSender::new(to_client), ReceiverStream::new(from_client));
+    let from_client = handshake::complete(ReceiverStream::new(from_client));
+    let transport = (PollSender::new(to_client), from_client);
     match tokio::time::timeout(BEGINNING, server.serve(transport)).await {
         Ok(Ok(running)) => {
             if let Err(error) = running.waiting().await {

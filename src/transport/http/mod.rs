@@ -10,6 +10,7 @@ mod batch;
 mod bodies;
 mod calls;
 mod collected;
+mod handshake;
 mod health;
 mod hosts;
 mod legacy;
