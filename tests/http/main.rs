@@ -4,6 +4,7 @@
 mod admission;
 mod bounds;
 mod changes;
+mod guide;
 mod hosts;
 mod isolation;
 mod messages;
