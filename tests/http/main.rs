@@ -7,6 +7,7 @@ mod changes;
 mod guide;
 mod hosts;
 mod isolation;
+mod logs;
 mod messages;
 mod negotiation;
 mod operation;

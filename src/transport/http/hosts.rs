@@ -4,7 +4,11 @@
 //! origins. So every request must name a host of the list, and one that comes from a page must come from an
 //! origin of the list.
 
-use std::{net::SocketAddr, str::FromStr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
 
 use axum::{
     extract::{Request, State},
@@ -69,6 +73,21 @@ impl Host {
     #[must_use]
     pub fn with_port(&self, port: u16) -> String {
         format!("{}:{}", self.name, self.port.unwrap_or(port))
+    }
+
+    /// The host as a URL with `https:` names it.
+    #[must_use]
+    pub fn behind_tls(&self) -> String {
+        match self.port {
+            None | Some(443) => self.name.clone(),
+            Some(port) => format!("{}:{port}", self.name),
+        }
+    }
+
+    /// Whether it is an address or a name without a domain, as machines of a local network are called.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.name.starts_with('[') || self.name.parse::<Ipv4Addr>().is_ok() || !self.name.contains('.')
     }
 }
 
