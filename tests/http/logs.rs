@@ -99,8 +99,8 @@ async fn every_line_is_json_and_a_name_has_one_type() {
 
 #[tokio::test]
 async fn why_it_does_not_start_is_json_too() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap().to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
     for (arguments, code, said) in [
         (["--bind", &taken], 1, "cannot listen"),
         (["--allow-origin", "null"], 2, "--allow-origin"),
@@ -118,11 +118,11 @@ async fn why_it_does_not_start_is_json_too() {
 
 #[tokio::test]
 async fn a_path_that_is_not_there_is_told_at_debug_alone() {
-    let long = format!("/nowhere/{}", "x".repeat(200));
+    let lengthy = format!("/nowhere/{}", "x".repeat(200));
     for (level, is_told) in [("debug", true), ("info", false)] {
         let arguments = ["http", "--sandbox", "--bind", "127.0.0.1:0", "--log-format", "json"];
         let server = Server::start(&arguments, &[("RUST_LOG", level)]);
-        for path in [&long, "/v1/mcp?token=hidden", &format!("/mcp/{FIRST}")] {
+        for path in [&lengthy, "/v1/mcp?token=hidden", &format!("/mcp/{FIRST}")] {
             let response = server.client().request(Method::GET, path).send().await.unwrap();
             assert_eq!(response.status(), 404);
         }
@@ -130,7 +130,7 @@ async fn a_path_that_is_not_there_is_told_at_debug_alone() {
         assert!(!log.contains("hidden") && !log.contains("sandboxsecret"), "{log}");
         let lines = lines(&log);
         let paths: Vec<&str> = lines.iter().filter_map(|line| line["fields"]["path"].as_str()).collect();
-        let expected = if is_told { vec![&long[..64], "/v1/mcp", "/mcp/"] } else { Vec::new() };
+        let expected = if is_told { vec![&lengthy[..64], "/v1/mcp", "/mcp/"] } else { Vec::new() };
         assert_eq!(paths, expected, "{log}");
     }
 }

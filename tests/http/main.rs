@@ -13,4 +13,5 @@ mod negotiation;
 mod operation;
 mod reconnection;
 mod shutdown;
+mod start;
 mod support;

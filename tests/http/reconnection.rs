@@ -36,9 +36,9 @@ async fn calls_without_a_handshake_are_answered() {
         let mut begin = initialize("2024-11-05");
         begin["id"] = "late".into();
         assert_eq!(sse.send(&begin).await, 202);
-        let begun = answer(&mut sse).await;
+        let late = answer(&mut sse).await;
         assert_eq!(
-            (&begun["id"], &begun["result"]["protocolVersion"]),
+            (&late["id"], &late["result"]["protocolVersion"]),
             (&json!("late"), &json!("2024-11-05"))
         );
         assert_eq!(sse.send(&initialized).await, 202);

@@ -96,28 +96,25 @@ pub(super) fn tell(place: &Place, entry: &Entry<'_>, format: LogFormat) {
 
 fn text(place: &Place, entry: &Entry<'_>) -> String {
     let Place { listening, endpoint, is_private } = place;
-    let mut text = format!("scope3-mcp: listening on {listening} (auth: {})\n", who(entry.choice));
+    let mut lines = vec![format!("scope3-mcp: listening on {listening} (auth: {})", who(entry.choice))];
     if endpoint != listening {
-        text += &format!("clients connect to {endpoint}\n");
+        lines.push(format!("clients connect to {endpoint}"));
     }
     if entry.choice == AuthChoice::None && !entry.is_local {
-        text += &format!("warning: {OPEN}\n");
+        lines.push(format!("warning: {OPEN}"));
     }
-    match entry.made {
+    match entry.made.map(SecretString::expose_secret) {
         Some(token) if *is_private => {
-            let header = format!("Bearer {}", token.expose_secret());
+            let header = format!("Bearer {token}");
             let server = json!({ "type": "http", "url": endpoint, "headers": { "Authorization": header } });
             let client = json!({ "mcpServers": { "scope3": server } });
-            text += &format!("{TOKEN_MADE}. For clients:\n");
-            text += &serde_json::to_string_pretty(&client).unwrap_or_default();
-            text.push('\n');
+            lines.push(format!("{TOKEN_MADE}. For clients:\n{client:#}"));
         }
-        Some(token) => {
-            text += &format!("{TOKEN_MADE}: {}\nwarning: {NO_TLS}\n", token.expose_secret());
-        }
+        Some(token) => lines.push(format!("{TOKEN_MADE}: {token}\nwarning: {NO_TLS}")),
         None => {}
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn log(place: &Place, entry: &Entry<'_>) {
