@@ -96,16 +96,17 @@ async fn json_alone_gets_json_in_every_version() {
 #[tokio::test]
 async fn progress_has_no_place_in_json() {
     let upstream = Upstream::start(Duration::ZERO).await;
-    let waits = ["--mcp-limit", "1/s", "--on-limit", "wait"];
-    let server = Server::before(&upstream.url, &waits);
-    let session = server.client().begin("2025-06-18").await;
+    let server = Server::before(&upstream.url, &["--mcp-limit", "1/s", "--on-limit", "wait"]);
+    let session = server.client().begin("2025-03-26").await;
     session.call("check_auth_status").await;
     let mut waiting = call(2, "check_auth_status");
     waiting["params"]["_meta"] = json!({ "progressToken": "p" });
-    let response = post(&session, &[JSON], &waiting).await;
-    assert_eq!(kind(&response), JSON);
-    let answer: Value = response.json().await.unwrap();
+    let streamed = post(&session, &["*/*"], &waiting).await.text().await.unwrap();
+    assert!(streamed.contains("notifications/progress"), "{streamed}");
+    let answer: Value = post(&session, &[JSON], &waiting).await.json().await.unwrap();
     assert!(answer["id"] == 2 && answer["result"].is_object(), "{answer}");
+    let batch: Value = post(&session, &[JSON], &json!([waiting])).await.json().await.unwrap();
+    assert!(batch.as_array().unwrap().len() == 1 && batch[0]["result"].is_object(), "{batch}");
 }
 
 #[tokio::test]

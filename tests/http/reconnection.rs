@@ -37,10 +37,7 @@ async fn calls_without_a_handshake_are_answered() {
         begin["id"] = "late".into();
         assert_eq!(sse.send(&begin).await, 202);
         let late = answer(&mut sse).await;
-        assert_eq!(
-            (&late["id"], &late["result"]["protocolVersion"]),
-            (&json!("late"), &json!("2024-11-05"))
-        );
+        assert_eq!((&late["id"], &late["result"]["protocolVersion"]), (&json!("late"), &json!("2024-11-05")));
         assert_eq!(sse.send(&initialized).await, 202);
         assert!(sse.call("check_auth_status").await.contains("12345"));
     }
