@@ -25,12 +25,15 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Notes the type of each field, and finds one that has two.
+/// Notes the type of each field of an event and its spans, and finds one that has two.
 fn hold_types(lines: &[Value], kinds: &mut BTreeMap<String, &'static str>) {
     for line in lines {
-        for (name, value) in line["fields"].as_object().unwrap() {
-            let known = kinds.entry(name.clone()).or_insert_with(|| kind(value));
-            assert_eq!(*known, kind(value), "`{name}` has two types: {line}");
+        let spans = line["spans"].as_array().into_iter().flatten();
+        for fields in std::iter::once(&line["fields"]).chain(spans) {
+            for (name, value) in fields.as_object().unwrap() {
+                let known = kinds.entry(name.clone()).or_insert_with(|| kind(value));
+                assert_eq!(*known, kind(value), "`{name}` has two types: {line}");
+            }
         }
     }
 }
