@@ -4,12 +4,14 @@
 //! they stand: a mistyped `SCOPE3_READONLY` must not leave a server open.
 
 mod file;
+mod token;
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, Command, ValueEnum, builder::BoolishValueParser};
 use jiff::{SignedDuration, civil::Date};
 use secrecy::SecretString;
+use url::Url;
 
 pub use self::file::with_file;
 use crate::{
@@ -99,6 +101,10 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_AUTH", value_enum, value_name = "WHO")]
     pub auth: Option<AuthChoice>,
 
+    /// A file that holds the token of `--auth token` (a mounted secret)
+    #[arg(long, env = "SCOPE3_MCP_TOKEN_FILE", value_name = "FILE")]
+    pub mcp_token_file: Option<PathBuf>,
+
     /// Let everybody in who reaches this server, although it listens to more than this machine
     #[arg(long, env = "SCOPE3_DANGEROUSLY_ALLOW_UNAUTHENTICATED", value_parser = BoolishValueParser::new())]
     pub dangerously_allow_unauthenticated: bool,
@@ -106,6 +112,10 @@ pub struct Settings {
     /// Names that the http server answers to, by comma, besides this machine's: `mcp.example.com`, or with a port
     #[arg(long, env = "SCOPE3_ALLOW_HOST", value_delimiter = ',', value_name = "HOSTS")]
     pub allow_host: Vec<String>,
+
+    /// The URL by which clients reach the http server, where a proxy stands before it: `https://mcp.example.com`
+    #[arg(long, env = "SCOPE3_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    pub public_url: Option<Url>,
 
     /// Origins whose pages may talk to the http server, by comma: `https://app.example.com`, `http://localhost:*`
     #[arg(long, env = "SCOPE3_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGINS")]
@@ -120,7 +130,7 @@ pub struct Settings {
     pub max_sessions_per_key: NonZeroU32,
 
     /// How long a session over http is kept that has neither a call nor an open stream
-    #[arg(long, env = "SCOPE3_SESSION_IDLE", value_name = "TIME", default_value = "30m", value_parser = duration)]
+    #[arg(long, env = "SCOPE3_SESSION_IDLE", value_name = "TIME", default_value = "30m", value_parser = idle_time)]
     pub session_idle: Duration,
 
     /// The most calls at once over http
@@ -266,9 +276,11 @@ impl Settings {
     }
 
     /// What clients of `http --auth token` must send, where the operator chose it.
-    #[must_use]
-    pub fn mcp_token(&self) -> Option<SecretString> {
-        secret("SCOPE3_MCP_TOKEN")
+    ///
+    /// # Errors
+    /// When it is named twice, cannot be read, or is a text that no client can send.
+    pub fn mcp_token(&self) -> Result<Option<SecretString>, ConfigError> {
+        token::read(secret("SCOPE3_MCP_TOKEN"), self.mcp_token_file.as_deref())
     }
 
     /// The server's own keys.
@@ -336,6 +348,28 @@ fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a time like `20s`, `200ms` or `2m` is wanted".to_owned();
     let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(parsed).map_err(|_| wrong())
+}
+
+/// The shortest time that a session can be still for: one must last from one request to the next.
+const MIN_IDLE_TIME: Duration = Duration::from_millis(100);
+
+fn idle_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < MIN_IDLE_TIME { Err("expected at least `100ms`, such as `30m`".to_owned()) } else { Ok(time) }
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let is_bare = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    let url = Url::parse(text.trim()).ok().filter(is_bare);
+    url.ok_or_else(|| {
+        "expected a URL such as `https://mcp.example.com`, without a query or a password".to_owned()
+    })
 }
 
 /// Parses a time for other commands' flags, in the same form.

@@ -42,5 +42,6 @@ pub mod rate;
 pub mod sandbox;
 pub mod scope3;
 pub mod telemetry;
+mod traceparent;
 pub mod transport;
 mod whoami;

@@ -34,7 +34,11 @@ pub fn start(format: LogFormat) {
             let colours = std::io::stderr().is_terminal();
             registry.with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
         }
-        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Json => {
+            // A panic that writes text of its own would be a line that is not JSON.
+            std::panic::set_hook(Box::new(|panic| tracing::error!(error = %panic, "panicked")));
+            registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()
+        }
     };
     for part in unclear {
         tracing::warn!(

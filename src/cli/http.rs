@@ -1,20 +1,22 @@
 //! `scope3-mcp http`: MCP over HTTP.
 
+mod announcement;
+
 use std::{
     fmt::Display,
-    io::Write,
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
 
 use anyhow::Context;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
+use url::Url;
 
+use self::announcement::{Entry, Place};
 use super::{CommandError, until_asked_to_end};
 use crate::{
-    app::App,
+    app::{App, StartError},
     config::{AuthChoice, Settings},
     transport::http::{self, Auth, CallLimits, Caps, Deadlines, Host, Hosts, Options, Token},
 };
@@ -25,16 +27,23 @@ pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let bind = settings.bind.unwrap_or(DEFAULT);
-    let (hosts, origins): (Vec<Host>, _) =
+    let (mut hosts, origins): (Vec<Host>, _) =
         (list("--allow-host", &settings.allow_host)?, list("--allow-origin", &settings.allow_origin)?);
+    if let Some(name) = settings.public_url.as_ref().and_then(Url::host_str) {
+        hosts.push(name.parse().map_err(|error| CommandError::Usage(format!("--public-url: {error}")))?);
+    }
     // A name from elsewhere means a proxy, behind which everybody seems to come from this machine.
     let local = bind.ip().to_canonical().is_loopback() && hosts.iter().all(Host::is_loopback);
-    let choice = choose(settings, local)?;
-    let (auth, made) = auth(settings, choice)?;
+    let token = settings.mcp_token().map_err(StartError::from)?;
+    let choice = choose(settings, local, token.is_some())?;
+    let (auth, made) = auth(choice, token.as_ref())?;
     let app = App::start(settings).await?;
     let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
     let bound = listener.local_addr()?;
-    tell(&url(hosts.first(), bound), choice, local, made.as_ref());
+    let place = Place::new(settings.public_url.as_ref(), &hosts, bound);
+    let has_key = !settings.sandbox && settings.has_own_key();
+    let entry = Entry { choice, is_local: local, made: made.as_ref(), has_key };
+    announcement::tell(&place, &entry, settings.log_format);
     let hosts = Hosts::new(hosts, origins, bound);
     let caps = Caps {
         sessions: settings.max_sessions.get() as usize,
@@ -43,7 +52,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     };
     let metrics_token = match &auth {
         Auth::Token(token) => Some(token.clone()),
-        Auth::Key | Auth::None => settings.mcp_token().as_ref().map(Token::new),
+        Auth::Key | Auth::None => token.as_ref().map(Token::new),
     };
     let options = Options {
         auth,
@@ -60,7 +69,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
 }
 
 /// Who may come in. Open to more than this machine, the server is only on an explicit word.
-fn choose(settings: &Settings, local: bool) -> Result<AuthChoice, CommandError> {
+fn choose(settings: &Settings, local: bool, has_token: bool) -> Result<AuthChoice, CommandError> {
     match settings.auth {
         Some(AuthChoice::None) if !local && !settings.dangerously_allow_unauthenticated => {
             let problem = "--auth none: whoever reaches this server from elsewhere could spend with its key; choose key \
@@ -70,7 +79,7 @@ fn choose(settings: &Settings, local: bool) -> Result<AuthChoice, CommandError> 
         }
         Some(choice) => Ok(choice),
         // Who sets a token wants it asked for.
-        None if local && settings.mcp_token().is_some() => Ok(AuthChoice::Token),
+        None if local && has_token => Ok(AuthChoice::Token),
         None if local => Ok(AuthChoice::None),
         None if settings.has_own_key() => Ok(AuthChoice::Token),
         None => Ok(AuthChoice::Key),
@@ -78,48 +87,18 @@ fn choose(settings: &Settings, local: bool) -> Result<AuthChoice, CommandError> 
 }
 
 /// The choice made ready, with the token where one had to be made.
-fn auth(settings: &Settings, choice: AuthChoice) -> Result<(Auth, Option<SecretString>), CommandError> {
-    match (choice, settings.mcp_token()) {
+fn auth(
+    choice: AuthChoice,
+    token: Option<&SecretString>,
+) -> Result<(Auth, Option<SecretString>), CommandError> {
+    match (choice, token) {
         (AuthChoice::Key, _) => Ok((Auth::Key, None)),
         (AuthChoice::None, _) => Ok((Auth::None, None)),
-        (AuthChoice::Token, Some(token)) => Ok((Auth::Token(Token::new(&token)), None)),
+        (AuthChoice::Token, Some(token)) => Ok((Auth::Token(Token::new(token)), None)),
         (AuthChoice::Token, None) => {
             let token: SecretString = http::token().context("no token can be made")?.into();
             Ok((Auth::Token(Token::new(&token)), Some(token)))
         }
-    }
-}
-
-/// Says where the server listens and how to come in. It goes past the log, whose level may be set to say nothing.
-fn tell(url: &str, choice: AuthChoice, local: bool, made: Option<&SecretString>) {
-    let who = match choice {
-        AuthChoice::Key => "key",
-        AuthChoice::Token => "token",
-        AuthChoice::None => "none",
-    };
-    let mut text = format!("scope3-mcp: listening on {url} (auth: {who})\n");
-    if choice == AuthChoice::None && !local {
-        text += "warning: this server lets everybody in who reaches it, and all of them act with its key\n";
-    }
-    if let Some(token) = made {
-        let header = format!("Bearer {}", token.expose_secret());
-        let server = json!({ "type": "http", "url": url, "headers": { "Authorization": header } });
-        let client = json!({ "mcpServers": { "scope3": server } });
-        text += "no SCOPE3_MCP_TOKEN is set, so this token holds until the server ends. For clients:\n";
-        text += &serde_json::to_string_pretty(&client).unwrap_or_default();
-        text.push('\n');
-    }
-    // Where nobody listens to standard error, nobody is told.
-    let _written = std::io::stderr().write_all(text.as_bytes());
-}
-
-/// The URL for clients: by a name that the server answers to.
-fn url(host: Option<&Host>, bound: SocketAddr) -> String {
-    let port = bound.port();
-    match host {
-        Some(host) if bound.ip().is_unspecified() => format!("http://{}/mcp", host.with_port(port)),
-        None if bound.ip().is_unspecified() => format!("http://localhost:{port}/mcp"),
-        _ => format!("http://{bound}/mcp"),
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::StartError,
-    config::{self, Settings},
+    config::{self, LogFormat, Settings},
     telemetry,
 };
 
@@ -120,11 +120,14 @@ impl From<std::io::Error> for CommandError {
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     match parse(arguments) {
         Ok(cli) => {
-            telemetry::start(cli.settings.log_format);
-            finish(run_to_the_end(cli))
+            let format = cli.settings.log_format;
+            telemetry::start(format);
+            finish(run_to_the_end(cli), format)
         }
-        Err(Stop::Asked(text)) => finish(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into)),
-        Err(Stop::Usage(problem)) => finish(Err(CommandError::Usage(problem))),
+        Err(Stop::Asked(text)) => {
+            finish(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into), LogFormat::Text)
+        }
+        Err(Stop::Usage(problem)) => finish(Err(CommandError::Usage(problem)), LogFormat::Text),
     }
 }
 
@@ -176,17 +179,20 @@ fn one_line(text: &str) -> String {
     said.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-fn finish(outcome: Result<(), CommandError>) -> ExitCode {
+fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
     let (code, text) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(CommandError::Told) => return ExitCode::FAILURE,
         // Who reads our output has read enough, as `head` does.
         Err(CommandError::Failed(error)) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
-        Err(CommandError::Failed(error)) => (1, format!("error: {error:#}")),
-        Err(CommandError::Usage(problem)) => (2, format!("error: {problem}")),
+        Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
+        Err(CommandError::Usage(problem)) => (2, problem),
     };
-    // Where standard error is gone, the exit code has to do.
-    let _written = writeln!(std::io::stderr(), "{text}");
+    match format {
+        // Where standard error is gone, the exit code has to do.
+        LogFormat::Text => drop(writeln!(std::io::stderr(), "error: {text}")),
+        LogFormat::Json => tracing::error!("{text}"),
+    }
     ExitCode::from(code)
 }
 

@@ -9,10 +9,15 @@ mod deadlines;
 // They look at the process in /proc.
 #[cfg(target_os = "linux")]
 mod floods;
+mod guide;
 mod hosts;
 mod isolation;
 mod legacy;
+mod logs;
 mod messages;
+mod negotiation;
 mod operation;
+mod reconnection;
 mod shutdown;
+mod start;
 mod support;

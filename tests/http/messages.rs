@@ -34,9 +34,7 @@ async fn the_types_of_a_post_are_checked() {
     for kind in ["text/plain", "", "application/x-www-form-urlencoded", "application/jsonp", "text/json"] {
         assert_eq!(post(kind, BOTH).await.unwrap().status(), 415, "{kind}");
     }
-    for accept in ["application/json", "text/event-stream", "text/html", "*/*"] {
-        assert_eq!(post("application/json", accept).await.unwrap().status(), 406, "{accept}");
-    }
+    assert_eq!(post("application/json", "text/html").await.unwrap().status(), 406);
     assert_eq!(post("Application/JSON; charset=utf-8", BOTH).await.unwrap().status(), 200);
 
     let session = client.begin("2025-06-18").await;
@@ -318,4 +316,34 @@ async fn a_loose_initialize_begins_a_session_over_both_transports() {
     assert!(answer["error"]["message"].as_str().unwrap().contains("params.protocolVersion"), "{answer}");
     let events = Sse::open(&server.client()).await;
     assert_eq!(events.send(&hello).await, 400);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_there_is_told_in_the_words_of_the_sdks() {
+    let server = Server::sandbox(&[]);
+    let ended = server.client().begin("2025-06-18").await;
+    assert_eq!(ended.delete().await, 204);
+    let notice =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
+    for client in [ended, server.client().with("mcp-session-id", "no-such-session")] {
+        let batch = json!([{ "jsonrpc": "2.0", "id": 7, "method": "ping" }]);
+        for (message, id) in
+            [(call(7, "get_usage"), json!(7)), (notice.clone(), Value::Null), (batch, Value::Null)]
+        {
+            told_of_the_end(client.post(&message).await, &id).await;
+        }
+        told_of_the_end(client.stream().await, &Value::Null).await;
+        told_of_the_end(client.request(Method::DELETE, "/mcp").send().await.unwrap(), &Value::Null).await;
+    }
+    let late = server.client().request(Method::POST, "/messages?sessionId=no-such-session");
+    told_of_the_end(late.json(&call(7, "get_usage")).send().await.unwrap(), &Value::Null).await;
+}
+
+async fn told_of_the_end(response: reqwest::Response, id: &Value) {
+    assert_eq!(response.status(), 404);
+    let answer: Value = response.json().await.unwrap();
+    assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), id), "{answer}");
+    assert_eq!(answer["error"]["code"], -32600, "{answer}");
+    assert_eq!(answer["error"]["message"], "Session terminated", "{answer}");
+    assert!(answer["error"]["data"]["hint"].as_str().unwrap().contains("`initialize`"), "{answer}");
 }

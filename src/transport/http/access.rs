@@ -1,5 +1,5 @@
 //! The access log and the measurements of requests. Neither names more of a path than its route, nor anything of a
-//! query or a session.
+//! query or a session. At `debug`, the log has the path of a request that none of the routes is for.
 
 use std::time::Instant;
 
@@ -12,10 +12,17 @@ use super::{
     metrics::{REQUEST_SECONDS, REQUESTS},
 };
 
+/// The route of requests that no route is for.
+const OTHER: &str = "other";
+
+/// The longest part of a path that is logged.
+const MAX_PATH_BYTES: usize = 64;
+
 /// Logs and measures a request when its answer begins; a stream may last long after that.
 pub(super) async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = route(request.uri().path());
+    let path = (route == OTHER).then(|| shown(request.uri().path()));
     let method = method(request.method());
     let session = request.headers().contains_key("mcp-session-id") || route == "/messages";
     let response = next.run(request).await;
@@ -28,6 +35,11 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
     } else {
         tracing::info!(method, route, status, ms, caller, session, "request");
     }
+    if let Some(path) = path
+        && status == 404
+    {
+        tracing::debug!(method, path, status, "no such path");
+    }
     let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
     counter!(REQUESTS, &labels).increment(1);
     histogram!(REQUEST_SECONDS, "route" => route).record(took);
@@ -36,7 +48,13 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
 
 fn route(path: &str) -> &'static str {
     let routes = ["/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics"];
-    routes.into_iter().find(|route| *route == path).unwrap_or("other")
+    routes.into_iter().find(|route| *route == path).unwrap_or(OTHER)
+}
+
+/// As much of a path as the log may have: its beginning, and nothing that may be a key.
+fn shown(path: &str) -> String {
+    let path = path.find("scope3_").map_or(path, |key| &path[..key]);
+    path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned()
 }
 
 fn method(method: &Method) -> &'static str {
@@ -47,5 +65,17 @@ fn method(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::HEAD => "HEAD",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_cut_and_shows_no_key() {
+        assert_eq!(shown("/v1/mcp"), "/v1/mcp");
+        assert_eq!(shown(&format!("/{}", "é".repeat(100))), format!("/{}", "é".repeat(31)));
+        assert_eq!(shown("/mcp/scope3_abc_secret/x"), "/mcp/");
     }
 }

@@ -18,7 +18,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{IsProven, metrics::Keys, refusal::Refusal};
-use crate::credentials::{ApiKey, Fingerprint, KeyRing};
+use crate::{
+    credentials::{ApiKey, Fingerprint, KeyRing},
+    traceparent,
+};
 
 /// The header that brings a key. No proxy gives it a meaning of its own.
 const KEY_HEADER: &str = "x-scope3-api-key";
@@ -95,13 +98,11 @@ pub(super) fn keys_of(message: &Extensions) -> Option<Arc<KeyRing>> {
     message.get::<Parts>()?.extensions.get::<Caller>()?.keys.clone()
 }
 
-/// The trace context that a request's header names, if it has the W3C's form.
+/// The trace context that a request's header names, if there is one that has the W3C's form.
 pub(super) fn traceparent_of(message: &Extensions) -> Option<HeaderValue> {
-    let sent = message.get::<Parts>()?.headers.get("traceparent")?;
-    let parts: Vec<&[u8]> = sent.as_bytes().split(|byte| *byte == b'-').collect();
-    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-    let hex = |part: &&[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (lengths == [2, 32, 16, 2] && parts.iter().all(hex)).then(|| sent.clone())
+    let mut sent = message.get::<Parts>()?.headers.get_all("traceparent").iter();
+    let (Some(only), None) = (sent.next(), sent.next()) else { return None };
+    traceparent::parse(only.to_str().ok()?)
 }
 
 impl Auth {
@@ -190,10 +191,16 @@ fn tell_once() {
     });
 }
 
+/// Whether a request brings what may be a Scope3 key.
+fn brings_key(headers: &HeaderMap) -> bool {
+    let bearer = bearer(headers).ok().flatten();
+    headers.contains_key(KEY_HEADER) || bearer.is_some_and(|sent| sent.starts_with("scope3_"))
+}
+
 /// Lets a request through if it may come in, and tells those behind who it is. The answer tells the access log.
 pub(super) async fn check(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let Admission { auth, keys, is_proven } = admission;
-    if !matches!(auth, Auth::Key) && request.headers().contains_key(KEY_HEADER) {
+    if !matches!(auth, Auth::Key) && brings_key(request.headers()) {
         tell_once();
     }
     match auth.admit(request.headers()) {
@@ -268,5 +275,63 @@ mod tests {
         }
         assert_eq!(admit(&auth, &[]), Err(StatusCode::UNAUTHORIZED));
         assert_eq!(admit(&auth, &[("x-scope3-api-key", KEY)]), Err(StatusCode::UNAUTHORIZED));
+    }
+
+    #[test]
+    fn a_token_may_have_a_line_break_around_it() {
+        for text in ["secret-token\n", "\r\n secret-token \r\n"] {
+            let auth = Auth::Token(Token::new(&text.into()));
+            assert_eq!(admit(&auth, &[("authorization", "Bearer secret-token")]), Ok(Owner::All), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_traceparent_is_passed_on_if_it_has_the_form_and_stands_there_once() {
+        const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let of = |sent: &[&str]| {
+            let mut request = http::Request::new(());
+            for value in sent {
+                request.headers_mut().append("traceparent", value.parse().unwrap());
+            }
+            let mut message = Extensions::default();
+            message.insert(request.into_parts().0);
+            traceparent_of(&message)
+        };
+        assert_eq!(of(&[GOOD]).unwrap(), GOOD);
+        for bad in [&[][..], &[GOOD.to_uppercase().as_str()], &[&GOOD[1..]], &["x"], &[""], &[GOOD, GOOD]] {
+            assert_eq!(of(bad), None, "{bad:?}");
+        }
+        assert_eq!(traceparent_of(&Extensions::default()), None);
+    }
+
+    #[tokio::test]
+    async fn those_behind_see_who_came_and_not_with_what() {
+        use tower::ServiceExt;
+        let seen = async |auth: Auth, headers: &[(&str, &str)]| {
+            let admission = Admission { auth, keys: Arc::default(), is_proven: Arc::new(|_| true) };
+            let show = |request: Request| async move {
+                let owner = request.extensions().get::<Caller>().map(|caller| caller.owner.to_string());
+                let names = request.headers().keys().map(ToString::to_string).collect::<Vec<_>>();
+                format!("{} {}", owner.unwrap_or_default(), names.join(","))
+            };
+            let router = axum::Router::new().fallback(show);
+            let router = router.layer(axum::middleware::from_fn_with_state(admission, check));
+            let mut request = http::Request::new(axum::body::Body::empty());
+            for (name, value) in headers {
+                request
+                    .headers_mut()
+                    .insert(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+            }
+            let response = router.oneshot(request).await.unwrap();
+            let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let fingerprint = ApiKey::parse(&KEY.into()).unwrap().fingerprint();
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("x-scope3-api-key", KEY), ("authorization", &bearer), ("accept", "*/*")];
+        assert_eq!(seen(Auth::Key, &headers).await, format!("{fingerprint} accept"));
+        assert_eq!(seen(Auth::None, &headers).await, "- accept");
+        let token = Auth::Token(Token::new(&KEY.into()));
+        assert_eq!(seen(token, &headers[1..]).await, "- accept");
     }
 }

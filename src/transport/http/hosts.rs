@@ -4,7 +4,11 @@
 //! origins. So every request must name a host of the list, and one that comes from a page must come from an
 //! origin of the list.
 
-use std::{net::SocketAddr, str::FromStr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
 
 use axum::{
     extract::{Request, State},
@@ -27,22 +31,34 @@ pub struct Host {
 }
 
 /// An origin that pages may come from: `https://app.example.com`, with another port where it is not the scheme's
-/// own, or with `:*` for any.
+/// own, or with `:*` for any. Apps and browser extensions have schemes of their own: `app://obsidian.md`,
+/// `chrome-extension://…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
     name: String,
-    port: Option<u16>,
+    port: Port,
+}
+
+/// The port of an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Any,
+    /// This one; none where the scheme has no ports.
+    Is(Option<u16>),
 }
 
 /// An entry of a list that is none.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
     /// Not a host.
-    #[error("a host like `mcp.example.com` or `mcp.example.com:8443` is wanted")]
+    #[error("expected a host such as `mcp.example.com` or `mcp.example.com:8443`, without `*`")]
     Host,
     /// Not an origin.
-    #[error("an origin like `https://app.example.com` or `http://localhost:*` is wanted")]
+    #[error(
+        "expected an origin such as `https://app.example.com`, `http://localhost:*` or `app://obsidian.md`; `*` can \
+         stand for the port alone, and `null` cannot be allowed"
+    )]
     Origin,
 }
 
@@ -57,6 +73,21 @@ impl Host {
     #[must_use]
     pub fn with_port(&self, port: u16) -> String {
         format!("{}:{}", self.name, self.port.unwrap_or(port))
+    }
+
+    /// The host as a URL with `https:` names it.
+    #[must_use]
+    pub fn behind_tls(&self) -> String {
+        match self.port {
+            None | Some(443) => self.name.clone(),
+            Some(port) => format!("{}:{port}", self.name),
+        }
+    }
+
+    /// Whether it is an address or a name without a domain, as machines of a local network are called.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.name.starts_with('[') || self.name.parse::<Ipv4Addr>().is_ok() || !self.name.contains('.')
     }
 }
 
@@ -83,7 +114,7 @@ impl FromStr for Origin {
         let text = text.trim();
         if let Some(base) = text.strip_suffix(":*") {
             let origin = origin(base).filter(|_| !base.rsplit('/').next().is_some_and(has_port));
-            return origin.map(|origin| Self { port: None, ..origin }).ok_or(EntryError::Origin);
+            return origin.map(|origin| Self { port: Port::Any, ..origin }).ok_or(EntryError::Origin);
         }
         origin(text).ok_or(EntryError::Origin)
     }
@@ -103,7 +134,7 @@ fn named(authority: &str) -> Option<Host> {
         None => return None,
     };
     let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    (!name.is_empty()).then_some(Host { name, port })
+    (!name.is_empty() && !name.contains('*')).then_some(Host { name, port })
 }
 
 /// An origin as browsers write it. `null` is none.
@@ -113,8 +144,8 @@ fn origin(text: &str) -> Option<Origin> {
     if !bare || !url.username().is_empty() || url.password().is_some() {
         return None;
     }
-    let name = url.host_str()?.to_ascii_lowercase();
-    Some(Origin { scheme: url.scheme().to_owned(), name, port: Some(url.port_or_known_default()?) })
+    let name = url.host_str().filter(|name| !name.is_empty() && !name.contains('*'))?.to_ascii_lowercase();
+    Some(Origin { scheme: url.scheme().to_owned(), name, port: Port::Is(url.port_or_known_default()) })
 }
 
 /// The hosts and origins that are let in.
@@ -137,7 +168,7 @@ impl Hosts {
         });
         let port = Some(bound.port());
         for name in LOOPBACK.map(str::to_owned).into_iter().chain(address) {
-            origins.push(Origin { scheme: "http".to_owned(), name: name.clone(), port });
+            origins.push(Origin { scheme: "http".to_owned(), name: name.clone(), port: Port::Is(port) });
             hosts.push(Host { name, port });
         }
         Self { hosts, origins }
@@ -160,7 +191,7 @@ impl Hosts {
             self.origins.iter().any(|entry| {
                 entry.scheme == origin.scheme
                     && entry.name == origin.name
-                    && (entry.port.is_none() || entry.port == origin.port)
+                    && (entry.port == Port::Any || entry.port == origin.port)
             })
         })
     }
@@ -277,11 +308,30 @@ mod tests {
 
     #[test]
     fn entries_that_are_none_are_refused() {
-        for bad in ["", "http://a", "a b", "a:99999", "me@a", "a:1:*"] {
+        for bad in ["", "http://a", "a b", "a:99999", "me@a", "a:1:*", "*", "*.example.com"] {
             assert!(bad.parse::<Host>().is_err(), "{bad}");
         }
         assert_eq!("::1".parse::<Host>().unwrap(), "[::1]".parse().unwrap());
-        for bad in ["", "null", "*", "a", "https://a/b", "https://a:1:*"] {
+        let bad = [
+            "",
+            "null",
+            "*",
+            "a",
+            "a.example",
+            "https://a/b",
+            "https://a:1:*",
+            "https://*.a.example",
+            "app://*",
+        ];
+        for bad in bad.into_iter().chain([
+            "app://",
+            "data:text",
+            "file:///a",
+            "app://a?b",
+            "app://me@a",
+            "://a",
+            "*://a",
+        ]) {
             assert!(bad.parse::<Origin>().is_err(), "{bad}");
         }
     }
@@ -309,5 +359,49 @@ mod tests {
         assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:443"));
         assert!(!hosts.allows_host("mcp.example.com:80") && !hosts.allows_host("mcp.example.com:8443"));
         assert!(hosts.allows_host("plain.example.com") && !hosts.allows_host("plain.example.com:443"));
+    }
+
+    #[test]
+    fn origins_of_apps_and_extensions_can_be_listed() {
+        let listed = [
+            "app://obsidian.md",
+            "chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh",
+            "vscode-webview://1ab2-uuid/",
+            "capacitor://localhost",
+            "tauri://localhost:*",
+        ];
+        let hosts = hosts(&[], &listed);
+        for good in listed.map(|entry| entry.trim_end_matches(['/', '*', ':'])) {
+            assert!(hosts.allows_origin(&page(good)), "{good}");
+        }
+        for bad in [
+            "null",
+            "app://obsidian.md:1",
+            "app://other.md",
+            "https://obsidian.md",
+            "chrome-extension://bbbbbbbbccccddddeeeeffffgggghhhh",
+            "moz-extension://aaaabbbbccccddddeeeeffffgggghhhh",
+            "app://",
+        ] {
+            assert!(!hosts.allows_origin(&page(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_server_answers_to_the_address_it_is_bound_to() {
+        let at = |address: &str| Hosts::new(Vec::new(), Vec::new(), address.parse().unwrap());
+        assert!(at("10.0.0.5:8080").allows_host("10.0.0.5:8080"));
+        assert!(!at("10.0.0.5:8080").allows_host("10.0.0.6:8080"));
+        assert!(at("[2001:db8::5]:8080").allows_host("[2001:db8::5]:8080"));
+        // Pages can name these, and reach this machine by them.
+        assert!(!at("0.0.0.0:8080").allows_host("0.0.0.0:8080") && !at("[::]:8080").allows_host("[::]:8080"));
+        assert!(at("0.0.0.0:8080").allows_host("localhost:8080"));
+    }
+
+    #[test]
+    fn an_entry_for_the_port_of_https_means_that_port() {
+        let hosts = hosts(&["mcp.example.com:443"], &[]);
+        assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:443"));
+        assert!(!hosts.allows_host("mcp.example.com:8443") && !hosts.allows_host("mcp.example.com:80"));
     }
 }

@@ -25,7 +25,9 @@ use super::{
     Shared,
     admission::{Caller, Owner},
     bodies::hold,
+    handshake,
     message::{self, Kind, Message},
+    negotiation::Accepted,
     refusal::{INVALID_REQUEST, Refusal},
     sessions::{Claim, Link, Sessions},
 };
@@ -33,8 +35,9 @@ use super::{
 /// Messages that wait on either way.
 const WAITING: usize = 16;
 
-/// How long a client may take to begin its session.
-const BEGINNING: Duration = Duration::from_mins(1);
+/// How long a client may take to begin its session. One that opened its stream again, as after a restart, says nothing
+/// until its next call.
+const BEGINNING: Duration = Duration::from_mins(30);
 
 /// How long a message waits for a session that takes none in.
 const ENTRY: Duration = Duration::from_secs(10);
@@ -45,9 +48,8 @@ pub(super) async fn open(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    if !message::accepts_events(request.headers()) {
-        let message = "a client must accept text/event-stream";
-        return Refusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response();
+    if !Accepted::of(request.headers()).events {
+        return Refusal::not_acceptable("text/event-stream").into_response();
     }
     begin(&shared, caller.owner).unwrap_or_else(IntoResponse::into_response)
 }
@@ -77,6 +79,9 @@ fn begin(shared: &Arc<Shared>, owner: Owner) -> Result<Response, Refusal> {
 }
 
 fn event(message: &ServerJsonRpcMessage) -> Option<Event> {
+    if handshake::is_answer(message) {
+        return None;
+    }
     let text = serde_json::to_string(message)
         .inspect_err(|error| tracing::error!(%error, "a message cannot be written"));
     Some(Event::default().event("message").data(text.ok()?))
@@ -105,7 +110,8 @@ async fn serve(
     id: SessionId,
     owner: Owner,
 ) {
-    let transport = (PollSender::new(to_client), ReceiverStream::new(from_client));
+    let from_client = handshake::complete(ReceiverStream::new(from_client));
+    let transport = (PollSender::new(to_client), from_client);
     match tokio::time::timeout(BEGINNING, server.serve(transport)).await {
         Ok(Ok(running)) => {
             if let Err(error) = running.waiting().await {

@@ -10,13 +10,17 @@ mod admission;
 mod batch;
 mod bodies;
 mod calls;
+mod collected;
 mod connections;
+mod guide;
+mod handshake;
 mod health;
 mod hosts;
 mod legacy;
 mod listen;
 mod message;
 mod metrics;
+mod negotiation;
 mod random;
 mod refusal;
 mod request_body;
@@ -31,10 +35,13 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{any, get, post},
 };
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, Method, header};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::{
+    cors::{AllowHeaders, AllowOrigin, CorsLayer},
+    normalize_path::NormalizePath,
+};
 
 use self::{
     admission::{Admission, Owner},
@@ -197,22 +204,25 @@ async fn remember(own: Option<Arc<KeyRing>>, keys: Arc<metrics::Keys>) {
 /// The routes, and what stands before each. The layer that is named last stands outermost.
 fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts, is_proven: IsProven) -> Router {
     let hosts = Arc::new(hosts);
+    let guide = guide::routes(&auth);
     let admission = Admission { auth, keys: Arc::clone(&shared.keys), is_proven };
     let for_callers = Router::new()
         .route("/mcp", any(streamable::serve))
         .route("/sse", get(legacy::open))
         .route("/messages", post(legacy::receive))
         .route_layer(from_fn_with_state(admission, admission::check));
-    Router::new()
+    let routes = Router::new()
+        .merge(guide)
         .merge(for_callers)
         .route("/metrics", get(metrics::serve))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::live))
-        .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
         .with_state(Arc::clone(shared))
         .layer(cors(Arc::clone(&hosts)))
         .layer(from_fn_with_state(hosts, hosts::check))
-        .layer(from_fn(access::log))
+        .layer(from_fn(access::log));
+    // Around the routes: a layer of theirs would come after the choice among them.
+    Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
 /// Pages of the allowed origins may send what clients send, and read what they need of an answer.

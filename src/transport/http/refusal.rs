@@ -43,9 +43,21 @@ impl Refusal {
         refusal
     }
 
-    /// The same for each way in which a session can be out of reach, so that nobody learns of others' sessions.
+    /// The same for each way in which a session can be out of reach, so that nobody learns of others' sessions. Code
+    /// and words are those of MCP's own SDKs, by which some clients know that they should begin anew.
     pub(super) fn no_session() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "there is no such session; begin a new one with `initialize`")
+        let mut refusal = Self::new(StatusCode::NOT_FOUND, "Session terminated");
+        refusal.0.code = INVALID_REQUEST;
+        refusal.with_data(json!({
+            "hint": "This server does not have the session: it expired, was closed, or the server restarted. Begin a new \
+                     one with `initialize`.",
+        }))
+    }
+
+    /// A client that takes no answer in any form that there is.
+    pub(super) fn not_acceptable(types: &'static str) -> Self {
+        let message = format!("expected an `Accept` header that allows {types}");
+        Self::new(StatusCode::NOT_ACCEPTABLE, message)
     }
 
     /// Too much at once; it may be tried again after a while.

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::Stream;
-use http::{HeaderMap, Method, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use rmcp::{
     model::{ClientJsonRpcMessage, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage, ServerResult},
     transport::{
@@ -40,7 +40,9 @@ use super::{
     admission::{Caller, Owner},
     batch,
     bodies::{hold, hold_until},
+    collected,
     message::{self, Kind, Message},
+    negotiation::Accepted,
     refusal::Refusal,
     sessions::{Claim, Link, Sessions, Stream as StreamName},
 };
@@ -66,19 +68,47 @@ pub(super) async fn serve(
 
 async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
+    let accepted = Accepted::of(&parts.headers);
+    if !(accepted.json || accepted.events) {
+        return Err(Refusal::not_acceptable("application/json or text/event-stream"));
+    }
     let Message { text, kind, id } =
         message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
+    speak_plainly(&mut parts.headers);
     if kind == Kind::Batch {
-        return batch::answer(shared, caller, parts, &text).await;
+        let answers = batch::answer(shared, caller, parts, &text).await?;
+        return Ok(if accepted.events { answers } else { collected::all(answers).await });
+    }
+    if !kind.is_answered() {
+        find(shared, caller, &parts.headers)?;
     }
     begin(shared, caller, &mut parts, kind, &id)?;
     let answer = shared.calls.answer();
-    let response = shared.rmcp(caller).answer(Request::from_parts(parts, Body::from(text))).await;
+    let rmcp = shared.rmcp_for(caller, accepted);
+    let response = rmcp.answer(Request::from_parts(parts, Body::from(text))).await;
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         // The type was right, so rmcp could not read the message; it says so by this status.
         return Err(message::unreadable(id));
     }
+    let response = if accepted.events { response } else { collected::one(response, id).await? };
     Ok(hold(response, answer))
+}
+
+/// Puts the types of a request as rmcp expects them. What the client said of them was heeded before.
+fn speak_plainly(headers: &mut HeaderMap) {
+    const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+    headers.insert(header::ACCEPT, BOTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+}
+
+/// Looks for the session that a request names, if it names one.
+fn find(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> Result<(), Refusal> {
+    match session(headers) {
+        Some(id) if !is_stateless(headers) && shared.sessions.link(id, caller.owner).is_none() => {
+            Err(Refusal::no_session())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Marks that a request is worked on. The marks ride in its extensions, which live as long as the work does.
@@ -97,15 +127,19 @@ pub(super) fn begin(
         && let Some(session) = session(&parts.headers)
         && !is_stateless(&parts.headers)
     {
-        let busy = shared.sessions.begin(session, caller.owner, id)?;
+        let busy = shared.sessions.begin(session, caller.owner, id);
+        let busy = busy.map_err(|refusal| refusal.with_id(id.clone()))?;
         parts.extensions.insert(busy);
     }
     Ok(())
 }
 
-async fn get(shared: &Shared, caller: &Caller, request: Request) -> Result<Response, Refusal> {
-    let id = session(request.headers()).filter(|_| !is_stateless(request.headers()));
-    let Some(id) = id.filter(|_| message::accepts_events(request.headers())) else {
+async fn get(shared: &Shared, caller: &Caller, mut request: Request) -> Result<Response, Refusal> {
+    if !Accepted::of(request.headers()).events {
+        return Err(Refusal::not_acceptable("text/event-stream"));
+    }
+    speak_plainly(request.headers_mut());
+    let Some(id) = session(request.headers()).filter(|_| !is_stateless(request.headers())) else {
         return Ok(shared.rmcp(caller).answer(request).await);
     };
     if !matches!(shared.sessions.link(id, caller.owner), Some(Link::Streamable(_))) {
@@ -144,11 +178,11 @@ fn stream_name(headers: &HeaderMap) -> StreamName {
 }
 
 /// What rmcp is told. Every default that is not safe is set.
-pub(super) fn config(shared: &Shared) -> StreamableHttpServerConfig {
+fn config(shared: &Shared, accepted: Accepted) -> StreamableHttpServerConfig {
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(true)
         // For the requests of 2026-07-28, and of older versions without a session.
-        .with_json_response(true)
+        .with_json_response(accepted.json)
         .with_max_request_body_bytes(message::LONGEST)
         .with_stateless_protocol_metadata_required(false)
         .with_cancellation_token(shared.ending.clone());
@@ -165,11 +199,16 @@ pub(super) fn config(shared: &Shared) -> StreamableHttpServerConfig {
 impl Shared {
     /// rmcp's server as this caller sees it.
     pub(super) fn rmcp(&self, caller: &Caller) -> OneCaller {
+        self.rmcp_for(caller, Accepted::ANY)
+    }
+
+    fn rmcp_for(&self, caller: &Caller, accepted: Accepted) -> OneCaller {
         let full = Arc::new(OnceLock::new());
         let (sessions, owner) = (Arc::clone(&self.sessions), caller.owner);
         let manager = Owned { sessions, owner, full: Arc::clone(&full) };
         let server = self.server.clone();
-        let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(manager), config(self));
+        let service =
+            StreamableHttpService::new(move || Ok(server.clone()), Arc::new(manager), config(self, accepted));
         OneCaller { service, full }
     }
 }

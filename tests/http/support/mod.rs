@@ -92,7 +92,7 @@ impl Server {
             // Asked first: what it wrote before it ended is then in the log.
             let ended = self.process.try_wait().unwrap();
             let log = self.log();
-            if let Some((_, rest)) = log.split_once("scope3-mcp: listening on ")
+            if let Some((_, rest)) = log.split_once("listening on ")
                 && let Some((url, _)) = rest.split_once(' ')
             {
                 return url.trim_end_matches("/mcp").to_owned();

@@ -1,0 +1,38 @@
+//! The token of `http --auth token`, from the environment or a file.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ConfigError;
+
+const VARIABLE: &str = "SCOPE3_MCP_TOKEN";
+const FLAG: &str = "--mcp-token-file";
+
+pub(super) fn read(
+    given: Option<SecretString>,
+    file: Option<&Path>,
+) -> Result<Option<SecretString>, ConfigError> {
+    match (given, file) {
+        (None, None) => Ok(None),
+        (Some(token), None) => check(VARIABLE, token).map(Some),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::value(FLAG, format!("{}: {error}", path.display())))?;
+            check(FLAG, text.into()).map(Some)
+        }
+        (Some(_), Some(_)) => {
+            Err(ConfigError::value(FLAG, format!("set {VARIABLE} or a file that holds the token, not both")))
+        }
+    }
+}
+
+/// The token without what editors put around it. It must be a text that a header can bring.
+fn check(name: &str, token: SecretString) -> Result<SecretString, ConfigError> {
+    let text = token.expose_secret().trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || text.contains(|letter: char| !matches!(letter, ' '..='~')) {
+        let problem = "expected a token in one line, of ASCII letters, digits and signs";
+        return Err(ConfigError::value(name, problem));
+    }
+    Ok(text.into())
+}

@@ -1,0 +1,72 @@
+//! Answers for those who look in the wrong place: where the endpoints are, and that this server has no OAuth.
+//!
+//! A client that is refused may believe that OAuth would let it in: it looks for metadata, and registers itself. What
+//! it is answered there is often all that its user gets to see.
+
+use axum::{
+    Json, Router,
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::{admission::Auth, negotiation::accepts};
+
+const ENDPOINTS: &str = "scope3-mcp: an MCP server.\n\n\
+                         /mcp      Streamable HTTP: give clients this URL\n\
+                         /sse      HTTP+SSE, for older clients\n\
+                         /healthz  health\n";
+
+/// The routes of those who look in the wrong place.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
+    let credential = credential(auth);
+    let none = move || std::future::ready(no_oauth(StatusCode::NOT_FOUND, "invalid_request", credential));
+    let register = post(move || {
+        std::future::ready(no_oauth(StatusCode::BAD_REQUEST, "invalid_client_metadata", credential))
+    });
+    let mut routes =
+        Router::new().route("/", get(root).fallback(elsewhere)).route("/register", register.fallback(none));
+    for path in ["/authorize", "/token"] {
+        routes = routes.route(path, any(none));
+    }
+    // Clients ask for the metadata of the server, and below and behind the path of its endpoint.
+    for kind in ["oauth-protected-resource", "oauth-authorization-server", "openid-configuration"] {
+        for path in ["", "/{*endpoint}"] {
+            routes = routes.route(&format!("/.well-known/{kind}{path}"), any(none));
+        }
+        for endpoint in ["/mcp", "/sse"] {
+            routes = routes.route(&format!("{endpoint}/.well-known/{kind}"), any(none));
+        }
+    }
+    routes.fallback(elsewhere)
+}
+
+async fn elsewhere() -> Response {
+    (StatusCode::NOT_FOUND, ENDPOINTS).into_response()
+}
+
+/// A client that was given the bare URL asks here for a stream, and must not take this page for one.
+async fn root(headers: HeaderMap) -> Response {
+    if accepts(&headers, "text/plain") { ENDPOINTS.into_response() } else { elsewhere().await }
+}
+
+/// What a client should send instead.
+fn credential(auth: &Auth) -> &'static str {
+    match auth {
+        Auth::Key => {
+            "This server does not use OAuth. Send your Scope3 API key with each request, as `Authorization: Bearer \
+             scope3_...` or `x-scope3-api-key: scope3_...`."
+        }
+        Auth::Token(_) => {
+            "This server does not use OAuth. Send `Authorization: Bearer <token>` with each request, with the token \
+             that this server's operator gave you."
+        }
+        Auth::None => "This server does not use OAuth and needs no credential. Connect without one.",
+    }
+}
+
+/// An error in the form of OAuth (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
+fn no_oauth(status: StatusCode, error: &'static str, description: &'static str) -> Response {
+    (status, Json(json!({ "error": error, "error_description": description }))).into_response()
+}

@@ -1,0 +1,202 @@
+//! Content negotiation (RFC 9110, section 12.5.1): in which form a client takes an answer, and in which it sends a
+//! message.
+
+use http::{HeaderMap, header};
+
+/// The forms in which a client takes answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// One JSON text.
+    pub(super) json: bool,
+    /// A stream of events.
+    pub(super) events: bool,
+}
+
+impl Accepted {
+    /// Either form, as the server likes.
+    pub(super) const ANY: Self = Self { json: true, events: true };
+
+    /// What the `Accept` headers of a request allow. A client that says nothing, or nothing that can be read, takes
+    /// anything.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let ranges = ranges(headers);
+        Self { json: allow(&ranges, "application/json"), events: allow(&ranges, "text/event-stream") }
+    }
+}
+
+/// Whether a client takes an answer of this type.
+pub(super) fn accepts(headers: &HeaderMap, essence: &str) -> bool {
+    allow(&ranges(headers), essence)
+}
+
+/// Whether the body of a request is declared as JSON. JSON between systems is UTF-8 (RFC 8259, section 8.1).
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(sent), None) = (types.next(), types.next()) else { return false };
+    let sent = MediaType::read(sent.to_str().unwrap_or_default());
+    let charset = sent.parameter("charset").unwrap_or("utf-8");
+    sent.essence == "application/json"
+        && ["utf-8", "utf8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
+}
+
+/// A media type, or a range of them such as `text/*`.
+struct MediaType<'a> {
+    /// Type and subtype, in small letters.
+    essence: String,
+    parameters: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> MediaType<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut parts = split_unquoted(text, ';');
+        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let parameters = parts.filter_map(|part| part.split_once('='));
+        let parameters = parameters.map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
+        Self { essence, parameters: parameters.collect() }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    /// How much a client wants it. A weight that cannot be read is no reason to serve nothing.
+    fn weight(&self) -> f32 {
+        let weight = self.parameter("q").and_then(|weight| weight.parse().ok());
+        weight.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(1.0)
+    }
+
+    /// How closely a range names a type, if it does.
+    fn closeness(&self, essence: &str) -> Option<u8> {
+        match self.essence.as_str() {
+            // Java's own client sends a bare `*`.
+            "*/*" | "*" => Some(0),
+            range if range == essence => Some(2),
+            range => {
+                let main = range.strip_suffix('*').filter(|main| main.ends_with('/'))?;
+                essence.starts_with(main).then_some(1)
+            }
+        }
+    }
+}
+
+/// The parts of a header's value. A delimiter within quotation marks is none.
+fn split_unquoted(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |letter| {
+        if escaped {
+            escaped = false;
+        } else {
+            escaped = quoted && letter == '\\';
+            quoted ^= letter == '"';
+        }
+        letter == delimiter && !quoted
+    })
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<MediaType<'_>> {
+    let sent = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges = sent.flat_map(|list| split_unquoted(list, ',')).map(MediaType::read);
+    ranges.filter(|range| range.essence.contains(['/', '*'])).collect()
+}
+
+/// Whether a type is wanted: the range that names it most closely decides.
+fn allow(ranges: &[MediaType<'_>], essence: &str) -> bool {
+    let matching = ranges.iter().filter_map(|range| Some((range.closeness(essence)?, range.weight())));
+    match matching.max_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))) {
+        Some((_, weight)) => weight > 0.0,
+        None => ranges.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(name: HeaderName, values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn what_a_client_takes_is_read_as_the_rfc_says() {
+        let (both, neither) = (Accepted::ANY, Accepted { json: false, events: false });
+        let json = Accepted { json: true, events: false };
+        let events = Accepted { json: false, events: true };
+        for (sent, expected) in [
+            (&[][..], both),
+            (&[""], both),
+            (&["*/*"], both),
+            (&["*"], both),
+            (&["text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"], both),
+            (&["application/json, text/event-stream"], both),
+            (&["application/json", "text/event-stream"], both),
+            (&["application/*;q=0.1,text/*;q=0.9"], both),
+            (&["Application/JSON; charset=utf-8 , TEXT/Event-Stream;q=0.001"], both),
+            (&["text/html, */*;q=0.8"], both),
+            (&["application/json"], json),
+            (&["application/*"], json),
+            (&["APPLICATION/JSON;Q=0.5"], json),
+            (&["application/json;"], json),
+            (&["text/event-stream;q=0, */*"], json),
+            (&["application/json, text/*;q=0.0"], json),
+            (&["text/plain;note=\"a, text/event-stream\", application/json"], json),
+            (&["text/event-stream"], events),
+            (&["text/*"], events),
+            (&["text/event-stream; charset=utf-8"], events),
+            (&["*/*", "application/json;q=0"], events),
+            (&["text/*;q=0, text/event-stream"], events),
+            (&["application/json;q=0, application/*;q=0.5, text/event-stream"], events),
+            (&["text/html"], neither),
+            (&["application/xml;q=0.9", "image/*"], neither),
+            (&["*/*;q=0"], neither),
+            (&["application/json;q=0, text/event-stream;q=0"], neither),
+            (&["application/jsonp, text/event"], neither),
+            (&["application/js*, text/e*"], neither),
+            (&["json"], both),
+        ] {
+            assert_eq!(Accepted::of(&headers(header::ACCEPT, sent)), expected, "{sent:?}");
+        }
+        assert!(accepts(&headers(header::ACCEPT, &["text/*"]), "text/plain"));
+    }
+
+    #[test]
+    fn a_weight_that_is_none_does_not_turn_a_client_away() {
+        for weight in ["high", "", "-1", "1.5", "0.0001", "nan"] {
+            let sent = format!("application/json;q={weight}");
+            assert!(Accepted::of(&headers(header::ACCEPT, &[&sent])).json, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_json_in_utf_8() {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+            "application/json ; charset=\"utf-8\"",
+            "application/json; charset=utf8",
+            "application/json; profile=x",
+            "application/json;",
+        ] {
+            assert!(is_json(&headers(header::CONTENT_TYPE, &[good])), "{good}");
+        }
+        for bad in [
+            &["application/json; charset=iso-8859-1"][..],
+            &["application/json;charset=utf-16"],
+            &["application/json; charset=\"windows-1252\""],
+            &["text/json"],
+            &["application/jsonp"],
+            &["application/json+x"],
+            &["application/*"],
+            &["json"],
+            &["text/plain; a=\"; application/json\""],
+            &[""],
+            &["application/json", "application/json"],
+            &[],
+        ] {
+            assert!(!is_json(&headers(header::CONTENT_TYPE, bad)), "{bad:?}");
+        }
+    }
+}

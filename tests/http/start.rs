@@ -1,0 +1,175 @@
+//! What is wrong is refused at the start, and what is right is told so that it can be used.
+
+use std::time::Duration;
+
+use crate::support::{FIRST, Server, command, initialize};
+use reqwest::Method;
+
+fn refusal(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let all = [&["http", "--sandbox", "--bind", "127.0.0.1:0"], arguments].concat();
+    let output = command(&all, environment).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?} {environment:?}: {said}");
+    said
+}
+
+/// The log, once it says this.
+async fn log_with(server: &Server, said: &str) -> String {
+    for _ in 0..500 {
+        let log = server.log();
+        if log.contains(said) {
+            return log;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("`{said}` was not said: {}", server.log());
+}
+
+#[test]
+fn settings_that_break_the_server_are_refused() {
+    for time in ["0s", "0ms", "50ms", "-1s"] {
+        let said = refusal(&[&format!("--session-idle={time}")], &[]);
+        assert!(said.contains("--session-idle"), "{time}: {said}");
+    }
+    for url in [
+        "mcp.example.com",
+        "ftp://a.example",
+        "https://me@a.example",
+        "https://a.example/?a=b",
+        "https://*.a.example",
+    ] {
+        let said = refusal(&["--public-url", url], &[]);
+        assert!(said.contains("--public-url"), "{url}: {said}");
+    }
+    let said = refusal(&["--allow-origin", "https://*.example.com"], &[]);
+    assert!(said.contains("--allow-origin"), "{said}");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_clients_are_given_the_url_of_the_proxy() {
+    let bind = ["--bind", "0.0.0.0:0"];
+    for (arguments, url) in [
+        (["--allow-host", "mcp.example.com"], "https://mcp.example.com/mcp"),
+        (["--allow-host", "mcp.example.com:8443"], "https://mcp.example.com:8443/mcp"),
+        (["--public-url", "https://mcp.example.com/scope3"], "https://mcp.example.com/scope3/mcp"),
+    ] {
+        let all = [&["http", "--sandbox"], arguments.as_slice(), &bind].concat();
+        let server = Server::start(&all, &[]);
+        // Where it listens is there, too, for whoever sets up the proxy.
+        assert!(server.url.starts_with("http://localhost:"), "{}", server.url);
+        assert_eq!(reqwest::get(format!("{}/healthz", server.url)).await.unwrap().status(), 200);
+        let log = log_with(&server, "\n}\n").await;
+        assert!(log.contains(&format!("clients connect to {url}\n")), "{log}");
+        assert!(log.contains(&format!("\"url\": \"{url}\"")) && !log.contains("http://mcp"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn the_host_of_the_public_url_is_answered() {
+    let server = Server::sandbox(&["--public-url", "https://mcp.example.com:8443", "--auth", "key"]);
+    for (host, status) in
+        [("mcp.example.com", 200), ("mcp.example.com:8443", 200), ("other.example.com", 403)]
+    {
+        let request = server.client().request(Method::GET, "/healthz").header("host", host);
+        assert_eq!(request.send().await.unwrap().status(), status, "{host}");
+    }
+    // It means a proxy, behind which everybody seems to come from this machine.
+    refusal(&["--public-url", "https://mcp.example.com", "--auth", "none"], &[]);
+}
+
+#[tokio::test]
+async fn a_token_for_a_network_without_tls_comes_with_a_warning() {
+    let arguments = ["http", "--sandbox", "--bind", "0.0.0.0:0", "--public-url", "http://10.0.0.7"];
+    let server = Server::start(&arguments, &[]);
+    let log = log_with(&server, "--public-url").await;
+    assert!(log.contains("TLS") && !log.contains("mcpServers") && !log.contains("Authorization"), "{log}");
+    let token = log.split_once("until the server ends: ").unwrap().1.lines().next().unwrap();
+    let client = server.client().with("authorization", &format!("Bearer {token}"));
+    assert_eq!(client.status(&initialize("2025-06-18")).await, 200);
+}
+
+#[tokio::test]
+async fn a_token_can_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let file = path.to_str().unwrap();
+    for text in ["a token in a file", "a token in a file\n", "\u{feff}a token in a file\r\n"] {
+        std::fs::write(&path, text).unwrap();
+        let environment = [("SCOPE3_MCP_TOKEN_FILE", file)];
+        let server = Server::start(&["http", "--sandbox", "--bind", "127.0.0.1:0"], &environment);
+        assert!(server.log().contains("(auth: token)"));
+        assert_eq!(server.client().status(&initialize("2025-06-18")).await, 401);
+        let client = server.client().with("authorization", "Bearer a token in a file");
+        assert_eq!(client.status(&initialize("2025-06-18")).await, 200, "{text:?}");
+    }
+    let said = refusal(&["--mcp-token-file", file], &[("SCOPE3_MCP_TOKEN", "another")]);
+    assert!(said.contains("not both") && !said.contains("another"), "{said}");
+    assert!(refusal(&["--mcp-token-file", "/no/such/file"], &[]).contains("/no/such/file"));
+    for bad in ["", "\n", "one\ntwo", "t\u{f6}ken"] {
+        std::fs::write(&path, bad).unwrap();
+        let said = refusal(&["--mcp-token-file", file], &[]);
+        assert!(said.contains("--mcp-token-file") && !said.contains("two"), "{said}");
+    }
+    assert!(refusal(&[], &[("SCOPE3_MCP_TOKEN", "t\u{f6}ken")]).contains("SCOPE3_MCP_TOKEN"));
+}
+
+#[tokio::test]
+async fn an_open_server_with_a_key_says_that_others_on_the_machine_can_use_it() {
+    let arguments = ["http", "--bind", "127.0.0.1:0", "--api-url", "http://127.0.0.1:9/"];
+    let warning = "every program and user of this machine";
+    let server = Server::start(&arguments, &[("SCOPE3_API_KEY", FIRST)]);
+    log_with(&server, warning).await;
+    // Nothing can be spent in the sandbox, without a key, or by who has no token.
+    let token = [("SCOPE3_API_KEY", FIRST), ("SCOPE3_MCP_TOKEN", "a token of some length")];
+    for server in [Server::sandbox(&[]), Server::start(&arguments, &[]), Server::start(&arguments, &token)] {
+        server.client().status(&initialize("2025-06-18")).await;
+        assert!(!server.log().contains(warning), "{}", server.log());
+    }
+}
+
+#[tokio::test]
+async fn the_operator_is_told_of_keys_that_are_not_used() {
+    let told = "a client sends a Scope3 key";
+    for (name, value) in
+        [("x-scope3-api-key", FIRST.to_owned()), ("authorization", format!("Bearer {FIRST}"))]
+    {
+        let server = Server::sandbox(&[]);
+        server.client().status(&initialize("2025-06-18")).await;
+        assert!(!server.log().contains(told));
+        for _ in 0..3 {
+            server.client().with(name, &value).status(&initialize("2025-06-18")).await;
+        }
+        let log = log_with(&server, told).await;
+        assert!(log.matches(told).count() == 1 && !log.contains("sandboxsecret"), "{log}");
+    }
+    let server = Server::sandbox(&["--auth", "key"]);
+    server.with_key(FIRST).begin("2025-06-18").await;
+    assert!(!server.log().contains(told));
+}
+
+#[tokio::test]
+async fn healthcheck_asks_the_server_wherever_it_listens() {
+    for bind in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+        let server = Server::start(&["http", "--sandbox", "--bind", bind, "--auth", "key"], &[]);
+        let bound = format!("{}:{}", bind.strip_suffix(":0").unwrap(), server.port());
+        let ask = || command(&["healthcheck"], &[("SCOPE3_BIND", &bound)]).output().unwrap();
+        let answer = ask();
+        assert_eq!(answer.status.code(), Some(0), "{bound}: {}", String::from_utf8_lossy(&answer.stderr));
+        drop(server);
+        assert_eq!(ask().status.code(), Some(1), "{bound}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_with_a_scheme_of_its_own_may_come_in() {
+    let server = Server::sandbox(&["--allow-origin", "app://obsidian.md,chrome-extension://abcdefgh"]);
+    for origin in ["app://obsidian.md", "chrome-extension://abcdefgh"] {
+        let response = server.client().with("origin", origin).post(&initialize("2025-06-18")).await;
+        assert_eq!(response.status(), 200, "{origin}");
+        assert_eq!(response.headers()["access-control-allow-origin"], origin);
+    }
+    for origin in ["null", "app://other.md", "chrome-extension://other"] {
+        let client = server.client().with("origin", origin);
+        assert_eq!(client.status(&initialize("2025-06-18")).await, 403, "{origin}");
+    }
+}
