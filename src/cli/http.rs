@@ -25,8 +25,10 @@ pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let bind = settings.bind.unwrap_or(DEFAULT);
-    let (hosts, origins): (Vec<Host>, _) =
-        (list("--allow-host", &settings.allow_host)?, list("--allow-origin", &settings.allow_origin)?);
+    let (hosts, origins): (Vec<Host>, _) = (
+        list(&settings.name_of("allow_host"), &settings.allow_host)?,
+        list(&settings.name_of("allow_origin"), &settings.allow_origin)?,
+    );
     // A name from elsewhere means a proxy, behind which everybody seems to come from this machine.
     let local = bind.ip().to_canonical().is_loopback() && hosts.iter().all(Host::is_loopback);
     let choice = choose(settings, local)?;
@@ -63,10 +65,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
 fn choose(settings: &Settings, local: bool) -> Result<AuthChoice, CommandError> {
     match settings.auth {
         Some(AuthChoice::None) if !local && !settings.dangerously_allow_unauthenticated => {
-            let problem = "--auth none: whoever reaches this server from elsewhere could spend with its key; choose key \
-                           or token, or say --dangerously-allow-unauthenticated if something in front of it lets \
-                           nobody else through";
-            Err(CommandError::Usage(problem.to_owned()))
+            let problem = "none: whoever reaches this server from elsewhere could spend with its key; choose key or token, \
+                           or say --dangerously-allow-unauthenticated if something in front of it lets nobody else \
+                           through";
+            Err(CommandError::Usage(format!("{} {problem}", settings.name_of("auth"))))
         }
         Some(choice) => Ok(choice),
         // Who sets a token wants it asked for.
@@ -123,8 +125,8 @@ fn url(host: Option<&Host>, bound: SocketAddr) -> String {
     }
 }
 
-fn list<T: FromStr<Err: Display>>(flag: &str, entries: &[String]) -> Result<Vec<T>, CommandError> {
+fn list<T: FromStr<Err: Display>>(name: &str, entries: &[String]) -> Result<Vec<T>, CommandError> {
     let parse =
-        |entry: &String| entry.parse().map_err(|error| CommandError::Usage(format!("{flag}: {error}")));
+        |entry: &String| entry.parse().map_err(|error| CommandError::Usage(format!("{name}: {error}")));
     entries.iter().filter(|entry| !entry.trim().is_empty()).map(parse).collect()
 }

@@ -3,6 +3,7 @@
 
 mod demo;
 mod healthcheck;
+mod log;
 mod readme;
 mod search;
 mod settings;
@@ -11,6 +12,8 @@ mod stdio_end;
 mod stdio_messages;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod terminal;
 #[cfg(unix)]
 mod terminal_calls;
 mod tools;
