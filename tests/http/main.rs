@@ -14,5 +14,6 @@ mod isolation;
 mod legacy;
 mod messages;
 mod operation;
+#[cfg(unix)]
 mod shutdown;
 mod support;
