@@ -43,6 +43,10 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
         let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         start_with(wanted, format, colours, io::stderr);
     }
+    if format == LogFormat::Json || file.is_some() {
+        // Else they would be lines of text among objects, and would not be in the file.
+        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    }
     for part in unclear {
         tracing::warn!(
             "RUST_LOG: `{part}` is neither a level, such as `debug`, nor one of a module, such as `scope3_mcp::scope3=debug`"

@@ -10,7 +10,11 @@ mod sandbox;
 mod stdio;
 mod tools;
 
-use std::{ffi::OsString, io::Write, process::ExitCode};
+use std::{
+    ffi::{OsStr, OsString},
+    io::Write,
+    process::ExitCode,
+};
 
 use anstyle::{AnsiColor, Style};
 use clap::{Subcommand, builder::StyledStr, error::ErrorKind};
@@ -98,6 +102,7 @@ impl From<std::io::Error> for CommandError {
 /// Runs the program with the process's arguments and environment. Exit codes: 0 done, 1 failed, 2 wrong usage or
 /// configuration.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let early_format = format_of_refusals(&arguments);
     let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(EarlyExit::Asked(text)) => {
@@ -106,12 +111,24 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
                 LogFormat::Text,
             );
         }
-        Err(EarlyExit::Usage(problem)) => return finish(Err(CommandError::Usage(problem)), LogFormat::Text),
+        Err(EarlyExit::Usage(problem)) => {
+            let started = telemetry::start(early_format, LevelFilter::WARN, None).map_err(CommandError::from);
+            return finish(started.and(Err(CommandError::Usage(problem))), early_format);
+        }
     };
     let Settings { log_format, ref log_file, .. } = cli.settings;
     let on_stderr = if log_file.is_none() { log_format } else { LogFormat::Text };
     let outcome = start_log(&cli).and_then(|()| run_to_the_end(cli));
     finish(outcome, on_stderr)
+}
+
+/// The form of the log as far as it can be seen before the settings are read, for what is wrong with them.
+fn format_of_refusals(arguments: &[OsString]) -> LogFormat {
+    let flags = arguments.join(OsStr::new(" "));
+    let by_flag = ["--log-format=json", "--log-format json"];
+    let by_flag = by_flag.iter().any(|flag| flags.to_string_lossy().contains(flag));
+    let by_variable = std::env::var("SCOPE3_LOG_FORMAT").is_ok_and(|value| value.trim() == "json");
+    if by_flag || by_variable { LogFormat::Json } else { LogFormat::Text }
 }
 
 fn start_log(cli: &Cli) -> Result<(), CommandError> {

@@ -5,13 +5,17 @@ use std::io::{IsTerminal, Write};
 use anyhow::Context;
 
 use super::{CommandError, until_asked_to_end};
-use crate::{app::App, config::Settings, transport};
+use crate::{
+    app::App,
+    config::{LogFormat, Settings},
+    transport,
+};
 
 /// Serves until the client or the user ends it. `by_default` where no command was given.
 pub(super) async fn run(settings: &Settings, by_default: bool) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let app = App::start(settings).await?;
-    if std::io::stdin().is_terminal() {
+    if std::io::stdin().is_terminal() && settings.log_format == LogFormat::Text {
         // Where nobody reads standard error, nobody is told.
         let _written = std::io::stderr().write_all(welcome(by_default).as_bytes());
     }

@@ -28,8 +28,8 @@ pub fn unknown_variables(settings: &[Arg]) -> Result<Vec<String>, ConfigError> {
         settings.iter().filter_map(|setting| setting.get_env()?.to_str()).chain(secrets::VARIABLES).collect();
     let mut unknown = Vec::new();
     for (name, value) in std::env::vars_os() {
-        let Some(name) = name.to_str() else { continue };
-        match judge(name, value.to_str().unwrap_or_default(), &known) {
+        let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { continue };
+        match judge(name, value.trim(), &known) {
             Verdict::Setting | Verdict::NotOurs => {}
             Verdict::Unknown => unknown.push(name.to_owned()),
             Verdict::Mistyped(instead) => {
@@ -56,7 +56,9 @@ enum Verdict<'a> {
 }
 
 fn judge<'a>(name: &str, value: &str, known: &[&'a str]) -> Verdict<'a> {
-    if !name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
+    let has_prefix = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    // One that is set to nothing is not set, whatever its name.
+    if !has_prefix || value.is_empty() {
         return Verdict::NotOurs;
     }
     // Windows does not tell the cases apart.
@@ -200,6 +202,7 @@ mod tests {
         ] {
             assert_eq!(judge(name, "1", &KNOWN), Verdict::Unknown, "{name}");
         }
+        assert_eq!(judge("SCOPE3_READONLY", "", &KNOWN), Verdict::NotOurs, "it is not set");
         for name in ["SCOPE3", "SCOPE3X_TOOLS", "SCOPE_READ_ONLY", "PATH", "é", ""] {
             assert_eq!(judge(name, "1", &KNOWN), Verdict::NotOurs, "{name}");
         }

@@ -93,3 +93,21 @@ async fn a_failure_is_reported_in_the_form_of_the_log() {
     assert_eq!(last["level"], "ERROR");
     assert!(last["fields"]["message"].as_str().unwrap().contains("cannot listen at"), "{last}");
 }
+
+#[tokio::test]
+async fn a_refusal_too_is_reported_in_the_form_of_the_log() {
+    let json = [("SCOPE3_LOG_FORMAT", "json")];
+    for (arguments, environment) in [
+        (["http", "--log-format", "json", "--max-calls", "x"].as_slice(), [].as_slice()),
+        (&["http", "--log-format=json", "--port", "1"], &[]),
+        (&["http", "--max-calls", "x"], &json),
+        (&["http"], &[json[0], ("SCOPE3_MAX_CALLS", "x")]),
+        (&["http"], &[json[0], ("SCOPE3_READONLY", "1")]),
+        (&["http", "--auth", "none", "--bind", "0.0.0.0:0"], &json),
+    ] {
+        let outcome = run(command(arguments).envs(environment.iter().copied())).await;
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.stderr);
+        let line: Value = serde_json::from_str(&outcome.stderr).expect("one line of JSON");
+        assert_eq!(line["level"], "ERROR", "{arguments:?}");
+    }
+}
