@@ -3,6 +3,7 @@
 
 mod demo;
 mod healthcheck;
+mod help;
 mod log;
 mod readme;
 mod search;
