@@ -8,7 +8,6 @@ use crate::{
     credentials::{ApiKey, KeyError, KeyRing},
     gateway::{Api, Caller, Gateway, KeyOwner, Parts, Target},
     mcp::{Keys, Server},
-    policy::{Policy, UnknownName},
     sandbox::{Options, Sandbox},
     scope3::{AnswerMemory, BaseUrl, BaseUrlError, Client, Environment, Patience, Profile},
 };
@@ -30,9 +29,6 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A tool or toolset is named that there is not.
-    #[error(transparent)]
-    Unknown(#[from] UnknownName),
     /// The sandbox does not start.
     #[error("the sandbox cannot start: {0}")]
     Sandbox(#[source] io::Error),
@@ -40,15 +36,20 @@ pub enum StartError {
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
     /// A surface has no URL in this environment.
-    #[error("--environment: Scope3 publishes no staging address for the API `{0}`; name one with --api-url")]
-    NoBase(Surface),
+    #[error("{name}: Scope3 publishes no staging address for the API `{surface}`; name one with --api-url")]
+    NoBase {
+        /// The setting of the environment, as the user gave it.
+        name: String,
+        /// The surface.
+        surface: Surface,
+    },
 }
 
 impl StartError {
     /// Whether the one who started the program can put it right by other settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Unknown(_) | Self::NoBase(_))
+        matches!(self, Self::Config(_) | Self::NoBase { .. })
     }
 }
 
@@ -59,7 +60,7 @@ impl App {
     /// When a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let catalog = Catalog::embedded();
-        let policy = Policy::new(&catalog, settings.choice())?;
+        let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
         let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
@@ -76,7 +77,7 @@ impl App {
         let memory = AnswerMemory::new(settings.response_memory.get() as usize * 1024 * 1024);
         let mut apis = Vec::new();
         for &surface in &settings.api {
-            let profile = Profile::of(surface).ok_or(StartError::NoBase(surface))?;
+            let profile = Profile::of(surface).ok_or_else(|| no_base(settings, surface))?;
             let base = base_url(settings, sandbox.as_ref(), profile)?;
             tracing::info!(api = %base, surface = surface.as_str(), sandbox = sandbox.is_some(), "starting");
             let client = Client::new(profile, base, Patience::default(), memory.clone());
@@ -122,8 +123,13 @@ fn base_url(
     if let Some(url) = &settings.api_url {
         return Ok(url.clone());
     }
-    let published = profile.base_url(settings.environment).ok_or(StartError::NoBase(profile.surface))?;
+    let published = profile.base_url(settings.environment);
+    let published = published.ok_or_else(|| no_base(settings, profile.surface))?;
     Ok(published.parse()?)
+}
+
+fn no_base(settings: &Settings, surface: Surface) -> StartError {
+    StartError::NoBase { name: settings.name_of("environment"), surface }
 }
 
 /// The keys of the sandbox's customers: the first, with the second in no way a backup of it.

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::catalog::{Catalog, Effect, Entry, Surface, nearest};
+use crate::{
+    catalog::{Catalog, Effect, Entry, Surface, nearest},
+    config::echo,
+};
 
 /// What the operator chose to offer.
 #[derive(Debug, Clone, Default)]
@@ -19,19 +22,24 @@ pub struct Choice {
     pub surfaces: Vec<Surface>,
 }
 
-/// A name in the operator's choice that there is not.
+/// A name in the operator's choice that is not in the catalogue.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting}: there is no {kind} `{name}`{}", self.suggestion())]
+#[error("{setting}: {}", self.problem())]
 pub struct UnknownName {
-    setting: &'static str,
+    /// The setting, by the name of its field in [`Settings`](crate::config::Settings).
+    pub setting: &'static str,
     kind: &'static str,
     name: String,
     instead: Option<String>,
 }
 
 impl UnknownName {
-    fn suggestion(&self) -> String {
-        self.instead.as_ref().map_or_else(String::new, |instead| format!("; did you mean `{instead}`?"))
+    /// What is wrong, without the setting.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        let suggestion =
+            self.instead.as_ref().map_or_else(String::new, |instead| format!("; did you mean `{instead}`?"));
+        format!("unknown {} `{}`{suggestion}", self.kind, echo(&self.name))
     }
 }
 
@@ -74,14 +82,14 @@ impl Policy {
             if !toolset_names.contains(&name.as_str()) {
                 let instead = nearest(name, toolset_names.iter().copied()).map(str::to_owned);
                 return Err(UnknownName {
-                    setting: "--toolsets",
+                    setting: "toolsets",
                     kind: "toolset",
                     name: name.clone(),
                     instead,
                 });
             }
         }
-        for (setting, names) in [("--tools", &choice.tools), ("--exclude-tools", &choice.exclude)] {
+        for (setting, names) in [("tools", &choice.tools), ("exclude_tools", &choice.exclude)] {
             if let Some(name) = names.iter().find(|name| catalog.get(name).is_none()) {
                 let instead = catalog.nearest(name).map(str::to_owned);
                 return Err(UnknownName { setting, kind: "tool", name: name.clone(), instead });
@@ -168,6 +176,32 @@ mod tests {
     }
 
     #[test]
+    fn toolsets_add_to_each_other_and_to_the_default_set() {
+        let of = |toolsets: &[&str]| offered(Choice { toolsets: Some(names(toolsets)), ..Choice::default() });
+        assert_eq!(
+            of(&["webhooks", "account"]),
+            [
+                "check_auth_status",
+                "signals_get_accessible_accounts",
+                "webhook_register",
+                "get_usage",
+                "describe_tool"
+            ],
+            "a tool of either, and no other"
+        );
+        let default = offered(Choice::default());
+        let both = of(&["default", "webhooks"]);
+        assert!(!default.contains(&"webhook_register".to_owned()));
+        assert_eq!(both.len(), default.len() + 1, "the default set, and one more");
+        assert!(
+            default.iter().all(|name| both.contains(name)) && both.contains(&"webhook_register".to_owned())
+        );
+        assert_eq!(of(&["webhooks", "default"]), both, "in either order");
+        assert_eq!(of(&["webhooks", "all"]), of(&["all"]));
+        assert_eq!(of(&[]), ["get_usage", "describe_tool"]);
+    }
+
+    #[test]
     fn read_only_wins_over_everything() {
         let choice = Choice {
             tools: names(&["campaign_create"]),
@@ -196,11 +230,8 @@ mod tests {
         let catalog = Catalog::embedded();
         let error = |choice| Policy::new(&catalog, choice).unwrap_err().to_string();
         let unknown = error(Choice { exclude: names(&["campaign_creat"]), ..Choice::default() });
-        assert_eq!(
-            unknown,
-            "--exclude-tools: there is no tool `campaign_creat`; did you mean `campaign_create`?"
-        );
+        assert_eq!(unknown, "exclude_tools: unknown tool `campaign_creat`; did you mean `campaign_create`?");
         let unknown = error(Choice { toolsets: Some(names(&["campaign"])), ..Choice::default() });
-        assert_eq!(unknown, "--toolsets: there is no toolset `campaign`; did you mean `campaigns`?");
+        assert_eq!(unknown, "toolsets: unknown toolset `campaign`; did you mean `campaigns`?");
     }
 }

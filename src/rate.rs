@@ -45,11 +45,11 @@ impl Per {
 }
 
 /// The largest number a rate may have; seats are kept one by one.
-const MOST: u32 = 1_000_000;
+const MAX_COUNT: u32 = 1_000_000;
 
-/// A text that is no rate.
+/// A text that is not a rate.
 #[derive(Debug, thiserror::Error)]
-#[error("a rate is a number from 1 to {MOST} and a unit: `500/h`, `100/m` or `10/s`")]
+#[error("expected a number from 1 to {MAX_COUNT} and a unit, such as `500/h`, `100/m` or `10/s`")]
 pub struct RateError;
 
 impl FromStr for Rate {
@@ -64,7 +64,7 @@ impl FromStr for Rate {
             _ => return Err(RateError),
         };
         let count: NonZeroU32 = count.parse().map_err(|_| RateError)?;
-        if count.get() > MOST {
+        if count.get() > MAX_COUNT {
             return Err(RateError);
         }
         Ok(Self { count, per })
@@ -79,5 +79,30 @@ impl fmt::Display for Rate {
             Per::Hour => "h",
         };
         write!(f, "{}/{unit}", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_and_a_span() {
+        for (text, count, seconds, word) in
+            [("10/s", 10, 1, "second"), ("100/m", 100, 60, "minute"), ("500/h", 500, 3600, "hour")]
+        {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(
+                (rate.count.get(), rate.per.duration()),
+                (count, Duration::from_secs(seconds)),
+                "{text}"
+            );
+            assert_eq!((rate.per.word(), rate.to_string().as_str()), (word, text));
+        }
+        assert_eq!("1000000/h".parse::<Rate>().unwrap().count.get(), MAX_COUNT);
+        for text in ["", "500", "500/", "/h", "0/h", "-1/h", "1.5/h", "1000001/h", "500/d", "500/hour"] {
+            let said = text.parse::<Rate>().unwrap_err().to_string();
+            assert!(said.contains("`500/h`"), "{text}: {said}");
+        }
     }
 }

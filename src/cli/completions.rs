@@ -1,9 +1,13 @@
 //! `scope3-mcp completions SHELL`: a completion script.
 
-use clap::Args;
+use std::io::Write;
+
+use anyhow::Context;
+use clap::{Args, builder::PossibleValuesParser};
 use clap_complete::Shell;
 
 use super::{Cli, CommandError};
+use crate::catalog::Catalog;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -14,7 +18,38 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     // Into memory first: the generator panics where its output is closed.
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "scope3-mcp", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+    clap_complete::generate(arguments.shell, &mut with_names(Cli::command()), "scope3-mcp", &mut script);
+    let mut script = String::from_utf8(script).context("the script")?;
+    if arguments.shell == Shell::Bash {
+        // clap_complete 4.6.11 labels the commands of a program with a hyphen in its name as it never looks them up
+        // (<https://github.com/clap-rs/clap/issues/6421>).
+        script = script.replace("scope3__subcmd__mcp", "scope3__mcp");
+    }
+    std::io::stdout().write_all(script.as_bytes())?;
     Ok(())
+}
+
+/// The command line, which also knows the names of the tools and toolsets. A parser that knows them would refuse others
+/// in words of its own.
+fn with_names(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| match argument.get_id().as_str() {
+        // The last is what `tools show` and `tools call` take.
+        "tools" | "exclude_tools" | "name" => argument.value_parser(tool_names()),
+        "toolsets" => argument.value_parser(toolset_names()),
+        _ => argument,
+    });
+    command.mut_subcommands(with_names)
+}
+
+fn tool_names() -> PossibleValuesParser {
+    let catalog = Catalog::embedded();
+    catalog.entries().map(|entry| entry.tool.name.to_string()).collect::<Vec<_>>().into()
+}
+
+fn toolset_names() -> PossibleValuesParser {
+    let catalog = Catalog::embedded();
+    let mut names: Vec<String> = catalog.entries().map(|entry| entry.toolset.to_string()).collect();
+    names.dedup();
+    names.extend(["default", "all"].map(str::to_owned));
+    names.into()
 }

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let url = match arguments.url {
         Some(url) => url,
-        None => health_of(settings.bind.unwrap_or(http::DEFAULT))?,
+        None => health_of(settings.bind.unwrap_or(http::DEFAULT), &settings.name_of("bind"))?,
     };
     // No certificates either: a server that has lost them is still alive.
     let client = Client::builder().no_proxy().redirect(Policy::none()).tls_certs_only([]).timeout(PATIENCE);
@@ -45,16 +45,14 @@ fn plain(text: &str) -> Result<Url, String> {
 }
 
 /// The health of who listens at an address, asked from this machine.
-fn health_of(bind: SocketAddr) -> Result<Url, CommandError> {
+fn health_of(bind: SocketAddr, name: &str) -> Result<Url, CommandError> {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
     if bind.port() == 0 {
-        return Err(CommandError::Usage(
-            "--bind: port 0 is any free one; name the URL to ask for".to_owned(),
-        ));
+        return Err(CommandError::Usage(format!("{name}: port 0 is any free one; name the URL to ask for")));
     }
     let url = format!("http://{}/healthz", SocketAddr::new(ip, bind.port()));
     Ok(Url::parse(&url).with_context(|| url)?)
@@ -72,8 +70,8 @@ mod tests {
             ("127.0.0.1:8080", "http://127.0.0.1:8080/healthz"),
             ("192.0.2.7:80", "http://192.0.2.7/healthz"),
         ] {
-            assert_eq!(health_of(bind.parse().unwrap()).unwrap().as_str(), url);
+            assert_eq!(health_of(bind.parse().unwrap(), "--bind").unwrap().as_str(), url);
         }
-        assert!(matches!(health_of("0.0.0.0:0".parse().unwrap()), Err(CommandError::Usage(_))));
+        assert!(matches!(health_of("0.0.0.0:0".parse().unwrap(), "--bind"), Err(CommandError::Usage(_))));
     }
 }

@@ -27,10 +27,13 @@ pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let bind = settings.bind.unwrap_or(DEFAULT);
-    let (mut hosts, origins): (Vec<Host>, _) =
-        (list("--allow-host", &settings.allow_host)?, list("--allow-origin", &settings.allow_origin)?);
+    let (mut hosts, origins): (Vec<Host>, _) = (
+        list(&settings.name_of("allow_host"), &settings.allow_host)?,
+        list(&settings.name_of("allow_origin"), &settings.allow_origin)?,
+    );
     if let Some(name) = settings.public_url.as_ref().and_then(Url::host_str) {
-        hosts.push(name.parse().map_err(|error| CommandError::Usage(format!("--public-url: {error}")))?);
+        let setting = settings.name_of("public_url");
+        hosts.push(name.parse().map_err(|error| CommandError::Usage(format!("{setting}: {error}")))?);
     }
     // A name from elsewhere means a proxy, behind which everybody seems to come from this machine.
     let local = bind.ip().to_canonical().is_loopback() && hosts.iter().all(Host::is_loopback);
@@ -72,10 +75,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
 fn choose(settings: &Settings, local: bool, has_token: bool) -> Result<AuthChoice, CommandError> {
     match settings.auth {
         Some(AuthChoice::None) if !local && !settings.dangerously_allow_unauthenticated => {
-            let problem = "--auth none: whoever reaches this server from elsewhere could spend with its key; choose key \
-                           or token, or say --dangerously-allow-unauthenticated if something in front of it lets \
-                           nobody else through";
-            Err(CommandError::Usage(problem.to_owned()))
+            let problem = "none: whoever reaches this server from elsewhere could spend with its key; choose key or token, \
+                           or say --dangerously-allow-unauthenticated if something in front of it lets nobody else \
+                           through";
+            Err(CommandError::Usage(format!("{} {problem}", settings.name_of("auth"))))
         }
         Some(choice) => Ok(choice),
         // Who sets a token wants it asked for.
@@ -102,8 +105,8 @@ fn auth(
     }
 }
 
-fn list<T: FromStr<Err: Display>>(flag: &str, entries: &[String]) -> Result<Vec<T>, CommandError> {
+fn list<T: FromStr<Err: Display>>(name: &str, entries: &[String]) -> Result<Vec<T>, CommandError> {
     let parse =
-        |entry: &String| entry.parse().map_err(|error| CommandError::Usage(format!("{flag}: {error}")));
+        |entry: &String| entry.parse().map_err(|error| CommandError::Usage(format!("{name}: {error}")));
     entries.iter().filter(|entry| !entry.trim().is_empty()).map(parse).collect()
 }

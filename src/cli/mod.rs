@@ -5,15 +5,23 @@ mod demo;
 mod healthcheck;
 mod http;
 mod layout;
+mod program;
 mod sandbox;
 mod stdio;
 mod tools;
 
-use std::{ffi::OsString, io::Write, process::ExitCode};
+use std::{
+    ffi::{OsStr, OsString},
+    io::Write,
+    process::ExitCode,
+};
 
-use clap::{ArgMatches, Args, FromArgMatches, Subcommand, error::ErrorKind};
+use anstyle::{AnsiColor, Style};
+use clap::{Subcommand, builder::StyledStr, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
 
+use self::program::Program;
 use crate::{
     app::StartError,
     config::{self, LogFormat, Settings},
@@ -23,8 +31,11 @@ use crate::{
 /// What a command line asks for.
 #[derive(Debug)]
 pub struct Cli {
-    command: Command,
+    /// Without one, it is `stdio`.
+    command: Option<Command>,
     settings: Settings,
+    /// Variables under this program's prefix that are not its settings.
+    unknown_variables: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,47 +57,20 @@ enum Command {
     Healthcheck(healthcheck::Arguments),
 }
 
-impl Cli {
-    /// The whole command line. Settings may stand on either side of the command.
-    #[must_use]
-    pub fn command() -> clap::Command {
-        let program = with_settings(Self::program()).mut_args(|setting| setting.global(true));
-        Command::augment_subcommands(program)
-    }
-
-    /// As much of the command line as it takes to read these arguments.
-    ///
-    /// In the whole one, clap copies every setting to every command, which takes longer than the reading. Where the
-    /// command comes first, the settings can only be its own, and no other command matters.
-    fn command_for(arguments: &[OsString]) -> clap::Command {
-        let commands = Command::augment_subcommands(clap::Command::default());
-        match arguments.get(1).and_then(|name| commands.find_subcommand(name)) {
-            Some(command) if !command.has_subcommands() => {
-                Self::program().subcommand(with_settings(command.clone()))
-            }
-            _ => Self::command(),
+impl Command {
+    /// The level of the log where neither the user nor a file says otherwise: little where a client takes every line for
+    /// an error, and where a person looks.
+    fn level(&self) -> LevelFilter {
+        match self {
+            Self::Http | Self::Sandbox(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
         }
     }
 
-    fn program() -> clap::Command {
-        clap::Command::new("scope3-mcp")
-            .version(env!("CARGO_PKG_VERSION"))
-            .about(env!("CARGO_PKG_DESCRIPTION"))
-            .max_term_width(110)
+    /// Whether it serves many clients.
+    fn is_server(&self) -> bool {
+        matches!(self, Self::Http | Self::Sandbox(_))
     }
-
-    fn from_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let command = matches.subcommand().map(|_| Command::from_arg_matches(matches)).transpose()?;
-        let settings = matches.subcommand().map_or(matches, |(_, of_command)| of_command);
-        let settings = Settings::from_arg_matches(settings)?;
-        Ok(Self { command: command.unwrap_or(Command::Stdio), settings })
-    }
-}
-
-/// The command with the settings among its arguments. Its description stays: a group of arguments brings one along.
-fn with_settings(command: clap::Command) -> clap::Command {
-    let about = command.get_about().cloned().unwrap_or_default();
-    Settings::augment_args(command).about(about)
 }
 
 /// A command that did not do what it was asked.
@@ -118,23 +102,57 @@ impl From<std::io::Error> for CommandError {
 /// Runs the program with the process's arguments and environment. Exit codes: 0 done, 1 failed, 2 wrong usage or
 /// configuration.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    match parse(arguments) {
-        Ok(cli) => {
-            let format = cli.settings.log_format;
-            telemetry::start(format);
-            finish(run_to_the_end(cli), format)
+    let early_format = format_of_refusals(&arguments);
+    let cli = match parse(arguments) {
+        Ok(cli) => cli,
+        Err(EarlyExit::Asked(text)) => {
+            return finish(
+                write!(anstream::stdout(), "{}", text.ansi()).map_err(Into::into),
+                LogFormat::Text,
+            );
         }
-        Err(Stop::Asked(text)) => {
-            finish(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into), LogFormat::Text)
+        Err(EarlyExit::Usage(problem)) => {
+            let started = telemetry::start(early_format, LevelFilter::WARN, None).map_err(CommandError::from);
+            return finish(started.and(Err(CommandError::Usage(problem))), early_format);
         }
-        Err(Stop::Usage(problem)) => finish(Err(CommandError::Usage(problem)), LogFormat::Text),
+    };
+    let Settings { log_format, ref log_file, .. } = cli.settings;
+    let on_stderr = if log_file.is_none() { log_format } else { LogFormat::Text };
+    let outcome = start_log(&cli).and_then(|()| run_to_the_end(cli));
+    finish(outcome, on_stderr)
+}
+
+/// The form of the log as far as it can be seen before the settings are read, for what is wrong with them.
+fn format_of_refusals(arguments: &[OsString]) -> LogFormat {
+    let flags = arguments.join(OsStr::new(" "));
+    let by_flag = ["--log-format=json", "--log-format json"];
+    let by_flag = by_flag.iter().any(|flag| flags.to_string_lossy().contains(flag));
+    let by_variable = std::env::var("SCOPE3_LOG_FORMAT").is_ok_and(|value| value.trim() == "json");
+    if by_flag || by_variable { LogFormat::Json } else { LogFormat::Text }
+}
+
+fn start_log(cli: &Cli) -> Result<(), CommandError> {
+    let Settings { log_format, ref log_file, .. } = cli.settings;
+    let level = match log_file {
+        // Nobody takes a file for a list of errors.
+        Some(_) => LevelFilter::INFO,
+        None => cli.command.as_ref().map_or(LevelFilter::WARN, Command::level),
+    };
+    telemetry::start(log_format, level, log_file.as_deref()).map_err(|error| {
+        let name = cli.settings.name_of("log_file");
+        CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
+    })?;
+    if !cli.unknown_variables.is_empty() {
+        let names =
+            cli.unknown_variables.iter().map(|name| config::echo(name)).collect::<Vec<_>>().join(", ");
+        tracing::warn!("ignored environment variables that are not settings of this program: {names}");
     }
+    Ok(())
 }
 
 fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
-    let many_clients = matches!(cli.command, Command::Http | Command::Sandbox(_));
     // One client keeps one thread busy, and threads take time at the start.
-    let mut runtime = if many_clients {
+    let mut runtime = if cli.command.as_ref().is_some_and(Command::is_server) {
         tokio::runtime::Builder::new_multi_thread()
     } else {
         tokio::runtime::Builder::new_current_thread()
@@ -146,52 +164,71 @@ fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
     outcome
 }
 
-enum Stop {
+enum EarlyExit {
     /// Help or the version.
-    Asked(String),
+    Asked(StyledStr),
     Usage(String),
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Cli, Stop> {
-    let usage = |error: config::ConfigError| Stop::Usage(error.to_string());
-    let arguments = config::with_file(Cli::command, arguments).map_err(usage)?;
-    let mut command = Cli::command_for(&arguments);
-    let matches = command.try_get_matches_from_mut(arguments);
-    let cli = matches.and_then(|matches| Cli::from_matches(&matches)).map_err(|error| {
-        let text = error.render().to_string();
+impl From<config::ConfigError> for EarlyExit {
+    fn from(error: config::ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<clap::Error> for EarlyExit {
+    fn from(error: clap::Error) -> Self {
         match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Asked(text),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Asked(error.render()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                Stop::Usage(format!("a command is missing\n\n{text}"))
+                Self::Usage(format!("a command is missing\n\n{}", error.render()))
             }
-            _ => Stop::Usage(one_line(&text)),
+            _ => Self::Usage(program::refusal(error)),
         }
-    })?;
-    // After the parse, so that help and the version come whatever the environment holds.
-    config::check_environment(&command).map_err(usage)?;
-    Ok(cli)
+    }
 }
 
-/// The part of a parser's message that says what is wrong and what is allowed.
-fn one_line(text: &str) -> String {
-    let said = text.strip_prefix("error: ").unwrap_or(text);
-    let said = said.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    said.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+fn parse(arguments: Vec<OsString>) -> Result<Cli, EarlyExit> {
+    let settings = config::all();
+    let mut arguments = config::without_empty(&settings, arguments);
+    let Program { command, settings_at } = Cli::program_for(&arguments);
+    let mut parser = program::without_environment(command.clone());
+    let mut matches = match parser.try_get_matches_from_mut(&arguments) {
+        // Help names the environment variables.
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => command.try_get_matches_from(&arguments)?,
+        matches => matches?,
+    };
+    if matches.subcommand_name() == Some("completions") {
+        // A shell that starts asks for them, whatever the environment and the file hold.
+        return Ok(Cli::from_matches(&matches)?);
+    }
+    let unknown_variables = config::unknown_variables(&settings)?;
+    let given = config::beside(&settings, program::settings_of(&matches))?;
+    if !given.flags.is_empty() {
+        arguments.splice(settings_at..settings_at, given.flags);
+        matches = parser.try_get_matches_from_mut(arguments)?;
+    }
+    let mut cli = Cli::from_matches(&matches)?;
+    cli.settings.sources = given.sources;
+    cli.settings.secrets = config::Secrets::read()?;
+    Ok(Cli { unknown_variables, ..cli })
 }
 
+/// Reports what went wrong on standard error, whose lines are JSON where the log's are.
 fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
+    const ERROR: Style = AnsiColor::Red.on_default().bold();
     let (code, text) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(CommandError::Told) => return ExitCode::FAILURE,
-        // Who reads our output has read enough, as `head` does.
+        // The reader closed the pipe, as `head` does.
         Err(CommandError::Failed(error)) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
         Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
         Err(CommandError::Usage(problem)) => (2, problem),
     };
     match format {
-        // Where standard error is gone, the exit code has to do.
-        LogFormat::Text => drop(writeln!(std::io::stderr(), "error: {text}")),
         LogFormat::Json => tracing::error!("{text}"),
+        // Where standard error is gone, the exit code has to do.
+        LogFormat::Text => drop(writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {text}")),
     }
     ExitCode::from(code)
 }
@@ -201,23 +238,33 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 async fn execute(cli: Cli) -> Result<(), CommandError> {
-    let Cli { command, settings } = cli;
+    let Cli { command, settings, .. } = cli;
     // Boxed, so that the stack holds none of the commands that do not run.
     match command {
-        Command::Stdio => Box::pin(stdio::run(&settings)).await,
-        Command::Http => Box::pin(http::run(&settings)).await,
-        Command::Sandbox(arguments) => Box::pin(sandbox::run(&settings, arguments)).await,
-        Command::Demo(arguments) => Box::pin(demo::run(&settings, arguments)).await,
-        Command::Tools(arguments) => Box::pin(tools::run(&settings, arguments)).await,
-        Command::Completions(arguments) => completions::run(&arguments),
-        Command::Healthcheck(arguments) => Box::pin(healthcheck::run(&settings, arguments)).await,
+        None => Box::pin(stdio::run(&settings, true)).await,
+        Some(Command::Stdio) => Box::pin(stdio::run(&settings, false)).await,
+        Some(Command::Http) => Box::pin(http::run(&settings)).await,
+        Some(Command::Sandbox(arguments)) => Box::pin(sandbox::run(&settings, arguments)).await,
+        Some(Command::Demo(arguments)) => Box::pin(demo::run(&settings, arguments)).await,
+        Some(Command::Tools(arguments)) => Box::pin(tools::run(&settings, arguments)).await,
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Healthcheck(arguments)) => Box::pin(healthcheck::run(&settings, arguments)).await,
     }
 }
 
 /// A token that is cancelled when the process is asked to end.
 fn until_asked_to_end() -> std::io::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Listened for from here on: one that comes before the task below runs is not lost.
+    #[cfg(unix)]
+    let (mut interrupt, mut terminate) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    #[cfg(windows)]
+    let (mut interrupt, mut terminate) = {
+        use tokio::signal::windows::{ctrl_break, ctrl_c};
+        (ctrl_c()?, ctrl_break()?)
+    };
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
@@ -229,44 +276,4 @@ fn until_asked_to_end() -> std::io::Result<CancellationToken> {
         cancel.cancel();
     });
     Ok(token)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_reads_by_itself_what_it_reads_in_the_whole_command_line() {
-        let whole = Cli::command();
-        whole.clone().debug_assert();
-        for command in whole.get_subcommands().map(clap::Command::get_name) {
-            let arguments = ["scope3-mcp", command, "--help"].map(OsString::from);
-            let help = |mut program: clap::Command| {
-                let asked = program.try_get_matches_from_mut(&arguments).unwrap_err();
-                assert_eq!(asked.kind(), ErrorKind::DisplayHelp, "{command}");
-                asked.to_string()
-            };
-            let of_command = help(Cli::command_for(&arguments));
-            assert!(of_command.contains("--read-only"), "{of_command}");
-            assert_eq!(of_command, help(whole.clone()));
-        }
-    }
-
-    #[test]
-    fn settings_are_read_on_either_side_of_the_command() {
-        for line in [
-            "stdio --read-only",
-            "--read-only stdio",
-            "tools --read-only list",
-            "tools list --read-only",
-            "--read-only",
-        ] {
-            let arguments: Vec<OsString> =
-                std::iter::once("scope3-mcp").chain(line.split(' ')).map(OsString::from).collect();
-            let matches = Cli::command_for(&arguments).try_get_matches_from(arguments).unwrap();
-            let cli = Cli::from_matches(&matches).unwrap();
-            assert!(cli.settings.read_only, "{line}");
-            assert_eq!(matches!(cli.command, Command::Stdio), !line.contains("tools"), "{line}");
-        }
-    }
 }

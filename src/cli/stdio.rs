@@ -1,14 +1,40 @@
 //! `scope3-mcp stdio`: MCP over standard input and output.
 
+use std::io::{IsTerminal, Write};
+
 use anyhow::Context;
 
 use super::{CommandError, until_asked_to_end};
-use crate::{app::App, config::Settings, transport};
+use crate::{
+    app::App,
+    config::{LogFormat, Settings},
+    transport,
+};
 
-pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
+/// Serves until the client or the user ends it. `by_default` where no command was given.
+pub(super) async fn run(settings: &Settings, by_default: bool) -> Result<(), CommandError> {
     let stop = until_asked_to_end()?;
     let app = App::start(settings).await?;
+    if std::io::stdin().is_terminal() && settings.log_format == LogFormat::Text {
+        // Where nobody reads standard error, nobody is told.
+        let _written = std::io::stderr().write_all(welcome(by_default).as_bytes());
+    }
     transport::stdio::serve(app.server(), stop).await.context("the MCP session could not begin")?;
     app.gateway.finish_changes().await;
     Ok(())
+}
+
+/// What a person at a terminal is told, who would see nothing else.
+fn welcome(by_default: bool) -> String {
+    const WAITING: &str = "scope3-mcp: waiting for an MCP client on standard input; Ctrl-C ends it\n";
+    if !by_default {
+        return WAITING.to_owned();
+    }
+    format!(
+        "{WAITING}
+An MCP client starts this program itself: see mcp.json.example for its settings.
+To see what the program does:       scope3-mcp demo
+To see its commands and settings:   scope3-mcp --help
+"
+    )
 }

@@ -3,6 +3,8 @@
 
 mod demo;
 mod healthcheck;
+mod help;
+mod log;
 mod readme;
 mod search;
 mod settings;
@@ -11,6 +13,8 @@ mod stdio_end;
 mod stdio_messages;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod terminal;
 #[cfg(unix)]
 mod terminal_calls;
 mod tools;

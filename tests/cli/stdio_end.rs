@@ -39,6 +39,7 @@ async fn the_end_of_the_input_waits_for_a_call_that_was_just_read() {
     assert_eq!(text(&rest[0]["result"]), HELLO);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_client_that_no_longer_reads_ends_the_program() {
     let sandbox = SlowSandbox::start("2s").await;
@@ -67,6 +68,7 @@ async fn a_client_that_no_longer_reads_ends_the_program() {
     assert!(made.contains("Under way") && !made.contains("Too late"), "{made}");
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_client_that_no_longer_reads_ends_a_program_that_has_nothing_to_do() {
     let mut session = Session::sandbox(&[]).await;
@@ -75,6 +77,7 @@ async fn a_client_that_no_longer_reads_ends_a_program_that_has_nothing_to_do() {
     assert_eq!(status.expect("it ends").unwrap().code(), Some(0));
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_socket_that_the_client_closed_ends_the_program() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
@@ -116,6 +119,7 @@ async fn an_output_that_cannot_be_watched_is_served() {
     assert!(written.contains("\"result\":{}"), "{written}");
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_request_to_end_answers_what_was_accepted() {
     let sandbox = SlowSandbox::start("700ms").await;
@@ -130,6 +134,7 @@ async fn a_request_to_end_answers_what_was_accepted() {
     assert_eq!(text(&rest[0]["result"]), HELLO);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_request_to_end_is_followed_where_the_input_is_a_socket() {
     // Node gives its children sockets for pipes, whose reads cannot be broken off.

@@ -61,6 +61,7 @@ async fn what_is_not_json_is_answered_with_its_id() {
     assert_eq!(alive["result"], json!({}));
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_line_that_is_too_long_is_answered_with_its_id_and_not_kept() {
     let mut session = Session::sandbox(&[]).await;
@@ -79,6 +80,7 @@ async fn a_line_that_is_too_long_is_answered_with_its_id_and_not_kept() {
 }
 
 /// The resident memory of a program, in KiB.
+#[cfg(target_os = "linux")]
 fn resident(session: &Session) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", session.child.id().unwrap())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

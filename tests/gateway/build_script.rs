@@ -12,7 +12,7 @@ fn build_script() -> PathBuf {
     let scripts = fs::read_dir(siblings).unwrap().filter_map(|entry| {
         let entry = entry.unwrap();
         let ours = entry.file_name().to_str().unwrap().starts_with("scope3-mcp-");
-        let script = entry.path().join("build-script-build");
+        let script = entry.path().join(format!("build-script-build{}", std::env::consts::EXE_SUFFIX));
         (ours && script.exists()).then(|| (fs::metadata(&script).unwrap().modified().unwrap(), script))
     });
     scripts.max().unwrap().1

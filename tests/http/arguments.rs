@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{Mcp, Server, call};
 
 /// The most memory that the server has had, in bytes.
+#[cfg(target_os = "linux")]
 fn peak(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -29,6 +30,7 @@ fn with_arguments(tool: &str, arguments: Value) -> Value {
     message
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_request_full_of_mistakes_costs_little_and_gets_a_short_answer() {
     let server = Server::sandbox(&["--toolsets", "all"]);

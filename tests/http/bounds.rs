@@ -133,6 +133,7 @@ async fn a_call_without_a_session_ends_when_its_client_goes() {
     panic!("the call went on");
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn junk_leaves_nothing_behind() {
     let server = Server::sandbox(&["--auth", "key"]);
@@ -146,6 +147,7 @@ async fn junk_leaves_nothing_behind() {
     assert_eq!(server.metric("scope3_mcp_calls_in_flight").await, Some(0.0));
 }
 
+#[cfg(target_os = "linux")]
 async fn junk(client: &Mcp, count: usize) {
     let bodies = [
         "junk".to_owned(),

@@ -92,6 +92,7 @@ async fn when_the_stream_of_http_with_sse_closes() {
     assert_eq!(upstream.seen().len(), 1);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn when_the_server_is_asked_to_end_after_the_client_has_gone() {
     let (upstream, mut server, client) = start().await;

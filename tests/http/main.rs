@@ -18,6 +18,7 @@ mod messages;
 mod negotiation;
 mod operation;
 mod reconnection;
+#[cfg(unix)]
 mod shutdown;
 mod start;
 mod support;

@@ -35,6 +35,10 @@ pub fn command(arguments: &[&str]) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .kill_on_drop(true);
+    // Windows opens no socket without it.
+    if let Some(system) = std::env::var_os("SystemRoot") {
+        command.env("SystemRoot", system);
+    }
     command
 }
 

@@ -43,6 +43,10 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
             command.env_remove(name);
         }
     }
+    // Where a settings file of the tester's may lie.
+    for place in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
+        command.env_remove(place);
+    }
     command.args(arguments).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

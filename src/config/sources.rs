@@ -1,0 +1,237 @@
+//! Where each value comes from: a flag, else the environment, else the file, else the default.
+//!
+//! Flags are parsed first, by themselves. What they leave open is looked up in the environment and in the file, checked
+//! one by one, so that an error names what the user wrote, and then put in front of the flags.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ffi::{OsStr, OsString},
+    fmt,
+    path::PathBuf,
+};
+
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
+};
+
+use super::{ConfigError, Settings, environment, file, values::echo};
+
+/// Where a value was written that no flag gave.
+#[derive(Debug, Clone)]
+enum Source {
+    /// A variable of the environment.
+    Variable(String),
+    /// A line of the settings file.
+    File { path: PathBuf, line: usize, name: String },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::File { path, line, name } => write!(f, "{}:{line}: {name}", path.display()),
+        }
+    }
+}
+
+/// Where the values were written that no flag gave, by the id of their setting.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources(HashMap<String, Source>);
+
+impl Sources {
+    /// What to call a setting in an error: what the user wrote.
+    pub(super) fn name(&self, id: &str) -> String {
+        self.0.get(id).map_or_else(|| format!("--{}", id.replace('_', "-")), ToString::to_string)
+    }
+}
+
+/// Values from the environment and the file, as flags.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) flags: Vec<OsString>,
+    pub(crate) sources: Sources,
+}
+
+/// Every setting that has a flag.
+#[must_use]
+pub(crate) fn all() -> Vec<Arg> {
+    let command = Settings::augment_args(Command::new("settings"));
+    command.get_arguments().filter(|argument| argument.get_env().is_some()).cloned().collect()
+}
+
+/// The command line without the flags that are set to nothing, as `--toolsets=` and `--toolsets ""` are.
+#[must_use]
+pub(crate) fn without_empty(settings: &[Arg], arguments: Vec<OsString>) -> Vec<OsString> {
+    let setting = |name: &str| settings.iter().find(|setting| setting.get_long() == Some(name));
+    let mut kept = Vec::with_capacity(arguments.len());
+    let mut rest = arguments.into_iter().peekable();
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            kept.push(argument);
+            break;
+        }
+        let flag = argument.to_str().and_then(|text| text.strip_prefix("--"));
+        if let Some((name, value)) = flag.and_then(|flag| flag.split_once('='))
+            && let Some(setting) = setting(name)
+        {
+            let value = tidy(setting, value);
+            kept.extend(value.map(|value| format!("--{name}={value}").into()));
+        } else if let Some(setting) = flag.and_then(setting)
+            && setting.get_action().takes_values()
+            && let Some(value) = rest.next_if(|next| is_text_of_a_value(next))
+        {
+            let value = value.to_str().and_then(|value| tidy(setting, value));
+            kept.extend(value.into_iter().flat_map(|value| [argument.clone(), value.into()]));
+        } else {
+            kept.push(argument);
+        }
+    }
+    kept.extend(rest);
+    kept
+}
+
+/// Whether what follows a flag is its value. The parser refuses one that begins with a hyphen.
+fn is_text_of_a_value(text: &OsStr) -> bool {
+    text.to_str().is_some_and(|text| !text.starts_with('-'))
+}
+
+/// A value without white space around it, and a list without its empty parts. `None` where nothing is left.
+fn tidy(setting: &Arg, value: &str) -> Option<String> {
+    let value = match setting.get_value_delimiter() {
+        None => value.trim().to_owned(),
+        Some(delimiter) => {
+            let parts = value.split(delimiter).map(str::trim).filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join(&delimiter.to_string())
+        }
+    };
+    (!value.is_empty()).then_some(value)
+}
+
+/// What the environment and the file say of the settings that the command line leaves open.
+///
+/// # Errors
+/// When the file cannot be used, or a value is invalid.
+pub(crate) fn beside(settings: &[Arg], matches: &ArgMatches) -> Result<Given, ConfigError> {
+    let is_open = |id: &str| matches.value_source(id) != Some(ValueSource::CommandLine);
+    let mut given = Given::default();
+    for setting in settings.iter().filter(|setting| is_open(setting.get_id().as_str())) {
+        let Some(name) = setting.get_env().and_then(OsStr::to_str) else { continue };
+        if let Some(value) = environment::text(name)?.and_then(|value| tidy(setting, &value)) {
+            given.put(setting, Source::Variable(name.to_owned()), &value)?;
+        }
+    }
+    let (path, mut entries) = from_file(settings, matches.get_one("config"), &given)?;
+    for setting in settings {
+        let id = setting.get_id().as_str();
+        let Some(entry) = entries.remove(id) else { continue };
+        if is_open(id)
+            && !given.sources.0.contains_key(id)
+            && let Some(value) = tidy(setting, &entry.value)
+        {
+            let source = Source::File { path: path.clone(), line: entry.line, name: entry.name };
+            given.put(setting, source, &value)?;
+        }
+    }
+    Ok(given)
+}
+
+/// The settings of the file that is named, or else of the first that lies at a usual place.
+fn from_file(
+    settings: &[Arg],
+    flag: Option<&PathBuf>,
+    given: &Given,
+) -> Result<(PathBuf, BTreeMap<String, file::Entry>), ConfigError> {
+    // A file does not name another.
+    let settings: Vec<Arg> =
+        settings.iter().filter(|setting| *setting.get_id() != "config").cloned().collect();
+    let variable = || given.sources.0.contains_key("config").then(|| environment::text("SCOPE3_CONFIG"));
+    let named = match flag {
+        Some(path) => Some(path.clone()),
+        None => variable().transpose()?.flatten().map(PathBuf::from),
+    };
+    let Some(path) = named else {
+        for path in file::usual_places() {
+            if let Some(entries) = file::read(&path, &settings)? {
+                return Ok((path, entries));
+            }
+        }
+        return Ok((PathBuf::new(), BTreeMap::new()));
+    };
+    let missing =
+        || ConfigError::value(given.sources.name("config"), format!("there is no file {}", path.display()));
+    let entries = file::read(&path, &settings)?.ok_or_else(missing)?;
+    Ok((path, entries))
+}
+
+impl Given {
+    fn put(&mut self, setting: &Arg, source: Source, value: &str) -> Result<(), ConfigError> {
+        let id = setting.get_id().as_str();
+        let flag = format!("--{}", setting.get_long().unwrap_or(id));
+        let with_value = format!("{flag}={value}");
+        let is_switch = !setting.get_action().takes_values();
+        // By itself, and as an option even where it is a switch, so that `false` can be said too.
+        let alone = if is_switch { setting.clone().action(ArgAction::Set) } else { setting.clone() };
+        let parser = Command::new("setting").no_binary_name(true).arg(alone.env(None::<&str>));
+        let matches = parser.try_get_matches_from([&with_value]).map_err(|error| {
+            let problem = if is_switch {
+                format!("invalid value '{}'; expected true or false", echo(value))
+            } else {
+                problem(&error)
+            };
+            ConfigError::value(source.to_string(), problem)
+        })?;
+        if !is_switch {
+            self.flags.push(with_value.into());
+        } else if matches.get_flag(id) {
+            self.flags.push(flag.into());
+        }
+        self.sources.0.insert(id.to_owned(), source);
+        Ok(())
+    }
+}
+
+/// What is wrong with a value and what is allowed, without the flag that nobody typed.
+fn problem(error: &clap::Error) -> String {
+    let value = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => echo(value),
+        _ => return error.kind().to_string(),
+    };
+    if let Some(cause) = std::error::Error::source(error) {
+        return format!("invalid value '{value}': {cause}");
+    }
+    match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(allowed))) => {
+            format!("invalid value '{value}'; expected one of: {}", allowed.join(", "))
+        }
+        _ => format!("invalid value '{value}'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_are_set_to_nothing_are_dropped_and_lists_lose_their_empty_parts() {
+        let settings = all();
+        for (typed, kept) in [
+            ("--toolsets=|stdio", "stdio"),
+            ("stdio|--toolsets||--read-only", "stdio|--read-only"),
+            ("--bind| |http", "http"),
+            ("--sandbox=|stdio", "stdio"),
+            ("--tools|,, |stdio", "stdio"),
+            ("--tools| a,, b |stdio", "--tools|a,b|stdio"),
+            ("--tools=a,,b", "--tools=a,b"),
+            ("--toolsets", "--toolsets"),
+            ("--toolsets|--read-only", "--toolsets|--read-only"),
+            ("tools|search||--|--tools=", "tools|search||--|--tools="),
+            ("sandbox|--latency=", "sandbox|--latency="),
+            ("tools|call|x|{}", "tools|call|x|{}"),
+        ] {
+            let split = |text: &str| text.split('|').map(OsString::from).collect::<Vec<_>>();
+            assert_eq!(without_empty(&settings, split(typed)), split(kept), "{typed}");
+        }
+    }
+}
