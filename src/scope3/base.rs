@@ -112,7 +112,13 @@ mod tests {
             assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::NotSecure(bad.to_owned())), "{bad}");
         }
         assert_eq!("example.com".parse::<BaseUrl>(), Err(BaseUrlError::NoUrl("example.com".to_owned())));
-        for bad in ["https://user:pass@example.com", "https://example.com/?a=b", "https://example.com/#x"] {
+        for bad in [
+            "https://user:pass@example.com",
+            "https://user@example.com",
+            "https://:pass@example.com",
+            "https://example.com/?a=b",
+            "https://example.com/#x",
+        ] {
             assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::Extras), "{bad}");
         }
     }

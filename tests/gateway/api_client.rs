@@ -21,23 +21,24 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 use crate::support::{Rig, key_text};
 
 /// A write and a read, with arguments that fit.
-const READ: (&str, fn() -> Value) = ("brand_agent_get", || json!({ "brandAgentId": "1" }));
-const WRITE: (&str, fn() -> Value) = ("brand_agent_update", || json!({ "brandAgentId": "1", "name": "n" }));
+pub(crate) const READ: (&str, fn() -> Value) = ("brand_agent_get", || json!({ "brandAgentId": "1" }));
+pub(crate) const WRITE: (&str, fn() -> Value) =
+    ("brand_agent_update", || json!({ "brandAgentId": "1", "name": "n" }));
 
-async fn api(response: impl Respond + 'static) -> MockServer {
+pub(crate) async fn api(response: impl Respond + 'static) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(response).mount(&server).await;
     server
 }
 
-fn ok() -> ResponseTemplate {
+pub(crate) fn ok() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "success": true, "message": "m", "data": { "a": 1 } }))
 }
 
 /// Answers with each template in turn, and with the last from then on.
-struct InTurn(Vec<ResponseTemplate>, AtomicUsize);
+pub(crate) struct InTurn(Vec<ResponseTemplate>, AtomicUsize);
 
-fn in_turn(answers: Vec<ResponseTemplate>) -> InTurn {
+pub(crate) fn in_turn(answers: Vec<ResponseTemplate>) -> InTurn {
     InTurn(answers, AtomicUsize::new(0))
 }
 
@@ -48,7 +49,7 @@ impl Respond for InTurn {
     }
 }
 
-async fn requests(server: &MockServer) -> usize {
+pub(crate) async fn requests(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 
@@ -110,9 +111,16 @@ async fn an_internal_error_is_repeated_once() {
 
 #[tokio::test]
 async fn writes_are_never_repeated_and_what_became_of_them_is_said() {
-    for (status, changed) in
-        [(500, "unknown"), (502, "unknown"), (503, "unknown"), (400, "no"), (404, "no"), (501, "no")]
-    {
+    for (status, changed) in [
+        (500, "unknown"),
+        (502, "unknown"),
+        (503, "unknown"),
+        (302, "unknown"),
+        (400, "no"),
+        (401, "no"),
+        (404, "no"),
+        (501, "no"),
+    ] {
         let server = api(ResponseTemplate::new(status)).await;
         let failure = Rig::new(&server.uri()).failure(WRITE.0, WRITE.1()).await;
         assert_eq!(failure["changed"], changed, "{status}: {failure}");

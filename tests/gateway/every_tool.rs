@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::support::Rig;
 
 /// The least that a schema accepts.
-fn sample(schema: &Value) -> Value {
+pub(crate) fn sample(schema: &Value) -> Value {
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
     }

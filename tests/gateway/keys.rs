@@ -295,3 +295,16 @@ async fn a_proxy_stands_before_scope3_and_not_before_this_machine() {
         assert!(!head.contains("scope3_"), "{head}");
     }
 }
+
+#[tokio::test]
+async fn each_environment_has_a_host_of_its_own() {
+    let key = key_text("only");
+    for (environment, host) in
+        [("production", "api.agentic.scope3.com"), ("staging", "api.agentic.staging.scope3.com")]
+    {
+        let (proxy, mut asked) = proxy().await;
+        answer(&[("SCOPE3_ENVIRONMENT", environment), ("ALL_PROXY", &proxy), ("SCOPE3_API_KEY", &key)]).await;
+        let head = asked.try_recv().unwrap();
+        assert!(head.starts_with(&format!("CONNECT {host}:443 ")), "{environment}: {head}");
+    }
+}

@@ -9,8 +9,11 @@ mod build_script;
 mod catalog;
 mod catalog_format;
 mod every_tool;
+mod failures;
 mod keys;
 mod limits;
+mod nested_arguments;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;
+mod waits;
