@@ -19,6 +19,7 @@ mod catalog {
     pub(crate) mod present;
     pub(crate) mod request;
     pub(crate) mod tool;
+    pub(crate) mod types;
     pub(crate) mod walk;
 }
 use catalog::{

@@ -97,7 +97,13 @@ impl App {
     /// The one who starts the program, with the server's own keys.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller { keys: Arc::clone(&self.keys), key_owner: KeyOwner::Server, traceparent: None, client: None }
+        Caller {
+            keys: Arc::clone(&self.keys),
+            key_owner: KeyOwner::Server,
+            traceparent: None,
+            client: None,
+            place: None,
+        }
     }
 
     /// An MCP server that uses the server's own keys.

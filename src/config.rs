@@ -325,7 +325,8 @@ impl Settings {
     /// # Errors
     /// When it is named twice, cannot be read, or is a text that no client can send.
     pub fn mcp_token(&self) -> Result<Option<SecretString>, ConfigError> {
-        token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref())
+        let flag = self.name_of("mcp_token_file");
+        token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)
     }
 
     /// The server's own keys.

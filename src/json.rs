@@ -34,16 +34,6 @@ pub fn read(text: &[u8], charset: Option<&str>) -> Result<Reading, serde_json::E
     Ok(Reading { value, replaced: repair.words() })
 }
 
-/// The text with every half of a surrogate pair replaced by U+FFFD, as a JSON escape.
-#[must_use]
-pub fn without_half_pairs(text: &str) -> Cow<'_, str> {
-    if has_surrogate(text) { Cow::Owned(Repair::default().text(text)) } else { Cow::Borrowed(text) }
-}
-
-fn has_surrogate(text: &str) -> bool {
-    text.match_indices("\\u").any(|(at, _)| matches!(text.as_bytes().get(at + 2), Some(b'd' | b'D')))
-}
-
 #[derive(Debug, Default)]
 struct Repair {
     characters: bool,

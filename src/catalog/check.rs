@@ -11,7 +11,8 @@ use super::{
     checks::{Check, beyond_list},
     request::{Binding, Place, Request, Style},
     tool::{Effect, Input, Tool, Toolset},
-    walk::{Schemas, Types, children},
+    types::Types,
+    walk::{Schemas, children},
 };
 
 /// A rule that a file breaks.

@@ -18,6 +18,7 @@ mod schema;
 mod search;
 mod suggest;
 mod tool;
+mod types;
 mod walk;
 
 use std::{borrow::Cow, fmt, str::FromStr};

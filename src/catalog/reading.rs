@@ -8,7 +8,8 @@ use serde_json::{Map, Number, Value};
 
 use super::{
     problem::{Place, Problem, Problems, unknown},
-    walk::{Schemas, Types},
+    types::Types,
+    walk::Schemas,
 };
 
 /// The largest whole number that every JSON reader keeps exactly: 2^53.

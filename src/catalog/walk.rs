@@ -8,6 +8,8 @@ use std::{cell::Cell, collections::HashSet, iter, ptr};
 
 use serde_json::{Map, Value};
 
+use super::types::Types;
+
 type Schema = Map<String, Value>;
 
 /// How many schemas are looked at for one value. Who writes more, or a circle, is not read to the end.
@@ -49,65 +51,6 @@ pub(crate) fn children(schema: &Schema) -> Vec<(String, &Value)> {
         }
     }
     children
-}
-
-/// The JSON types that a value may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Types(u8);
-
-impl Types {
-    const NAMES: [&'static str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
-    const NUMBER: Self = Self(0b1100);
-    const NONE: Self = Self(0);
-    pub(crate) const ALL: Self = Self(0b111_1111);
-
-    fn named(name: &str) -> Self {
-        match Self::NAMES.iter().position(|known| *known == name) {
-            // Every integer is a number.
-            _ if name == "number" => Self::NUMBER,
-            Some(bit) => Self(1 << bit),
-            None => Self::NONE,
-        }
-    }
-
-    fn of(value: &Value) -> Self {
-        Self::named(match value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(number) if number.is_f64() => "number",
-            Value::Number(_) => "integer",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        })
-    }
-
-    /// Whether values of this type are among them.
-    pub(crate) fn include(self, name: &str) -> bool {
-        let named = if name == "number" { Self(0b1000) } else { Self::named(name) };
-        self.0 & named.0 != 0
-    }
-
-    /// The only type there is, if there is but one.
-    pub(crate) fn single(self) -> Option<&'static str> {
-        if self == Self::NUMBER {
-            return Some("number");
-        }
-        self.0.is_power_of_two().then(|| Self::NAMES[self.0.trailing_zeros() as usize])
-    }
-
-    /// The same without `null`.
-    pub(crate) fn without_null(self) -> Self {
-        Self(self.0 & !1)
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
 }
 
 /// Whether an object may have members that are not named.

@@ -4,25 +4,27 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ConfigError;
+use super::{ConfigError, echo};
 
 const VARIABLE: &str = "SCOPE3_MCP_TOKEN";
-const FLAG: &str = "--mcp-token-file";
 
+/// Reads the token. `flag` is the name under which the file was given.
 pub(super) fn read(
     given: Option<SecretString>,
     file: Option<&Path>,
+    flag: &str,
 ) -> Result<Option<SecretString>, ConfigError> {
     match (given, file) {
         (None, None) => Ok(None),
         (Some(token), None) => check(VARIABLE, token).map(Some),
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::value(FLAG, format!("{}: {error}", path.display())))?;
-            check(FLAG, text.into()).map(Some)
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                ConfigError::value(flag, format!("cannot read `{}`: {error}", echo(&path.to_string_lossy())))
+            })?;
+            check(flag, text.into()).map(Some)
         }
         (Some(_), Some(_)) => {
-            Err(ConfigError::value(FLAG, format!("set {VARIABLE} or a file that holds the token, not both")))
+            Err(ConfigError::value(flag, format!("set {VARIABLE} or a file that holds the token, not both")))
         }
     }
 }

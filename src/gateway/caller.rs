@@ -1,6 +1,7 @@
 //! On whose behalf a call is made, and how it waits.
 
 use std::{
+    any::Any,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -45,6 +46,26 @@ pub struct Caller {
     pub traceparent: Option<HeaderValue>,
     /// What the client says that it is, such as `claude-code 2.1.331`. For the log.
     pub client: Option<String>,
+    /// What its transport counts it by. It is dropped when the call has ended, also one that outlives its client.
+    pub place: Option<Place>,
+}
+
+/// The place that a call takes up in a transport until it has ended.
+#[derive(Clone)]
+pub struct Place(#[expect(dead_code, reason = "its drop is what counts")] Arc<dyn Any + Send + Sync>);
+
+impl Place {
+    /// A place that is free again when `guard` is dropped.
+    #[must_use]
+    pub fn of(guard: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(guard)
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
 }
 
 /// Whose keys a call is made with.
@@ -64,14 +85,18 @@ pub(super) struct Call {
     pub(super) started: Instant,
     /// Cancelled when nobody waits for the result of a change any more.
     pub(super) abandoned: CancellationToken,
+    /// Cancelled when the program ends: what has not left by then does not leave.
+    pub(super) ending: CancellationToken,
 }
 
 impl Call {
-    /// Waits between two attempts, when nothing is under way. A change that nobody waits for any more ends here.
+    /// Waits between two attempts, when nothing is under way. A change that nobody waits for any more ends here, and so
+    /// does every call at the end of the program.
     pub(super) async fn pause(&self, length: Duration) -> Result<(), SendError> {
         tokio::select! {
             () = tokio::time::sleep(length) => Ok(()),
             () = self.abandoned.cancelled() => Err(SendError::Abandoned),
+            () = self.ending.cancelled() => Err(SendError::Abandoned),
         }
     }
 

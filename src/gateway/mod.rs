@@ -19,14 +19,14 @@ use tracing::Instrument;
 
 pub use self::{
     attempts::SendError,
-    caller::{Caller, KeyOwner, OnLimit, OnWait, Waiting},
+    caller::{Caller, KeyOwner, OnLimit, OnWait, Place, Waiting},
     outcome::{CallError, Success},
     surfaces::{Api, Surfaces},
 };
 use self::{caller::Call, record::Record};
 use crate::{
     catalog::{
-        Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, Unchanged, money_in_words,
+        Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, Unchanged, money_in_words, search,
         shortened,
     },
     credentials::{Fingerprint, KeyAge, KeyError, KeyRing, Standings},
@@ -50,6 +50,7 @@ pub struct Gateway {
     standings: Standings,
     target: Target,
     changes: TaskTracker,
+    ending: CancellationToken,
 }
 
 /// What a gateway is made of.
@@ -94,6 +95,7 @@ impl Gateway {
             standings: Standings::new(unproven_per_minute),
             target,
             changes: TaskTracker::new(),
+            ending: CancellationToken::new(),
         }
     }
 
@@ -115,7 +117,8 @@ impl Gateway {
         let entry = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
         let abandoned = CancellationToken::new();
         let started = Instant::now();
-        let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone() };
+        let ending = self.ending.clone();
+        let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
         let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.effect != Effect::Read);
         let span =
             tracing::info_span!("call", tool = entry.as_ref().map_or("unknown", |entry| &entry.tool.name));
@@ -306,8 +309,14 @@ impl Gateway {
         self.surfaces.iter().map(|api| api.client.contact())
     }
 
+    /// Ends the waits of all calls, now and from now on: what has not left does not leave any more.
+    pub fn end_waits(&self) {
+        self.ending.cancel();
+    }
+
     /// Waits for the changes that are under way, as long as one may take. The end of the program comes after this.
     pub async fn finish_changes(&self) {
+        self.end_waits();
         self.changes.close();
         if tokio::time::timeout(deadlines::SHUTDOWN, self.changes.wait()).await.is_err() {
             tracing::error!(
@@ -327,6 +336,8 @@ struct Asked<'a> {
 }
 
 fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
-    let nearest = catalog.nearest(name).map(str::to_owned);
+    let spelt = catalog.nearest(name).map(str::to_owned);
+    // Somebody who knows what they want, but not its name.
+    let nearest = spelt.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
     CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

@@ -7,23 +7,25 @@ mod results;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::HeaderValue;
 use jiff::{Timestamp, tz::Offset};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult,
-        Extensions, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
+        ErrorCode, Extensions, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
         ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
 
 use crate::{
+    catalog::shortened,
     credentials::KeyRing,
-    gateway::{CallError, Caller, Gateway, KeyOwner, Target, Waiting},
+    gateway::{CallError, Caller, Gateway, KeyOwner, Place, Target, Waiting},
+    traceparent,
 };
 
 /// How long a client may keep what it listed. It cannot change while the server runs.
@@ -38,20 +40,32 @@ pub enum Keys {
     OfRequest(fn(&Extensions) -> Option<Arc<KeyRing>>),
 }
 
+/// The arguments of a call as JSON text, where they are long. A transport hands them over beside the message, in its
+/// extensions: within it, they would take many times their length.
+#[derive(Debug, Clone)]
+pub struct LargeArguments(pub Bytes);
+
 /// The MCP server. Clones share everything.
 #[derive(Clone)]
 pub struct Server {
     gateway: Arc<Gateway>,
     keys: Keys,
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
-    calls: TaskTracker,
+    place: fn(&Extensions) -> Option<Place>,
+    large_arguments: fn(&Extensions) -> Option<LargeArguments>,
 }
 
 impl Server {
     /// A server of the gateway's tools.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
-        Self { gateway, keys, traceparent: |_| None, calls: TaskTracker::new() }
+        Self {
+            gateway,
+            keys,
+            traceparent: |_| None,
+            place: |_| None,
+            large_arguments: |message| message.get().cloned(),
+        }
     }
 
     /// The same server, where the transport may know the trace context of a request that does not name it itself.
@@ -60,10 +74,16 @@ impl Server {
         Self { traceparent, ..self }
     }
 
-    /// The calls that are under way, for those who want to wait for them.
+    /// The same server, where the transport counts the calls that are under way.
     #[must_use]
-    pub fn calls(&self) -> TaskTracker {
-        self.calls.clone()
+    pub fn with_place(self, place: fn(&Extensions) -> Option<Place>) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The same server, where the transport keeps long arguments in a place of its own.
+    #[must_use]
+    pub fn with_large_arguments(self, large_arguments: fn(&Extensions) -> Option<LargeArguments>) -> Self {
+        Self { large_arguments, ..self }
     }
 
     async fn call(
@@ -78,17 +98,23 @@ impl Server {
                 (keys, KeyOwner::Caller)
             }
         };
-        let traceparent = context.meta.get_traceparent().and_then(|text| HeaderValue::from_str(text).ok());
+        let traceparent = context.meta.get_traceparent().and_then(traceparent::parse);
         let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
-        let caller = Caller { keys, key_owner, traceparent, client: client(context) };
+        let place = (self.place)(&context.extensions);
+        let caller = Caller { keys, key_owner, traceparent, client: client(context), place };
         let (waiting, heard) = mpsc::channel(1);
         let progress = forward_progress(context, heard);
+        let arguments = match (self.large_arguments)(&context.extensions) {
+            Some(LargeArguments(text)) => serde_json::from_slice(&text)
+                .map_err(|_| ErrorData::invalid_params("tools/call: `arguments` must be an object", None))?,
+            None => request.arguments.unwrap_or_default(),
+        };
         let call = async move {
             // A notice that nobody has taken yet says the same as the next: it may be dropped.
             let on_wait = Arc::new(move |notice| {
                 let _taken = waiting.try_send(notice);
             });
-            self.gateway.call(caller, &request.name, request.arguments.unwrap_or_default(), on_wait).await
+            self.gateway.call(caller, &request.name, arguments, on_wait).await
         };
         // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
         match tokio::join!(call, progress).0 {
@@ -197,7 +223,6 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _under_way = self.calls.token();
         tokio::select! {
             response = self.call(request, &context) => response,
             // Leaving the call drops it, and with it the request to Scope3.
@@ -214,7 +239,11 @@ impl ServerHandler for Server {
         match request.method.as_str() {
             "tools/call" => Err(malformed(&request, request.params_as::<CallToolRequestParams>().err())),
             "tools/list" => Err(malformed(&request, request.params_as::<PaginatedRequestParams>().err())),
-            _ => Err(ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, request.method, None)),
+            method => Err(ErrorData::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                format!("method not found: `{}`", shortened(method)),
+                None,
+            )),
         }
     }
 }

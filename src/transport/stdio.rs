@@ -190,7 +190,13 @@ impl Reader {
             return self.refuse_batch(&message.text, Malformed::new(None, INVALID_REQUEST, reason)).await;
         }
         match serde_json::from_slice(&message.text) {
-            Ok(message) => self.to_server.send(self.counted(message)).await.map_err(|_| Closed),
+            Ok(parsed) => {
+                let mut counted = self.counted(parsed);
+                if let Some(arguments) = message.arguments {
+                    counted.insert_extension(arguments);
+                }
+                self.to_server.send(counted).await.map_err(|_| Closed)
+            }
             Err(_) if message.kind == Kind::Other => {
                 tracing::debug!("a notification or an answer could not be read");
                 Ok(())

@@ -86,7 +86,10 @@ async fn an_unknown_tool_and_malformed_params_are_protocol_errors_that_say_what_
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains("tools/call") && message.contains(named), "{message}");
     }
-    assert_eq!(session.request("no/such", json!({})).await["error"]["code"], -32601);
+    let answer = session.request("no/such", json!({})).await;
+    assert_eq!(answer["error"], json!({ "code": -32601, "message": "method not found: `no/such`" }));
+    let answer = session.request("tools/call", json!({ "name": "who am i" })).await;
+    assert!(answer["error"]["message"].as_str().unwrap().contains("`check_auth_status`"), "{answer}");
 }
 
 #[tokio::test]
@@ -181,4 +184,13 @@ async fn standard_output_carries_messages_alone_at_every_log_level() {
     for hidden in ["hush-hush", "sandboxsecret", "sandboxcustomer12345notarealkey0"] {
         assert!(!log.contains(hidden), "{hidden} is in the log");
     }
+}
+
+#[tokio::test]
+async fn long_arguments_arrive_whole() {
+    let mut session = Session::sandbox(&["--toolsets", "all"]).await;
+    let long = "word ".repeat(40_000);
+    let arguments = json!({ "name": "long", "description": long, "advertiserDomains": ["example.com"] });
+    let made = session.call("brand_agent_create", arguments).await;
+    assert!(text(&made).contains(long.trim_end()));
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Session, command};
 
-const HELLO: &str = "✅ Authenticated as customer 12345 (Customer ID: 12345)";
+const HELLO: &str = "✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). \
+                     This is the sandbox: its data is invented, and nothing is spent.";
 
 fn text(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap()

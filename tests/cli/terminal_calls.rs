@@ -96,7 +96,7 @@ async fn a_terminal_gets_the_message_and_a_table_that_fits() {
         assert_eq!(code, Some(0), "{shown}");
         let lines: Vec<&str> = shown.lines().collect();
         assert!(lines[0].contains("sandbox"), "{shown}");
-        assert!(shown.contains("6 campaign(s)"), "{shown}");
+        assert!(shown.contains("6 campaigns"), "{shown}");
         let heading = lines.iter().position(|line| line.starts_with("ID ")).unwrap();
         assert!(lines[heading].contains("NAME"), "{shown}");
         assert_eq!(lines.len() - heading - 1, 6, "a line a campaign: {shown}");

@@ -4,6 +4,7 @@
 mod answers;
 mod api_client;
 mod arguments;
+mod arguments_bounds;
 mod attempts;
 mod build_script;
 mod catalog;

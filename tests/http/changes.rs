@@ -137,3 +137,36 @@ async fn a_failed_call_is_logged_once_with_all_that_an_operator_needs() {
     }
     assert!(!lines[0].contains("key=\"-\"") && !log.contains("notarealkey"), "{log}");
 }
+
+#[tokio::test]
+async fn a_change_counts_as_a_call_until_it_is_made() {
+    let upstream = Upstream::start(LATE).await;
+    let server = Server::before(&upstream.url, &["--toolsets", "all", "--max-calls", "1"]);
+    let client = server.client();
+    let mut message = modern_call("brand_agent_update");
+    message["params"]["arguments"] = change(1)["params"]["arguments"].clone();
+    let waiting = tokio::spawn(client.stateless_message(&message, "brand_agent_update").send());
+    upstream.asked(1).await;
+    waiting.abort();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = client.stateless("check_auth_status").send().await.unwrap();
+    assert_eq!(refused.status(), 503, "disconnecting makes no room for more requests to Scope3");
+    logged(&server).await;
+    assert_eq!(client.stateless("check_auth_status").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_trace_context_in_a_message_is_checked_as_the_header_is() {
+    let upstream = Upstream::start(Duration::ZERO).await;
+    let server = Server::before(&upstream.url, &[]);
+    let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let long = "x".repeat(100_000);
+    for (sent, passed_on) in [(good, true), (&*long, false), ("00-short-1-01", false), ("", false)] {
+        let before = upstream.seen().len();
+        let mut message = modern_call("check_auth_status");
+        message["params"]["_meta"]["traceparent"] = sent.into();
+        server.client().stateless_message(&message, "check_auth_status").send().await.unwrap();
+        let headers = &upstream.seen()[before];
+        assert_eq!(headers.get("traceparent").is_some(), passed_on, "{} bytes", sent.len());
+    }
+}

@@ -223,6 +223,7 @@ impl Rig {
                 key_owner: KeyOwner::Server,
                 traceparent: None,
                 client: None,
+                place: None,
             },
         }
     }

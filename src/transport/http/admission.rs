@@ -20,6 +20,7 @@ use subtle::ConstantTimeEq;
 use super::{IsProven, metrics::Keys, refusal::Refusal};
 use crate::{
     credentials::{ApiKey, Fingerprint, KeyRing},
+    mcp::LargeArguments,
     traceparent,
 };
 
@@ -96,6 +97,11 @@ pub(super) struct Caller {
 /// The keys that a request brought, as the MCP server asks for them.
 pub(super) fn keys_of(message: &Extensions) -> Option<Arc<KeyRing>> {
     message.get::<Parts>()?.extensions.get::<Caller>()?.keys.clone()
+}
+
+/// The arguments that go beside a message.
+pub(super) fn arguments_of(message: &Extensions) -> Option<LargeArguments> {
+    message.get::<Parts>()?.extensions.get().cloned()
 }
 
 /// The trace context that a request's header names, if there is one that has the W3C's form.

@@ -46,10 +46,13 @@ pub(super) async fn answer(
     for message in messages {
         let mut parts = parts.clone();
         streamable::begin(shared, caller, &mut parts, message.kind, &message.id)?;
+        if let Some(arguments) = message.arguments.clone() {
+            parts.extensions.insert(arguments);
+        }
         begun.push((message, parts));
     }
     let mut answers = Vec::new();
-    for (Message { text, kind, id }, parts) in begun {
+    for (Message { text, kind, id, .. }, parts) in begun {
         let answer = shared.rmcp(caller).answer(Request::from_parts(parts, Body::from(text))).await;
         if kind.is_answered() {
             answers.push(events(answer, id));

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use http::request::Parts;
+use rmcp::model::Extensions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -14,7 +16,7 @@ use super::{
     connections::{Connection, Work},
     refusal::Refusal,
 };
-use crate::measure::bound_reached;
+use crate::{gateway::Place, measure::bound_reached};
 
 /// When a client that found no place should try again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -42,7 +44,15 @@ type OfOwners = Arc<Mutex<HashMap<Owner, u32>>>;
 /// A call under way. It rides in the extensions of its request, which live until the call is done, whether its
 /// client still listens or not.
 #[derive(Debug, Clone)]
-pub(super) struct Call(#[expect(dead_code, reason = "its drop is what counts")] Arc<Running>);
+pub(super) struct Call(Arc<Running>);
+
+impl Call {
+    /// The place of a call, for a change that outlives its request.
+    pub(super) fn place(message: &Extensions) -> Option<Place> {
+        let call: &Self = message.get::<Parts>()?.extensions.get()?;
+        Some(Place::of(Arc::clone(&call.0) as _))
+    }
+}
 
 #[derive(Debug)]
 struct Running {

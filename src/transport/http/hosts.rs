@@ -386,22 +386,4 @@ mod tests {
             assert!(!hosts.allows_origin(&page(bad)), "{bad}");
         }
     }
-
-    #[test]
-    fn a_server_answers_to_the_address_it_is_bound_to() {
-        let at = |address: &str| Hosts::new(Vec::new(), Vec::new(), address.parse().unwrap());
-        assert!(at("10.0.0.5:8080").allows_host("10.0.0.5:8080"));
-        assert!(!at("10.0.0.5:8080").allows_host("10.0.0.6:8080"));
-        assert!(at("[2001:db8::5]:8080").allows_host("[2001:db8::5]:8080"));
-        // Pages can name these, and reach this machine by them.
-        assert!(!at("0.0.0.0:8080").allows_host("0.0.0.0:8080") && !at("[::]:8080").allows_host("[::]:8080"));
-        assert!(at("0.0.0.0:8080").allows_host("localhost:8080"));
-    }
-
-    #[test]
-    fn an_entry_for_the_port_of_https_means_that_port() {
-        let hosts = hosts(&["mcp.example.com:443"], &[]);
-        assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:443"));
-        assert!(!hosts.allows_host("mcp.example.com:8443") && !hosts.allows_host("mcp.example.com:80"));
-    }
 }

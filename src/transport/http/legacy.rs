@@ -147,7 +147,7 @@ async fn take_in(shared: &Shared, caller: &Caller, request: Request) -> Result<(
     let Some(Link::Legacy(session)) = shared.sessions.link(&id, caller.owner) else {
         return Err(Refusal::no_session());
     };
-    let Message { text, kind, id: request_id } =
+    let Message { text, kind, id: request_id, arguments } =
         message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
     if kind == Kind::Batch {
         let message = "messages come one by one; this version of the protocol has no batches";
@@ -163,6 +163,9 @@ async fn take_in(shared: &Shared, caller: &Caller, request: Request) -> Result<(
     }
     let mut message: ClientJsonRpcMessage =
         serde_json::from_slice(&text).map_err(|_| message::unreadable(request_id))?;
+    if let Some(arguments) = arguments {
+        parts.extensions.insert(arguments);
+    }
     message.insert_extension(parts);
     let sent = session.send_timeout(message, ENTRY).await;
     sent.map_err(|error| match error {

@@ -123,6 +123,7 @@ async fn run(connection: impl Future<Output = hyper::Result<()>>, place: Place) 
 }
 
 async fn finish(shared: &Shared, graceful: GracefulShutdown) {
+    shared.gateway.end_waits();
     let Deadlines { end, .. } = shared.deadlines;
     let asked = Instant::now();
     tracing::info!(calls = shared.calls.running(), "no more connections are taken");

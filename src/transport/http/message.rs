@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use super::{negotiation::is_json, refusal::Refusal, request_body::BodyBudget};
 pub(super) use crate::transport::message::Kind;
-use crate::transport::message::{self, Malformed};
+use crate::{
+    mcp::LargeArguments,
+    transport::message::{self, Malformed},
+};
 
 /// The longest body of a request, in bytes.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
@@ -20,6 +23,7 @@ pub(super) struct Message {
     pub(super) text: Bytes,
     pub(super) kind: Kind,
     pub(super) id: Value,
+    pub(super) arguments: Option<LargeArguments>,
 }
 
 /// Reads a message, up to the longest and within a time.
@@ -43,8 +47,8 @@ pub(super) fn unreadable(id: Value) -> Refusal {
 
 /// Tells what a text is for, if it is a message.
 pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
-    let message::Message { text, kind, id } = message::read(text)?;
-    Ok(Message { text, kind, id: id.map(|id| id.to_value()).unwrap_or_default() })
+    let message::Message { text, kind, id, arguments } = message::read(text)?;
+    Ok(Message { text, kind, id: id.map(|id| id.to_value()).unwrap_or_default(), arguments })
 }
 
 impl From<Malformed> for Refusal {

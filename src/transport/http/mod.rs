@@ -45,7 +45,7 @@ use tower_http::{
 
 use self::{
     admission::{Admission, Owner},
-    calls::Calls,
+    calls::{Call, Calls},
     connections::Connections,
     request_body::BodyBudget,
     sessions::Sessions,
@@ -165,7 +165,10 @@ pub async fn serve(
     };
     let shared = Arc::new(Shared {
         gateway: Arc::clone(&app.gateway),
-        server: server.with_traceparent(admission::traceparent_of),
+        server: server
+            .with_traceparent(admission::traceparent_of)
+            .with_place(Call::place)
+            .with_large_arguments(admission::arguments_of),
         connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),
         bodies: Arc::new(BodyBudget::new(max_request_bytes.max(message::LONGEST))),
         sessions: Arc::new(Sessions::new(caps, Arc::clone(&is_proven))),

@@ -72,7 +72,7 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
     if !(accepted.json || accepted.events) {
         return Err(Refusal::not_acceptable("application/json or text/event-stream"));
     }
-    let Message { text, kind, id } =
+    let Message { text, kind, id, arguments } =
         message::read(&parts.headers, body, &shared.bodies, shared.deadlines.body).await?;
     speak_plainly(&mut parts.headers);
     if kind == Kind::Batch {
@@ -83,6 +83,9 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
         find(shared, caller, &parts.headers)?;
     }
     begin(shared, caller, &mut parts, kind, &id)?;
+    if let Some(arguments) = arguments {
+        parts.extensions.insert(arguments);
+    }
     let answer = shared.calls.answer();
     let rmcp = shared.rmcp_for(caller, accepted);
     let response = rmcp.answer(Request::from_parts(parts, Body::from(text))).await;

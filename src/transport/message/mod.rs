@@ -19,6 +19,8 @@ use std::{borrow::Cow, ops::Range};
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::mcp::LargeArguments;
+
 use self::{envelope::Envelope, members::Members, unique::Unique};
 pub(crate) use self::{
     id::Id,
@@ -67,7 +69,13 @@ pub(crate) struct Message {
     pub(crate) kind: Kind,
     /// `None` where no answer is expected.
     pub(crate) id: Option<Id>,
+    /// The arguments of a tool call, where they are long: they go beside the text, which has `{}` in their place.
+    pub(crate) arguments: Option<LargeArguments>,
 }
+
+/// Arguments that are longer go beside their message. The MCP server's model of the protocol reads a message several
+/// times and holds each number in some 250 bytes.
+const MAX_INLINE_ARGUMENTS_BYTES: usize = 64 * 1024;
 
 /// Why a text is not a message, without repeating what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +131,7 @@ fn read_text(text: &Bytes) -> Result<Message, Malformed> {
         first => {
             strictly::<Unique>(text).map_err(|problem| problem.with_id(salvage::from_parts(text, text)))?;
             if first == Some(&b'[') {
-                return Ok(Message { text: text.clone(), kind: Kind::Batch, id: None });
+                return Ok(Message { text: text.clone(), kind: Kind::Batch, id: None, arguments: None });
             }
             Err(Malformed::new(None, INVALID_REQUEST, "not a JSON-RPC message: expected an object"))
         }
@@ -142,35 +150,44 @@ fn read_object(text: &Bytes) -> Result<Message, Malformed> {
         ));
     }
     let read = problem.map_or_else(|| envelope.kind(), Err).and_then(|kind| {
-        let text = normalise(text, &envelope, kind)?;
-        Ok((text, kind))
+        let (text, arguments) = normalise(text, &envelope, kind)?;
+        Ok((text, kind, arguments))
     });
     match read {
-        Ok((text, kind)) => Ok(Message { text, kind, id: envelope.id }),
+        Ok((text, kind, arguments)) => Ok(Message { text, kind, id: envelope.id, arguments }),
         Err(problem) => Err(problem.with_id(envelope.id_to_answer())),
     }
 }
 
 /// The text with what some clients write loosely put as the MCP server's model of the protocol wants it.
-fn normalise(text: &Bytes, envelope: &Envelope, kind: Kind) -> Result<Bytes, Problem> {
+fn normalise(
+    text: &Bytes,
+    envelope: &Envelope,
+    kind: Kind,
+) -> Result<(Bytes, Option<LargeArguments>), Problem> {
     let params = envelope.params.clone();
     if kind == Kind::Initialize {
-        return Ok(match initialize::normalise(params.as_ref().map(|params| &text[params.clone()]))? {
+        let text = match initialize::normalise(params.as_ref().map(|params| &text[params.clone()]))? {
             Some(replaced) => splice(text, params, &replaced),
             None => text.clone(),
-        });
+        };
+        return Ok((text, None));
     }
     // PHP writes an object without members as a list.
     let Some(params) = params.filter(|_| envelope.method.as_deref() == Some("tools/call")) else {
-        return Ok(text.clone());
+        return Ok((text.clone(), None));
     };
     let start = params.start;
     let arguments = Members::of(&text[params.clone()])
         .find(|member| &text[params.clone()][member.name.clone()] == b"\"arguments\"");
     let arguments = arguments.map(|member| start + member.value.start..start + member.value.end);
     match arguments {
-        Some(value) if is_empty_list(&text[value.clone()]) => Ok(splice(text, Some(value), b"{}")),
-        _ => Ok(text.clone()),
+        Some(value) if is_empty_list(&text[value.clone()]) => Ok((splice(text, Some(value), b"{}"), None)),
+        Some(value) if value.len() > MAX_INLINE_ARGUMENTS_BYTES && text[value.start] == b'{' => {
+            let arguments = LargeArguments(text.slice(value.clone()));
+            Ok((splice(text, Some(value), b"{}"), Some(arguments)))
+        }
+        _ => Ok((text.clone(), None)),
     }
 }
 

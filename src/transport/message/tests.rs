@@ -17,12 +17,12 @@ fn messages_are_told_apart() {
     let kinds = [
         (&*format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{hello}}}"#), Kind::Initialize),
         (r#"{"jsonrpc":"2.0","id":"a","method":"tools/list"}"#, Kind::Request),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","extra":{"a":1}}"#, Kind::Request),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, Kind::Request),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","extra":{"a":1}}"#, Kind::Ping),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, Kind::Ping),
         (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, Kind::Other),
         (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, Kind::Other),
         (r#" [{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, Kind::Batch),
-        ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r", Kind::Request),
+        ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r", Kind::Ping),
     ];
     for (text, expected) in kinds {
         assert_eq!(kind(text), Some(expected), "{text}");
