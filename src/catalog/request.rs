@@ -20,7 +20,7 @@ pub struct Request {
     pub method: Method,
     /// The path below the surface's base URL, with `{name}` where an argument goes.
     pub path: Text,
-    /// Where each argument goes. Complete once the tool is [expanded](super::tool::Tool::expand).
+    /// Where each argument goes. Complete once the tool is expanded, which the build does.
     pub bindings: Cow<'static, [Binding]>,
 }
 

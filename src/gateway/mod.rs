@@ -248,6 +248,9 @@ impl Gateway {
         match entry.tool.presents {
             Some(Sentence::Whoami) => {
                 let mut said = whoami::sentence(&data, sandbox);
+                if self.target == Target::Staging {
+                    said.push_str(". This is Scope3's staging environment, not production");
+                }
                 if let Some(notice) =
                     keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)
                 {

@@ -1,7 +1,7 @@
 //! The limits: in any span of an hour at most so many requests leave, and all of them at once if wanted.
 //!
 //! A token bucket of 500 an hour lets almost 1,000 through in its first hour. So the rule is an exact sliding window,
-//! kept as a log of times ([`window`]). A [`governor`] limiter of the same rate stands before it ([`gate`]).
+//! kept as a log of times (`window`). A [`governor`] limiter of the same rate stands before it (`gate`).
 //!
 //! [`Limits::acquire`] is the one door.
 
