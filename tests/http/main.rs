@@ -11,6 +11,7 @@ mod deadlines;
 mod floods;
 mod guide;
 mod hosts;
+mod invented_keys;
 mod isolation;
 mod legacy;
 mod logs;

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{Router, extract::Request};
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
+use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 pub struct Upstream {
@@ -23,15 +23,25 @@ impl Upstream {
 
     /// One that answers with this data.
     pub async fn answering(late: Duration, data: Value) -> Self {
+        Self::with(late, StatusCode::OK, json!({ "success": true, "data": data })).await
+    }
+
+    /// One that accepts no key.
+    pub async fn refusing() -> Self {
+        let refusal = json!({ "error": "Invalid or expired API key", "code": "AUTH_INVALID_KEY" });
+        Self::with(Duration::ZERO, StatusCode::UNAUTHORIZED, refusal).await
+    }
+
+    async fn with(late: Duration, status: StatusCode, body: Value) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
-        let body = Bytes::from(json!({ "success": true, "data": data }).to_string());
+        let body = Bytes::from(body.to_string());
         let answer = move |request: Request| {
             sink.lock().unwrap().push(request.headers().clone());
             let body = body.clone();
             async move {
                 tokio::time::sleep(late).await;
-                ([("content-type", "application/json")], body)
+                (status, [("content-type", "application/json")], body)
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
