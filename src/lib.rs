@@ -15,12 +15,13 @@
 //! | [`catalog`] | what the tools are, as data; finding and showing them, checking arguments |
 //! | [`policy`] | may this tool run at all |
 //! | [`limits`] | may one more request leave |
-//! | [`scope3`] | the API client: a request, its repetitions, what the answer holds |
+//! | [`scope3`] | the API client: one request, one answer; the APIs as data |
 //! | [`credentials`] | what a key is, where keys come from, which one is used |
 //! | [`failure`] | how trouble is told to an agent |
 //! | [`sandbox`] | the API played over real HTTP; it knows the catalogue alone |
 //!
-//! [`rate`] (`500/h`), [`telemetry`] (the log) and [`measure`] (what is counted) serve several of them.
+//! [`rate`] (`500/h`), [`deadlines`], [`json`] (loosely written), [`telemetry`] (the log) and [`measure`] (what is counted)
+//! serve several of them.
 //!
 //! A new tool needs none of this: it is an entry in `tools/<surface>/<toolset>.yaml`.
 
