@@ -347,3 +347,13 @@ async fn told_of_the_end(response: reqwest::Response, id: &Value) {
     assert_eq!(answer["error"]["message"], "Session terminated", "{answer}");
     assert!(answer["error"]["data"]["hint"].as_str().unwrap().contains("`initialize`"), "{answer}");
 }
+
+#[tokio::test]
+async fn initialize_is_no_method_of_the_version_that_has_no_sessions() {
+    let server = Server::sandbox(&[]);
+    let mut hello = modern_call("");
+    hello["method"] = "initialize".into();
+    let response = server.client().stateless_message(&hello, "").send().await.unwrap();
+    assert_eq!(response.status(), 404);
+    assert_eq!(message(response).await["error"]["code"], -32601);
+}

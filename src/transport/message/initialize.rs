@@ -13,6 +13,9 @@ use super::{INVALID_PARAMS, Problem};
 /// The name and the version of a client that does not tell them.
 const UNKNOWN: &str = "unknown";
 
+/// The member of `_meta` by which requests from 2026-07-28 on name their version.
+const VERSION_OF_REQUEST: &str = "io.modelcontextprotocol/protocolVersion";
+
 /// The `params` put right, where anything was wrong with them.
 ///
 /// # Errors
@@ -20,6 +23,10 @@ const UNKNOWN: &str = "unknown";
 pub(super) fn normalise(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Problem> {
     let sent = params.and_then(|params| serde_json::from_slice(params).ok()).unwrap_or(Value::Null);
     let mut params = sent.as_object().cloned().unwrap_or_default();
+    if params.get("_meta").is_some_and(|meta| meta.get(VERSION_OF_REQUEST).is_some()) {
+        // Versions that name themselves in each request have no such method, and the MCP server says so.
+        return Ok(None);
+    }
     match params.get("protocolVersion") {
         Some(Value::String(_)) => {}
         None | Some(Value::Null) => return Err(problem("`params.protocolVersion` is missing")),
