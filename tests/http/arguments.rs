@@ -82,6 +82,28 @@ async fn a_tool_name_of_megabytes_gets_a_short_answer() {
     }
 }
 
+/// The MCP server repeats names in its own errors, about headers that do not match and methods that it does not have.
+#[tokio::test]
+async fn a_name_of_megabytes_is_not_repeated_whatever_is_wrong_with_it() {
+    let server = Server::sandbox(&[]);
+    let long = "\u{1f600}a".repeat(700_000);
+    let mut of_method = modern_call("check_auth_status");
+    of_method["method"] = long.clone().into();
+    let mut of_prompt = modern_call(&long);
+    of_prompt["method"] = "prompts/get".into();
+    for (message, headers) in [
+        (modern_call(&long), ["tools/call", "x"]),
+        (of_prompt, ["prompts/get", "x"]),
+        (of_method, ["tools/call", "check_auth_status"]),
+    ] {
+        let request = server.client().post_text(message.to_string());
+        let request = request.header("mcp-protocol-version", "2026-07-28");
+        let request = request.header("mcp-method", headers[0]).header("mcp-name", headers[1]);
+        let text = request.send().await.unwrap().text().await.unwrap();
+        assert!(text.len() <= 1024 && text.contains("error"), "{} bytes: {:.200}", text.len(), text);
+    }
+}
+
 /// Long arguments take another way through the server than short ones.
 #[tokio::test]
 async fn long_arguments_arrive_whole_over_every_transport() {

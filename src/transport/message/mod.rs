@@ -165,6 +165,10 @@ fn normalise(
     envelope: &Envelope,
     kind: Kind,
 ) -> Result<(Bytes, Option<LargeArguments>), Problem> {
+    if let Some(text) = with_short_names(text, envelope) {
+        let (envelope, problem) = Envelope::of(&text, &mut Members::of(&text));
+        return problem.map_or_else(|| normalise(&text, &envelope, kind), Err);
+    }
     let params = envelope.params.clone();
     if kind == Kind::Initialize {
         let text = match initialize::normalise(params.as_ref().map(|params| &text[params.clone()]))? {
@@ -190,6 +194,34 @@ fn normalise(
         _ => Ok((text.clone(), None)),
     }
 }
+
+/// The text with the first overlong name cut. Nothing has such a name, and the MCP server repeats some in its errors.
+fn with_short_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
+    if text.len() <= MAX_NAME_BYTES {
+        return None;
+    }
+    let in_params = envelope.params.clone().into_iter().flat_map(|params| {
+        let start = params.start;
+        let named = named(&text[params], &[b"\"name\"", b"\"uri\""]);
+        named.into_iter().map(move |value| start + value.start..start + value.end)
+    });
+    let value = named(text, &[b"\"method\""])
+        .into_iter()
+        .chain(in_params)
+        .find(|value| value.len() > MAX_NAME_BYTES && text[value.start] == b'"')?;
+    let name: String = serde_json::from_slice(&text[value.clone()]).ok()?;
+    let start: String = name.chars().take(MAX_NAME_BYTES / 10).collect();
+    Some(splice(text, Some(value), json!(start + "…").to_string().as_bytes()))
+}
+
+/// The values of the members with these names, quotation marks included.
+fn named(object: &[u8], names: &[&[u8]]) -> Vec<Range<usize>> {
+    let members = Members::of(object).filter(|member| names.contains(&&object[member.name.clone()]));
+    members.map(|member| member.value).collect()
+}
+
+/// Names of methods, tools, prompts and resources that are longer are cut.
+const MAX_NAME_BYTES: usize = 1024;
 
 fn is_empty_list(value: &[u8]) -> bool {
     value
