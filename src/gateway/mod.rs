@@ -261,7 +261,7 @@ impl Gateway {
             }
             None => {}
         }
-        Ok(Success { data, sentence, notes, _memory: memory })
+        Ok(Success { data, sentence, notes, memory })
     }
 
     /// The tools as they are now.

@@ -14,13 +14,13 @@ pub struct Success {
     /// What this server adds, shown as one member `scope3Mcp`: `sandbox`, `environment`, `amount`, `partial`, `replaced`.
     pub notes: Map<String, Value>,
     /// The memory that the data is counted under.
-    pub(crate) _memory: HeldMemory,
+    pub(crate) memory: HeldMemory,
 }
 
 impl Success {
     /// What this server answers by itself.
     pub(super) fn local(data: Map<String, Value>) -> Self {
-        Self { data, sentence: None, notes: Map::new(), _memory: HeldMemory::default() }
+        Self { data, sentence: None, notes: Map::new(), memory: HeldMemory::default() }
     }
 
     /// The data with the notes in it, as clients get it.

@@ -25,6 +25,7 @@ use crate::{
     catalog::shortened,
     credentials::KeyRing,
     gateway::{CallError, Caller, Gateway, KeyOwner, Place, Target, Waiting},
+    scope3::AnswerPlace,
     traceparent,
 };
 
@@ -53,6 +54,7 @@ pub struct Server {
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
     place: fn(&Extensions) -> Option<Place>,
     large_arguments: fn(&Extensions) -> Option<LargeArguments>,
+    answer_place: fn(&Extensions) -> Option<AnswerPlace>,
 }
 
 impl Server {
@@ -65,6 +67,7 @@ impl Server {
             traceparent: |_| None,
             place: |_| None,
             large_arguments: |message| message.get().cloned(),
+            answer_place: |_| None,
         }
     }
 
@@ -78,6 +81,12 @@ impl Server {
     #[must_use]
     pub fn with_place(self, place: fn(&Extensions) -> Option<Place>) -> Self {
         Self { place, ..self }
+    }
+
+    /// The same server, where the transport holds the memory of an answer until it is sent.
+    #[must_use]
+    pub fn with_answer_place(self, answer_place: fn(&Extensions) -> Option<AnswerPlace>) -> Self {
+        Self { answer_place, ..self }
     }
 
     /// The same server, where the transport keeps long arguments in a place of its own.
@@ -118,7 +127,12 @@ impl Server {
         };
         // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
         match tokio::join!(call, progress).0 {
-            Ok(success) => Ok(results::success(success).into()),
+            Ok(mut success) => {
+                if let Some(place) = (self.answer_place)(&context.extensions) {
+                    place.hold(std::mem::take(&mut success.memory));
+                }
+                Ok(results::success(success).into())
+            }
             Err(CallError::Failed(failure)) => Ok(results::failure(&failure).into()),
             Err(unknown @ CallError::UnknownTool { .. }) => {
                 Err(ErrorData::invalid_params(unknown.to_string(), None))

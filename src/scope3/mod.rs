@@ -25,7 +25,7 @@ pub use self::{
     base::{BaseUrl, BaseUrlError, Environment},
     dialect::Dialect,
     error::{Error, Refusal},
-    held::{AnswerMemory, HeldMemory},
+    held::{AnswerMemory, AnswerPlace, HeldMemory},
     request::Prepared,
     surface::{KeyHeader, Profile},
 };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Mcp, Server, Sse, call, message, modern_call, text};
+use crate::support::{Mcp, Server, Sse, call, message, modern_call, text, upstream::Upstream};
 
 /// The most memory that the server has had, in bytes.
 #[cfg(target_os = "linux")]
@@ -126,4 +126,27 @@ async fn long_arguments_arrive_whole_over_every_transport() {
     modern["params"]["arguments"] = arguments.clone();
     let response = server.client().stateless_message(&modern, "brand_agent_create").send().await.unwrap();
     assert!(is_whole(&text(&message(response).await)));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn large_answers_at_once_share_a_bounded_part_of_memory() {
+    let item = json!({ "id": "campaign_1", "name": "Some campaign", "status": "active", "spend": 1234.56 });
+    let size = item.to_string().len();
+    let items = vec![item; 5 * 1024 * 1024 / size];
+    let upstream = Upstream::answering(Duration::ZERO, json!({ "items": items })).await;
+    let server = Server::before(&upstream.url, &["--response-memory", "128"]);
+    let client = server.client();
+    let _warm = client.stateless("get_usage").send().await.unwrap();
+    let before = peak(&server);
+    let calls = (0..8).map(|_| async {
+        client.stateless("campaign_list").send().await.unwrap().text().await.unwrap().len()
+    });
+    for length in futures_util::future::join_all(calls).await {
+        assert!(length > 10 * 1024 * 1024, "an answer stands in its result twice: {length} bytes");
+    }
+    let grown = (peak(&server) - before) >> 20;
+    println!("8 answers of 5 MiB: {grown} MiB");
+    // Each takes some 90 MiB by itself.
+    assert!(grown < 256, "{grown} MiB");
 }

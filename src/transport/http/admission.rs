@@ -21,6 +21,7 @@ use super::{IsProven, metrics::Keys, refusal::Refusal};
 use crate::{
     credentials::{ApiKey, Fingerprint, KeyRing},
     mcp::LargeArguments,
+    scope3::AnswerPlace,
     traceparent,
 };
 
@@ -101,6 +102,11 @@ pub(super) fn keys_of(message: &Extensions) -> Option<Arc<KeyRing>> {
 
 /// The arguments that go beside a message.
 pub(super) fn arguments_of(message: &Extensions) -> Option<LargeArguments> {
+    message.get::<Parts>()?.extensions.get().cloned()
+}
+
+/// Where the memory of a request's answer is held.
+pub(super) fn answer_place_of(message: &Extensions) -> Option<AnswerPlace> {
     message.get::<Parts>()?.extensions.get().cloned()
 }
 

@@ -168,7 +168,8 @@ pub async fn serve(
         server: server
             .with_traceparent(admission::traceparent_of)
             .with_place(Call::place)
-            .with_large_arguments(admission::arguments_of),
+            .with_large_arguments(admission::arguments_of)
+            .with_answer_place(admission::answer_place_of),
         connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),
         bodies: Arc::new(BodyBudget::new(max_request_bytes.max(message::LONGEST))),
         sessions: Arc::new(Sessions::new(caps, Arc::clone(&is_proven))),

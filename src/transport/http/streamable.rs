@@ -46,6 +46,7 @@ use super::{
     refusal::Refusal,
     sessions::{Claim, Link, Sessions, Stream as StreamName},
 };
+use crate::scope3::AnswerPlace;
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
@@ -86,6 +87,8 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
     }
+    let place = AnswerPlace::default();
+    parts.extensions.insert(place.clone());
     let answer = shared.calls.answer();
     let rmcp = shared.rmcp_for(caller, accepted);
     let response = rmcp.answer(Request::from_parts(parts, Body::from(text))).await;
@@ -94,7 +97,15 @@ async fn post(shared: &Shared, caller: &Caller, request: Request) -> Result<Resp
         return Err(message::unreadable(id));
     }
     let response = if accepted.events { response } else { collected::one(response, id).await? };
-    Ok(hold(response, answer))
+    if is_whole(&response) {
+        place.written();
+    }
+    Ok(hold(response, (answer, place)))
+}
+
+/// Whether an answer is written out, and not a stream that begins.
+fn is_whole(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != "text/event-stream")
 }
 
 /// Puts the types of a request as rmcp expects them. What the client said of them was heeded before.
