@@ -162,9 +162,12 @@ impl Gateway {
 fn prove(admission: Admission<'_>, outcome: &Result<Answer, Error>) {
     match outcome {
         Err(Error::Unauthorized { .. }) => admission.rejected(),
-        Ok(_) | Err(Error::RateLimited { .. }) => admission.accepted(),
-        Err(Error::Refused(refusal)) if (200..500).contains(&refusal.status) => admission.accepted(),
-        // What does not come from behind the check of keys says nothing of this one.
+        Ok(_) => admission.accepted(),
+        // Not 404, which something before the API may answer.
+        Err(Error::Refused(refusal)) if matches!(refusal.status, 200..300 | 400 | 402 | 403 | 409 | 422) => {
+            admission.accepted();
+        }
+        // What may not come from behind the check of keys says nothing of this one: limits by address come before it.
         Err(_) => drop(admission),
     }
 }

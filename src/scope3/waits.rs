@@ -70,11 +70,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// A number of seconds. One too large for its type is the longest wait there is.
 fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
     let text = text(headers, name)?;
-    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() || !(whole.bytes().chain(fraction.bytes())).all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some(Duration::from_secs(whole.parse().unwrap_or(u64::MAX)).min(MAX_WAIT))
+    // Rounded up, so that whoever waits as told is not early.
+    let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+    let seconds = whole.parse().unwrap_or(u64::MAX).saturating_add(more);
+    Some(Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
 fn date(headers: &HeaderMap, name: &str) -> Option<Timestamp> {
@@ -109,7 +112,9 @@ mod tests {
             (&[][..], &none, None),
             (&[("retry-after", "7")], &none, Some(7)),
             (&[("retry-after", " 7 ")], &none, Some(7)),
-            (&[("retry-after", "1.5")], &none, Some(1)),
+            (&[("retry-after", "1.5")], &none, Some(2)),
+            (&[("retry-after", "2.0")], &none, Some(2)),
+            (&[("retry-after", "1.x")], &none, None),
             (&[("retry-after", "0")], &none, Some(1)),
             (&[("retry-after", "-5")], &none, None),
             (&[("retry-after", "soon")], &none, None),
