@@ -21,7 +21,7 @@ use self::values::{parse_address, parse_idle_time, parse_public_url};
 pub use self::{environment::unknown_variables, error::ConfigError, values::parse_duration};
 pub(crate) use self::{
     secrets::Secrets,
-    sources::{Sources, all, beside, without_empty},
+    sources::{Sources, all, arguments, beside, without_empty},
     values::echo,
 };
 use crate::{

@@ -192,10 +192,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, EarlyExit> {
     let settings = config::all();
     let mut arguments = config::without_empty(&settings, arguments);
     let Program { command, settings_at } = Cli::program_for(&arguments);
-    let mut parser = program::without_environment(command.clone());
+    let mut parser = program::without_environment(command);
     let mut matches = match parser.try_get_matches_from_mut(&arguments) {
         // Help names the environment variables.
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => command.try_get_matches_from(&arguments)?,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            Cli::program_for(&arguments).command.try_get_matches_from(&arguments)?
+        }
         matches => matches?,
     };
     if matches.subcommand_name() == Some("completions") {

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 
 use clap::{
-    ArgMatches, Args, FromArgMatches, Subcommand,
+    ArgMatches, FromArgMatches, Subcommand,
     builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use super::{Cli, Command};
-use crate::config::{Settings, echo, heading};
+use crate::config::{self, Settings, echo, heading};
 
 /// The widest help, for terminals of the usual width.
 const MAX_WIDTH_COLUMNS: usize = 80;
@@ -74,11 +74,8 @@ fn with_settings(command: clap::Command, parents: &[&str]) -> clap::Command {
     let name = command.get_name().to_owned();
     let path: Vec<&str> = parents.iter().copied().chain([name.as_str()]).collect();
     let shown = shown(&path);
-    // A group of arguments brings a description along; the command's own stays.
-    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     let is_own: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
-    let command = Settings::augment_args(command).about(about.unwrap_or_default());
-    let command = long_about.into_iter().fold(command, clap::Command::long_about);
+    let command = command.args(config::arguments());
     let command = command.mut_args(|argument| {
         let matters = argument.get_help_heading().is_none_or(|heading| shown.contains(&heading));
         if is_own.contains(argument.get_id()) || matters { argument } else { argument.hide(true) }

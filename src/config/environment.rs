@@ -23,7 +23,7 @@ pub(super) fn text(name: &str) -> Result<Option<String>, ConfigError> {
 ///
 /// # Errors
 /// Names one that looks like a mistyped setting: `SCOPE3_READONLY` must not leave a server open.
-pub fn unknown_variables(settings: &[Arg]) -> Result<Vec<String>, ConfigError> {
+pub fn unknown_variables(settings: &[&Arg]) -> Result<Vec<String>, ConfigError> {
     let known: Vec<&str> =
         settings.iter().filter_map(|setting| setting.get_env()?.to_str()).chain(secrets::VARIABLES).collect();
     let mut unknown = Vec::new();

@@ -41,7 +41,7 @@ pub(super) fn usual_places() -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When the file cannot be read, is not TOML, or has a name that is not a setting's or a value of no use.
-pub(super) fn read(path: &Path, settings: &[Arg]) -> Result<Option<BTreeMap<String, Entry>>, ConfigError> {
+pub(super) fn read(path: &Path, settings: &[&Arg]) -> Result<Option<BTreeMap<String, Entry>>, ConfigError> {
     let wrong =
         |line: Option<usize>, problem: String| ConfigError::File { path: path.to_owned(), line, problem };
     let text = match std::fs::read_to_string(path) {
@@ -79,7 +79,7 @@ pub(super) fn read(path: &Path, settings: &[Arg]) -> Result<Option<BTreeMap<Stri
     Ok(Some(entries))
 }
 
-fn unknown(name: &str, id: &str, settings: &[Arg]) -> String {
+fn unknown(name: &str, id: &str, settings: &[&Arg]) -> String {
     if ["api_key", "backup_api_keys", "api_key_issued", "mcp_token"].contains(&id) {
         let variable = format!("SCOPE3_{}", id.to_uppercase());
         return format!("`{name}` does not belong in a settings file; set {variable} in the environment");

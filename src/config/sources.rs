@@ -8,6 +8,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     path::PathBuf,
+    sync::LazyLock,
 };
 
 use clap::{
@@ -54,16 +55,23 @@ pub(crate) struct Given {
     pub(crate) sources: Sources,
 }
 
-/// Every setting that has a flag.
+/// The arguments of every setting. They are made once: that takes longer than reading a command line with them.
+static SETTINGS: LazyLock<Command> = LazyLock::new(|| Settings::augment_args(Command::new("settings")));
+
+/// Every argument that is a setting, for a command line.
+pub(crate) fn arguments() -> impl Iterator<Item = &'static Arg> {
+    SETTINGS.get_arguments()
+}
+
+/// Every setting that a flag, a variable and the settings file can set.
 #[must_use]
-pub(crate) fn all() -> Vec<Arg> {
-    let command = Settings::augment_args(Command::new("settings"));
-    command.get_arguments().filter(|argument| argument.get_env().is_some()).cloned().collect()
+pub(crate) fn all() -> Vec<&'static Arg> {
+    arguments().filter(|argument| argument.get_env().is_some()).collect()
 }
 
 /// The command line without the flags that are set to nothing, as `--toolsets=` and `--toolsets ""` are.
 #[must_use]
-pub(crate) fn without_empty(settings: &[Arg], arguments: Vec<OsString>) -> Vec<OsString> {
+pub(crate) fn without_empty(settings: &[&Arg], arguments: Vec<OsString>) -> Vec<OsString> {
     let setting = |name: &str| settings.iter().find(|setting| setting.get_long() == Some(name));
     let mut kept = Vec::with_capacity(arguments.len());
     let mut rest = arguments.into_iter().peekable();
@@ -113,7 +121,7 @@ fn tidy(setting: &Arg, value: &str) -> Option<String> {
 ///
 /// # Errors
 /// When the file cannot be used, or a value is invalid.
-pub(crate) fn beside(settings: &[Arg], matches: &ArgMatches) -> Result<Given, ConfigError> {
+pub(crate) fn beside(settings: &[&Arg], matches: &ArgMatches) -> Result<Given, ConfigError> {
     let is_open = |id: &str| matches.value_source(id) != Some(ValueSource::CommandLine);
     let mut given = Given::default();
     for setting in settings.iter().filter(|setting| is_open(setting.get_id().as_str())) {
@@ -139,13 +147,13 @@ pub(crate) fn beside(settings: &[Arg], matches: &ArgMatches) -> Result<Given, Co
 
 /// The settings of the file that is named, or else of the first that lies at a usual place.
 fn from_file(
-    settings: &[Arg],
+    settings: &[&Arg],
     flag: Option<&PathBuf>,
     given: &Given,
 ) -> Result<(PathBuf, BTreeMap<String, file::Entry>), ConfigError> {
     // A file does not name another.
-    let settings: Vec<Arg> =
-        settings.iter().filter(|setting| *setting.get_id() != "config").cloned().collect();
+    let settings: Vec<&Arg> =
+        settings.iter().copied().filter(|setting| *setting.get_id() != "config").collect();
     let variable = || given.sources.0.contains_key("config").then(|| environment::text("SCOPE3_CONFIG"));
     let named = match flag {
         Some(path) => Some(path.clone()),

@@ -87,6 +87,13 @@ impl Admission<'_> {
     }
 }
 
+/// Room for [`MAX_KEYS`] keys that takes its memory as keys come: most servers see one.
+fn places_for_keys<V>() -> LruCache<Fingerprint, V> {
+    let mut places = LruCache::unbounded();
+    places.resize(MAX_KEYS);
+    places
+}
+
 impl Standings {
     /// Knows no key yet. `unproven_per_minute` is how many requests all unproven keys together may send in any span
     /// of a minute.
@@ -101,8 +108,8 @@ impl Standings {
     ) -> Self {
         let known = Known {
             unproven_per_minute: unproven_per_minute.get() as usize,
-            proven: LruCache::new(MAX_KEYS),
-            unproven: LruCache::new(MAX_KEYS),
+            proven: places_for_keys(),
+            unproven: places_for_keys(),
             sent_unproven: VecDeque::new(),
         };
         Self { now: Box::new(now), known: Mutex::new(known) }
