@@ -67,7 +67,7 @@ impl Server {
             traceparent: |_| None,
             place: |_| None,
             large_arguments: |message| message.get().cloned(),
-            answer_place: |_| None,
+            answer_place: |message| message.get().cloned(),
         }
     }
 
@@ -83,7 +83,7 @@ impl Server {
         Self { place, ..self }
     }
 
-    /// The same server, where the transport holds the memory of an answer until it is sent.
+    /// The same server, where the transport keeps the place of an answer's memory in a place of its own.
     #[must_use]
     pub fn with_answer_place(self, answer_place: fn(&Extensions) -> Option<AnswerPlace>) -> Self {
         Self { answer_place, ..self }

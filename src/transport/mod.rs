@@ -2,4 +2,5 @@
 
 pub mod http;
 mod message;
+mod owed;
 pub mod stdio;

@@ -25,7 +25,10 @@ use self::{
     lines::{Line, Lines},
     output::Output,
 };
-use super::message::{self, INVALID_REQUEST, Id, Kind, Malformed, TAIL_BYTES};
+use super::{
+    message::{self, INVALID_REQUEST, Id, Kind, Malformed, TAIL_BYTES},
+    owed::OwedAnswers,
+};
 use crate::{deadlines, mcp::Server, measure};
 
 /// The longest message, in bytes.
@@ -68,11 +71,12 @@ async fn serve_on(
     let writer = tokio::spawn(writer);
     let (to_server, messages) = mpsc::channel(QUEUED_MESSAGES);
     let calls = TaskTracker::new();
-    let reader = Reader { to_server, output: output.clone(), calls };
+    let owed = OwedAnswers::default();
+    let reader = Reader { to_server, output: output.clone(), calls, owed: owed.clone() };
     let reader = tokio::spawn(reader.run(input, stop, gone.clone()));
 
     let cancelled = gone.child_token();
-    let outcome = match server.serve_with_ct(Channels { messages, output, gone }, cancelled).await {
+    let outcome = match server.serve_with_ct(Channels { messages, output, owed, gone }, cancelled).await {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
                 tracing::error!(%error, "the session ended badly");
@@ -95,6 +99,7 @@ async fn serve_on(
 struct Channels {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     output: Output,
+    owed: OwedAnswers,
     gone: CancellationToken,
 }
 
@@ -110,7 +115,12 @@ impl Transport<RoleServer> for Channels {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let output = self.output.clone();
-        async move { output.send(serde_json::to_vec(&message)?).await }
+        let place = self.owed.take(&message);
+        async move {
+            let line = serde_json::to_vec(&message)?;
+            drop(message);
+            output.send_answer(line, place).await
+        }
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
@@ -134,6 +144,7 @@ struct Reader {
     output: Output,
     /// The calls that have been read and are not done.
     calls: TaskTracker,
+    owed: OwedAnswers,
 }
 
 impl Reader {
@@ -205,12 +216,15 @@ impl Reader {
         }
     }
 
-    /// The message, with a mark that lives in its extensions as long as the call does.
+    /// The message, with marks that live in its extensions as long as the call does.
     fn counted(&self, mut message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
         if let JsonRpcMessage::Request(request) = &message
             && matches!(request.request, ClientRequest::CallToolRequest(_))
         {
             message.insert_extension(self.calls.token());
+        }
+        if let Some(place) = self.owed.note(&message) {
+            message.insert_extension(place);
         }
         message
     }

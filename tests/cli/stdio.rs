@@ -1,8 +1,11 @@
 //! MCP over standard input and output: every protocol version, and clean output.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::support::{Session, command};
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+use crate::support::{Session, command, key_text};
 
 const HELLO: &str = "✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). \
                      This is the sandbox: its data is invented, and nothing is spent.";
@@ -193,4 +196,38 @@ async fn long_arguments_arrive_whole() {
     let arguments = json!({ "name": "long", "description": long, "advertiserDomains": ["example.com"] });
     let made = session.call("brand_agent_create", arguments).await;
     assert!(text(&made).contains(long.trim_end()));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
+    let item = json!({ "id": "campaign_1", "name": "Some campaign", "status": "active", "spend": 1234.56 });
+    let size = item.to_string().len();
+    let items = vec![item; 5 * 1024 * 1024 / size];
+    let api = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "items": items } }));
+    Mock::given(any()).respond_with(answer).mount(&api).await;
+    let mut command = command(&["stdio", "--response-memory", "128"]);
+    command.env("SCOPE3_API_URL", api.uri()).env("SCOPE3_API_KEY", key_text("a"));
+    let mut session = Session::start(&mut command, "2025-11-25").await;
+    let before = peak(&session);
+    for _ in 0..8 {
+        session.ask("tools/call", json!({ "name": "campaign_list", "arguments": {} })).await;
+    }
+    // None is read until all that come without it have come.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for _ in 0..8 {
+        assert!(session.line().await.len() > 10 * 1024 * 1024, "an answer stands in its result twice");
+    }
+    let grown = (peak(&session) - before) >> 20;
+    println!("8 answers of 5 MiB that wait: {grown} MiB");
+    assert!(grown < 192, "{grown} MiB");
+}
+
+/// The most memory that the program has had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak(session: &Session) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", session.child.id().unwrap())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }

@@ -127,13 +127,17 @@ async fn long_arguments_arrive_whole_over_every_transport() {
     assert!(is_whole(&text(&message(response).await)));
 }
 
+/// 5 MiB of campaigns.
+fn many_campaigns() -> Value {
+    let item = json!({ "id": "campaign_1", "name": "Some campaign", "status": "active", "spend": 1234.56 });
+    let size = item.to_string().len();
+    json!({ "items": vec![item; 5 * 1024 * 1024 / size] })
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn large_answers_at_once_share_a_bounded_part_of_memory() {
-    let item = json!({ "id": "campaign_1", "name": "Some campaign", "status": "active", "spend": 1234.56 });
-    let size = item.to_string().len();
-    let items = vec![item; 5 * 1024 * 1024 / size];
-    let upstream = Upstream::answering(Duration::ZERO, json!({ "items": items })).await;
+    let upstream = Upstream::answering(Duration::ZERO, many_campaigns()).await;
     let server = Server::before(&upstream.url, &["--response-memory", "128"]);
     let client = server.client();
     let _warm = client.stateless("get_usage").send().await.unwrap();
@@ -147,5 +151,26 @@ async fn large_answers_at_once_share_a_bounded_part_of_memory() {
     let grown = (peak(&server) - before) >> 20;
     println!("8 answers of 5 MiB: {grown} MiB");
     // Each takes some 90 MiB by itself.
+    assert!(grown < 256, "{grown} MiB");
+}
+
+/// The stream of an HTTP+SSE session is read when its client likes, and its answers wait meanwhile.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
+    let upstream = Upstream::answering(Duration::ZERO, many_campaigns()).await;
+    let server = Server::before(&upstream.url, &["--response-memory", "128"]);
+    let mut events = Sse::begin(&server.client()).await;
+    let before = peak(&server);
+    for id in 1..=8 {
+        assert_eq!(events.send(&call(id, "campaign_list")).await, 202);
+    }
+    // None is read until all that come without it have come.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for _ in 1..=8 {
+        assert!(text(&events.answer().await).len() > 4 * 1024 * 1024);
+    }
+    let grown = (peak(&server) - before) >> 20;
+    println!("8 answers of 5 MiB that wait: {grown} MiB");
     assert!(grown < 256, "{grown} MiB");
 }

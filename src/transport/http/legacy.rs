@@ -10,7 +10,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http::StatusCode;
 use rmcp::{
     ServiceExt,
@@ -31,6 +31,7 @@ use super::{
     refusal::{INVALID_REQUEST, Refusal},
     sessions::{Claim, Link, Sessions},
 };
+use crate::{scope3::AnswerPlace, transport::owed::OwedAnswers};
 
 /// Messages that wait on either way.
 const WAITING: usize = 16;
@@ -57,7 +58,9 @@ pub(super) async fn open(
 fn begin(shared: &Arc<Shared>, owner: Owner) -> Result<Response, Refusal> {
     let (to_server, from_client) = mpsc::channel(WAITING);
     let (to_client, from_server) = mpsc::channel(WAITING);
-    let (id, stream) = shared.sessions.open_streaming(owner, Link::Legacy(to_server))?;
+    let owed = OwedAnswers::default();
+    let link = Link::Legacy { to_server, owed: owed.clone() };
+    let (id, stream) = shared.sessions.open_streaming(owner, link)?;
     let open = Open { sessions: Arc::clone(&shared.sessions), id: Arc::clone(&id), owner, _stream: stream };
     tokio::spawn(serve(
         shared.server.clone(),
@@ -69,13 +72,32 @@ fn begin(shared: &Arc<Shared>, owner: Owner) -> Result<Response, Refusal> {
     ));
 
     let endpoint = Event::default().event("endpoint").data(format!("/messages?sessionId={id}"));
-    let messages = ReceiverStream::new(from_server).filter_map(async |message| event(&message));
-    let events = stream::once(async { endpoint }).chain(messages).map(Ok::<_, Infallible>);
+    let events = stream::once(async { endpoint }).chain(events(from_server, owed)).map(Ok::<_, Infallible>);
     let mut answer =
         Sse::new(events).keep_alive(KeepAlive::new().interval(shared.deadlines.keep_alive)).into_response();
     // Proxies that gather answers would hold the events back.
     answer.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));
     Ok(hold(answer, open))
+}
+
+/// What a client's stream brings after its first event.
+fn events(
+    from_server: mpsc::Receiver<ServerJsonRpcMessage>,
+    owed: OwedAnswers,
+) -> impl Stream<Item = Event> + Send {
+    stream::unfold((from_server, owed, None), async |(mut from_server, owed, on_its_way)| {
+        // By the time the next event is asked for, the one before has left.
+        drop::<Option<AnswerPlace>>(on_its_way);
+        loop {
+            let message = from_server.recv().await?;
+            let place = owed.take(&message);
+            if let Some(event) = event(&message) {
+                drop(message);
+                place.iter().for_each(AnswerPlace::written);
+                return Some((event, (from_server, owed, place)));
+            }
+        }
+    })
 }
 
 fn event(message: &ServerJsonRpcMessage) -> Option<Event> {
@@ -144,7 +166,7 @@ async fn take_in(shared: &Shared, caller: &Caller, request: Request) -> Result<(
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "sessionId is missing; GET /sse gives one"));
     };
     let id = id.into_owned();
-    let Some(Link::Legacy(session)) = shared.sessions.link(&id, caller.owner) else {
+    let Some(Link::Legacy { to_server, owed }) = shared.sessions.link(&id, caller.owner) else {
         return Err(Refusal::no_session());
     };
     let Message { text, kind, id: request_id, arguments } =
@@ -166,8 +188,11 @@ async fn take_in(shared: &Shared, caller: &Caller, request: Request) -> Result<(
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
     }
+    if let Some(place) = owed.note(&message) {
+        parts.extensions.insert(place);
+    }
     message.insert_extension(parts);
-    let sent = session.send_timeout(message, ENTRY).await;
+    let sent = to_server.send_timeout(message, ENTRY).await;
     sent.map_err(|error| match error {
         mpsc::error::SendTimeoutError::Closed(_) => Refusal::no_session(),
         mpsc::error::SendTimeoutError::Timeout(_) => {

@@ -24,7 +24,7 @@ use super::{
     random,
     refusal::{INVALID_REQUEST, Refusal},
 };
-use crate::measure::bound_reached;
+use crate::{measure::bound_reached, transport::owed::OwedAnswers};
 
 /// How many sessions there may be, and how long one may be still.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) enum Link {
     Streamable(LocalSessionHandle),
-    Legacy(mpsc::Sender<ClientJsonRpcMessage>),
+    Legacy { to_server: mpsc::Sender<ClientJsonRpcMessage>, owed: OwedAnswers },
 }
 
 /// A stream of a session: the common one, or that of a request by its number.
@@ -320,7 +320,7 @@ impl Sessions {
     /// How many sessions each transport has: Streamable HTTP, and HTTP with SSE.
     pub(super) fn count(&self) -> (usize, usize) {
         let sessions = self.lock();
-        let legacy = sessions.values().filter(|session| matches!(session.link, Link::Legacy(_))).count();
+        let legacy = sessions.values().filter(|session| matches!(session.link, Link::Legacy { .. })).count();
         (sessions.len() - legacy, legacy)
     }
 

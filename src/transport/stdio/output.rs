@@ -8,23 +8,39 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::scope3::AnswerPlace;
+
 /// How many lines wait to be written.
 const QUEUED_LINES: usize = 64;
 
 /// The way to the client. Clones lead the same way.
 #[derive(Debug, Clone)]
 pub(super) struct Output {
-    lines: mpsc::Sender<Vec<u8>>,
+    lines: mpsc::Sender<Queued>,
 }
+
+/// A line that waits to be written, and the memory that it takes until it is.
+type Queued = (Vec<u8>, Option<AnswerPlace>);
 
 impl Output {
     /// Sends a line, without its end.
     ///
     /// # Errors
     /// When the client no longer reads.
-    pub(super) async fn send(&self, mut line: Vec<u8>) -> io::Result<()> {
+    pub(super) async fn send(&self, line: Vec<u8>) -> io::Result<()> {
+        self.send_answer(line, None).await
+    }
+
+    /// Sends a line, and holds the memory of the answer that it is until it is written.
+    ///
+    /// # Errors
+    /// When the client no longer reads.
+    pub(super) async fn send_answer(&self, mut line: Vec<u8>, place: Option<AnswerPlace>) -> io::Result<()> {
         line.push(b'\n');
-        self.lines.send(line).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        if let Some(place) = &place {
+            place.written();
+        }
+        self.lines.send((line, place)).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -45,8 +61,8 @@ pub(super) fn to<W: AsyncWrite + Unpin>(
     (Output { lines }, writer)
 }
 
-async fn write<W: AsyncWrite + Unpin>(mut output: W, queued: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
-    while let Some(line) = queued.recv().await {
+async fn write<W: AsyncWrite + Unpin>(mut output: W, queued: &mut mpsc::Receiver<Queued>) -> io::Result<()> {
+    while let Some((line, _place)) = queued.recv().await {
         output.write_all(&line).await?;
         // Lines that wait already go out with this one.
         if queued.is_empty() {

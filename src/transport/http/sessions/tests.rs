@@ -17,8 +17,12 @@ pub(in super::super) fn key(secret: &str) -> Owner {
     Owner::Key(key.unwrap().fingerprint())
 }
 
+fn legacy() -> Link {
+    Link::Legacy { to_server: mpsc::channel(1).0, owed: OwedAnswers::default() }
+}
+
 fn open(sessions: &Sessions, owner: Owner) -> Result<SessionId, Refusal> {
-    sessions.open(owner, |_| Link::Legacy(mpsc::channel(1).0)).map(|(id, _)| id)
+    sessions.open(owner, |_| legacy()).map(|(id, _)| id)
 }
 
 const LONG: Duration = Duration::from_mins(10);
@@ -103,7 +107,7 @@ async fn the_common_stream_is_taken_over_and_that_of_a_call_is_not() {
 fn a_session_that_opens_with_a_stream_has_it_from_the_start() {
     let sessions = sessions(2, 2, LONG);
     let still = open(&sessions, key("a")).unwrap();
-    let (streaming, claim) = sessions.open_streaming(key("b"), Link::Legacy(mpsc::channel(1).0)).unwrap();
+    let (streaming, claim) = sessions.open_streaming(key("b"), legacy()).unwrap();
     sessions.link(&still, key("a"));
     open(&sessions, key("c")).unwrap();
     assert!(sessions.link(&still, key("a")).is_none(), "the one without a stream goes");
@@ -121,7 +125,7 @@ fn whose_key_is_not_accepted_goes_first_and_never_displaces_one_whose_is() {
     let there = |id: &SessionId, owner| sessions.link(id, owner).is_some();
     let proven = key("proven");
     let invented = open(&sessions, key("invented")).unwrap();
-    let streaming = sessions.open_streaming(key("streaming"), Link::Legacy(mpsc::channel(1).0)).unwrap();
+    let streaming = sessions.open_streaming(key("streaming"), legacy()).unwrap();
     let still = open(&sessions, proven).unwrap();
     let second = open(&sessions, proven).unwrap();
     assert!(!there(&invented, key("invented")) && there(&still, proven));
@@ -158,7 +162,7 @@ fn newcomers_at_once_never_lose_the_session_that_they_just_opened() {
         let sessions = Arc::clone(&sessions);
         std::thread::spawn(move || {
             for _ in 0..500 {
-                let link = Link::Legacy(mpsc::channel(1).0);
+                let link = legacy();
                 let (id, _claim) = sessions.open_streaming(Owner::All, link).unwrap();
                 assert!(sessions.link(&id, Owner::All).is_some(), "it was closed for another newcomer");
             }
