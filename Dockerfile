@@ -7,19 +7,9 @@ ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
-# Dependencies first and by themselves: this layer is built again only when they change. Sources that say nothing stand
-# in for ours, which are touched when they have come, or cargo would take what it built of the former for newer.
-COPY Cargo.toml Cargo.lock ./
-COPY .cargo .cargo
-COPY benches benches
-RUN mkdir src \
- && echo 'fn main() {}' | tee build.rs > src/main.rs \
- && touch src/lib.rs \
- && cargo build --release --locked
 COPY . .
-RUN touch build.rs src/main.rs src/lib.rs \
- && cargo build --release --locked \
- && scripts/image-root target/release/scope3-mcp /image \
+RUN cargo build --profile dist --locked \
+ && scripts/image-root target/dist/scope3-mcp /image \
  && mkdir -p /home/nonroot
 
 FROM ${RUNTIME_IMAGE}

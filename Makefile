@@ -9,13 +9,13 @@ test:
 	scripts/test
 
 lint:
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	python3 docs/check-snippets.py
 
 unit:
-	$(CARGO) test --locked --no-fail-fast
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 # Foreign clients, each a real process: scripts/setup-interop installs them.
 interop:
@@ -30,9 +30,9 @@ image:
 # Speed, as ratios within one run. Not part of `test`: machines differ, and differ from hour to hour.
 # The program is built first by itself: what tests need of the dependencies makes it larger and slower.
 bench:
-	$(CARGO) build --release --locked
-	cp target/release/scope3-mcp target/bench-scope3-mcp
-	BENCH_BINARY=$(CURDIR)/target/bench-scope3-mcp $(CARGO) bench --locked
+	$(CARGO) build --profile dist --locked
+	cp target/dist/scope3-mcp target/bench-scope3-mcp
+	BENCH_BINARY=$(CURDIR)/target/bench-scope3-mcp $(CARGO) bench --profile dist --locked
 
 # Licences, sources and bans of the dependencies; needs cargo-deny.
 deny:
@@ -41,3 +41,4 @@ deny:
 # Writes what is made from the code and checked by tests: the tool table of the README, tools/schema.json, snapshots.
 generated:
 	UPDATE_GENERATED=1 INSTA_UPDATE=always $(CARGO) test --locked --test gateway --test cli -- catalog readme
+	UPDATE_GENERATED=1 $(CARGO) test --locked --package scope3-mcp-catalog -- schema

@@ -2,14 +2,17 @@
 
 use std::{io, sync::Arc};
 
-use crate::{
+use scope3_mcp_gateway::{
+    AnswerMemory, Api, BaseUrl, BaseUrlError, Caller, Environment, Gateway, KeyOwner, Parts, Patience,
+    Profile, Target,
     catalog::{Catalog, Surface},
-    config::{ConfigError, Settings},
     credentials::{ApiKey, KeyError, KeyRing},
-    gateway::{Api, Caller, Gateway, KeyOwner, Parts, Target},
+};
+use scope3_mcp_sandbox::{Options, Sandbox};
+
+use crate::{
+    config::{ConfigError, Settings},
     mcp::{Keys, Server},
-    sandbox::{Options, Sandbox},
-    scope3::{AnswerMemory, BaseUrl, BaseUrlError, Client, Environment, Patience, Profile},
 };
 
 /// The parts that every command works with.
@@ -69,7 +72,7 @@ impl App {
         } else {
             (None, own_keys)
         };
-        let target = match settings.environment {
+        let target = match settings.environment.into() {
             _ if sandbox.is_some() => Target::Sandbox,
             Environment::Production => Target::Production,
             Environment::Staging => Target::Staging,
@@ -80,8 +83,8 @@ impl App {
             let profile = Profile::of(surface).ok_or_else(|| no_base(settings, surface))?;
             let base = base_url(settings, sandbox.as_ref(), profile)?;
             tracing::info!(api = %base, surface = surface.as_str(), sandbox = sandbox.is_some(), "starting");
-            let client = Client::new(profile, base, Patience::default(), memory.clone());
-            apis.push(Api::new(surface, client, settings.quotas(profile)));
+            let quotas = settings.quotas(profile);
+            apis.push(Api::new(profile, base, Patience::default(), memory.clone(), quotas));
         }
         let gateway = Gateway::new(Parts {
             catalog,
@@ -129,7 +132,7 @@ fn base_url(
     if let Some(url) = &settings.api_url {
         return Ok(url.clone());
     }
-    let published = profile.base_url(settings.environment);
+    let published = profile.base_url(settings.environment.into());
     let published = published.ok_or_else(|| no_base(settings, profile.surface))?;
     Ok(published.parse()?)
 }

@@ -14,6 +14,13 @@ mod values;
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum, ValueHint, builder::BoolishValueParser};
+use scope3_mcp_gateway::{
+    BaseUrl, Environment, OnLimit, Profile,
+    catalog::{Catalog, Surface, rate::Rate},
+    credentials::{KeyRing, KeySource},
+    limits::{Class, Quota},
+    policy::{Choice, Policy},
+};
 use secrecy::SecretString;
 use url::Url;
 
@@ -22,16 +29,6 @@ pub use self::{environment::unknown_variables, error::ConfigError, values::parse
 pub(crate) use self::{
     secrets::Secrets,
     sources::{Sources, all, arguments, beside, without_empty},
-    values::echo,
-};
-use crate::{
-    catalog::{Catalog, Surface},
-    credentials::{KeyRing, KeySource},
-    gateway::OnLimit,
-    limits::{Class, Quota},
-    policy::{Choice, Policy},
-    rate::Rate,
-    scope3::{BaseUrl, Environment, Profile},
 };
 
 /// The headings under which help shows the settings. Which command shows which is the command line's choice.
@@ -67,7 +64,7 @@ pub struct Settings {
     /// The Scope3 installation
     #[arg(long, env = "SCOPE3_ENVIRONMENT", value_enum, default_value = "production")]
     #[arg(help_heading = heading::SCOPE3)]
-    pub environment: Environment,
+    pub environment: EnvironmentChoice,
 
     /// Another base URL for a single API; `http:` only to this machine
     #[arg(long, env = "SCOPE3_API_URL", value_name = "URL", value_hint = ValueHint::Url)]
@@ -228,6 +225,24 @@ pub struct Settings {
     /// Where the values were written, for errors.
     #[arg(skip)]
     pub(crate) sources: Sources,
+}
+
+/// Which of Scope3's installations is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EnvironmentChoice {
+    /// The one where money is real.
+    Production,
+    /// The one for trying things.
+    Staging,
+}
+
+impl From<EnvironmentChoice> for Environment {
+    fn from(choice: EnvironmentChoice) -> Self {
+        match choice {
+            EnvironmentChoice::Production => Self::Production,
+            EnvironmentChoice::Staging => Self::Staging,
+        }
+    }
 }
 
 /// What a call does when a limit is reached.

@@ -49,7 +49,7 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
     }
     for part in unclear {
         tracing::warn!(
-            "RUST_LOG: `{part}` is neither a level, such as `debug`, nor one of a module, such as `scope3_mcp::scope3=debug`"
+            "RUST_LOG: `{part}` is neither a level, such as `debug`, nor one of a module, such as `scope3_mcp_client=debug`"
         );
     }
     Ok(())
@@ -103,10 +103,10 @@ mod tests {
             ("debug", Targets::new().with_default(LevelFilter::DEBUG), vec![]),
             ("OFF", Targets::new().with_default(LevelFilter::OFF), vec![]),
             (
-                "warn, scope3_mcp::scope3=trace",
+                "warn, scope3_mcp_client=trace",
                 Targets::new()
                     .with_default(LevelFilter::WARN)
-                    .with_target("scope3_mcp::scope3", LevelFilter::TRACE),
+                    .with_target("scope3_mcp_client", LevelFilter::TRACE),
                 vec![],
             ),
             ("loud=very", info.clone(), vec!["loud=very"]),

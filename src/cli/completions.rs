@@ -5,9 +5,9 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, builder::PossibleValuesParser};
 use clap_complete::Shell;
+use scope3_mcp_gateway::catalog::Catalog;
 
 use super::{Cli, CommandError};
-use crate::catalog::Catalog;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -18,6 +18,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use clap::{Subcommand, builder::StyledStr, error::ErrorKind};
+use scope3_mcp_gateway::catalog::echo;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -143,8 +144,7 @@ fn start_log(cli: &Cli) -> Result<(), CommandError> {
         CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
     })?;
     if !cli.unknown_variables.is_empty() {
-        let names =
-            cli.unknown_variables.iter().map(|name| config::echo(name)).collect::<Vec<_>>().join(", ");
+        let names = cli.unknown_variables.iter().map(|name| echo(name)).collect::<Vec<_>>().join(", ");
         tracing::warn!("ignored environment variables that are not settings of this program: {names}");
     }
     Ok(())

@@ -7,9 +7,10 @@ use clap::{
     builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use scope3_mcp_gateway::catalog::echo;
 
 use super::{Cli, Command};
-use crate::config::{self, Settings, echo, heading};
+use crate::config::{self, Settings, heading};
 
 /// The widest help, for terminals of the usual width.
 const MAX_WIDTH_COLUMNS: usize = 80;
@@ -132,7 +133,7 @@ pub(super) fn refusal(mut error: clap::Error) -> String {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
         if let Some(ContextValue::String(text)) = error.get(kind) {
             let text = echo(text);
-            error.insert(kind, ContextValue::String(text));
+            error.insert(kind, ContextValue::String(text.into_owned()));
         }
     }
     let unknown = match error.get(ContextKind::InvalidArg) {

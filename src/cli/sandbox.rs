@@ -9,14 +9,11 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
 };
+use scope3_mcp_gateway::catalog::{Catalog, rate::Rate};
+use scope3_mcp_sandbox::{Fault, Options, Sandbox};
 
 use super::{CommandError, until_asked_to_end};
-use crate::{
-    catalog::Catalog,
-    config::{Settings, parse_duration},
-    rate::Rate,
-    sandbox::{Fault, Options, Sandbox},
-};
+use crate::config::{Settings, parse_duration};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

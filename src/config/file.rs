@@ -7,10 +7,10 @@ use std::{
 };
 
 use clap::Arg;
+use scope3_mcp_gateway::catalog::{echo, nearest};
 use toml::{Spanned, Value};
 
 use super::{ConfigError, error::suggestion};
-use crate::catalog::nearest;
 
 /// A setting of a file.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn unknown(name: &str, id: &str, settings: &[&Arg]) -> String {
     }
     let names = settings.iter().map(|setting| setting.get_id().as_str());
     let instead = nearest(id, names).map(str::to_owned);
-    format!("unknown setting `{}`{}", super::values::echo(name), suggestion(instead.as_ref()))
+    format!("unknown setting `{}`{}", echo(name), suggestion(instead.as_ref()))
 }
 
 /// A value as a flag would take it.

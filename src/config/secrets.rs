@@ -1,10 +1,10 @@
 //! Settings that come from the environment alone, since every user of a machine sees its command lines.
 
 use jiff::civil::Date;
+use scope3_mcp_gateway::credentials::ApiKey;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, environment};
-use crate::credentials::ApiKey;
 
 /// The name of the variable of each.
 pub(super) const VARIABLES: [&str; 4] = [API_KEY, BACKUP_API_KEYS, API_KEY_ISSUED, MCP_TOKEN];

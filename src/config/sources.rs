@@ -16,8 +16,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
     parser::ValueSource,
 };
+use scope3_mcp_gateway::catalog::echo;
 
-use super::{ConfigError, Settings, environment, file, values::echo};
+use super::{ConfigError, Settings, environment, file};
 
 /// Where a value was written that no flag gave.
 #[derive(Debug, Clone)]

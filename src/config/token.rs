@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use scope3_mcp_gateway::catalog::echo;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ConfigError, echo};
+use super::ConfigError;
 
 const VARIABLE: &str = "SCOPE3_MCP_TOKEN";
 

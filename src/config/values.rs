@@ -66,22 +66,6 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The longest part of an invalid value that an error repeats.
-const MAX_ECHO_BYTES: usize = 64;
-
-/// As much of an invalid value as an error may repeat: no more than it takes to recognise it, and nothing of a key.
-#[must_use]
-pub(crate) fn echo(text: &str) -> String {
-    // A key that ended up in the wrong place.
-    if text.contains("scope3_") {
-        return "scope3_…".to_owned();
-    }
-    if text.len() <= MAX_ECHO_BYTES {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..text.floor_char_boundary(MAX_ECHO_BYTES)])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,12 +98,5 @@ mod tests {
             let said = parse_address(text).unwrap_err();
             assert!(said.contains(example), "{text}: {said}");
         }
-    }
-
-    #[test]
-    fn an_error_repeats_little_and_no_key() {
-        assert_eq!(echo("maybe"), "maybe");
-        assert_eq!(echo(&"é".repeat(1_000)).chars().filter(|c| *c == 'é').count(), 32);
-        assert!(!echo("x scope3_aaaa_secret").contains("secret"));
     }
 }

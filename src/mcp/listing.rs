@@ -1,9 +1,9 @@
 //! A catalogue entry as clients see it in `tools/list`.
 
 use rmcp::model::{Tool, ToolAnnotations};
+use scope3_mcp_gateway::catalog::{Effect, Entry, Surface};
 
 use super::meta;
-use crate::catalog::{Effect, Entry, Surface};
 
 /// What clients are told of a tool. All four hints are given, since what a client assumes without them differs.
 pub(super) fn tool(entry: &Entry) -> Tool {

@@ -1,4 +1,4 @@
-//! The MCP server: what clients see of the catalogue, and their calls on the way to the [gateway](crate::gateway).
+//! The MCP server: what clients see of the catalogue, and their calls on the way to the [gateway](scope3_mcp_gateway).
 //!
 //! It serves every protocol version that rmcp knows, over whatever carries messages; it knows nothing of HTTP.
 
@@ -19,15 +19,13 @@ use rmcp::{
     },
     service::RequestContext,
 };
+use scope3_mcp_gateway::{
+    AnswerPlace, CallError, Caller, Gateway, KeyOwner, Place, Target, Waiting, catalog::shortened,
+    credentials::KeyRing,
+};
 use tokio::sync::mpsc;
 
-use crate::{
-    catalog::shortened,
-    credentials::KeyRing,
-    gateway::{CallError, Caller, Gateway, KeyOwner, Place, Target, Waiting},
-    scope3::AnswerPlace,
-    traceparent,
-};
+use crate::traceparent;
 
 /// How long a client may keep what it listed. It cannot change while the server runs.
 const FRESH: Duration = Duration::from_hours(1);

@@ -3,9 +3,8 @@
 //! Some clients show the model `content` and some `structuredContent`: each is complete by itself.
 
 use rmcp::model::{CallToolResult, ContentBlock};
+use scope3_mcp_gateway::{Success, failure::Failure};
 use serde_json::json;
-
-use crate::{failure::Failure, gateway::Success};
 
 pub(super) fn success(success: Success) -> CallToolResult {
     let sentence = success.sentence.clone();

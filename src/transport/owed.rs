@@ -9,8 +9,7 @@ use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcError, JsonRpcMessage, JsonRpcResponse,
     RequestId, ServerJsonRpcMessage,
 };
-
-use crate::scope3::AnswerPlace;
+use scope3_mcp_gateway::AnswerPlace;
 
 /// Where the memory of each answer is held that a session still owes its client. Clones are the same places.
 ///

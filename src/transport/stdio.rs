@@ -15,6 +15,7 @@ use rmcp::{
     service::ServerInitializeError,
     transport::{Transport, io::stdio_pipes},
 };
+use scope3_mcp_gateway::{deadlines, measure};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
@@ -29,7 +30,7 @@ use super::{
     message::{self, INVALID_REQUEST, Id, Kind, Malformed, TAIL_BYTES},
     owed::OwedAnswers,
 };
-use crate::{deadlines, mcp::Server, measure};
+use crate::mcp::Server;
 
 /// The longest message, in bytes.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;

@@ -6,6 +6,7 @@ mod healthcheck;
 mod help;
 mod log;
 mod readme;
+mod sandbox;
 mod search;
 mod settings;
 mod stdio;

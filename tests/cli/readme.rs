@@ -2,10 +2,8 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use scope3_mcp::{
-    catalog::{Catalog, Surface},
-    cli::Cli,
-};
+use scope3_mcp::cli::Cli;
+use scope3_mcp_gateway::catalog::{Catalog, Surface};
 
 fn between(readme: &str, name: &str, table: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));

@@ -1,6 +1,6 @@
 //! `tools search` understands what a media buyer says.
 
-use scope3_mcp::catalog::{Catalog, search};
+use scope3_mcp_gateway::catalog::{Catalog, search};
 
 /// How many results a person looks at.
 const LOOKED_AT: usize = 3;

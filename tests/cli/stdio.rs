@@ -205,7 +205,8 @@ async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
     let size = item.to_string().len();
     let items = vec![item; 5 * 1024 * 1024 / size];
     let api = MockServer::start().await;
-    let answer = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "items": items } }));
+    let answer =
+        ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "items": items } }));
     Mock::given(any()).respond_with(answer).mount(&api).await;
     let mut command = command(&["stdio", "--response-memory", "128"]);
     command.env("SCOPE3_API_URL", api.uri()).env("SCOPE3_API_KEY", key_text("a"));

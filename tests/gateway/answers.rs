@@ -1,6 +1,6 @@
 //! What comes back from Scope3 comes through: whole, with its digits, and with what stood beside the data.
 
-use scope3_mcp::gateway::Success;
+use scope3_mcp_gateway::Success;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 

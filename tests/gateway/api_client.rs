@@ -10,7 +10,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use scope3_mcp::{gateway::OnLimit, scope3::Patience};
+use scope3_mcp_gateway::{OnLimit, Patience};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -1,6 +1,6 @@
 //! Arguments are checked whole before anything leaves, and what models write by habit is understood.
 
-use scope3_mcp::catalog::{Catalog, Entry, Problems, Surface, Toolset};
+use scope3_mcp_gateway::catalog::{Catalog, Entry, Problems, Surface, Toolset};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -257,7 +257,9 @@ fn an_empty_text_is_refused_where_it_would_wipe() {
         assert_eq!(found, paths, "{name}: {problems:?}");
     }
     let entry = Catalog::embedded();
-    for entry in entry.entries().filter(|entry| entry.tool.effect != scope3_mcp::catalog::Effect::Read) {
+    for entry in
+        entry.entries().filter(|entry| entry.tool.effect != scope3_mcp_gateway::catalog::Effect::Read)
+    {
         for (name, schema) in entry.tool.input.object()["properties"].as_object().unwrap() {
             if schema["type"] == "string" {
                 let problems = check_with(entry, json!({ name: "" })).unwrap_err();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use scope3_mcp::catalog::Catalog;
+use scope3_mcp_gateway::catalog::Catalog;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{campaign, check, check_with, told, tool};

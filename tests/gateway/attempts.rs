@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use scope3_mcp::{
-    gateway::{CallError, OnLimit},
-    scope3::Patience,
-};
+use scope3_mcp_gateway::{CallError, OnLimit, Patience};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 

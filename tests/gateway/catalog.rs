@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use scope3_mcp::catalog::{Catalog, Effect, Entry, Surface};
+use scope3_mcp_gateway::catalog::{Catalog, Effect, Entry, Surface};
 use serde_json::{Value, json};
 
 use crate::support::Session;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use scope3_mcp::{
+use scope3_mcp_gateway::{
+    CallError, Caller,
     catalog::{Catalog, Entry, Surface},
-    gateway::{CallError, Caller},
-    sandbox::{Options, Sandbox},
 };
+use scope3_mcp_sandbox::{Options, Sandbox};
 use serde_json::{Map, Value, json};
 
 use crate::support::Rig;
@@ -50,8 +50,8 @@ async fn every_operation_is_reached_with_arguments_made_from_its_schema() {
     let catalog = Catalog::embedded();
     let sandbox = Sandbox::start(Options::default(), catalog.clone()).await.unwrap();
     let mut rig = Rig::new(sandbox.url());
-    let key = scope3_mcp::credentials::ApiKey::parse(&Sandbox::keys()[0].into()).unwrap();
-    rig.caller = Caller { keys: Arc::new(scope3_mcp::credentials::KeyRing::of(key)), ..rig.caller };
+    let key = scope3_mcp_gateway::credentials::ApiKey::parse(&Sandbox::keys()[0].into()).unwrap();
+    rig.caller = Caller { keys: Arc::new(scope3_mcp_gateway::credentials::KeyRing::of(key)), ..rig.caller };
 
     let tools: Vec<&Entry> = catalog.entries().filter(|entry| entry.surface == Surface::Campaign).collect();
     let mut succeeded = 0;

@@ -1,10 +1,9 @@
 //! What an agent is told of each failure: its code, whether to try again, whether anything changed, and what to do.
 
 use futures_util::future::join_all;
-use scope3_mcp::{
+use scope3_mcp_gateway::{
+    OnLimit, Patience,
     catalog::{Catalog, Effect},
-    gateway::OnLimit,
-    scope3::Patience,
 };
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;

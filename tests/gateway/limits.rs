@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scope3_mcp::{gateway::OnLimit, scope3::Patience};
+use scope3_mcp_gateway::{OnLimit, Patience};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 

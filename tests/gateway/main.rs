@@ -6,14 +6,11 @@ mod api_client;
 mod arguments;
 mod arguments_bounds;
 mod attempts;
-mod build_script;
 mod catalog;
-mod catalog_format;
 mod every_tool;
 mod failures;
 mod keys;
 mod limits;
-mod nested_arguments;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;

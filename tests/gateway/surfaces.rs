@@ -3,11 +3,10 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use scope3_mcp::{
+use scope3_mcp_gateway::{
+    AnswerMemory, Api, Gateway, OnLimit, Parts, Patience, Profile, Success, Target,
     catalog::{Catalog, Entry, EntryRef, Surface, Toolset},
-    gateway::{Api, Gateway, OnLimit, Parts, Success, Target},
     policy::{Choice, Policy},
-    scope3::{AnswerMemory, Client, Patience, Profile},
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -38,8 +37,8 @@ async fn api(answer: Value) -> MockServer {
 fn behind(surface: Surface, server: &MockServer) -> Api {
     let profile = Profile::of(surface).unwrap();
     let memory = AnswerMemory::new(256 << 20);
-    let client = Client::new(profile, server.uri().parse().unwrap(), Patience::default(), memory);
-    Api::new(surface, client, profile.quotas.to_vec())
+    let base = server.uri().parse().unwrap();
+    Api::new(profile, base, Patience::default(), memory, profile.quotas.to_vec())
 }
 
 #[tokio::test]

@@ -9,11 +9,7 @@ use std::{
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use scope3_mcp::{
-    credentials::KeyRing,
-    gateway::{Caller, OnLimit},
-    scope3::Patience,
-};
+use scope3_mcp_gateway::{Caller, OnLimit, Patience, credentials::KeyRing};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -10,13 +10,13 @@
 
 use std::{num::NonZeroU32, process::Stdio, sync::Arc, time::Duration};
 
-use scope3_mcp::{
+use scope3_mcp_gateway::{
+    AnswerMemory, Api, CallError, Caller, Gateway, KeyOwner, OnLimit, Parts, Patience, Profile, Success,
+    Target,
     catalog::{Catalog, Surface},
     credentials::{ApiKey, KeyRing, KeySource},
-    gateway::{Api, CallError, Caller, Gateway, KeyOwner, OnLimit, Parts, Success, Target},
     limits::{Class, Quota},
     policy::{Choice, Policy},
-    scope3::{AnswerMemory, Client, Patience, Profile},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -203,8 +203,8 @@ impl Rig {
             let (_, rate) = rates.iter().find(|(class, _)| *class == quota.class).unwrap();
             Quota { rate: *rate, ..*quota }
         });
-        let client = Client::new(profile, url.parse().unwrap(), patience, AnswerMemory::new(256 << 20));
-        let api = Api::new(Surface::Campaign, client, quotas.collect());
+        let memory = AnswerMemory::new(256 << 20);
+        let api = Api::new(profile, url.parse().unwrap(), patience, memory, quotas.collect());
         let gateway = Gateway::new(Parts {
             catalog,
             policy,

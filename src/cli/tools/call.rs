@@ -10,17 +10,16 @@ use std::{
 };
 
 use anyhow::Context;
+use scope3_mcp_gateway::{
+    CallError, Success, Waiting,
+    catalog::{Effect, Entry},
+    failure::{Changed, Failure},
+};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::{CommandError, answer, arguments, find, layout, look};
-use crate::{
-    app::App,
-    catalog::{Effect, Entry},
-    config::Settings,
-    failure::{Changed, Failure},
-    gateway::{CallError, Success, Waiting},
-};
+use crate::{app::App, config::Settings};
 
 /// A call that takes longer shows that it is still alive.
 const QUIET_TIME: Duration = Duration::from_secs(2);

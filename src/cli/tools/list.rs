@@ -3,13 +3,11 @@
 use std::io::Write;
 
 use anyhow::Context;
+use scope3_mcp_gateway::catalog::{Entry, search};
 use serde_json::{Value, json};
 
 use super::{CommandError, layout, look};
-use crate::{
-    catalog::{Entry, search},
-    config::Settings,
-};
+use crate::config::Settings;
 
 const HEADINGS: [&str; 5] = ["NAME", "EFFECT", "TOOLSET", "DEFAULT", "TITLE"];
 /// The columns in the order in which a narrow terminal goes without them.

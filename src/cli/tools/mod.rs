@@ -7,13 +7,13 @@ mod list;
 mod show;
 
 use clap::{Args, Subcommand};
-
-use super::{CommandError, layout};
-use crate::{
+use scope3_mcp_gateway::{
     catalog::{Catalog, Entry, search},
-    config::Settings,
     policy::Policy,
 };
+
+use super::{CommandError, layout};
+use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use anyhow::Context;
+use scope3_mcp_gateway::{
+    catalog::{Entry, MoneyUnit},
+    policy::Policy,
+};
 use serde_json::{Map, Value};
 
 use super::{CommandError, find, layout, look};
-use crate::{
-    catalog::{Entry, MoneyUnit},
-    config::Settings,
-    policy::Policy,
-};
+use crate::config::Settings;
 
 /// The column of an argument's meaning is at least as wide; on narrower terminals it stands below its name.
 const MIN_MEANING_COLUMNS: usize = 24;
@@ -20,7 +20,7 @@ pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), Co
     let entry = find(&catalog, name)?;
     let mut out = std::io::stdout().lock();
     if json {
-        let described = crate::local::description(&catalog, &policy, name).unwrap_or_default();
+        let described = scope3_mcp_gateway::description(&catalog, &policy, name).unwrap_or_default();
         writeln!(out, "{}", serde_json::to_string_pretty(&described).context("the tool")?)?;
         return Ok(());
     }
@@ -181,7 +181,7 @@ fn stacked(argument: &Argument, columns: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use scope3_mcp_gateway::{
         catalog::{Catalog, Surface},
         policy::Choice,
     };

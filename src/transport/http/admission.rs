@@ -12,18 +12,17 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use rmcp::model::Extensions;
+use scope3_mcp_gateway::{
+    AnswerPlace,
+    credentials::{ApiKey, Fingerprint, KeyRing},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{IsProven, metrics::Keys, refusal::Refusal};
-use crate::{
-    credentials::{ApiKey, Fingerprint, KeyRing},
-    mcp::LargeArguments,
-    scope3::AnswerPlace,
-    traceparent,
-};
+use crate::{mcp::LargeArguments, traceparent};
 
 /// The header that brings a key. No proxy gives it a meaning of its own.
 const KEY_HEADER: &str = "x-scope3-api-key";

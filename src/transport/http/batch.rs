@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use rmcp::model::ProtocolVersion;
+use scope3_mcp_gateway::measure::bound_reached;
 use serde_json::Value;
 
 use super::{
@@ -19,7 +20,6 @@ use super::{
     refusal::{INVALID_REQUEST, Refusal},
     streamable,
 };
-use crate::measure::bound_reached;
 
 /// The most messages of a batch.
 const MAX_BATCH: usize = 100;

@@ -8,6 +8,7 @@ use std::{
 
 use http::request::Parts;
 use rmcp::model::Extensions;
+use scope3_mcp_gateway::{Place, measure::bound_reached};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -16,7 +17,6 @@ use super::{
     connections::{Connection, Work},
     refusal::Refusal,
 };
-use crate::{gateway::Place, measure::bound_reached};
 
 /// When a client that found no place should try again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);

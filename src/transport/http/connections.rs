@@ -9,10 +9,10 @@ use std::{
     time::Instant,
 };
 
+use scope3_mcp_gateway::measure::bound_reached;
 use tokio_util::sync::CancellationToken;
 
 use super::{IsProven, admission::Owner};
-use crate::measure::bound_reached;
 
 /// All open connections.
 pub(super) struct Connections {

@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use scope3_mcp_gateway::Contact;
 use serde_json::json;
 
 use super::Shared;
-use crate::scope3::Contact;
 
 /// How long failed connections to Scope3 make a server unready. No longer: a server that gets no calls never finds out
 /// that Scope3 is back.

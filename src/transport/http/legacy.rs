@@ -17,6 +17,7 @@ use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::streamable_http_server::session::SessionId,
 };
+use scope3_mcp_gateway::AnswerPlace;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::PollSender;
@@ -31,7 +32,7 @@ use super::{
     refusal::{INVALID_REQUEST, Refusal},
     sessions::{Claim, Link, Sessions},
 };
-use crate::{scope3::AnswerPlace, transport::owed::OwedAnswers};
+use crate::transport::owed::OwedAnswers;
 
 /// Messages that wait on either way.
 const WAITING: usize = 16;

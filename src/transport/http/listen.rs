@@ -18,6 +18,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use scope3_mcp_gateway::measure::bound_reached;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -34,7 +35,6 @@ use super::{
     connections::{Connection, Connections, Place},
     sockets,
 };
-use crate::measure::bound_reached;
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]

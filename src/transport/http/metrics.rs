@@ -17,14 +17,14 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-
-use super::{Shared, hosts::names_this_machine, listen::Peer, refusal::Refusal};
-use crate::{
+use scope3_mcp_gateway::{
+    Gateway,
     credentials::Fingerprint,
-    gateway::Gateway,
     limits::Class,
     measure::{BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS},
 };
+
+use super::{Shared, hosts::names_this_machine, listen::Peer, refusal::Refusal};
 
 pub(super) const REQUESTS: &str = "scope3_mcp_http_requests_total";
 pub(super) const REQUEST_SECONDS: &str = "scope3_mcp_http_request_duration_seconds";

@@ -36,6 +36,7 @@ use axum::{
     routing::{any, get, post},
 };
 use http::{HeaderName, Method, header};
+use scope3_mcp_gateway::{Gateway, credentials::KeyRing, deadlines};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -59,9 +60,6 @@ pub use self::{
 };
 use crate::{
     app::App,
-    credentials::KeyRing,
-    deadlines,
-    gateway::Gateway,
     mcp::{Keys, Server},
 };
 

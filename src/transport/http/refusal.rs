@@ -7,9 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
+use scope3_mcp_gateway::limits::whole_seconds;
 use serde_json::{Value, json};
-
-use crate::limits::whole_seconds;
 
 pub(super) use crate::transport::message::INVALID_REQUEST;
 

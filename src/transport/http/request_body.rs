@@ -10,10 +10,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt;
+use scope3_mcp_gateway::measure::bound_reached;
 use tokio_util::sync::CancellationToken;
 
 use super::{message::LONGEST, refusal::Refusal};
-use crate::measure::bound_reached;
 
 /// What is read of a body that is too long, so that its sender comes to read the answer.
 const MAX_DISCARDED_BYTES: usize = 16 * LONGEST;

@@ -14,6 +14,7 @@ use rmcp::{
     model::{ClientJsonRpcMessage, ProtocolVersion},
     transport::streamable_http_server::session::{SessionId, local::LocalSessionHandle},
 };
+use scope3_mcp_gateway::measure::bound_reached;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use super::{
     random,
     refusal::{INVALID_REQUEST, Refusal},
 };
-use crate::{measure::bound_reached, transport::owed::OwedAnswers};
+use crate::transport::owed::OwedAnswers;
 
 /// How many sessions there may be, and how long one may be still.
 #[derive(Debug, Clone, Copy)]

@@ -32,6 +32,7 @@ use rmcp::{
         },
     },
 };
+use scope3_mcp_gateway::AnswerPlace;
 use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -46,7 +47,6 @@ use super::{
     refusal::Refusal,
     sessions::{Claim, Link, Sessions, Stream as StreamName},
 };
-use crate::scope3::AnswerPlace;
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";

@@ -2,13 +2,12 @@
 
 use std::io;
 
+use scope3_mcp_gateway::AnswerPlace;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
-
-use crate::scope3::AnswerPlace;
 
 /// How many lines wait to be written.
 const QUEUED_LINES: usize = 64;

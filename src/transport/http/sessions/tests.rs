@@ -13,7 +13,8 @@ fn with_proof(sessions: usize) -> Sessions {
 
 /// The owner with this key.
 pub(in super::super) fn key(secret: &str) -> Owner {
-    let key = crate::credentials::ApiKey::parse(&format!("scope3_{}_{secret}", "a".repeat(32)).into());
+    let key =
+        scope3_mcp_gateway::credentials::ApiKey::parse(&format!("scope3_{}_{secret}", "a".repeat(32)).into());
     Owner::Key(key.unwrap().fingerprint())
 }
 

@@ -1,0 +1,149 @@
+//! The tools by name, and the catalogue that can be replaced while the server runs.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
+
+use super::{ENTRIES, Entry, EntryRef, nearest};
+
+/// A set of tools. Cloning it is cheap; a clone never changes.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    tools: Arc<Tools>,
+}
+
+#[derive(Debug)]
+struct Tools {
+    entries: Vec<EntryRef>,
+    /// Positions in `entries`, in the order of the tools' names.
+    by_name: Vec<usize>,
+}
+
+impl Catalog {
+    /// The catalogue that was built in.
+    #[must_use]
+    pub fn embedded() -> Self {
+        static EMBEDDED: LazyLock<Catalog> =
+            LazyLock::new(|| ENTRIES.iter().map(EntryRef::Embedded).collect());
+        EMBEDDED.clone()
+    }
+
+    /// Every tool, in the order in which they are listed.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.tools.entries.iter().map(|entry| &**entry)
+    }
+
+    /// The same for those who keep what they find.
+    #[must_use]
+    pub fn shared_entries(&self) -> &[EntryRef] {
+        &self.tools.entries
+    }
+
+    /// The tool of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&EntryRef> {
+        let Tools { entries, by_name } = &*self.tools;
+        let found = by_name.binary_search_by(|&position| (*entries[position].tool.name).cmp(name)).ok()?;
+        Some(&entries[by_name[found]])
+    }
+
+    /// The name of a tool that is spelt much like `name`.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.entries().map(|entry| &*entry.tool.name))
+    }
+}
+
+/// The catalogue of these entries, in this order. Of two entries with one name, the first counts.
+impl FromIterator<EntryRef> for Catalog {
+    fn from_iter<Entries: IntoIterator<Item = EntryRef>>(entries: Entries) -> Self {
+        let mut names = HashSet::new();
+        let entries: Vec<EntryRef> =
+            entries.into_iter().filter(|entry| names.insert(entry.tool.name.clone())).collect();
+        let mut by_name: Vec<usize> = (0..entries.len()).collect();
+        by_name.sort_unstable_by(|&a, &b| entries[a].tool.name.cmp(&entries[b].tool.name));
+        Self { tools: Arc::new(Tools { entries, by_name }) }
+    }
+}
+
+/// The catalogue that calls look tools up in. It can be replaced while they run: a call keeps what it began with.
+#[derive(Debug)]
+pub struct Live {
+    current: RwLock<Catalog>,
+}
+
+impl Live {
+    /// A holder of this catalogue.
+    #[must_use]
+    pub fn new(catalog: Catalog) -> Self {
+        Self { current: RwLock::new(catalog) }
+    }
+
+    /// The catalogue as it is now.
+    #[must_use]
+    pub fn current(&self) -> Catalog {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has all later calls use another catalogue.
+    pub fn replace(&self, catalog: Catalog) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Surface, Toolset};
+
+    fn loaded(name: &str, title: &str) -> EntryRef {
+        let file: Toolset = serde_json::from_value(json!({
+            "toolset": "things",
+            "description": "Things.",
+            "tools": [{
+                "name": name, "title": title, "description": "A thing.", "request": "GET /thing", "effect": "read",
+            }],
+        }))
+        .unwrap();
+        let tool = file.tools.into_iter().next().unwrap();
+        Entry::loaded(Surface::Campaign, file.toolset, tool).into()
+    }
+
+    #[test]
+    fn every_tool_is_found_by_its_name_and_keeps_its_place() {
+        let catalog = Catalog::embedded();
+        for entry in catalog.entries() {
+            assert_eq!(catalog.get(&entry.tool.name).unwrap().tool.name, entry.tool.name);
+        }
+        assert!(
+            catalog.get("campaign").is_none() && catalog.get("").is_none() && catalog.get("zzz").is_none()
+        );
+        let listed: Vec<&str> = catalog.entries().map(|entry| &*entry.tool.name).collect();
+        let built: Vec<&str> = ENTRIES.iter().map(|entry| &*entry.tool.name).collect();
+        assert_eq!(listed, built);
+    }
+
+    #[test]
+    fn of_two_tools_with_one_name_the_first_counts() {
+        let catalog: Catalog = [loaded("b", "1"), loaded("a", "2"), loaded("b", "3")].into_iter().collect();
+        assert_eq!(catalog.entries().count(), 2);
+        assert_eq!(catalog.get("b").unwrap().tool.title, "1");
+    }
+
+    #[test]
+    fn a_replaced_catalogue_serves_later_calls_and_leaves_earlier_ones_theirs() {
+        let live = Live::new(Catalog::embedded());
+        let before = live.current();
+        live.replace(
+            before.shared_entries().iter().cloned().chain([loaded("thing_get", "Get thing")]).collect(),
+        );
+        let after = live.current();
+        assert!(before.get("thing_get").is_none());
+        assert_eq!(after.get("thing_get").unwrap().toolset, "things");
+        assert!(after.get("campaign_create").is_some());
+        assert_eq!(after.nearest("thing_gett"), Some("thing_get"));
+    }
+}

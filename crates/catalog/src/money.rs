@@ -1,0 +1,105 @@
+//! What a call would spend, in words that people check before they agree.
+
+use serde_json::{Map, Value};
+
+use super::{MoneyUnit, Tool, contradictions::values, suggest::shortened, walk::Schemas};
+
+/// How many amounts are told; the rest is counted.
+const MAX_AMOUNTS: usize = 10;
+
+/// The money that a call of a tool with these arguments would move, such as `50,000.00 USD`. `None` for a tool that
+/// moves none, and where the arguments name no amount.
+#[must_use]
+pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
+    let money = tool.money.as_ref()?;
+    let whole = Value::Object(arguments.clone());
+    let amounts: Vec<String> =
+        values(&whole, &money.amount).into_iter().filter_map(|amount| decimal(amount, money.unit)).collect();
+    let currency = money.currency.as_ref().and_then(|path| {
+        let given = values(&whole, path).first().and_then(|currency| currency.as_str().map(str::to_owned));
+        given.or_else(|| {
+            let schemas = Schemas::of(tool.input.object()).at(path)?;
+            schemas.parts().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
+        })
+    });
+    let more = amounts.len().saturating_sub(MAX_AMOUNTS);
+    let mut told = match amounts.get(..amounts.len().min(MAX_AMOUNTS)) {
+        None | Some([]) => return None,
+        Some([one]) => one.clone(),
+        Some([first @ .., last]) => format!("{} and {last}", first.join(", ")),
+    };
+    if more > 0 {
+        told = format!("{told} and {more} more");
+    }
+    Some(match currency {
+        Some(currency) => format!("{told} {}", shortened(&currency)),
+        None => format!("{told} in the currency that is set already"),
+    })
+}
+
+/// An amount with two decimals or more, and commas between thousands.
+fn decimal(amount: &Value, unit: MoneyUnit) -> Option<String> {
+    let digits = amount.as_number()?.to_string();
+    let plain = if digits.contains(['e', 'E']) { amount.as_f64()?.to_string() } else { digits };
+    let (sign, plain) = plain.strip_prefix('-').map_or(("", &*plain), |plain| ("-", plain));
+    let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+    let (whole, fraction) = match unit {
+        MoneyUnit::Major => (whole.to_owned(), format!("{fraction:0<2}")),
+        MoneyUnit::Hundredths => {
+            let padded = format!("{whole:0>3}");
+            let (whole, hundredths) = padded.split_at(padded.len() - 2);
+            (whole.to_owned(), format!("{hundredths}{}", fraction.trim_end_matches('0')))
+        }
+    };
+    let grouped: Vec<&str> =
+        whole.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    Some(format!("{sign}{}.{fraction}", grouped.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Catalog;
+
+    fn words(tool: &str, arguments: Value) -> Option<String> {
+        money_in_words(&Catalog::embedded().get(tool).unwrap().tool, arguments.as_object().unwrap())
+    }
+
+    #[test]
+    fn an_amount_is_told_in_its_unit_and_currency() {
+        for (budget, told) in [
+            (json!({ "total": 5_000_000, "currency": "USD" }), "50,000.00 USD"),
+            (json!({ "total": 5_000_000 }), "50,000.00 USD"),
+            (json!({ "total": 500_000, "currency": "JPY" }), "5,000.00 JPY"),
+            (json!({ "total": 123_456_789, "currency": "KWD" }), "1,234,567.89 KWD"),
+            (json!({ "total": 5, "currency": "EUR" }), "0.05 EUR"),
+        ] {
+            assert_eq!(words("campaign_create", json!({ "budget": budget })).as_deref(), Some(told));
+        }
+        let tactic = |allocation: Value| words("tactic_update", json!({ "budgetAllocation": allocation }));
+        assert_eq!(tactic(json!({ "amount": 500, "currency": "EUR" })).as_deref(), Some("500.00 EUR"));
+        assert_eq!(
+            tactic(json!({ "amount": 1_234.5 })).as_deref(),
+            Some("1,234.50 in the currency that is set already")
+        );
+        assert_eq!(tactic(json!({ "dailyCap": 5 })), None);
+        assert_eq!(words("campaign_list", json!({ "budget": { "total": 5 } })), None);
+    }
+
+    #[test]
+    fn several_amounts_are_listed() {
+        let adjust = |amounts: &[u64]| {
+            let adjustments: Vec<Value> =
+                amounts.iter().map(|amount| json!({ "budgetAllocation": { "amount": amount } })).collect();
+            words("campaign_update", json!({ "tacticAdjustments": adjustments }))
+        };
+        assert_eq!(adjust(&[]), None);
+        assert_eq!(
+            adjust(&[500, 1_000_000]).as_deref(),
+            Some("500.00 and 1,000,000.00 in the currency that is set already")
+        );
+        assert!(adjust(&[1; 15]).unwrap().contains(" and 5 more in"));
+    }
+}

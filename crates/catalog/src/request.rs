@@ -1,0 +1,243 @@
+//! An API request as plain data: its method, its path, and where each argument goes.
+//!
+//! The build script includes this file too, so it stands by itself.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::tool::Text;
+
+/// An API request. A file of the catalogue writes `POST /campaign-create` or `GET /prebid-segmentss/{id}`, and says
+/// in `bindings` which arguments go elsewhere than the rule puts them: into the path where it has `{argument}`, else
+/// into the query of a GET or DELETE, else into the JSON body.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "Written")]
+#[schemars(with = "Written")]
+pub struct Request {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path below the surface's base URL, with `{name}` where an argument goes.
+    pub path: Text,
+    /// Where each argument goes. Complete once the tool is expanded, which the build does.
+    pub bindings: Cow<'static, [Binding]>,
+}
+
+/// Where one argument goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The argument's name.
+    pub argument: Text,
+    /// The part of the request.
+    pub place: Place,
+    /// Its name there.
+    pub name: Text,
+    /// How a list is written in the query or a header.
+    pub style: Style,
+}
+
+/// A part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// A segment of the path.
+    Path,
+    /// A parameter of the query.
+    Query,
+    /// A header.
+    Header,
+    /// A member of the JSON body.
+    Body,
+    /// A part of a `multipart/form-data` body.
+    Part,
+}
+
+/// How a list is written where there are no lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// `status=A&status=B`.
+    #[default]
+    Repeat,
+    /// `status=A,B`.
+    Comma,
+}
+
+/// The two ways to write a request.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Request")]
+enum Written {
+    /// Method and path: `GET /prebid-segmentss/{id}`.
+    Line(String),
+    /// The same, and where some arguments go instead.
+    Bound(Bound),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Bound {
+    /// Method and path.
+    line: String,
+    /// The arguments that go elsewhere than the rule puts them.
+    bindings: Vec<Exception>,
+}
+
+/// An argument that goes elsewhere than the rule puts it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Exception {
+    /// The argument's name.
+    argument: Text,
+    /// The part of the request it goes into.
+    place: Place,
+    /// Its name there, where it is another.
+    name: Option<Text>,
+    /// How a list is written in the query or a header.
+    #[serde(default)]
+    style: Style,
+    /// Why it goes there.
+    #[allow(dead_code, reason = "for the reader of the file, who must be given one")]
+    reason: String,
+}
+
+impl Request {
+    /// The names in the path's template, in order.
+    pub fn path_parameters(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(parameter)
+    }
+
+    /// Adds a binding by the rule for each of these arguments that has none.
+    pub fn bind<'a>(&mut self, arguments: impl Iterator<Item = &'a String>) {
+        let by_rule: Vec<Binding> = arguments
+            .filter(|argument| !self.bindings.iter().any(|binding| binding.argument == **argument))
+            .map(|argument| Binding {
+                argument: argument.clone().into(),
+                place: self.usual_place(argument),
+                name: argument.clone().into(),
+                style: Style::default(),
+            })
+            .collect();
+        self.bindings.to_mut().extend(by_rule);
+    }
+
+    fn usual_place(&self, argument: &str) -> Place {
+        if self.path_parameters().any(|name| name == argument) {
+            Place::Path
+        } else if self.method.has_body() {
+            Place::Body
+        } else {
+            Place::Query
+        }
+    }
+}
+
+/// The name of a path segment `{name}`.
+pub(crate) fn parameter(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+impl FromStr for Request {
+    type Err = RequestError;
+
+    fn from_str(text: &str) -> Result<Self, RequestError> {
+        let wrong = |why| RequestError { text: text.to_owned(), why };
+        let (method, path) = text.split_once(' ').ok_or(wrong("expected a method, a space and a path"))?;
+        let method = Method::ALL
+            .into_iter()
+            .find(|m| m.as_str() == method)
+            .ok_or(wrong("the method is one of GET, POST, PUT, PATCH, DELETE"))?;
+        if !path.starts_with('/') {
+            return Err(wrong("the path starts with `/`"));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        if !path.split('/').all(|segment| parameter(segment).unwrap_or(segment).chars().all(plain)) {
+            return Err(wrong("a path has letters, digits, `-_.` and whole `{name}` segments"));
+        }
+        Ok(Self { method, path: Cow::Owned(path.to_owned()), bindings: Cow::Borrowed(&[]) })
+    }
+}
+
+impl TryFrom<Written> for Request {
+    type Error = RequestError;
+
+    fn try_from(written: Written) -> Result<Self, RequestError> {
+        let Bound { line, bindings } = match written {
+            Written::Line(line) => return line.parse(),
+            Written::Bound(bound) => bound,
+        };
+        let bindings = bindings.into_iter().map(|Exception { argument, place, name, style, .. }| Binding {
+            name: name.unwrap_or_else(|| argument.clone()),
+            argument,
+            place,
+            style,
+        });
+        Ok(Self { bindings: bindings.collect(), ..line.parse()? })
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.as_str(), self.path)
+    }
+}
+
+/// The request line. Where the arguments go is for this program alone.
+impl Serialize for Request {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A request line that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a request: {why}")]
+pub struct RequestError {
+    text: String,
+    why: &'static str,
+}
+
+/// The HTTP methods that Scope3 uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
+    /// As it stands in a request line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether a request of this method carries a body by rule.
+    #[must_use]
+    pub fn has_body(self) -> bool {
+        !self.sends_query()
+    }
+
+    /// Whether the arguments that are not in the path travel as the query by rule.
+    #[must_use]
+    pub fn sends_query(self) -> bool {
+        matches!(self, Self::Get | Self::Delete)
+    }
+}

@@ -1,0 +1,88 @@
+//! Names that others wrote: what was probably meant by them, and how they are repeated.
+
+use std::borrow::Cow;
+
+/// How much of a text of others is looked at or repeated.
+const MAX_BYTES: usize = 64;
+
+/// The candidate that is spelt most like `word`, if any comes close. A long word is close to none.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// Below this similarity a suggestion confuses more than it helps.
+    const MIN_SIMILARITY: f64 = 0.85;
+    if word.len() > MAX_BYTES {
+        return None;
+    }
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
+    let word = plain(word);
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&word, &plain(candidate)), candidate))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A text of others as it is repeated to them: its beginning, in at most 64 bytes and on one line.
+#[must_use]
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    const ELLIPSIS: char = '…';
+    let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    if text.len() <= MAX_BYTES && text.chars().all(is_plain) {
+        return text.into();
+    }
+    let fits = text.len() <= MAX_BYTES;
+    let room = if fits { MAX_BYTES } else { MAX_BYTES - ELLIPSIS.len_utf8() };
+    let mut end = room.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut short: String = text[..end].chars().map(|c| if is_plain(c) { c } else { ' ' }).collect();
+    if !fits {
+        short.push(ELLIPSIS);
+    }
+    short.into()
+}
+
+/// As much of an invalid value of a setting as an error may repeat: enough to recognise it, and nothing of a key that
+/// ended up in the wrong place.
+#[must_use]
+pub fn echo(text: &str) -> Cow<'_, str> {
+    if text.contains("scope3_") { "scope3_…".into() } else { shortened(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_not_compared() {
+        assert_eq!(nearest("campaign_creat", ["campaign_create"].into_iter()), Some("campaign_create"));
+        let long = "campaign_create".repeat(5);
+        assert_eq!(nearest(&long, [&*long].into_iter()), None);
+    }
+
+    #[test]
+    fn an_invalid_setting_is_repeated_without_a_key_and_without_its_end() {
+        assert_eq!(echo("maybe"), "maybe");
+        assert!(echo(&"é".repeat(1_000)).len() <= MAX_BYTES);
+        assert!(!echo("x scope3_aaaa_secret").contains("secret"));
+    }
+
+    #[test]
+    fn a_text_is_repeated_as_it_is_or_shortened() {
+        assert_eq!(shortened("budget"), "budget");
+        assert_eq!(shortened("a\nb\u{1b}[31m\u{2028}"), "a b [31m ");
+        assert_eq!(shortened(&"x".repeat(64)), "x".repeat(64));
+        assert_eq!(shortened(&"x".repeat(65)), format!("{}…", "x".repeat(61)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_it_stays_short_and_on_one_line(text in any::<String>(), times in 1..40usize) {
+            let short = shortened(&text.repeat(times)).into_owned();
+            prop_assert!(short.len() <= 64);
+            prop_assert!(!short.contains(char::is_control));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A broken file in `tools/` fails the build with a message that names the file, the tool and the field.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The build script of this very build. Cargo keeps it in a sibling of its output folder.
+fn build_script() -> PathBuf {
+    let siblings = Path::new(env!("OUT_DIR")).ancestors().nth(2).unwrap();
+    let scripts = fs::read_dir(siblings).unwrap().filter_map(|entry| {
+        let entry = entry.unwrap();
+        let ours = entry.file_name().to_str().unwrap().starts_with("scope3-mcp-catalog-");
+        let script = entry.path().join(format!("build-script-build{}", std::env::consts::EXE_SUFFIX));
+        (ours && script.exists()).then(|| (fs::metadata(&script).unwrap().modified().unwrap(), script))
+    });
+    scripts.max().unwrap().1
+}
+
+/// Builds a catalogue of one file.
+fn build(surface: &str, name: &str, text: &str) -> (Output, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let tools = folder.path().join("tools").join(surface);
+    fs::create_dir_all(&tools).unwrap();
+    fs::write(tools.join(name), text).unwrap();
+    let package = folder.path().join("crates").join("catalog");
+    fs::create_dir_all(&package).unwrap();
+    let output =
+        Command::new(build_script()).current_dir(package).env("OUT_DIR", folder.path()).output().unwrap();
+    (output, folder)
+}
+
+const GOOD: &str = "
+toolset: things
+description: Things.
+tools:
+  - name: thing_get
+    title: Get thing
+    description: Get a thing.
+    request: GET /thing/{id}
+    effect: read
+    input:
+      type: object
+      properties:
+        id: { type: string }
+      required: [id]
+";
+
+#[test]
+fn a_good_file_builds() {
+    let (output, folder) = build("campaign", "things.yaml", GOOD);
+    assert!(output.status.success(), "{output:?}");
+    assert!(fs::read_to_string(folder.path().join("catalog.rs")).unwrap().contains("thing_get"));
+}
+
+#[test]
+fn a_broken_file_fails_the_build_and_says_where() {
+    for (broken, by, said) in [
+        ("name: thing_get", "name: ThingGet", "tool `ThingGet`, field `name`"),
+        ("effect: read", "effect: reads", "reads"),
+        ("effect: read", "efect: read", "efect"),
+        ("request: GET /thing/{id}", "request: FETCH /thing", "FETCH /thing"),
+        (
+            "request: GET /thing/{id}",
+            "request: GET /thing/{key}",
+            "tool `thing_get`, field `request`: `{key}`",
+        ),
+        ("    request: GET /thing/{id}\n", "", "tool `thing_get`, field `request`: is missing"),
+        ("effect: read", "effect: read\n    answers: usage", "tool `thing_get`, field `answers`"),
+        ("effect: read", "effect: write", "tool `thing_get`, field `settled_by`: is missing"),
+        ("effect: read", "effect: read\n    settled_by: thing_get", "tool `thing_get`, field `settled_by`"),
+        (
+            "effect: read",
+            "effect: write\n    settled_by: thing_get",
+            "things.yaml: tool `thing_get`, field `settled_by`: `thing_get` is not a read",
+        ),
+        (
+            "effect: read",
+            "effect: write\n    settled_by: thing_list\n    not_settled: No tool lists things",
+            "tool `thing_get`, field `not_settled`",
+        ),
+        ("effect: read", "effect: read\n    presents: nothing", "nothing"),
+        (
+            "effect: read",
+            "effect: read\n    unchanged: { zero: n }",
+            "field `unchanged`: is for tools that change",
+        ),
+        (
+            "effect: read",
+            "effect: write\n    not_settled: So.\n    unchanged: { zero: n, unless: [key] }",
+            "field `unchanged`: `key` is not in input",
+        ),
+        (
+            "effect: read",
+            "effect: read\n    checks: [{ before: [id, end] }]",
+            "field `checks`: `end` is not in input",
+        ),
+        (
+            "effect: read",
+            "effect: read\n    checks: [{ unique: id }]",
+            "field `checks`: `id` leads through no list",
+        ),
+        ("effect: read", "effect: read\n    checks: [{ less: [id, id] }]", "less"),
+        ("effect: read", "effect: read\n    checks: [{ not_past: { date: id } }]", "days"),
+        ("effect: read", "effect: read\n    money: { amount: total, unit: major }", "field `money`: `total`"),
+        ("type: string", "type: strin", "tool `thing_get`, field `input"),
+        ("type: string", "$ref: '#/x'", "field `input.properties.id.$ref`"),
+        ("type: string", "type: [string, 'null']", "field `input.properties.id.type`"),
+        ("type: string", "type: string, nullable: true", "field `input.properties.id.nullable`"),
+        ("id: { type: string }", "id: true", "field `input.properties.id`"),
+        ("id: { type: string }", "'i d': { type: string }", "field `input.properties.i d`"),
+        ("required: [id]", "required: [id, other]", "field `input.required`"),
+        ("      type: object\n", "", "field `input.type`"),
+        ("description: Get a thing.", "description: ' '", "field `description`"),
+        ("toolset: things", "toolset: thing", "field `toolset`"),
+        ("tools:", "tools: [", "things.yaml"),
+    ] {
+        assert!(GOOD.contains(broken), "{broken}");
+        let (output, _folder) = build("campaign", "things.yaml", &GOOD.replacen(broken, by, 1));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success(), "`{by}` was accepted");
+        assert!(printed.contains("cargo::error=") && printed.contains("things.yaml"), "`{by}`: {printed}");
+        assert!(printed.contains(said), "`{by}`: {printed}");
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_fails_the_build() {
+    let tool = GOOD.split_once("tools:\n").unwrap().1;
+    let (output, _folder) = build("campaign", "things.yaml", &format!("{GOOD}{tool}"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("stands twice"));
+}
+
+#[test]
+fn a_local_tool_says_how_it_is_answered() {
+    let local = GOOD.replace("    request: GET /thing/{id}\n", "");
+    let (output, _folder) = build("local", "things.yaml", &local);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success() && printed.contains("tool `thing_get`, field `answers`"), "{printed}");
+    let (output, _folder) =
+        build("local", "things.yaml", &local.replace("effect:", "answers: usage\n    effect:"));
+    assert!(output.status.success(), "{output:?}");
+    let (output, _folder) =
+        build("local", "things.yaml", &local.replace("effect:", "answers: x\n    effect:"));
+    assert!(!output.status.success());
+}
+
+#[test]
+fn a_broken_binding_fails_the_build() {
+    let bound = |line: &str, binding: &str| {
+        let bound = format!("request:\n      line: {line}\n      bindings:\n        - {{ {binding} }}");
+        build("campaign", "things.yaml", &GOOD.replace("request: GET /thing/{id}", &bound)).0
+    };
+    let good = "argument: id, place: path, name: thingId, reason: The document says so.";
+    let output = bound("GET /thing/{thingId}", good);
+    assert!(output.status.success(), "{output:?}");
+    for (line, binding, said) in [
+        ("GET /thing/{thingId}", "argument: id, place: path, name: thingId", "things.yaml"),
+        (
+            "GET /thing/{thingId}",
+            "argument: id, place: path, reason: r",
+            "`{thingId}` is not among input.required",
+        ),
+        ("GET /thing", "argument: id, place: path, reason: r", "the binding of `id` is not in the path"),
+        ("GET /thing", "argument: key, place: query, reason: r", "the binding of `key` names no argument"),
+        ("GET /thing", "argument: id, place: head, reason: r", "things.yaml"),
+        (
+            "GET /thing",
+            "argument: id, place: header, name: Host, reason: r",
+            "is a header that the client sets",
+        ),
+        ("GET /thing", "argument: id, place: header, name: 'a b', reason: r", "is not the name of a header"),
+        ("GET /thing", "argument: id, place: part, reason: r", "needs a method with a body"),
+        ("POST /thing", "argument: id, place: body, style: comma, reason: r", "has a style"),
+        ("GET /thing/{id}", "argument: id, place: query, reason: r", "`{id}` is not among input.required"),
+    ] {
+        let output = bound(line, binding);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success() && printed.contains(said), "`{line}` with `{binding}`: {printed}");
+    }
+}

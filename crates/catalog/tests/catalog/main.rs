@@ -1,0 +1,6 @@
+//! What the catalogue promises by itself: the format of its files, what the build refuses, which arguments are valid.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod build_script;
+mod format;
+mod nested_arguments;

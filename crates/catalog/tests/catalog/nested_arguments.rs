@@ -1,0 +1,72 @@
+//! Arguments inside lists are checked and understood as those outside are.
+
+use scope3_mcp_catalog::{Catalog, Problems};
+use serde_json::{Value, json};
+
+fn check(tool: &str, arguments: Value) -> Result<Value, Problems> {
+    let catalog = Catalog::embedded();
+    let arguments = arguments.as_object().unwrap().clone();
+    catalog.get(tool).unwrap().check_arguments(arguments).map(Value::Object)
+}
+
+fn creative() -> Value {
+    let format = json!({ "type": "adcp", "formatId": "f" });
+    json!({ "creativeName": "a", "format": format, "content": { "assetIds": ["x"] } })
+}
+
+fn creatives(list: Value) -> Value {
+    json!({ "buyerAgentId": "1", "creatives": list })
+}
+
+#[test]
+fn an_unknown_member_inside_a_list_is_named() {
+    let mut item = creative();
+    item["colour"] = "red".into();
+    item["format"]["size"] = 3.into();
+    let problems = check("creative_create", creatives(json!([creative(), item]))).unwrap_err();
+    let mut paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["creatives[1].colour", "creatives[1].format.size"]);
+    assert!(problems.iter().all(|problem| problem.unknown_argument), "{problems:?}");
+}
+
+#[test]
+fn what_models_wrap_in_strings_is_unwrapped_inside_lists_and_lists_themselves_are() {
+    let sent = creatives(json!([creative()]));
+    for wrapped in [
+        json!([creative().to_string()]),
+        json!(json!([creative()]).to_string()),
+        json!(json!([creative().to_string()]).to_string()),
+    ] {
+        assert_eq!(check("creative_create", creatives(wrapped.clone())).unwrap(), sent, "{wrapped}");
+    }
+    let mut item = creative();
+    item["content"]["assetIds"] = json!("[\"x\"]");
+    assert_eq!(check("creative_create", creatives(json!([item]))).unwrap(), sent);
+}
+
+#[test]
+fn a_number_in_a_string_is_unwrapped_whole_or_not() {
+    let threshold = |value: Value| {
+        let mut arguments =
+            json!({ "brandAgentId": "1", "name": "n", "prompt": "p", "budget": { "total": 5_000_000 } });
+        arguments["briefValidationThreshold"] = value;
+        check("campaign_create", arguments).map(|sent| sent["briefValidationThreshold"].clone())
+    };
+    assert_eq!(threshold(json!("70.5")).unwrap(), json!(70.5));
+    assert_eq!(threshold(json!("70")).unwrap(), json!(70));
+    for bad in ["seventy", "70%", "", "true", "[70]"] {
+        let problems = threshold(json!(bad)).unwrap_err();
+        assert_eq!(problems[0].path, "briefValidationThreshold", "{bad}: {problems:?}");
+    }
+}
+
+#[test]
+fn an_unknown_argument_is_named_even_if_it_is_null() {
+    let problems = check("campaign_list", json!({ "colour": null })).unwrap_err();
+    assert_eq!((problems[0].path.as_str(), problems[0].unknown_argument), ("colour", true), "{problems:?}");
+    let mut item = creative();
+    item["colour"] = Value::Null;
+    let problems = check("creative_create", creatives(json!([item]))).unwrap_err();
+    assert_eq!(problems[0].path, "creatives[0].colour", "{problems:?}");
+}

@@ -1,0 +1,228 @@
+//! The API client: one request, one answer, or one error that keeps its cause.
+//!
+//! It knows nothing of retries, waits, limits or which key comes next: `crates/gateway` decides all of that.
+
+mod base;
+pub mod credentials;
+pub mod deadlines;
+mod dialect;
+mod error;
+mod held;
+mod json;
+pub mod measure;
+mod quota;
+mod request;
+mod surface;
+mod waits;
+
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
+use reqwest::multipart::Form;
+use serde_json::{Map, Value};
+
+use self::credentials::ApiKey;
+pub use self::error::{root_cause, usual_code};
+pub use self::{
+    base::{BaseUrl, BaseUrlError, Environment},
+    dialect::Dialect,
+    error::{Error, Refusal},
+    held::{AnswerMemory, AnswerPlace, HeldMemory},
+    quota::{Class, Counts, Quota},
+    request::Prepared,
+    surface::{KeyHeader, Profile},
+};
+use self::{
+    dialect::{Payload, RawResponse},
+    waits::Waits,
+};
+
+/// The header by which the embedded sandbox marks its answers.
+pub const SANDBOX_HEADER: &str = "x-scope3-mcp-sandbox";
+
+/// How patient the client is, and how much it takes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The longest time to a connection.
+    pub connect: Duration,
+    /// The longest silence within an answer.
+    pub read: Duration,
+    /// The longest time for a whole attempt.
+    pub total: Duration,
+    /// The longest answer, in bytes after decompression.
+    pub most_bytes: usize,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: deadlines::CONNECT,
+            read: deadlines::READ,
+            total: deadlines::ATTEMPT,
+            most_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// The client of one surface.
+pub struct Client {
+    profile: &'static Profile,
+    base: BaseUrl,
+    patience: Patience,
+    memory: AnswerMemory,
+    // Building it reads the system's certificates, which takes longer than the rest of a start.
+    http: OnceLock<reqwest::Client>,
+    contact: Mutex<Contact>,
+}
+
+/// What is known of the way to a surface.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Contact {
+    /// When the surface last answered, with whatever status.
+    pub answered_at: Option<Instant>,
+    /// When the last connection failed, and how many in a row. An answer that is late is not counted.
+    pub failed_at: Option<Instant>,
+    /// How many connections failed since the last answer.
+    pub failures: u32,
+}
+
+/// What an answer brought.
+#[derive(Debug)]
+pub struct Answer {
+    /// The data, without the envelope.
+    pub data: Map<String, Value>,
+    /// What Scope3 says went wrong with a part of it.
+    pub partial: Option<String>,
+    /// What had to be replaced to read it, in words.
+    pub replaced: Option<String>,
+    /// Whether the sandbox answered.
+    pub sandbox: bool,
+    /// How long Scope3 wants the key to be still after this, where nothing is left of a limit.
+    pub pause: Option<Duration>,
+    /// The memory that it is counted under.
+    pub memory: HeldMemory,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client for the surface of a profile at `base`. Nothing is opened yet.
+    #[must_use]
+    pub fn new(profile: &'static Profile, base: BaseUrl, patience: Patience, memory: AnswerMemory) -> Self {
+        Self { profile, base, patience, memory, http: OnceLock::new(), contact: Mutex::default() }
+    }
+
+    /// Where it sends to.
+    #[must_use]
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// What is known of the way to the surface.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request once, with one key.
+    ///
+    /// # Errors
+    /// When no data comes.
+    pub async fn attempt(&self, request: &Prepared, key: &ApiKey) -> Result<Answer, Error> {
+        let (name, value) = self.profile.key_header.with(key);
+        let outgoing = self.http()?.request(request.method.clone(), request.url.clone());
+        let mut outgoing = outgoing.headers(request.headers.clone()).header(name, value);
+        if let Some(body) = &request.body {
+            outgoing = outgoing.json(body);
+        } else if !request.parts.is_empty() {
+            let parts = request.parts.iter().cloned();
+            outgoing =
+                outgoing.multipart(parts.fold(Form::new(), |form, (name, text)| form.text(name, text)));
+        }
+        let sent = Instant::now();
+        let outcome = outgoing.send().await.map_err(Error::from_transport);
+        self.observe(&outcome, sent);
+        let mut response = outcome?;
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let waits = Waits::of(&headers, Timestamp::now());
+        let (body, memory) = self.read(status, response).await?;
+        let raw = RawResponse { status, content_type: content_type(&headers), waits, body };
+        let Payload { data, partial, replaced } = self.profile.dialect.open(raw)?;
+        let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.after_the_last());
+        Ok(Answer { data, partial, replaced, sandbox, pause, memory })
+    }
+
+    /// Reads a body up to the cap, which counts what comes out of a compressed one.
+    async fn read(
+        &self,
+        status: u16,
+        mut response: reqwest::Response,
+    ) -> Result<(Vec<u8>, HeldMemory), Error> {
+        let cap = self.patience.most_bytes;
+        let mut memory = HeldMemory::default();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Error::from_transport)? {
+            if body.len() + chunk.len() > cap {
+                return Err(Error::Unreadable { status, why: format!("it is longer than {cap} bytes") });
+            }
+            self.memory.cover(&mut memory, body.len() + chunk.len(), cap).await;
+            body.extend_from_slice(&chunk);
+        }
+        memory.shrink_to(body.len());
+        Ok((body, memory))
+    }
+
+    fn observe(&self, outcome: &Result<reqwest::Response, Error>, since: Instant) {
+        let status = match outcome {
+            Ok(response) => response.status().as_u16().to_string(),
+            Err(error) => error.measured().to_owned(),
+        };
+        measure::upstream(status, since.elapsed());
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(_) => *contact = Contact { answered_at: Some(Instant::now()), ..Contact::default() },
+            Err(Error::NotConnected(_)) => {
+                contact.failures = contact.failures.saturating_add(1);
+                contact.failed_at = Some(Instant::now());
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, Error> {
+        if let Some(client) = self.http.get() {
+            return Ok(client);
+        }
+        let Patience { connect, read, total, .. } = self.patience;
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("scope3-mcp/", env!("CARGO_PKG_VERSION")))
+            // reqwest keeps custom headers, and so the key, when a redirect leaves the host.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(connect)
+            .read_timeout(read)
+            .timeout(total)
+            .tcp_nodelay(true);
+        // Requests to this machine are in the clear, so no proxy may see them.
+        builder = if self.base.is_loopback() { builder.no_proxy() } else { builder.https_only(true) };
+        let client = builder.build().map_err(Error::from_transport)?;
+        Ok(self.http.get_or_init(|| client))
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::to_str)
+        .and_then(Result::ok)
+        .unwrap_or_default()
+        .to_owned()
+}

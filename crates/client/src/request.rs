@@ -1,0 +1,116 @@
+//! From a catalogue entry and checked arguments to an HTTP request.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use scope3_mcp_catalog::{Method, Misplaced, Placed, Request, Why};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::base::BaseUrl;
+
+/// A request that is ready to be sent, with every key alike.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(super) method: http::Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Map<String, Value>>,
+    pub(super) parts: Vec<(String, String)>,
+}
+
+impl Prepared {
+    /// Puts arguments where the catalogue says: into the path, the query, headers, the body or its parts.
+    ///
+    /// # Errors
+    /// When an argument does not fit into its place.
+    pub fn new(base: &BaseUrl, request: &Request, arguments: Map<String, Value>) -> Result<Self, Misplaced> {
+        let Placed { path, query, headers: placed_headers, body, parts } = request.place(arguments)?;
+        let mut url = base.join(path.iter().map(String::as_str));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in placed_headers {
+            let refuse = || Misplaced { argument: name.clone(), why: Why::Header };
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
+            headers.append(header, HeaderValue::from_str(&value).map_err(|_| refuse())?);
+        }
+        Ok(Self { method: http_method(request.method), url, headers, body, parts })
+    }
+
+    /// The request as a part of a trace.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: Option<HeaderValue>) -> Self {
+        if let Some(traceparent) = traceparent {
+            self.headers.insert("traceparent", traceparent);
+        }
+        self
+    }
+}
+
+fn http_method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn prepare(request: &str, arguments: Value) -> Result<Prepared, Misplaced> {
+        let base = "https://api.example.com/rest/v1".parse().unwrap();
+        let Value::Object(arguments) = arguments else { panic!("not an object") };
+        let mut request: Request = request.parse().unwrap();
+        request.bind(arguments.keys());
+        Prepared::new(&base, &request, arguments)
+    }
+
+    #[test]
+    fn arguments_go_into_path_query_and_body() {
+        let get =
+            prepare("GET /a/{id}/b", json!({"id": "x y", "status": ["A", "B"], "n": 3, "q": "1&2"})).unwrap();
+        assert_eq!(
+            get.url.as_str(),
+            "https://api.example.com/rest/v1/a/x%20y/b?status=A&status=B&n=3&q=1%262"
+        );
+        assert_eq!(get.body, None);
+
+        let post = prepare("POST /a/{id}", json!({"id": 7, "status": ["A"]})).unwrap();
+        assert_eq!(post.url.as_str(), "https://api.example.com/rest/v1/a/7");
+        assert_eq!(Value::from(post.body.unwrap()), json!({"status": ["A"]}));
+
+        let bare = prepare("DELETE /a/{id}", json!({"id": "x"})).unwrap();
+        assert_eq!(bare.url.query(), None);
+    }
+
+    #[test]
+    fn a_path_argument_cannot_leave_its_segment() {
+        for bad in
+            ["", ".", "..", "a/b", "a\\b", "%2e", "%2E%2e", "a?b", "a#b", "a\nb", "\u{0}", "../../admin"]
+        {
+            let problem = prepare("GET /a/{id}", json!({"id": bad})).unwrap_err();
+            assert_eq!(problem.argument, "id", "{bad:?}");
+        }
+        prepare("GET /a/{id}", json!({})).unwrap_err();
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_argument_the_path_keeps_its_shape(id in any::<String>()) {
+            if let Ok(prepared) = prepare("GET /a/{id}/b", json!({"id": id})) {
+                let segments: Vec<_> = prepared.url.path_segments().unwrap().collect();
+                prop_assert_eq!(segments.len(), 5);
+                prop_assert_eq!((segments[2], segments[4]), ("a", "b"));
+                prop_assert_eq!(prepared.url.host_str(), Some("api.example.com"));
+                prop_assert_eq!(prepared.url.query(), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The APIs as data: where each is, how it takes the key, how it words its answers, and what it allows.
+
+use std::num::NonZeroU32;
+
+use http::{HeaderName, HeaderValue, header};
+use scope3_mcp_catalog::{
+    SpecialLimit, Surface,
+    rate::{Per, Rate},
+};
+
+use super::{base::Environment, dialect::Dialect};
+use crate::{Class, Counts, Quota, credentials::ApiKey};
+
+/// What there is to know of an API before it is asked for anything. The facts are from Scope3's documents.
+#[derive(Debug)]
+pub struct Profile {
+    /// The API.
+    pub surface: Surface,
+    /// Its published base URLs.
+    pub production: &'static str,
+    /// The one for testing, where one is published.
+    pub staging: Option<&'static str>,
+    /// How requests carry the key.
+    pub key_header: KeyHeader,
+    /// How answers are worded.
+    pub dialect: Dialect,
+    /// What each key may ask for.
+    pub quotas: &'static [Quota],
+}
+
+/// How requests carry the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHeader {
+    /// `x-scope3-api-key`, which no proxy gives a meaning of its own.
+    ApiKey,
+    /// `Authorization: Bearer`.
+    Bearer,
+}
+
+const MCP: Quota = per_hour(Class::MCP, Counts::Calls, 500);
+const EXPORT: Quota = per_hour(Class::EXPORT, Counts::CallsWith(SpecialLimit::Export), 50);
+
+/// Per key for v1; for v2 Scope3 counts 100 a minute for an IP address, and an hour for an account.
+const V1_QUOTAS: [Quota; 3] = [MCP, per_hour(Class::API, Counts::Requests, 1000), EXPORT];
+const V2_QUOTAS: [Quota; 3] = [
+    MCP,
+    Quota { class: Class::INTERCHANGE, counts: Counts::Requests, rate: rate(100, Per::Minute) },
+    EXPORT,
+];
+
+/// Every API that requests can go to.
+static PROFILES: [Profile; 4] = [
+    Profile {
+        surface: Surface::Campaign,
+        production: "https://api.agentic.scope3.com/rest/v1",
+        staging: Some("https://api.agentic.staging.scope3.com/rest/v1"),
+        key_header: KeyHeader::ApiKey,
+        dialect: Dialect::CampaignV1,
+        quotas: &V1_QUOTAS,
+    },
+    Profile {
+        surface: Surface::Buyer,
+        production: "https://api.interchange.io/api/v2/buyer",
+        staging: Some("https://api.staging.interchange.io/api/v2/buyer"),
+        key_header: KeyHeader::Bearer,
+        dialect: Dialect::InterchangeV2,
+        quotas: &V2_QUOTAS,
+    },
+    Profile {
+        surface: Surface::Storefront,
+        production: "https://api.interchange.io/api/v2/storefront",
+        staging: Some("https://api.staging.interchange.io/api/v2/storefront"),
+        key_header: KeyHeader::Bearer,
+        dialect: Dialect::InterchangeV2,
+        quotas: &V2_QUOTAS,
+    },
+    Profile {
+        surface: Surface::Measurement,
+        production: "https://api.scope3.com/v2",
+        staging: None,
+        key_header: KeyHeader::Bearer,
+        dialect: Dialect::InterchangeV2,
+        quotas: &V2_QUOTAS,
+    },
+];
+
+impl Profile {
+    /// The profile of a surface. What the server answers by itself has none.
+    #[must_use]
+    pub fn of(surface: Surface) -> Option<&'static Self> {
+        PROFILES.iter().find(|profile| profile.surface == surface)
+    }
+
+    /// The published base URL, where there is one for this environment.
+    #[must_use]
+    pub fn base_url(&self, environment: Environment) -> Option<&'static str> {
+        match environment {
+            Environment::Production => Some(self.production),
+            Environment::Staging => self.staging,
+        }
+    }
+}
+
+impl KeyHeader {
+    /// The header with a key in it. Its value is marked sensitive.
+    pub(super) fn with(self, key: &ApiKey) -> (HeaderName, HeaderValue) {
+        match self {
+            Self::ApiKey => (HeaderName::from_static("x-scope3-api-key"), key.header()),
+            Self::Bearer => (header::AUTHORIZATION, key.bearer()),
+        }
+    }
+}
+
+const fn per_hour(class: Class, counts: Counts, count: u32) -> Quota {
+    Quota { class, counts, rate: rate(count, Per::Hour) }
+}
+
+const fn rate(count: u32, per: Per) -> Rate {
+    match NonZeroU32::new(count) {
+        Some(count) => Rate { count, per },
+        None => Rate { count: NonZeroU32::MIN, per },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wrong address here could spend real money for somebody who asked for staging.
+    #[test]
+    fn every_surface_has_the_addresses_that_scope3_published() {
+        let url = |surface, environment| Profile::of(surface).unwrap().base_url(environment);
+        for (surface, production, staging) in [
+            (
+                Surface::Campaign,
+                "https://api.agentic.scope3.com/rest/v1",
+                Some("https://api.agentic.staging.scope3.com/rest/v1"),
+            ),
+            (
+                Surface::Buyer,
+                "https://api.interchange.io/api/v2/buyer",
+                Some("https://api.staging.interchange.io/api/v2/buyer"),
+            ),
+            (
+                Surface::Storefront,
+                "https://api.interchange.io/api/v2/storefront",
+                Some("https://api.staging.interchange.io/api/v2/storefront"),
+            ),
+            (Surface::Measurement, "https://api.scope3.com/v2", None),
+        ] {
+            assert_eq!(url(surface, Environment::Production), Some(production));
+            assert_eq!(url(surface, Environment::Staging), staging);
+        }
+        assert!(Profile::of(Surface::Local).is_none());
+    }
+}

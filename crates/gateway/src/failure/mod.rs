@@ -1,0 +1,378 @@
+//! What an agent is told when a call fails: what happened, whether anything changed, and what to do.
+//!
+//! All wording for agents stands here, so that the same trouble is always told in the same words.
+
+mod hint;
+mod size;
+
+use std::{error::Error as StdError, time::Duration};
+
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use scope3_mcp_catalog::{Effect, Entry, Misplaced, Problem, Problems, Tool};
+use scope3_mcp_client::{
+    Error, Refusal,
+    credentials::{KeyError, NotAdmitted},
+    root_cause,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use self::hint::{UNAVAILABLE, hint};
+use crate::{
+    KeyOwner, SendError,
+    limits::{LimitExceeded, whole_seconds},
+    policy::Withheld,
+};
+
+/// The body of a failed call's result.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// What kind of trouble it is, in capitals: Scope3's code, or one of this server's.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// Whether anything changed at Scope3.
+    pub changed: Changed,
+    /// Whether the same call can succeed later without anybody doing anything.
+    pub retryable: bool,
+    /// How many seconds to wait before calling again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// The same as a time, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_time: Option<String>,
+    /// The HTTP status, where Scope3 answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What to do.
+    pub hint: String,
+    /// What else is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+    /// Whether the code is Scope3's, which has many.
+    #[serde(skip)]
+    pub(crate) is_scope3s: bool,
+    /// What caused it, for the operator's log.
+    #[serde(skip)]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// Whether a failed call changed anything at Scope3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Changed {
+    /// Nothing was changed.
+    No,
+    /// Something was.
+    Yes,
+    /// It cannot be told from here.
+    Unknown,
+}
+
+impl Failure {
+    fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            changed: Changed::No,
+            retryable: false,
+            retry_after_seconds: None,
+            reset_time: None,
+            status: None,
+            hint: hint.into(),
+            details: None,
+            is_scope3s: false,
+            source: None,
+        }
+    }
+
+    /// What caused it.
+    #[must_use]
+    pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+
+    /// Whether the operator of this server can do more about it than the agent.
+    #[must_use]
+    pub fn concerns_operator(&self) -> bool {
+        self.source.is_some()
+            || self.status.is_some_and(|status| status >= 500)
+            || self.code == INTERNAL_ERROR
+    }
+
+    /// A fault in this server.
+    #[must_use]
+    pub fn internal(may_have_changed: bool) -> Self {
+        let changed = if may_have_changed { Changed::Unknown } else { Changed::No };
+        let hint = if may_have_changed {
+            "The change may have been made: look before you repeat the call. Tell the operator of this server."
+        } else {
+            "Tell the operator of this server; its log says more."
+        };
+        Self {
+            changed,
+            ..Self::new(INTERNAL_ERROR, "This server has a fault and could not finish the call.", hint)
+        }
+    }
+
+    /// A change of which Scope3 made a part.
+    #[must_use]
+    pub fn partial(entry: &Entry, what: &str, data: Map<String, Value>) -> Self {
+        let message = format!("{} was made in part. Scope3 says: {what}", entry.tool.name);
+        let hint = "The details show what Scope3 answered. Repeat only the part that is missing.";
+        Self {
+            changed: Changed::Yes,
+            details: Some(data.into()),
+            ..Self::new("PARTIAL_FAILURE", message, hint)
+        }
+    }
+
+    /// Arguments that do not fit. Nothing was sent.
+    #[must_use]
+    pub fn arguments(entry: &Entry, problems: &Problems) -> Self {
+        let mut listed: Vec<String> = problems.iter().map(sentence).collect();
+        let mut details = json!({ "problems": **problems });
+        if problems.more > 0 {
+            listed.push(format!("and {} more", problems.more));
+            details["moreProblems"] = problems.more.into();
+        }
+        let message = format!(
+            "Nothing was sent. The arguments of {} do not fit: {}.",
+            entry.tool.name,
+            listed.join("; ")
+        );
+        let hint = "Correct all of them and call again. describe_tool shows the whole input schema.";
+        Self { details: Some(details), ..Self::new("VALIDATION_ERROR", message, hint) }
+    }
+
+    /// An argument that does not fit into its place in the request. Nothing was sent.
+    #[must_use]
+    pub fn misplaced(problem: &Misplaced) -> Self {
+        let hint = "Pass the id exactly as Scope3 gave it.";
+        let details =
+            json!({ "problems": [{ "path": problem.argument, "message": problem.why.to_string() }] });
+        Self {
+            details: Some(details),
+            ..Self::new("VALIDATION_ERROR", format!("Nothing was sent. {problem}."), hint)
+        }
+    }
+
+    /// A tool that this server has but does not run.
+    #[must_use]
+    pub fn withheld(entry: &Entry, why: Withheld) -> Self {
+        let (name, toolset) = (&entry.tool.name, &entry.toolset);
+        let message = format!("{name} was not run and nothing was changed: {why}.");
+        let how = match why {
+            Withheld::ReadOnly => "started without --read-only".to_owned(),
+            Withheld::Excluded => format!("started without {name} in --exclude-tools"),
+            Withheld::OtherSurface => format!("started with --api {}", entry.surface),
+            Withheld::NotChosen => {
+                format!(
+                    "started with `--toolsets default,{toolset}`, or with `--toolsets default --tools {name}`"
+                )
+            }
+        };
+        let hint =
+            format!("Use a tool that is listed. The operator can offer this one: the server must be {how}.");
+        Self::new("TOOL_NOT_OFFERED", message, hint)
+    }
+
+    /// No permit is free. Nothing was sent.
+    #[must_use]
+    pub fn limit(exceeded: &LimitExceeded) -> Self {
+        let message = format!("Nothing was sent: {exceeded}.");
+        Self {
+            details: Some(json!({ "class": exceeded.class, "limit": exceeded.limit.to_string() })),
+            ..Self::new("RATE_LIMIT_EXCEEDED", message, "Wait until resetTime. get_usage shows every limit.")
+                .later(exceeded.wait)
+        }
+    }
+
+    /// No key can be had.
+    #[must_use]
+    pub fn key(error: KeyError) -> Self {
+        let how = "Set SCOPE3_API_KEY (or SCOPE3_API_KEY_FILE, or SCOPE3_API_KEY_COMMAND) where this server is started, \
+                   and restart it; SCOPE3_SANDBOX=1 tries it without a key.";
+        let code = match error {
+            KeyError::Missing => "AUTH_MISSING",
+            KeyError::Invalid { .. } => "AUTH_INVALID_FORMAT",
+            KeyError::File { .. } | KeyError::Command { .. } => "AUTH_UNAVAILABLE",
+        };
+        Self::new(code, format!("Nothing was sent: {}.", error.in_full()), how).caused_by(error)
+    }
+
+    /// A key of the caller's that may not be used now. Nothing was sent.
+    fn not_admitted(error: NotAdmitted) -> Self {
+        let (code, hint) = match error {
+            NotAdmitted::Rejected { .. } => (
+                "AUTH_INVALID_KEY",
+                "Send another key. If this one is right by now, call again at resetTime.",
+            ),
+            NotAdmitted::TooManyUnproven { .. } => ("RATE_LIMIT_EXCEEDED", "Call again at resetTime."),
+        };
+        Self::new(code, format!("Nothing was sent: {error}."), hint).later(error.retry_after())
+    }
+
+    /// A request that left and brought nothing, or did not leave.
+    #[must_use]
+    pub fn send(error: SendError, tool: &Tool, key_owner: KeyOwner) -> Self {
+        match error {
+            SendError::Key(error) => Self::key(error),
+            SendError::NotAdmitted(error) => Self::not_admitted(error),
+            SendError::Limit(exceeded) => Self::limit(&exceeded),
+            SendError::Abandoned => {
+                Self::new("CANCELLED", "Nothing was sent: the call was cancelled.", "Call again.")
+            }
+            SendError::Api(error) => Self::api(error, tool, key_owner),
+        }
+    }
+
+    fn api(error: Error, tool: &Tool, key_owner: KeyOwner) -> Self {
+        let mut failure = Self::api_words(&error, key_owner);
+        failure.changed = changed(&error, tool);
+        failure.status = error.status();
+        if failure.changed == Changed::Unknown {
+            failure.retryable = false;
+            failure.hint = match &tool.settled_by {
+                Some(read) => format!(
+                    "The change may have been made. Do not repeat the call: look first with {read}, and repeat it only \
+                     if it is clearly missing."
+                ),
+                None => "The change may have been made. Do not repeat the call: no tool shows whether it was made. Ask \
+                         the person first."
+                    .to_owned(),
+            };
+        }
+        match error {
+            Error::Refused(_) | Error::RateLimited { .. } => failure,
+            error => failure.caused_by(error),
+        }
+    }
+
+    fn api_words(error: &Error, key_owner: KeyOwner) -> Self {
+        match error {
+            Error::Refused(refusal) => Self::refused(refusal),
+            Error::Unauthorized { message } => Self::new(
+                "AUTH_INVALID_KEY",
+                format!("Scope3 refused the API key: {message}."),
+                match key_owner {
+                    KeyOwner::Server => {
+                        "The key is wrong, expired or revoked. Create a new one in Scope3 and set it where this server \
+                         is started."
+                    }
+                    KeyOwner::Caller => {
+                        "The key is wrong, expired or revoked. Create a new one in Scope3 and send that."
+                    }
+                },
+            ),
+            Error::RateLimited { wait, .. } => Self::new(
+                "RATE_LIMIT_EXCEEDED",
+                "Scope3 refused the request: too many requests with this key.",
+                "Wait until resetTime; other programs may use the same key.",
+            )
+            .later(*wait),
+            Error::NotConnected(cause) => {
+                let message = format!("Nothing was sent: {error}: {}.", root_cause(cause));
+                Self { retryable: true, ..Self::new("CONNECTION_FAILED", message, "Try again in a minute.") }
+            }
+            Error::TimedOut(_) => {
+                let hint = "Try again, with a smaller range where one can be given.";
+                Self { retryable: true, ..Self::new("TIMEOUT", format!("There was {error}."), hint) }
+            }
+            Error::BrokenOff(cause) => {
+                let message = format!("The connection to Scope3 broke off: {}.", root_cause(cause));
+                Self { retryable: true, ..Self::new("CONNECTION_LOST", message, "Try again.") }
+            }
+            Error::Unreadable { status, .. } => Self {
+                retryable: *status >= 500,
+                ..Self::new(
+                    "INVALID_RESPONSE",
+                    format!("{error}."),
+                    "This is not about the arguments. If it happens again, tell the operator of this server.",
+                )
+            },
+            Error::Setup(cause) => {
+                let message = format!("Nothing was sent: {error}: {}.", root_cause(cause));
+                Self::new("SETUP_FAILED", message, "Tell the operator of this server.")
+            }
+        }
+    }
+
+    fn refused(refusal: &Refusal) -> Self {
+        let Refusal { status, code, message, details, retry_after } = refusal;
+        let retryable = code == UNAVAILABLE || matches!(status, 500 | 502 | 503 | 504);
+        let failure = Self {
+            is_scope3s: true,
+            retryable,
+            details: details.clone(),
+            ..Self::new(code, message.clone(), hint(code, *status))
+        };
+        match retry_after {
+            Some(wait) if retryable => failure.later(*wait),
+            _ => failure,
+        }
+    }
+
+    fn later(self, wait: Duration) -> Self {
+        Self {
+            retryable: true,
+            retry_after_seconds: Some(whole_seconds(wait)),
+            reset_time: Some(reset_time(Timestamp::now(), wait)),
+            ..self
+        }
+    }
+
+    fn caused_by(self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self { source: Some(Box::new(cause)), ..self }
+    }
+}
+
+/// The code of a fault in this server.
+const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
+
+/// Whether a request that failed may have changed something.
+fn changed(error: &Error, tool: &Tool) -> Changed {
+    if tool.effect == Effect::Read {
+        return Changed::No;
+    }
+    match error {
+        Error::Unauthorized { .. } | Error::RateLimited { .. } | Error::NotConnected(_) | Error::Setup(_) => {
+            Changed::No
+        }
+        Error::TimedOut(_) | Error::BrokenOff(_) | Error::Unreadable { .. } => Changed::Unknown,
+        Error::Refused(refusal) => match refusal.status {
+            // v1 answers 200 so when what stands behind it did not answer.
+            _ if refusal.code == UNAVAILABLE => Changed::Unknown,
+            403 | 501 => Changed::No,
+            200..=299 | 400..=499 if tool.atomic => Changed::No,
+            _ => Changed::Unknown,
+        },
+    }
+}
+
+fn sentence(problem: &Problem) -> String {
+    let subject =
+        if problem.path.is_empty() { "the whole".to_owned() } else { format!("`{}`", problem.path) };
+    let mut allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+    if problem.more_allowed > 0 {
+        allowed.push(format!("{} more", problem.more_allowed));
+    }
+    let help = match &problem.did_you_mean {
+        Some(meant) => format!(" (did you mean `{meant}`?)"),
+        None if allowed.is_empty() => String::new(),
+        None => format!(" (allowed: {})", allowed.join(", ")),
+    };
+    format!("{subject} {}{help}", problem.message)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The instant that lies `wait` ahead, as RFC 3339 in whole seconds; rounded up, so that who comes then is not early.
+#[must_use]
+pub fn reset_time(now: Timestamp, wait: Duration) -> String {
+    let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
+    now.checked_add(wait).and_then(|at| at.round(whole)).map_or_else(|_| String::new(), |at| at.to_string())
+}

@@ -1,0 +1,358 @@
+//! The path of one call, from its name to its result. There is no second path to Scope3.
+//!
+//! `Gateway::run` reads from top to bottom: find the tool, may it run, are the arguments valid, answer it here if it is
+//! local, place the arguments, send. Consent and the journal of changes will stand between the arguments and the sending.
+
+mod attempts;
+mod caller;
+pub mod failure;
+pub mod limits;
+mod local;
+mod outcome;
+pub mod policy;
+mod record;
+mod surfaces;
+mod whoami;
+
+use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use futures_util::FutureExt;
+use jiff::{Timestamp, tz::Offset};
+use scope3_mcp_catalog::{
+    Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, Unchanged, money_in_words, search,
+    shortened,
+};
+use scope3_mcp_client::{
+    Answer, Prepared,
+    credentials::{Fingerprint, KeyAge, KeyError, KeyRing, Standings},
+};
+use serde_json::{Map, Value};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+pub use scope3_mcp_catalog as catalog;
+pub use scope3_mcp_client::{
+    AnswerMemory, AnswerPlace, BaseUrl, BaseUrlError, Contact, Environment, HeldMemory, Patience, Profile,
+    credentials, deadlines, measure,
+};
+
+pub use self::{
+    attempts::SendError,
+    caller::{Caller, KeyOwner, OnLimit, OnWait, Place, Waiting},
+    local::description,
+    outcome::{CallError, Success},
+    surfaces::{Api, Surfaces},
+};
+use self::{
+    caller::Call,
+    failure::Failure,
+    limits::{Limits, Usage},
+    policy::Policy,
+    record::Record,
+};
+
+/// Everything a call passes through.
+#[derive(Debug)]
+pub struct Gateway {
+    catalog: Live,
+    policy: Policy,
+    surfaces: Surfaces,
+    limits: Limits,
+    on_limit: OnLimit,
+    standings: Standings,
+    target: Target,
+    changes: TaskTracker,
+    ending: CancellationToken,
+}
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The tools that there are.
+    pub catalog: Catalog,
+    /// Which of them run.
+    pub policy: Policy,
+    /// The APIs behind them. Their quotas are the limits.
+    pub surfaces: Surfaces,
+    /// What happens when no request may leave.
+    pub on_limit: OnLimit,
+    /// How many requests a minute all keys together may send that callers bring and Scope3 has not accepted yet.
+    pub unproven_per_minute: NonZeroU32,
+    /// What is behind the APIs.
+    pub target: Target,
+}
+
+/// What is behind the APIs. Clients are told when it is not the real thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Scope3, where money is real.
+    Production,
+    /// Scope3's environment for testing.
+    Staging,
+    /// The embedded imitation.
+    Sandbox,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { catalog, policy, surfaces, on_limit, unproven_per_minute, target } = parts;
+        Self {
+            catalog: Live::new(catalog),
+            policy,
+            limits: Limits::new(surfaces.quotas()),
+            surfaces,
+            on_limit,
+            standings: Standings::new(unproven_per_minute),
+            target,
+            changes: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        }
+    }
+
+    /// Calls a tool for a caller.
+    ///
+    /// Dropping the future ends a read. A change that may have left goes on to its end in a task of its own, and is
+    /// logged with its true outcome; one that has not left is given up.
+    ///
+    /// # Errors
+    /// When the call brings nothing; the error says whether anything changed.
+    pub async fn call(
+        self: &Arc<Self>,
+        caller: Caller,
+        name: &str,
+        arguments: Map<String, Value>,
+        on_wait: OnWait,
+    ) -> Result<Success, CallError> {
+        let catalog = self.catalog.current();
+        let entry = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
+        let abandoned = CancellationToken::new();
+        let started = Instant::now();
+        let ending = self.ending.clone();
+        let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
+        let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.effect != Effect::Read);
+        let span =
+            tracing::info_span!("call", tool = entry.as_ref().map_or("unknown", |entry| &entry.tool.name));
+        if !is_change {
+            return self.recorded(catalog, entry, call).instrument(span).await;
+        }
+        let _cancelled_with_the_caller = abandoned.drop_guard();
+        let gateway = Arc::clone(self);
+        let change = async move { gateway.recorded(catalog, entry, call).await };
+        let outcome = self.changes.spawn(change.instrument(span)).await;
+        // A panic is caught within; a task is aborted only with the whole program.
+        outcome.unwrap_or_else(|_| Err(Failure::internal(true).into()))
+    }
+
+    /// Runs a call, catches a panic in it, and records how it ended.
+    async fn recorded(
+        &self,
+        catalog: Catalog,
+        entry: Result<EntryRef, CallError>,
+        call: Call,
+    ) -> Result<Success, CallError> {
+        let mut record = Record::begin(entry.as_deref().ok(), &call.caller);
+        let abandoned = call.abandoned.clone();
+        let outcome = match entry {
+            Err(unknown) => Err(unknown),
+            Ok(entry) => {
+                let run =
+                    AssertUnwindSafe(self.run(&catalog, &entry, call, &mut record)).catch_unwind().await;
+                run.unwrap_or_else(|_| {
+                    let may_have_changed = entry.tool.effect != Effect::Read && record.has_sent();
+                    Err(Failure::internal(may_have_changed).into())
+                })
+            }
+        };
+        record.end(&outcome, !abandoned.is_cancelled());
+        outcome
+    }
+
+    async fn run(
+        &self,
+        catalog: &Catalog,
+        entry: &Entry,
+        mut call: Call,
+        record: &mut Record,
+    ) -> Result<Success, CallError> {
+        self.policy.permits(entry).map_err(|why| Failure::withheld(entry, why))?;
+        let arguments = entry
+            .check_arguments(std::mem::take(&mut call.arguments))
+            .map_err(|problems| Failure::arguments(entry, &problems))?;
+        let request = match (&entry.tool.request, entry.tool.answers) {
+            (Some(request), _) => request,
+            (None, Some(local)) => {
+                return self.answer_locally(local, catalog, entry, &call.caller.keys, &arguments).await;
+            }
+            // The build refuses a tool that does neither.
+            (None, None) => return Err(Failure::internal(false).into()),
+        };
+        // The policy has refused the tools of other surfaces.
+        let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
+        let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
+        let amount = money_in_words(&entry.tool, &arguments);
+        let request = Prepared::new(api.client.base(), request, arguments)
+            .map_err(|problem| Failure::misplaced(&problem))?
+            .with_traceparent(call.caller.traceparent.clone());
+        let answer = self.send(&call, entry, api, &request, record).await;
+        let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
+        self.present(entry, &call.caller.keys, answer, Asked { amount, unchanged })
+    }
+
+    async fn answer_locally(
+        &self,
+        local: Local,
+        catalog: &Catalog,
+        entry: &Entry,
+        keys: &KeyRing,
+        arguments: &Map<String, Value>,
+    ) -> Result<Success, CallError> {
+        let data = match local {
+            Local::Describe => {
+                let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
+                local::description(catalog, &self.policy, name).map_err(|nearest| {
+                    let problem =
+                        Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
+                    Failure::arguments(entry, &problem.into())
+                })?
+            }
+            Local::Usage => {
+                let keys = keys.keys().await.map_err(Failure::key)?;
+                let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };
+                local::usage(key.fingerprint(), &self.limits.usage(key.fingerprint()).await)
+            }
+        };
+        Ok(Success::local(data))
+    }
+
+    /// What a caller gets of an answer.
+    fn present(
+        &self,
+        entry: &Entry,
+        keys: &KeyRing,
+        answer: Answer,
+        asked: Asked<'_>,
+    ) -> Result<Success, CallError> {
+        let Asked { amount, unchanged } = asked;
+        let Answer { mut data, partial, replaced, sandbox, memory, .. } = answer;
+        if let Some(partial) = &partial
+            && entry.tool.effect != Effect::Read
+        {
+            return Err(Failure::partial(entry, partial, data).into());
+        }
+        let mut notes = Map::new();
+        let mut note = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                notes.insert(name.to_owned(), value);
+            }
+        };
+        note("sandbox", sandbox.then_some(true.into()));
+        note("environment", (self.target == Target::Staging).then_some("staging".into()));
+        note("amount", amount.map(Value::from));
+        if unchanged.is_some_and(|unchanged| unchanged.is_said_by(&data)) {
+            note("changed", Some("no".into()));
+            note("message", Some("Nothing was changed.".into()));
+        }
+        note("partial", partial.map(Value::from));
+        note("replaced", replaced.map(Value::from));
+        let mut sentence = None;
+        match entry.tool.presents {
+            Some(Sentence::Whoami) => {
+                let mut said = whoami::sentence(&data, sandbox);
+                if self.target == Target::Staging {
+                    said.push_str(". This is Scope3's staging environment, not production");
+                }
+                if let Some(notice) =
+                    keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)
+                {
+                    said = format!("{said}\n{notice}");
+                }
+                data.insert("message".to_owned(), said.clone().into());
+                sentence = Some(said);
+            }
+            None => {}
+        }
+        Ok(Success { data, sentence, notes, memory })
+    }
+
+    /// The tools as they are now.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        self.catalog.current()
+    }
+
+    /// Has all later calls use another catalogue.
+    pub fn replace_catalog(&self, catalog: Catalog) {
+        self.catalog.replace(catalog);
+    }
+
+    /// The tools that clients are offered, those of the default set first: some clients look no further.
+    #[must_use]
+    pub fn offered(&self) -> Vec<EntryRef> {
+        let catalog = self.catalog();
+        let offered = catalog.shared_entries().iter().filter(|entry| self.policy.permits(entry).is_ok());
+        let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
+        default.into_iter().chain(more).collect()
+    }
+
+    /// The tool of that name, where clients are offered it.
+    #[must_use]
+    pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
+        self.catalog().get(name).filter(|entry| self.policy.permits(entry).is_ok()).cloned()
+    }
+
+    /// What is behind the APIs.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// How much of each limit a key has used.
+    pub async fn usage(&self, key: Fingerprint) -> Vec<Usage> {
+        self.limits.usage(key).await
+    }
+
+    /// Whether Scope3 has accepted this key since the server started. Sessions of other keys make room first.
+    #[must_use]
+    pub fn is_proven(&self, key: Fingerprint) -> bool {
+        self.standings.is_proven(key)
+    }
+
+    /// What is known of the way to each API.
+    pub fn contacts(&self) -> impl Iterator<Item = Contact> {
+        self.surfaces.iter().map(|api| api.client.contact())
+    }
+
+    /// Ends the waits of all calls, now and from now on: what has not left does not leave any more.
+    pub fn end_waits(&self) {
+        self.ending.cancel();
+    }
+
+    /// Waits for the changes that are under way, as long as one may take. The end of the program comes after this.
+    pub async fn finish_changes(&self) {
+        self.end_waits();
+        self.changes.close();
+        if tokio::time::timeout(deadlines::SHUTDOWN, self.changes.wait()).await.is_err() {
+            tracing::error!(
+                changes = self.changes.len(),
+                "these changes did not end; their outcome is unknown"
+            );
+        }
+    }
+}
+
+/// What the arguments of a call say of its answer.
+struct Asked<'a> {
+    /// The money that it moves, in words.
+    amount: Option<String>,
+    /// How the answer would say that nothing was changed.
+    unchanged: Option<&'a Unchanged>,
+}
+
+fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
+    let spelt = catalog.nearest(name).map(str::to_owned);
+    // Somebody who knows what they want, but not its name.
+    let nearest = spelt.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
+    CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
+}

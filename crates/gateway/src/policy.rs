@@ -1,0 +1,234 @@
+//! May this tool run at all: one ordered filter over what the operator chose, for lists and for calls alike.
+
+use std::collections::HashSet;
+
+use scope3_mcp_catalog::{Catalog, Effect, Entry, Surface, echo, nearest};
+
+/// What the operator chose to offer.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Names of toolsets, `default` or `all`. `None` is `default`, or nothing where `tools` names some.
+    pub toolsets: Option<Vec<String>>,
+    /// Names of tools that are offered besides.
+    pub tools: Vec<String>,
+    /// Names of tools that are not offered.
+    pub exclude: Vec<String>,
+    /// Offer nothing but reads.
+    pub read_only: bool,
+    /// The APIs to work with.
+    pub surfaces: Vec<Surface>,
+}
+
+/// A name in the operator's choice that is not in the catalogue.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {}", self.problem())]
+pub struct UnknownName {
+    /// The setting, by its name, such as `exclude_tools`.
+    pub setting: &'static str,
+    kind: &'static str,
+    name: String,
+    instead: Option<String>,
+}
+
+impl UnknownName {
+    /// What is wrong, without the setting.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        let suggestion =
+            self.instead.as_ref().map_or_else(String::new, |instead| format!("; did you mean `{instead}`?"));
+        format!("unknown {} `{}`{suggestion}", self.kind, echo(&self.name))
+    }
+}
+
+/// Why a tool does not run here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Withheld {
+    /// It changes something.
+    #[error("this server is read-only")]
+    ReadOnly,
+    /// The operator took it out.
+    #[error("the operator of this server has excluded it")]
+    Excluded,
+    /// It belongs to another API.
+    #[error("this server does not work with the API it belongs to")]
+    OtherSurface,
+    /// It is in no chosen toolset.
+    #[error("it is not among the tools that the operator of this server chose")]
+    NotChosen,
+}
+
+/// The operator's choice, checked.
+#[derive(Debug)]
+pub struct Policy {
+    read_only: bool,
+    excluded: HashSet<String>,
+    surfaces: Vec<Surface>,
+    toolsets: Option<Vec<String>>,
+    tools: HashSet<String>,
+}
+
+impl Policy {
+    /// Checks a choice against the catalogue.
+    ///
+    /// # Errors
+    /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.
+    pub fn new(catalog: &Catalog, choice: Choice) -> Result<Self, UnknownName> {
+        let toolset_names: Vec<&str> =
+            ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
+        for name in choice.toolsets.iter().flatten() {
+            if !toolset_names.contains(&name.as_str()) {
+                let instead = nearest(name, toolset_names.iter().copied()).map(str::to_owned);
+                return Err(UnknownName {
+                    setting: "toolsets",
+                    kind: "toolset",
+                    name: name.clone(),
+                    instead,
+                });
+            }
+        }
+        for (setting, names) in [("tools", &choice.tools), ("exclude_tools", &choice.exclude)] {
+            if let Some(name) = names.iter().find(|name| catalog.get(name).is_none()) {
+                let instead = catalog.nearest(name).map(str::to_owned);
+                return Err(UnknownName { setting, kind: "tool", name: name.clone(), instead });
+            }
+        }
+        Ok(Self {
+            read_only: choice.read_only,
+            excluded: choice.exclude.into_iter().collect(),
+            surfaces: choice.surfaces,
+            toolsets: choice.toolsets,
+            tools: choice.tools.into_iter().collect(),
+        })
+    }
+
+    /// Whether a tool is listed and runs. The first rule that fits decides.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn permits(&self, entry: &Entry) -> Result<(), Withheld> {
+        let tool = &entry.tool;
+        let is_local = entry.surface == Surface::Local;
+        if self.read_only && tool.effect != Effect::Read {
+            Err(Withheld::ReadOnly)
+        } else if self.excluded.contains(&*tool.name) {
+            Err(Withheld::Excluded)
+        } else if !is_local && !self.surfaces.contains(&entry.surface) {
+            Err(Withheld::OtherSurface)
+        } else if is_local || self.tools.contains(&*tool.name) || self.toolset_chosen(entry) {
+            Ok(())
+        } else {
+            Err(Withheld::NotChosen)
+        }
+    }
+
+    fn toolset_chosen(&self, entry: &Entry) -> bool {
+        match &self.toolsets {
+            None => self.tools.is_empty() && entry.tool.default,
+            Some(names) => names.iter().any(|name| match name.as_str() {
+                "all" => true,
+                "default" => entry.tool.default,
+                name => name == entry.toolset,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(choice: Choice) -> Vec<String> {
+        let catalog = Catalog::embedded();
+        let policy = Policy::new(&catalog, Choice { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
+        catalog
+            .entries()
+            .filter(|entry| policy.permits(entry).is_ok())
+            .map(|entry| entry.tool.name.to_string())
+            .collect()
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_default_set_is_a_buyers_day_and_all_is_everything() {
+        let default = offered(Choice::default());
+        assert!((28..=34).contains(&default.len()), "{}", default.len());
+        assert!(default.contains(&"check_auth_status".to_owned()));
+        let all = offered(Choice { toolsets: Some(names(&["all"])), ..Choice::default() });
+        assert_eq!(all.len(), 65 + 2);
+    }
+
+    #[test]
+    fn tools_add_to_toolsets_and_alone_stand_alone() {
+        let alone = offered(Choice { tools: names(&["pmp_list"]), ..Choice::default() });
+        assert_eq!(alone, ["pmp_list", "get_usage", "describe_tool"]);
+        let both = offered(Choice {
+            tools: names(&["pmp_list"]),
+            toolsets: Some(names(&["webhooks"])),
+            ..Choice::default()
+        });
+        assert_eq!(both, ["pmp_list", "webhook_register", "get_usage", "describe_tool"]);
+    }
+
+    #[test]
+    fn toolsets_add_to_each_other_and_to_the_default_set() {
+        let of = |toolsets: &[&str]| offered(Choice { toolsets: Some(names(toolsets)), ..Choice::default() });
+        assert_eq!(
+            of(&["webhooks", "account"]),
+            [
+                "check_auth_status",
+                "signals_get_accessible_accounts",
+                "webhook_register",
+                "get_usage",
+                "describe_tool"
+            ],
+            "a tool of either, and no other"
+        );
+        let default = offered(Choice::default());
+        let both = of(&["default", "webhooks"]);
+        assert!(!default.contains(&"webhook_register".to_owned()));
+        assert_eq!(both.len(), default.len() + 1, "the default set, and one more");
+        assert!(
+            default.iter().all(|name| both.contains(name)) && both.contains(&"webhook_register".to_owned())
+        );
+        assert_eq!(of(&["webhooks", "default"]), both, "in either order");
+        assert_eq!(of(&["webhooks", "all"]), of(&["all"]));
+        assert_eq!(of(&[]), ["get_usage", "describe_tool"]);
+    }
+
+    #[test]
+    fn read_only_wins_over_everything() {
+        let choice = Choice {
+            tools: names(&["campaign_create"]),
+            toolsets: Some(names(&["all"])),
+            read_only: true,
+            ..Choice::default()
+        };
+        let catalog = Catalog::embedded();
+        for name in offered(choice) {
+            assert_eq!(catalog.get(&name).unwrap().tool.effect, Effect::Read, "{name}");
+        }
+    }
+
+    #[test]
+    fn excluding_wins_over_choosing() {
+        let choice = Choice {
+            tools: names(&["campaign_create", "get_usage"]),
+            exclude: names(&["campaign_create", "get_usage"]),
+            ..Choice::default()
+        };
+        assert_eq!(offered(choice), ["describe_tool"]);
+    }
+
+    #[test]
+    fn a_name_that_there_is_not_is_refused_with_the_nearest() {
+        let catalog = Catalog::embedded();
+        let error = |choice| Policy::new(&catalog, choice).unwrap_err().to_string();
+        let unknown = error(Choice { exclude: names(&["campaign_creat"]), ..Choice::default() });
+        assert_eq!(unknown, "exclude_tools: unknown tool `campaign_creat`; did you mean `campaign_create`?");
+        let unknown = error(Choice { toolsets: Some(names(&["campaign"])), ..Choice::default() });
+        assert_eq!(unknown, "toolsets: unknown toolset `campaign`; did you mean `campaigns`?");
+    }
+}

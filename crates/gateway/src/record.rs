@@ -1,0 +1,135 @@
+//! What a call did, for the log and the measurements: one line, however it ends.
+
+use std::{borrow::Cow, error::Error, time::Instant};
+
+use scope3_mcp_catalog::Entry;
+use scope3_mcp_client::{credentials::Fingerprint, measure, usual_code};
+
+use super::{CallError, Caller, Success};
+
+/// A call under way. One that is dropped before its end counts as cancelled.
+#[derive(Debug)]
+pub(super) struct Record {
+    tool: Cow<'static, str>,
+    class: &'static str,
+    started: Instant,
+    client: String,
+    trace_id: String,
+    key: Option<Fingerprint>,
+    attempts: u32,
+    ended: bool,
+}
+
+impl Record {
+    pub(super) fn begin(entry: Option<&Entry>, caller: &Caller) -> Self {
+        Self {
+            tool: entry.map_or("unknown".into(), |entry| entry.tool.name.clone()),
+            class: entry.map_or("none", class),
+            started: Instant::now(),
+            client: caller.client.clone().unwrap_or_else(|| "-".to_owned()),
+            trace_id: trace_id(caller).unwrap_or("-").to_owned(),
+            key: None,
+            attempts: 0,
+            ended: false,
+        }
+    }
+
+    /// Notes that a request leaves.
+    pub(super) fn attempt(&mut self, key: Fingerprint) {
+        self.key = Some(key);
+        self.attempts += 1;
+    }
+
+    /// Whether a request has left.
+    pub(super) fn has_sent(&self) -> bool {
+        self.attempts > 0
+    }
+
+    /// Ends the call. `delivered` tells whether somebody still waits for its result.
+    pub(super) fn end(mut self, outcome: &Result<Success, CallError>, delivered: bool) {
+        self.ended = true;
+        match outcome {
+            Ok(_) => self.log(Line { outcome: "ok".into(), delivered, ..Line::default() }),
+            Err(CallError::UnknownTool { .. }) => {
+                self.log(Line { outcome: "UNKNOWN_TOOL".into(), delivered, ..Line::default() });
+            }
+            Err(CallError::Failed(failure)) => {
+                // A code that Scope3 chose counts under the usual one of its status.
+                let outcome = match failure.status {
+                    Some(status) if failure.is_scope3s => usual_code(status).into(),
+                    _ => failure.code.clone().into(),
+                };
+                let cause = failure.source().map_or_else(String::new, chain);
+                let (status, warn) = (failure.status, failure.concerns_operator());
+                self.log(Line { outcome, status, cause, warn, delivered });
+            }
+        }
+    }
+
+    fn log(&mut self, line: Line) {
+        let Line { outcome, status, cause, warn, delivered } = line;
+        let Self { tool, class, started, client, trace_id, key, attempts, .. } = self;
+        let took = started.elapsed();
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let key = key.map_or_else(|| "-".to_owned(), |key| key.to_string());
+        let status = status.unwrap_or_default();
+        let attempts = *attempts;
+        if warn {
+            tracing::warn!(
+                tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, cause, delivered, "call"
+            );
+        } else {
+            tracing::info!(
+                tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, cause, delivered, "call"
+            );
+        }
+        measure::call_ended(std::mem::take(tool), class, outcome, took);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.log(Line { outcome: "CANCELLED".into(), ..Line::default() });
+        }
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    outcome: Cow<'static, str>,
+    status: Option<u16>,
+    cause: String,
+    warn: bool,
+    delivered: bool,
+}
+
+/// The class of limit that a tool's calls are measured under.
+fn class(entry: &Entry) -> &'static str {
+    match (&entry.tool.request, entry.tool.limit) {
+        (None, _) => "local",
+        (_, Some(_)) => "export",
+        (_, None) => "mcp",
+    }
+}
+
+/// The id of the trace within a `traceparent`.
+fn trace_id(caller: &Caller) -> Option<&str> {
+    caller.traceparent.as_ref()?.to_str().ok()?.split('-').nth(1)
+}
+
+/// An error and all of its causes, outermost first.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}

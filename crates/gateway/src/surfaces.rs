@@ -1,0 +1,96 @@
+//! The APIs that this server works with.
+
+use std::{fmt, time::Duration};
+
+use scope3_mcp_catalog::{Entry, Surface};
+use scope3_mcp_client::{AnswerMemory, BaseUrl, Class, Client, Counts, Patience, Profile, Quota};
+use tower::retry::budget::{Budget, TpsBudget};
+
+/// One API: how to reach it, and what it allows.
+pub struct Api {
+    surface: Surface,
+    pub(crate) client: Client,
+    quotas: Vec<Quota>,
+    pub(super) retry_budget: TpsBudget,
+}
+
+impl Api {
+    /// The API at this address, which allows this much. Its answers share `memory` with those of others.
+    #[must_use]
+    pub fn new(
+        profile: &'static Profile,
+        base: BaseUrl,
+        patience: Patience,
+        memory: AnswerMemory,
+        quotas: Vec<Quota>,
+    ) -> Self {
+        let client = Client::new(profile, base, patience, memory);
+        // Beside a reserve of one retry a second, a fifth of the requests may be retried: a service that is down is not
+        // pressed further.
+        let retry_budget = TpsBudget::new(Duration::from_secs(10), 1, 0.2);
+        Self { surface: profile.surface, client, quotas, retry_budget }
+    }
+
+    /// What an HTTP request for a tool counts as. The call counts once, its requests one by one.
+    pub(super) fn classes(&self, entry: &Entry, is_first: bool) -> Vec<Class> {
+        let counts = |quota: &&Quota| match quota.counts {
+            Counts::Requests => true,
+            Counts::Calls => is_first,
+            Counts::CallsWith(limit) => is_first && entry.tool.limit == Some(limit),
+        };
+        self.quotas.iter().filter(counts).map(|quota| quota.class).collect()
+    }
+
+    /// The class that Scope3 means when it refuses a request for a tool.
+    pub(super) fn refused_class(&self, entry: &Entry) -> Option<Class> {
+        let with = |counts| self.quotas.iter().find(|quota| quota.counts == counts).map(|quota| quota.class);
+        let special = entry.tool.limit.and_then(|limit| with(Counts::CallsWith(limit)));
+        special.or_else(|| with(Counts::Requests))
+    }
+
+    /// The class of its HTTP requests.
+    pub(super) fn request_class(&self) -> Option<Class> {
+        self.quotas.iter().find(|quota| quota.counts == Counts::Requests).map(|quota| quota.class)
+    }
+
+    /// Notes that a call goes to this API, which pays for a part of a retry.
+    pub(super) fn deposit(&self) {
+        self.retry_budget.deposit();
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("surface", &self.surface)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The APIs by surface. Several can be active at once.
+#[derive(Debug, Default)]
+pub struct Surfaces(Vec<Api>);
+
+impl Surfaces {
+    /// The API of a surface, where this server works with it.
+    pub(super) fn get(&self, surface: Surface) -> Option<&Api> {
+        self.0.iter().find(|api| api.surface == surface)
+    }
+
+    /// What all of them allow.
+    pub(super) fn quotas(&self) -> impl Iterator<Item = Quota> {
+        self.0.iter().flat_map(|api| &api.quotas).copied()
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Api> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Api> for Surfaces {
+    fn from_iter<Apis: IntoIterator<Item = Api>>(apis: Apis) -> Self {
+        Self(apis.into_iter().collect())
+    }
+}

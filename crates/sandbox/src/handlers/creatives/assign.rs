@@ -1,0 +1,121 @@
+//! Putting creatives into campaigns and taking them out.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Answer, Call, Outcome, sync};
+use crate::{objects::creative::Assignment, store::Account};
+
+#[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are Scope3's")]
+#[serde(rename_all = "camelCase")]
+struct Assign {
+    buyer_agent_id: String,
+    campaign_id: String,
+    creative_id: String,
+}
+
+pub(super) fn assign(call: &mut Call<'_>) -> Outcome {
+    let Assign { buyer_agent_id, campaign_id, creative_id } = call.input()?;
+    call.account.brand_agent(&buyer_agent_id)?;
+    let creative = call.account.creative(&creative_id)?;
+    if creative.buyer_agent_id != buyer_agent_id {
+        return Err(not_owned("Creative", &creative_id, &buyer_agent_id));
+    }
+    same_owner(call.account, &buyer_agent_id, &campaign_id)?;
+    let now = call.account.clock.tick();
+    let message = if put(call, &creative_id, &campaign_id)? {
+        "Creative assigned to campaign"
+    } else {
+        "Creative was assigned to this campaign already"
+    };
+    Ok(Answer::done(
+        format!("✅ **{message}**: {creative_id} in {campaign_id}"),
+        json!({
+            "assignment": {
+                "campaignId": campaign_id, "creativeId": creative_id, "message": message, "success": true,
+            },
+            "status": {"isActive": true, "message": message, "success": true},
+            "configuration": {
+                "buyerAgentId": buyer_agent_id, "campaignId": campaign_id, "creativeId": creative_id,
+                "assignmentDate": now,
+            },
+            "metadata": {
+                "action": "assign", "assignmentType": "creative-campaign", "ownershipValidated": true,
+                "performanceTrackingEnabled": true,
+            },
+        }),
+    ))
+}
+
+/// Checks that a campaign belongs to a brand agent. Promised of assignments; Scope3's code does not look.
+pub(super) fn same_owner(account: &Account, brand_agent: &str, campaign: &str) -> Outcome<()> {
+    if account.campaign(campaign)?.brand_agent_id == brand_agent {
+        return Ok(());
+    }
+    Err(not_owned("Campaign", campaign, brand_agent))
+}
+
+fn not_owned(what: &str, id: &str, brand_agent: &str) -> Answer {
+    Answer::thrown(format!(
+        "Failed to assign creative to campaign: {what} {id} does not belong to buyer agent {brand_agent}"
+    ))
+}
+
+/// Puts a creative into a campaign, unless it is there, and sends it to the sellers of its active tactics. Says
+/// whether it is new there.
+pub(super) fn put(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> Outcome<bool> {
+    let account = &mut *call.account;
+    let assigned_date = account.clock.now();
+    let mut there = account.assignments.iter();
+    if there.any(|a| a.creative_id == creative_id && a.campaign_id == campaign_id) {
+        return Ok(false);
+    }
+    account.assignments.push(Assignment {
+        creative_id: creative_id.to_owned(),
+        campaign_id: campaign_id.to_owned(),
+        assigned_date,
+    });
+    let sellers = sync::sellers_of(account, campaign_id);
+    let creative = call.account.creative(creative_id)?;
+    let mut sellers = sync::fitting(call.market, creative, sellers);
+    // Those who have it need not approve it again.
+    let synced = sync::synced_to(creative);
+    sellers.retain(|seller| !synced.contains(seller));
+    sync::send(call.account, call.market, creative_id, &sellers)?;
+    Ok(true)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Unassign {
+    campaign_id: String,
+    creative_id: String,
+}
+
+pub(super) fn unassign(call: &mut Call<'_>) -> Outcome {
+    let Unassign { campaign_id, creative_id } = call.input()?;
+    let account = &mut *call.account;
+    account.creative(&creative_id)?;
+    account.campaign(&campaign_id)?;
+    let now = account.clock.tick();
+    // What is not assigned is unassigned with success too.
+    account.assignments.retain(|a| a.creative_id != creative_id || a.campaign_id != campaign_id);
+    let message = "Creative unassigned from campaign";
+    Ok(Answer::done(
+        format!("🔄 **{message}**: {creative_id} out of {campaign_id}"),
+        json!({
+            "unassignment": {
+                "campaignId": campaign_id, "creativeId": creative_id, "message": message, "success": true,
+            },
+            "status": {"isActive": false, "message": message, "success": true},
+            "configuration": {
+                "campaignId": campaign_id, "creativeId": creative_id, "unassignmentDate": now,
+            },
+            "metadata": {
+                "action": "unassign", "assignmentType": "creative-campaign",
+                "availableForReassignment": true, "performanceTrackingStopped": true,
+            },
+        }),
+    ))
+}

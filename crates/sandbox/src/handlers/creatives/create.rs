@@ -1,0 +1,136 @@
+//! New creatives.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Answer, Call, Outcome, assign, count, media_products::format_problem, view};
+use crate::{
+    objects::{
+        Creative,
+        creative::{AssemblyMethod, Content, FormatRef},
+    },
+    store::Account,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Create {
+    buyer_agent_id: String,
+    creatives: Vec<Item>,
+    #[serde(default)]
+    shared_defaults: Defaults,
+    processing_mode: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    creative_name: String,
+    creative_description: Option<String>,
+    external_id: Option<String>,
+    format: FormatRef,
+    content: Content,
+    #[serde(flatten)]
+    own: Shareable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Defaults {
+    assign_to_campaign_ids: Vec<String>,
+    #[serde(flatten)]
+    shared: Shareable,
+}
+
+/// What an item may say itself or leave to the defaults.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Shareable {
+    assembly_method: Option<AssemblyMethod>,
+    content_categories: Option<Vec<String>>,
+    target_audience: Option<String>,
+}
+
+pub(super) fn create(call: &mut Call<'_>) -> Outcome {
+    let input: Create = call.input()?;
+    call.account.brand_agent(&input.buyer_agent_id)?;
+    let campaigns = &input.shared_defaults.assign_to_campaign_ids;
+    for campaign in campaigns {
+        assign::same_owner(call.account, &input.buyer_agent_id, campaign)?;
+    }
+    let requested = input.creatives.len();
+    let fail_fast = input.processing_mode.as_deref() == Some("fail_fast");
+    let mut made = Vec::new();
+    let mut problems = Vec::new();
+    for item in input.creatives {
+        let content = item.content.problem().map(str::to_owned);
+        let format = || format_problem(&item.format).filter(|_| !call.account.as_published);
+        if let Some(problem) = content.or_else(format) {
+            problems.push(format!("❌ {}: {problem}", item.creative_name));
+            if fail_fast {
+                break;
+            }
+            continue;
+        }
+        made.push(add(call.account, &input.buyer_agent_id, item, &input.shared_defaults.shared));
+    }
+    if made.is_empty() {
+        return Err(Answer::thrown(format!(
+            "Failed to process creative creation request: Failed to create any creatives. {}.\n{}",
+            count(problems.len(), "error"),
+            problems.join("\n")
+        )));
+    }
+    for creative in &made {
+        for campaign in campaigns {
+            assign::put(call, creative, campaign)?;
+        }
+    }
+    let account = &call.account;
+    let mut shown = Vec::new();
+    for creative in &made {
+        shown.push(view(account, account.creative(creative)?));
+    }
+    // Only the message says what was wrong with the others.
+    let message =
+        format!("✅ **{} of {} created**\n{}", made.len(), count(requested, "creative"), problems.join("\n"));
+    Ok(Answer::done(
+        message,
+        json!({
+            "creatives": shown,
+            "count": made.len(),
+            "totalRequested": requested,
+            "results": {"successful": made.len(), "failed": problems.len()},
+            "configuration": {
+                "buyerAgentId": input.buyer_agent_id, "assignToCampaignIds": campaigns,
+            },
+        }),
+    ))
+}
+
+fn add(account: &mut Account, owner: &str, item: Item, shared: &Shareable) -> String {
+    let now = account.clock.tick();
+    let id = account.ids.short("creative");
+    let new = Creative::new(
+        id.clone(),
+        item.creative_name,
+        owner.to_owned(),
+        account.customer_id,
+        item.format,
+        item.content,
+        now,
+    );
+    account.creatives.push(Creative {
+        creative_description: item.creative_description,
+        external_id: item.external_id,
+        assembly_method: item.own.assembly_method.or(shared.assembly_method).unwrap_or_default(),
+        content_categories: item
+            .own
+            .content_categories
+            .or_else(|| shared.content_categories.clone())
+            .unwrap_or_default(),
+        target_audience: item.own.target_audience.or_else(|| shared.target_audience.clone()),
+        ..new
+    });
+    id
+}

@@ -1,0 +1,271 @@
+//! Sending creatives to sellers. With Scope3 one in ten fails at random; here only what has a reason fails.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Answer, Call, Outcome, count, media_products::sells, outside};
+use crate::{
+    clock::Moment,
+    objects::{
+        Creative, Market,
+        campaign::Status,
+        creative::{PublisherApproval, SyncStatus},
+        market::{Access, SalesAgent},
+        signals::distinct,
+        tactic::TacticStatus,
+    },
+    store::Account,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sync {
+    creative_id: String,
+    sales_agent_ids: Option<Vec<String>>,
+    campaign_id: Option<String>,
+    #[serde(default)]
+    auto_detect: AutoDetect,
+    #[serde(default)]
+    pre_approval: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AutoDetect {
+    days_back: i64,
+    include_active: bool,
+}
+
+impl Default for AutoDetect {
+    fn default() -> Self {
+        Self { days_back: 30, include_active: true }
+    }
+}
+
+/// What came of sending.
+#[derive(Default, Serialize)]
+pub(super) struct Results {
+    success: Vec<String>,
+    failed: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    sales_agent_id: String,
+    error: String,
+}
+
+pub(super) fn sync(call: &mut Call<'_>) -> Outcome {
+    let input: Sync = call.input()?;
+    let (method, sellers) = targets(call, &input)?;
+    if sellers.is_empty() {
+        let creative = call.account.creative(&input.creative_id)?;
+        return Ok(Answer::done(
+            "🔍 **No relevant sales agents found**: give salesAgentIds or more daysBack",
+            json!({
+                "creative": named(creative),
+                "salesAgents": [],
+                "syncResults": Results::default(),
+                "smartSync": {"method": method, "agentsFound": 0},
+            }),
+        ));
+    }
+    call.account.clock.tick();
+    let results = send(call.account, call.market, &input.creative_id, &sellers)?;
+    let creative = call.account.creative(&input.creative_id)?;
+    let statuses = &creative.sales_agent_sync_status;
+    let with = |wanted: &dyn Fn(&SyncStatus) -> bool| statuses.iter().filter(|s| wanted(s)).count();
+    let note = if input.pre_approval { "\nPre-approval requested" } else { "" };
+    Ok(Answer::done(
+        format!("🔄 **Sent to {} of {}**{note}", results.success.len(), count(sellers.len(), "seller")),
+        json!({
+            "creative": named(creative),
+            "salesAgents": statuses.iter().map(seller_status).collect::<Vec<_>>(),
+            "syncResults": results,
+            "smartSync": {
+                "method": method, "agentsFound": sellers.len(), "agentsTargeted": sellers,
+            },
+            "nextSteps": {
+                "readyForDeployment": with(&|s| s.approval_status == Some("approved")),
+                "awaitingApproval": with(&|s| s.approval_status == Some("pending") && s.status == "synced"),
+                "needsAttention": with(&|s| s.status == "failed"),
+            },
+        }),
+    ))
+}
+
+fn named(creative: &Creative) -> Value {
+    json!({
+        "id": creative.creative_id, "name": creative.creative_name, "format": creative.format.format_id,
+    })
+}
+
+fn seller_status(status: &SyncStatus) -> Value {
+    let mut shown = json!({
+        "id": status.sales_agent_id, "name": status.sales_agent_name, "status": status.status,
+    });
+    if let Some(approval) = status.approval_status {
+        shown["approvalStatus"] = json!(approval);
+    }
+    if let Some(attempt) = status.last_sync_attempt {
+        shown["lastSyncAttempt"] = json!(attempt);
+    }
+    shown
+}
+
+/// How the sellers were found, and which they are.
+fn targets(call: &Call<'_>, input: &Sync) -> Outcome<(String, Vec<String>)> {
+    let account = &call.account;
+    let creative = account.creative(&input.creative_id)?;
+    if let Some(ids) = &input.sales_agent_ids {
+        let ids = distinct(ids.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
+        return Ok(("manual_override".to_owned(), ids));
+    }
+    let (method, sellers) = if let Some(id) = &input.campaign_id {
+        ("campaign_tactics".to_owned(), sellers_of(account, &account.campaign(id)?.id))
+    } else {
+        let found = recent(account, &creative.buyer_agent_id, &input.auto_detect);
+        (format!("auto_detect_{}days", input.auto_detect.days_back), found)
+    };
+    Ok((method, fitting(call.market, creative, sellers)))
+}
+
+/// The sellers of a campaign's active tactics.
+pub(super) fn sellers_of(account: &Account, campaign_id: &str) -> Vec<String> {
+    let active = |status| matches!(status, TacticStatus::Active | TacticStatus::PendingApproval);
+    let tactics = account.tactics.iter().filter(|t| t.campaign_id == campaign_id && active(t.status));
+    owned(tactics.filter_map(|tactic| tactic.sales_agent_id.as_deref()))
+}
+
+/// The sellers that a brand agent bought from in the last days, or buys from in active campaigns.
+fn recent(account: &Account, brand_agent: &str, detect: &AutoDetect) -> Vec<String> {
+    let now = account.clock.now();
+    let tactics = account.tactics.iter().filter(|tactic| {
+        account.campaign(&tactic.campaign_id).is_ok_and(|campaign| {
+            let is_recent = tactic.created_at.plus_hours(24 * detect.days_back) >= now;
+            let is_active = detect.include_active && campaign.status == Status::Active;
+            campaign.brand_agent_id == brand_agent && (is_recent || is_active)
+        })
+    });
+    let bought = tactics.filter(|tactic| tactic.status != TacticStatus::Inactive);
+    owned(bought.filter_map(|tactic| tactic.sales_agent_id.as_deref()))
+}
+
+fn owned<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+    distinct(ids).into_iter().map(str::to_owned).collect()
+}
+
+/// Those of the sellers who have room for a creative. Promised: video goes only to those who sell video.
+pub(super) fn fitting(market: &Market, creative: &Creative, sellers: Vec<String>) -> Vec<String> {
+    let medium = medium(creative);
+    let fits = |id: &String| find(market, id).is_some_and(|seller| sells(seller, medium));
+    sellers.into_iter().filter(fits).collect()
+}
+
+fn find<'a>(market: &'a Market, id: &str) -> Option<&'a SalesAgent> {
+    market.sales_agents.iter().find(|seller| seller.id == id)
+}
+
+/// What a creative is shown as, by the name of its format.
+fn medium(creative: &Creative) -> &'static str {
+    let format = creative.format.format_id.to_lowercase();
+    if ["video", "vast", "ctv"].iter().any(|word| format.contains(word)) {
+        "video"
+    } else if format.contains("audio") {
+        "audio"
+    } else {
+        "display"
+    }
+}
+
+/// The sellers that have a creative.
+pub(super) fn synced_to(creative: &Creative) -> Vec<String> {
+    let synced = creative.sales_agent_sync_status.iter().filter(|status| status.status == "synced");
+    synced.map(|status| status.sales_agent_id.clone()).collect()
+}
+
+/// Sends those of a campaign's creatives to a seller that it has not yet, as a new buy does.
+pub(in crate::handlers) fn sync_campaign(call: &mut Call<'_>, campaign: &str, seller: &str) -> Outcome<()> {
+    let ids: Vec<String> = call.account.creative_ids(campaign).into_iter().map(str::to_owned).collect();
+    for id in ids {
+        let creative = call.account.creative(&id)?;
+        let has_it = synced_to(creative).iter().any(|synced| synced == seller);
+        let sellers = fitting(call.market, creative, vec![seller.to_owned()]);
+        if !has_it {
+            send(call.account, call.market, &id, &sellers)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends a creative to sellers, and notes with it how far it got. Each seller then has to approve it.
+pub(super) fn send(
+    account: &mut Account,
+    market: &Market,
+    creative_id: &str,
+    sellers: &[String],
+) -> Outcome<Results> {
+    let now = account.clock.now();
+    let (customer, as_published) = (account.customer_id, account.as_published);
+    let creative = account.creative_mut(creative_id)?;
+    let mut results = Results::default();
+    for id in sellers {
+        let seller = find(market, id);
+        let obstacle = obstacle(seller, customer, medium(creative));
+        if let Some(seller) = seller {
+            note(creative, seller, obstacle.clone(), now, as_published);
+        }
+        match obstacle {
+            None => results.success.push(id.clone()),
+            Some(error) => results.failed.push(Failure { sales_agent_id: id.clone(), error }),
+        }
+    }
+    Ok(results)
+}
+
+fn obstacle(seller: Option<&SalesAgent>, customer: u32, medium: &str) -> Option<String> {
+    let Some(seller) = seller else { return Some("Sales agent not found".to_owned()) };
+    if seller.access(customer) == Access::Unavailable {
+        Some(format!("No account with {}", seller.name))
+    } else if !outside::answers(&seller.endpoint_url) {
+        Some(outside::NO_ANSWER.to_owned())
+    } else if !sells(seller, medium) {
+        Some(format!("{} takes no {medium} creatives", seller.name))
+    } else {
+        None
+    }
+}
+
+fn note(
+    creative: &mut Creative,
+    seller: &SalesAgent,
+    obstacle: Option<String>,
+    now: Moment,
+    as_published: bool,
+) {
+    let fine = obstacle.is_none();
+    creative.sales_agent_sync_status.retain(|status| status.sales_agent_id != seller.id);
+    creative.sales_agent_sync_status.push(SyncStatus {
+        sales_agent_id: seller.id.clone(),
+        sales_agent_name: seller.name.clone(),
+        status: if fine { "synced" } else { "failed" },
+        approval_status: fine.then_some("pending"),
+        last_sync_attempt: Some(now),
+        rejection_reason: obstacle,
+        requested_changes: Vec::new(),
+    });
+    // The published code keeps no approvals of publishers.
+    if fine && !as_published {
+        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organisation);
+        creative.publisher_approvals.push(PublisherApproval {
+            publisher_id: seller.organisation.clone(),
+            publisher_name: seller.name.clone(),
+            approval_status: "pending",
+            status: "synced",
+            rejection_reason: None,
+            requested_changes: Vec::new(),
+            approved_at: None,
+        });
+    }
+}

@@ -1,0 +1,86 @@
+//! What brand stories and brand standards have in common: prompts in versions (`src/tools/brand-stories`,
+//! `src/tools/brand-standards` of `scope3data/activation-api`).
+
+use serde::Deserialize;
+
+use super::{Answer, Call, Outcome};
+use crate::{
+    clock::Moment,
+    objects::{
+        Guide,
+        brand::{Model, Scope},
+    },
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Create {
+    pub(super) brand_agent_id: String,
+    pub(super) name: String,
+    pub(super) prompt: String,
+    #[serde(flatten)]
+    scope: Scope,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Update {
+    #[serde(alias = "brandStoryId", alias = "standardsId")]
+    pub(super) id: String,
+    pub(super) prompt: String,
+    pub(super) name: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    #[serde(alias = "brandStoryId", alias = "standardsId")]
+    pub(super) id: String,
+}
+
+/// A new one, whose brand agent is known.
+pub(super) fn create(call: &mut Call<'_>, input: Create) -> Outcome<Guide> {
+    call.account.brand_agent(&input.brand_agent_id)?;
+    let now = call.account.clock.tick();
+    let ids = &mut call.account.ids;
+    Ok(Guide {
+        id: ids.number(),
+        brand_agent_id: input.brand_agent_id,
+        models: vec![Model {
+            id: ids.number(),
+            name: input.name.clone(),
+            prompt: input.prompt,
+            created_at: now,
+        }],
+        name: input.name,
+        scope: input.scope,
+        created_at: now,
+        updated_at: now,
+        archived_at: None,
+    })
+}
+
+/// Those of a brand agent that are not archived, newest first.
+pub(super) fn of<'a>(guides: &'a [Guide], brand_agent: &str) -> Vec<&'a Guide> {
+    guides
+        .iter()
+        .rev()
+        .filter(|guide| guide.brand_agent_id == brand_agent && guide.archived_at.is_none())
+        .collect()
+}
+
+/// The one with that id, unless it is archived.
+pub(super) fn find<'a>(guides: &'a mut [Guide], what: &str, id: &str) -> Outcome<&'a mut Guide> {
+    guides
+        .iter_mut()
+        .find(|guide| guide.id == id && guide.archived_at.is_none())
+        .ok_or_else(|| Answer::not_found(what, id))
+}
+
+/// Puts a new version in force. The name and the scope stay.
+pub(super) fn renew(guide: &mut Guide, model_id: String, input: Update, kind: &str, now: Moment) -> Model {
+    let name = input.name.unwrap_or_else(|| format!("Updated {kind} - {}", now.date()));
+    let model = Model { id: model_id, name, prompt: input.prompt, created_at: now };
+    guide.models.push(model.clone());
+    guide.updated_at = now;
+    model
+}

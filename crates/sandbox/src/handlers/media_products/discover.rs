@@ -1,0 +1,198 @@
+//! What the sellers in reach have to sell.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Call, Outcome, count, outside};
+use crate::objects::{
+    market::SalesAgent,
+    product::{Pricing, Product},
+    signals::distinct,
+};
+
+#[derive(Deserialize)]
+struct Discover {
+    promoted_offering: String,
+    brief: Option<String>,
+    delivery_type: Option<String>,
+    inventory_type: Option<String>,
+    formats: Option<Vec<String>>,
+    publisher_ids: Option<Vec<String>>,
+    min_cpm: Option<f64>,
+    max_cpm: Option<f64>,
+    customer_id: Option<String>,
+}
+
+impl Discover {
+    /// Whether a product is asked for. Scope3 leaves that to the sellers.
+    fn wants(&self, product: &Product) -> bool {
+        let cpm = cpm(product);
+        self.delivery_type.as_ref().is_none_or(|kind| kind == product.delivery_type)
+            && self.inventory_type.as_ref().is_none_or(|kind| kind == product.inventory_type)
+            && self
+                .formats
+                .as_ref()
+                .is_none_or(|formats| formats.iter().any(|format| product.formats.contains(&format.as_str())))
+            && self.publisher_ids.as_ref().is_none_or(|ids| ids.contains(&product.publisher_id))
+            && self.min_cpm.is_none_or(|least| cpm >= least)
+            && self.max_cpm.is_none_or(|most| cpm <= most)
+    }
+}
+
+pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+    let input: Discover = call.input()?;
+    let customer = call.account.customer_id;
+    // Only one's own sellers can be looked at, whatever number is given.
+    let own = input.customer_id.as_ref().is_none_or(|id| *id == customer.to_string());
+    let sellers = if own { call.market.sellers(customer) } else { Vec::new() };
+    if sellers.is_empty() {
+        return Ok(nobody(&input));
+    }
+    let (reached, failed): (Vec<&SalesAgent>, Vec<&SalesAgent>) =
+        sellers.iter().partition(|seller| outside::answers(&seller.endpoint_url));
+    if reached.is_empty() {
+        return Err(Answer::thrown(format!(
+            "Failed to discover products from sales agents: {}",
+            outside::NO_ANSWER
+        )));
+    }
+    let found = reached.iter().map(|seller| {
+        let products = offer(seller).into_iter().filter(|product| input.wants(product)).collect();
+        (*seller, products)
+    });
+    let found: Vec<(&SalesAgent, Vec<Product>)> = found.collect();
+    let products: Vec<&Product> = found.iter().flat_map(|(_, products)| products).collect();
+    let lines: Vec<String> = products
+        .iter()
+        .map(|product| format!("- **{}** ({}): {:.2} CPM", product.name, product.id, cpm(product)))
+        .collect();
+    let mut data = json!({
+        "products": products.iter().map(|product| view(product)).collect::<Vec<_>>(),
+        "totalProducts": products.len(),
+        "agentsQueried": sellers.len(),
+        "successfulAgents": reached.len(),
+        "failedAgents": failed.len(),
+        "agentResponses": responses(&found, &failed),
+        "failures": failed.iter().map(|seller| json!({
+            "agentName": seller.name, "error": outside::NO_ANSWER, "principalId": seller.id,
+        })).collect::<Vec<_>>(),
+        "filters": filters(call.arguments()),
+        "query": input.promoted_offering,
+        "summary": summary(&products),
+        // Nobody is really asked, which takes no time.
+        "duration": 0,
+    });
+    if let Some(brief) = &input.brief {
+        data["brief"] = json!(brief);
+    }
+    Ok(Answer::done(
+        format!(
+            "**{}** from {}\n{}",
+            count(products.len(), "product"),
+            count(reached.len(), "seller"),
+            lines.join("\n")
+        ),
+        data,
+    ))
+}
+
+fn nobody(input: &Discover) -> Answer {
+    let mut data = json!({
+        "products": [], "totalProducts": 0, "agentsQueried": 0, "successfulAgents": 0, "failedAgents": 0,
+        "query": input.promoted_offering,
+    });
+    if let Some(customer) = &input.customer_id {
+        data["customerId"] = json!(customer);
+    }
+    Answer::done("🔍 **No sales agents found**", data)
+}
+
+/// What a seller has. Each id is one that `create_tactic` makes the same product of.
+fn offer(seller: &SalesAgent) -> Vec<Product> {
+    let kinds: &[&str] = match seller.organisation.as_str() {
+        "aurora" => &["hulu_ctv", "run_of_site"],
+        "borealis" => &["netflix_premium", "youtube_select"],
+        _ => &["run_of_site"],
+    };
+    kinds
+        .iter()
+        .map(|kind| Product::from_id(&format!("{}_{kind}", seller.organisation), seller.added_at))
+        .collect()
+}
+
+/// Whether a seller has room for that format, such as `video`.
+pub(in super::super) fn sells(seller: &SalesAgent, format: &str) -> bool {
+    offer(seller).iter().any(|product| product.formats.contains(&format))
+}
+
+fn cpm(product: &Product) -> f64 {
+    match product.base_pricing {
+        Pricing::Fixed { fixed_cpm } => fixed_cpm,
+        Pricing::Auction { target_cpm, .. } => target_cpm,
+    }
+}
+
+/// A product as this list shows it: in the names of Scope3's tools, and once more in those of the Ad Context
+/// Protocol.
+fn view(product: &Product) -> Value {
+    let mut view = json!(product);
+    view["created_at"] = json!(product.created_at);
+    view["updated_at"] = json!(product.updated_at);
+    view["delivery_type"] = json!(product.delivery_type);
+    view["inventory_type"] = json!(product.inventory_type);
+    view["publisher_id"] = json!(product.publisher_id);
+    view["publisher_name"] = json!(product.publisher_name);
+    view["supported_targeting"] = json!(product.supported_targeting);
+    view["pricing"] = match product.base_pricing {
+        Pricing::Fixed { fixed_cpm } => json!({"model": "fixed_cpm", "fixed_cpm": fixed_cpm}),
+        Pricing::Auction { floor_cpm, target_cpm } => {
+            json!({"model": "auction", "floor_cpm": floor_cpm, "target_cpm": target_cpm})
+        }
+    };
+    view
+}
+
+fn responses(found: &[(&SalesAgent, Vec<Product>)], failed: &[&SalesAgent]) -> Vec<Value> {
+    let fine = found.iter().map(|(seller, products)| {
+        json!({
+            "agentId": seller.id, "agentName": seller.name, "success": true, "productCount": products.len(),
+        })
+    });
+    let failed = failed.iter().map(|seller| {
+        json!({
+            "agentId": seller.id, "agentName": seller.name, "success": false, "productCount": 0,
+            "error": outside::NO_ANSWER,
+        })
+    });
+    fine.chain(failed).collect()
+}
+
+fn filters(arguments: &Value) -> Value {
+    let mut filters = arguments.clone();
+    if let Value::Object(members) = &mut filters {
+        members.retain(|name, _| name != "promoted_offering" && name != "brief");
+    }
+    filters
+}
+
+fn summary(products: &[&Product]) -> Value {
+    let guaranteed = products.iter().filter(|product| product.delivery_type == "guaranteed").count();
+    let publishers = distinct(products.iter().map(|product| product.publisher_name.as_str()));
+    let mut summary = json!({
+        "availableFormats": distinct(products.iter().flat_map(|product| product.formats.iter().copied())),
+        "guaranteedProducts": guaranteed,
+        "nonGuaranteedProducts": products.len() - guaranteed,
+        "uniquePublishers": publishers.len(),
+    });
+    let prices: Vec<f64> = products.iter().map(|product| cpm(product)).collect();
+    if let Ok(count) = u32::try_from(prices.len())
+        && count > 0
+    {
+        summary["priceRange"] = json!({
+            "minCpm": prices.iter().copied().fold(f64::INFINITY, f64::min),
+            "maxCpm": prices.iter().copied().fold(0.0, f64::max),
+            "avgCpm": prices.iter().sum::<f64>() / f64::from(count),
+        });
+    }
+    summary
+}

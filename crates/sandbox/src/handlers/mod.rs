@@ -1,0 +1,86 @@
+//! What each operation does: one file a toolset, each with the table of its own.
+
+#![expect(clippy::unnecessary_wraps, reason = "handlers that always succeed have the type of the others")]
+
+mod account;
+mod brand_agents;
+mod brand_standards;
+mod brand_stories;
+mod campaigns;
+mod creatives;
+mod guides;
+mod media_products;
+mod metrics;
+mod outside;
+mod pmps;
+mod published;
+mod reporting;
+mod sales_agents;
+mod signals;
+mod signals_agents;
+mod tactics;
+mod webhooks;
+
+use super::{
+    answers::{Answer, Outcome, count},
+    store::Call,
+};
+
+/// Answers one operation. Its arguments fit the catalogue's schema.
+pub(crate) type Handler = fn(&mut Call<'_>) -> Outcome;
+
+/// The handler of the tool with that name in the catalogue.
+pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {
+    if let Some(dead) = published::handler(tool).filter(|_| as_published) {
+        return Some(dead);
+    }
+    let tables = [
+        account::handler,
+        brand_agents::handler,
+        brand_standards::handler,
+        brand_stories::handler,
+        campaigns::handler,
+        creatives::handler,
+        media_products::handler,
+        metrics::handler,
+        pmps::handler,
+        reporting::handler,
+        sales_agents::handler,
+        signals::handler,
+        signals_agents::handler,
+        tactics::handler,
+        webhooks::handler,
+    ];
+    tables.into_iter().find_map(|table| table(tool))
+}
+
+/// What a thousand impressions cost, in currency units with cents.
+fn cpm(spend_cents: u64, impressions: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact enough for a price with cents")]
+    let [cents, thousands] = [spend_cents as f64, impressions as f64 / 1000.0];
+    if thousands > 0.0 { (cents / thousands).round() / 100.0 } else { 0.0 }
+}
+
+/// A part of a whole in percent.
+fn percent(part: u64, whole: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact enough for a share")]
+    let [part, whole] = [part as f64, whole as f64];
+    if whole > 0.0 { part / whole * 100.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scope3_mcp_catalog::{Catalog, Surface};
+
+    #[test]
+    fn every_tool_has_a_handler() {
+        let catalog = Catalog::embedded();
+        let without: Vec<&str> = catalog
+            .entries()
+            .filter(|entry| entry.surface == Surface::Campaign && handler(&entry.tool.name, false).is_none())
+            .map(|entry| &*entry.tool.name)
+            .collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+}

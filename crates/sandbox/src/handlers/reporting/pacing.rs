@@ -1,0 +1,135 @@
+//! How far a campaign has come, in time and in money.
+
+use serde_json::{Value, json};
+
+use super::super::cpm;
+use crate::{
+    clock::Moment,
+    objects::{Campaign, campaign::Status, delivery::units},
+    store::Account,
+};
+
+/// How far a flight has come, in whole days.
+pub(super) struct Flight {
+    pub(super) elapsed: f64,
+    pub(super) remaining: f64,
+}
+
+impl Flight {
+    /// A flight without a start begins with the campaign; one without an end has 30 days left, as with the
+    /// provider.
+    pub(super) fn of(campaign: &Campaign, now: Moment) -> Self {
+        let start = campaign.start_date.unwrap_or(campaign.created_at);
+        let days = |from: Moment, to: Moment| {
+            let passed = to.as_millisecond().saturating_sub(from.as_millisecond());
+            f64::from(i32::try_from(passed.max(0) / 86_400_000).unwrap_or(i32::MAX))
+                + if passed.max(0) % 86_400_000 > 0 { 1.0 } else { 0.0 }
+        };
+        match campaign.end_date {
+            Some(end) => {
+                let elapsed = days(start, now.min(end));
+                Self { elapsed, remaining: (days(start, end) - elapsed).max(0.0) }
+            }
+            None => Self { elapsed: days(start, now), remaining: 30.0 },
+        }
+    }
+
+    fn whole(&self) -> f64 {
+        (self.elapsed + self.remaining).max(1.0)
+    }
+
+    pub(super) fn percent(&self) -> f64 {
+        (self.elapsed / self.whole() * 100.0).round()
+    }
+}
+
+/// How a campaign spends against its plan. It looks at the whole flight, whatever period was asked for.
+pub(super) struct Pacing {
+    /// `on_track`, `over` or `under`.
+    pub(super) status: &'static str,
+    /// Of the budget, in percent.
+    pub(super) utilized: f64,
+    pub(super) daily: f64,
+    pub(super) target: f64,
+    projected: f64,
+}
+
+impl Pacing {
+    pub(super) fn of(account: &Account, campaign: &Campaign, flight: &Flight) -> Self {
+        let (spend, total) = (units(account.spend_cents(&campaign.id)), units(campaign.budget.total));
+        let cents = |units: f64| (units * 100.0).round() / 100.0;
+        let daily = if flight.elapsed > 0.0 { spend / flight.elapsed } else { 0.0 };
+        let target = total / flight.whole();
+        let status = match daily / target.max(f64::EPSILON) {
+            _ if spend <= 0.0 => "on_track",
+            share if share > 1.15 => "over",
+            share if share < 0.85 => "under",
+            _ => "on_track",
+        };
+        Self {
+            status,
+            utilized: (spend / total.max(f64::EPSILON) * 100.0).round(),
+            daily: cents(daily),
+            target: cents(target),
+            projected: cents(daily * flight.whole()),
+        }
+    }
+
+    pub(super) fn shown(&self) -> Value {
+        json!({
+            "status": self.status, "budgetUtilized": self.utilized, "actualDailySpend": self.daily,
+            "dailySpendTarget": self.target, "projectedFinalSpend": self.projected,
+        })
+    }
+}
+
+/// What a person should look at.
+pub(super) fn alerts(account: &Account, campaign: &Campaign, pacing: &Pacing) -> Vec<Value> {
+    if pacing.status == "on_track" || campaign.status != Status::Active {
+        return Vec::new();
+    }
+    vec![json!({
+        "id": format!("alert_pacing_{}", campaign.id), "type": "pacing", "severity": "warning",
+        "message": format!("The campaign is {}-pacing", pacing.status), "actionRequired": true,
+        "timestamp": account.clock.now(),
+    })]
+}
+
+/// The delivery that lists show of a campaign that has begun to deliver. The provider's list declares it.
+pub(in crate::handlers) fn delivery_summary(account: &Account, campaign: &Campaign) -> Option<Value> {
+    let now = account.clock.now();
+    let whole = account.spend_cents(&campaign.id);
+    if whole == 0 {
+        return None;
+    }
+    let flight = Flight::of(campaign, now);
+    let pacing = Pacing::of(account, campaign, &flight);
+    let today =
+        account.delivery.iter().filter(|row| row.campaign_id == campaign.id && row.date == now.date());
+    let (spend, impressions) = today
+        .fold((0, 0), |(spend, impressions), row| (spend + row.spend_cents, impressions + row.impressions));
+    let status = match campaign.status {
+        Status::Active => "delivering",
+        Status::Completed => "completed",
+        Status::Paused => "paused",
+        Status::Scheduled | Status::Draft => "scheduled",
+    };
+    let mut shown = json!({
+        "status": status,
+        "healthScore": if pacing.status == "on_track" { "healthy" } else { "warning" },
+        "lastUpdated": now,
+        "alerts": alerts(account, campaign, &pacing),
+        "today": {
+            "impressions": impressions, "spend": units(spend), "averagePrice": cpm(spend, impressions),
+        },
+        "pacing": {
+            "status": pacing.status,
+            "budgetUtilized": units(whole) / units(campaign.budget.total).max(f64::EPSILON),
+            "daysRemaining": flight.remaining,
+        },
+    });
+    if let Some(end) = campaign.end_date {
+        shown["pacing"]["projectedCompletion"] = json!(end);
+    }
+    Some(shown)
+}

@@ -1,0 +1,349 @@
+//! Tactics (`src/tools/tactics`, `src/services/tactic-bigquery-service.ts` of `scope3data/activation-api`). Their
+//! amounts are in currency units.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Call, Handler, Outcome, count, creatives};
+use crate::objects::{
+    Tactic,
+    campaign::Status,
+    delivery::units,
+    market::SalesAgent,
+    product::Product,
+    tactic::{Allocation, SIGNAL_COST, TacticPacing, TacticStatus},
+};
+
+/// The handlers of these operations.
+pub(super) fn handler(tool: &str) -> Option<Handler> {
+    match tool {
+        "tactic_list" => Some(list),
+        "tactic_get" => Some(get),
+        "get_prebid_segments" => Some(prebid_segments),
+        "create_tactic" => Some(create),
+        "tactic_update" => Some(update),
+        "tactic_delete" => Some(delete),
+        _ => None,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct List {
+    campaign_id: String,
+}
+
+/// Deleted tactics are left out. A campaign that this customer does not have has none.
+fn list(call: &mut Call<'_>) -> Outcome {
+    let List { campaign_id } = call.input()?;
+    let account = &*call.account;
+    let mut tactics: Vec<&Tactic> = account.tactics_of(&campaign_id).rev().collect();
+    // The provider sorts by amount for its bar chart, and answers the sorted list.
+    tactics.sort_by(|a, b| b.allocation.amount.total_cmp(&a.allocation.amount));
+    let with = |status| -> Vec<Value> {
+        tactics.iter().filter(|tactic| tactic.status == status).map(|tactic| tactic.shown()).collect()
+    };
+    let [active, completed, draft, paused] =
+        [TacticStatus::Active, TacticStatus::Completed, TacticStatus::Draft, TacticStatus::Paused].map(with);
+    let (spend, impressions) = account
+        .delivery
+        .iter()
+        .filter(|row| tactics.iter().any(|tactic| tactic.id == row.tactic_id))
+        .fold((0, 0), |(spend, impressions), row| (spend + row.spend_cents, impressions + row.impressions));
+    let budget: f64 = tactics.iter().map(|tactic| tactic.allocation.amount).sum();
+    let mut summary = json!({
+        "totalTactics": tactics.len(), "activeTactics": active.len(), "completedTactics": completed.len(),
+        "draftTactics": draft.len(), "pausedTactics": paused.len(), "totalBudget": budget,
+        "totalSpend": units(spend), "totalImpressions": impressions,
+    });
+    let mut data = json!({
+        "campaignId": campaign_id,
+        "count": tactics.len(),
+        "tactics": tactics.iter().map(|tactic| tactic.shown()).collect::<Vec<Value>>(),
+    });
+    if !tactics.is_empty() {
+        summary["averageCpm"] = json!(super::cpm(spend, impressions));
+        summary["budgetUtilization"] = json!(if budget > 0.0 { units(spend) / budget * 100.0 } else { 0.0 });
+        data["recommendations"] = json!({
+            "draftTacticsToActivate": draft.len(),
+            "highCpmTactics": tactics.iter().filter(|tactic| tactic.total_cpm() > 50.0).count(),
+            "performingTactics": 0,
+        });
+        data["groupedTactics"] =
+            json!({"active": active, "completed": completed, "draft": draft, "paused": paused});
+    }
+    data["summary"] = summary;
+    let lines: Vec<String> = tactics
+        .iter()
+        .map(|tactic| {
+            let Allocation { amount, currency, .. } = &tactic.allocation;
+            format!(
+                "- **{}** ({}): {amount:.2} {currency}, {}",
+                tactic.name,
+                tactic.id,
+                tactic.status.as_str()
+            )
+        })
+        .collect();
+    Ok(Answer::done(format!("**{}**\n{}", count(tactics.len(), "tactic"), lines.join("\n")), data))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Which {
+    tactic_id: String,
+}
+
+/// Finds deleted tactics too. What is not there is no error for the provider.
+fn get(call: &mut Call<'_>) -> Outcome {
+    let Which { tactic_id } = call.input()?;
+    let account = &*call.account;
+    let Some(tactic) = account.tactics.iter().find(|tactic| tactic.id == tactic_id) else {
+        let message = format!("Tactic {tactic_id} not found");
+        return Ok(Answer::not_done(&message, json!({"found": false, "tacticId": tactic_id})));
+    };
+    Ok(Answer::done(
+        format!("**{}** ({}): {}", tactic.name, tactic.id, tactic.status.as_str()),
+        json!({
+            "tactic": tactic.detail(account.customer_id),
+            "projectedImpressions": tactic.projected_impressions(),
+        }),
+    ))
+}
+
+#[derive(Deserialize)]
+struct Organisation {
+    id: String,
+}
+
+/// What this customer's running tactics bid on a publisher's inventory, highest first.
+fn prebid_segments(call: &mut Call<'_>) -> Outcome {
+    let Organisation { id } = call.input()?;
+    let account = &*call.account;
+    let now = account.clock.now();
+    let runs = |tactic: &Tactic| {
+        account.campaigns.iter().any(|campaign| {
+            campaign.id == tactic.campaign_id
+                && campaign.status == Status::Active
+                && campaign.start_date.is_none_or(|start| start <= now)
+                && campaign.end_date.is_none_or(|end| now <= end)
+        })
+    };
+    let sold_by = |tactic: &Tactic| {
+        let sellers = call.market.sales_agents.iter();
+        sellers
+            .filter(|seller| seller.organisation == id)
+            .any(|seller| tactic.sales_agent_id.as_ref() == Some(&seller.id))
+    };
+    let mut tactics: Vec<&Tactic> = account
+        .tactics
+        .iter()
+        .filter(|tactic| tactic.status == TacticStatus::Active && runs(tactic) && sold_by(tactic))
+        .collect();
+    tactics.sort_by(|a, b| b.total_cpm().total_cmp(&a.total_cpm()));
+    let segments: Vec<Value> = tactics
+        .iter()
+        .map(|tactic| json!({"segment": tactic.axe_include_segment, "maxCpm": tactic.total_cpm()}))
+        .collect();
+    Ok(Answer::done(
+        format!("**{}** for {id}", count(segments.len(), "segment")),
+        json!({"orgId": id, "totalSegments": segments.len(), "segments": segments}),
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Create {
+    name: String,
+    campaign_id: String,
+    media_product_id: String,
+    brand_story_id: String,
+    cpm: f64,
+    budget_allocation: Allocation,
+    description: Option<String>,
+    signal_id: Option<String>,
+}
+
+/// Buys at once from the first seller with an account. A buy that failed is a success too, as with the provider.
+///
+/// The provider does not check whether the campaign and the story exist. The sandbox does: else one customer
+/// could buy into the campaign of another.
+fn create(call: &mut Call<'_>) -> Outcome {
+    let input: Create = call.input()?;
+    call.account.campaign(&input.campaign_id)?;
+    let stories = &mut call.account.stories;
+    super::guides::find(stories, "Brand story", &input.brand_story_id)?;
+    let now = call.account.clock.tick();
+    let product = Product::from_id(&input.media_product_id, now);
+    let customer_id = call.account.customer_id;
+    let seller = call.market.sellers(customer_id).into_iter().next().cloned();
+    let (status, error_message) = buy(seller.as_ref(), &product);
+    let tactic = Tactic {
+        id: call.account.ids.dated("tactic", now),
+        campaign_id: input.campaign_id,
+        name: input.name,
+        description: input.description,
+        status,
+        brand_story_id: input.brand_story_id,
+        signal_cost: if input.signal_id.is_some() { SIGNAL_COST } else { 0.0 },
+        signal_id: input.signal_id,
+        product,
+        sales_agent_id: seller.as_ref().map(|seller| seller.id.clone()),
+        allocation: input.budget_allocation,
+        cpm: input.cpm,
+        axe_include_segment: call.account.ids.segment(now),
+        error_message,
+        created_at: now,
+        updated_at: now,
+    };
+    if let Some(seller) = &seller
+        && tactic.status != TacticStatus::Failed
+    {
+        creatives::sync_campaign(call, &tactic.campaign_id, &seller.id)?;
+    }
+    let Allocation { amount, currency, .. } = &tactic.allocation;
+    let mut message = format!(
+        "✅ **Tactic created**: {} ({})\n\nBuy of {amount:.2} {currency}: {}",
+        tactic.name,
+        tactic.id,
+        tactic.status.as_str()
+    );
+    if let Some(error) = &tactic.error_message {
+        message.push_str(". ");
+        message.push_str(error);
+    }
+    let answer = Answer::done(
+        message,
+        json!({
+            "tactic": tactic.shown(),
+            "mediaProduct": tactic.product,
+            "effectivePricing": tactic.pricing(),
+            "projectedMetrics": {
+                "impressions": tactic.projected_impressions(),
+                "effectiveCpm": tactic.total_cpm(),
+                "totalBudget": amount,
+            },
+            "configuration": call.arguments(),
+        }),
+    );
+    call.account.tactics.push(tactic);
+    Ok(answer)
+}
+
+/// What comes of a buy: sellers look at guaranteed ones first. A product whose id has `unavailable` in it fails,
+/// so that a failed buy can be tried.
+fn buy(seller: Option<&SalesAgent>, product: &Product) -> (TacticStatus, Option<String>) {
+    match seller {
+        None => (TacticStatus::Failed, Some("No seller with an account".to_owned())),
+        Some(seller) if product.id.to_lowercase().contains("unavailable") => {
+            (TacticStatus::Failed, Some(format!("{} does not sell {}", seller.name, product.id)))
+        }
+        Some(_) if product.delivery_type == "guaranteed" => (TacticStatus::PendingApproval, None),
+        Some(_) => (TacticStatus::Active, None),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Update {
+    tactic_id: String,
+    name: Option<String>,
+    description: Option<String>,
+    status: Option<TacticStatus>,
+    cpm: Option<f64>,
+    signal_cost: Option<f64>,
+    #[serde(default)]
+    budget_allocation: AllocationChange,
+}
+
+/// What may change of an allocation.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AllocationChange {
+    amount: Option<f64>,
+    currency: Option<String>,
+    daily_cap: Option<f64>,
+    pacing: Option<TacticPacing>,
+    percentage: Option<f64>,
+}
+
+impl AllocationChange {
+    /// Makes the change and names the fields that it had.
+    pub(super) fn apply(self, allocation: &mut Allocation) -> Vec<&'static str> {
+        let mut fields = Vec::new();
+        set(&mut allocation.amount, self.amount, "amount", &mut fields);
+        set(&mut allocation.currency, self.currency, "currency", &mut fields);
+        set(&mut allocation.daily_cap, self.daily_cap.map(Some), "dailyCap", &mut fields);
+        set(&mut allocation.pacing, self.pacing, "pacing", &mut fields);
+        set(&mut allocation.percentage, self.percentage.map(Some), "percentage", &mut fields);
+        fields
+    }
+}
+
+fn set<T>(target: &mut T, value: Option<T>, name: &'static str, fields: &mut Vec<&'static str>) {
+    if let Some(value) = value {
+        *target = value;
+        fields.push(name);
+    }
+}
+
+fn update(call: &mut Call<'_>) -> Outcome {
+    let input: Update = call.input()?;
+    let account = &mut *call.account;
+    let mut tactic = account.live_tactic(&input.tactic_id)?.clone();
+    let mut fields = Vec::new();
+    set(&mut tactic.name, input.name, "name", &mut fields);
+    set(&mut tactic.description, input.description.map(Some), "description", &mut fields);
+    set(&mut tactic.status, input.status, "status", &mut fields);
+    set(&mut tactic.cpm, input.cpm, "cpm", &mut fields);
+    set(&mut tactic.signal_cost, input.signal_cost, "signalCost", &mut fields);
+    fields.extend(input.budget_allocation.apply(&mut tactic.allocation));
+    if !fields.is_empty() {
+        tactic.updated_at = account.clock.tick();
+    }
+    let answer = Answer::done(
+        format!("✅ **Tactic updated**: {} ({}), {}", tactic.name, tactic.id, count(fields.len(), "field")),
+        json!({
+            "tacticId": tactic.id,
+            "currentState": {
+                "name": tactic.name, "status": tactic.status, "budgetAmount": tactic.allocation.amount,
+                "effectiveCpm": tactic.total_cpm(), "projectedImpressions": tactic.projected_impressions(),
+            },
+            "updates": {"applied": fields.len(), "fields": fields},
+        }),
+    );
+    *account.live_tactic(&input.tactic_id)? = tactic;
+    Ok(answer)
+}
+
+fn delete(call: &mut Call<'_>) -> Outcome {
+    let Which { tactic_id } = call.input()?;
+    call.account.live_tactic(&tactic_id)?;
+    if call.arguments()["confirm"] != true {
+        let data = json!({"requiresConfirmation": true, "tacticId": tactic_id});
+        return Ok(Answer::not_done("Not deleted: confirm must be true", data));
+    }
+    let account = &mut *call.account;
+    let now = account.clock.tick();
+    let tactic = account.live_tactic(&tactic_id)?;
+    let before = tactic.clone();
+    tactic.status = TacticStatus::Inactive;
+    tactic.updated_at = now;
+    Ok(Answer::done(
+        format!("🗑️ **Tactic deleted**: {} ({tactic_id})", before.name),
+        json!({
+            "tacticId": tactic_id,
+            "deletedTactic": {
+                "id": before.id, "name": before.name, "campaignId": before.campaign_id,
+                "status": before.status, "budgetAmount": before.allocation.amount,
+                "budgetCurrency": before.allocation.currency, "cpm": before.total_cpm(),
+            },
+            "impact": {
+                "budgetFreed": before.allocation.amount, "currency": before.allocation.currency,
+                "projectedImpressionsLost": before.projected_impressions(),
+                "wasActive": before.status == TacticStatus::Active,
+            },
+            "timestamp": now,
+        }),
+    ))
+}

@@ -1,0 +1,109 @@
+//! The custom signals of one customer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answers::{Answer, Outcome},
+    clock::Moment,
+};
+
+/// All of them, in the order of creation.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    pub(crate) items: Vec<Signal>,
+}
+
+/// What a customer knows about the keys that ads are looked up by.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Signal {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    /// One key type, or several by comma. It never changes.
+    pub(crate) key: String,
+    pub(crate) clusters: Vec<Cluster>,
+    pub(crate) created_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) updated_at: Option<Moment>,
+}
+
+/// Where a signal's data is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cluster {
+    pub(crate) region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channel: Option<String>,
+    #[serde(default)]
+    pub(crate) gdpr: bool,
+}
+
+/// The key types that there are (`src/types/custom-signals.ts` of `scope3data/activation-api`).
+pub(crate) const KEY_TYPES: [&str; 11] = [
+    "maid",
+    "rampid",
+    "id5",
+    "coreid",
+    "yahoo_connect",
+    "postal_code",
+    "lat_long",
+    "uk_postal_district",
+    "domain",
+    "app_bundle",
+    "property_id",
+];
+
+impl Signals {
+    /// The signal with that id.
+    pub(crate) fn get(&self, id: &str) -> Outcome<&Signal> {
+        self.items.iter().find(|signal| signal.id == id).ok_or_else(|| Answer::not_found("Signal", id))
+    }
+
+    /// The signal with that id, to change it.
+    pub(crate) fn get_mut(&mut self, id: &str) -> Outcome<&mut Signal> {
+        self.items.iter_mut().find(|signal| signal.id == id).ok_or_else(|| Answer::not_found("Signal", id))
+    }
+}
+
+impl Signal {
+    /// The parts of the key.
+    pub(crate) fn key_types(&self) -> Vec<&str> {
+        self.key.split(',').map(str::trim).collect()
+    }
+
+    /// Whether the key has several parts.
+    pub(crate) fn is_composite(&self) -> bool {
+        self.key.contains(',')
+    }
+
+    /// Its regions, each once.
+    pub(crate) fn regions(&self) -> Vec<&str> {
+        distinct(self.clusters.iter().map(|cluster| cluster.region.as_str()))
+    }
+
+    /// The channels that its clusters are for, each once.
+    pub(crate) fn channels(&self) -> Vec<&str> {
+        distinct(self.clusters.iter().filter_map(|cluster| cluster.channel.as_deref()))
+    }
+
+    /// How many clusters keep data as the GDPR wants.
+    pub(crate) fn gdpr_clusters(&self) -> usize {
+        self.clusters.iter().filter(|cluster| cluster.gdpr).count()
+    }
+
+    /// How many clusters are for one channel only.
+    pub(crate) fn channel_clusters(&self) -> usize {
+        self.clusters.iter().filter(|cluster| cluster.channel.is_some()).count()
+    }
+}
+
+/// Each once, in the order of their first appearance.
+pub(crate) fn distinct<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = Vec::new();
+    for item in items {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+    }
+    seen
+}

@@ -1,0 +1,170 @@
+//! The HTTP side: routes from the catalogue, and what every request goes through before its handler.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    http::{HeaderValue, Method as HttpMethod, Uri, header::DATE},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, get, on},
+};
+use scope3_mcp_catalog::{Catalog, Method, Surface};
+use serde_json::{Value, json};
+
+use super::{
+    Options,
+    answers::{Answer, Outcome},
+    clock::Clock,
+    customers::{self, Stranger},
+    fault::{self, Faults},
+    handlers, input,
+    store::World,
+    window::Windows,
+};
+
+/// The path of the API's root, as in Scope3's URLs.
+pub(crate) const ROOT: &str = "/rest/v1";
+
+/// The longest body that is read.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// The arguments in a path, unless they are no text.
+type PathResult = Result<RawPathParams, RawPathParamsRejection>;
+
+struct App {
+    catalog: Catalog,
+    latency: Duration,
+    faults: Mutex<Faults>,
+    windows: Option<Mutex<Windows>>,
+    clock: Clock,
+    as_published: bool,
+    world: Mutex<World>,
+}
+
+/// The service: one route for each tool of the Campaign API.
+pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
+    let mut router = Router::new().route(ROOT, get(about));
+    for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
+        let Some(request) = &entry.tool.request else { continue };
+        let tool = entry.tool.name.clone();
+        let route = format!("{ROOT}{}", request.path);
+        let method = filter(request.method);
+        let answer = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
+            let path = path.map_err(|_| Answer::no_such_path(request.uri().path()));
+            match path {
+                Ok(path) => app.answer(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
+                Err(refusal) => refusal,
+            }
+        };
+        router = router.route(&route, on(method, answer));
+    }
+    let clock = Clock::new(options.now);
+    let app = Arc::new(App {
+        latency: options.latency,
+        faults: Mutex::new(Faults::new(&options.faults)),
+        windows: options.rate_limit.map(|rate| Mutex::new(Windows::new(rate))),
+        world: Mutex::new(World::new(&clock, options.as_published)),
+        clock,
+        as_published: options.as_published,
+        catalog,
+    });
+    router
+        .fallback(|uri: Uri| async move { Answer::no_such_path(uri.path()) })
+        .method_not_allowed_fallback(
+            |method: HttpMethod| async move { Answer::wrong_method(method.as_str()) },
+        )
+        .layer(from_fn_with_state(app.clone(), front))
+        .with_state(app)
+}
+
+fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
+
+async fn about() -> impl IntoResponse {
+    Json(json!({
+        "name": "scope3-mcp sandbox",
+        "api": "Campaign API v1",
+        "message": "A sandbox inside scope3-mcp that plays Scope3's Campaign API: invented data, no real spend.",
+    }))
+}
+
+/// What happens to every request: the wait, the faults, and the mark that tells the sandbox from Scope3. A fault
+/// comes before anything else, so a request that failed by order has changed nothing.
+async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if !app.latency.is_zero() {
+        tokio::time::sleep(app.latency).await;
+    }
+    let fault = lock(&app.faults).next();
+    let mut response = match fault {
+        Some(status) => fault::answer(status, app.clock.now()),
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.insert("x-scope3-mcp-sandbox", HeaderValue::from_static("true"));
+    // For who reads the times in an answer by the clock of the sender.
+    if let Some(date) = app.clock.now().http_date().and_then(|date| date.parse().ok()) {
+        headers.insert(DATE, date);
+    }
+    response
+}
+
+impl App {
+    async fn answer(&self, tool: &str, path: &RawPathParams, request: Request) -> Outcome {
+        let customer = customers::identify(request.headers()).map_err(|stranger| match stranger {
+            Stranger::NoKey => Answer::no_key(),
+            Stranger::UnknownKey => Answer::unknown_key(),
+        })?;
+        if let Some(windows) = &self.windows {
+            lock(windows)
+                .take(customer.id, Instant::now())
+                .map_err(|wait| Answer::rate_limited(wait, self.clock.now()))?;
+        }
+        let arguments = arguments(path, request).await?;
+        let (Some(entry), Some(handler)) =
+            (self.catalog.get(tool), handlers::handler(tool, self.as_published))
+        else {
+            return Err(Answer::not_implemented(tool));
+        };
+        let arguments = input::check(entry, arguments)?;
+        lock(&self.world).serve(customer.id, arguments, handler)
+    }
+}
+
+/// The arguments of a request: its path and query where the method sends no body, its path and body otherwise.
+async fn arguments(path: &RawPathParams, request: Request) -> Outcome<Value> {
+    let sends_query = matches!(*request.method(), HttpMethod::GET | HttpMethod::DELETE);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let body = body(request.into_body()).await?;
+    let mut arguments = if sends_query {
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect()
+    } else {
+        input::read(&body)?
+    };
+    if let Value::Object(arguments) = &mut arguments {
+        arguments.extend(path.iter().map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    Ok(arguments)
+}
+
+async fn body(body: Body) -> Outcome<Vec<u8>> {
+    to_bytes(body, LONGEST_BODY).await.map(Into::into).map_err(|_| Answer::too_large())
+}
+
+/// A handler that panicked is a bug, but no reason to fail all requests after it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
