@@ -65,7 +65,7 @@ async fn the_story_fits_a_few_screens_and_ends_with_how_to_connect() {
         assert!(!line.trim_start().starts_with(['{', '"', '}']), "no JSON: {line}");
     }
     assert!(!outcome.stdout.contains('\u{1b}'), "a pipe gets no colours");
-    assert_eq!(lines.last(), Some(&"claude mcp add scope3-mcp-sandbox -- scope3-mcp stdio --sandbox"));
+    assert_eq!(lines.last(), Some(&"claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox"));
     let page = include_str!("../../docs/clients/claude-code.md");
     assert!(page.contains(lines.last().unwrap()), "the page on Claude Code says the same");
 }

@@ -42,7 +42,7 @@ use self::{
 };
 
 /// The header by which the embedded sandbox marks its answers.
-pub const SANDBOX_HEADER: &str = "x-scope3-mcp-sandbox";
+pub const SANDBOX_HEADER: &str = "x-scope3-sandbox";
 
 /// How patient the client is, and how much it takes in.
 #[derive(Debug, Clone, Copy)]

@@ -113,7 +113,7 @@ async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.insert("x-scope3-mcp-sandbox", HeaderValue::from_static("true"));
+    headers.insert("x-scope3-sandbox", HeaderValue::from_static("true"));
     // For who reads the times in an answer by the clock of the sender.
     if let Some(date) = app.clock.now().http_date().and_then(|date| date.parse().ok()) {
         headers.insert(DATE, date);

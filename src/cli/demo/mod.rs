@@ -267,7 +267,7 @@ fn end() -> std::io::Result<()> {
     print(ASKED, "\nYour turn")?;
     print(GOOD, "README.md has a section for each client, and says how to use your own key.")?;
     print(GOOD, "In Claude Code, this sandbox is one line away:")?;
-    print(GOOD, "claude mcp add scope3-mcp-sandbox -- scope3-mcp stdio --sandbox")
+    print(GOOD, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox")
 }
 
 /// The date by UTC, as Scope3 counts.

@@ -28,7 +28,7 @@ async fn a_key_opens_its_customer() {
     assert!(sandbox.url().starts_with("http://127.0.0.1:"));
     assert!(sandbox.url().ends_with("/rest/v1"));
     let response = post(&sandbox, 0, "/auth-check", json!({})).await;
-    assert_eq!(response.headers()["x-scope3-mcp-sandbox"], "true");
+    assert_eq!(response.headers()["x-scope3-sandbox"], "true");
     let body = json_of(response).await;
     assert_eq!(body["success"], true);
     assert_eq!(body["data"]["customerId"], 12345);
@@ -45,7 +45,7 @@ async fn strangers_get_the_documented_bodies() {
     let url = format!("{}/brand-agent-list", sandbox.url());
     let nobody = Client::new().post(&url).json(&json!({})).send().await.unwrap();
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(nobody.headers()["x-scope3-mcp-sandbox"], "true");
+    assert_eq!(nobody.headers()["x-scope3-sandbox"], "true");
     assert_eq!(json_of(nobody).await, json!({"error": "Missing authentication", "code": "AUTH_MISSING"}));
     let stranger = Client::new().post(&url).bearer_auth("scope3_x_y").json(&json!({})).send().await.unwrap();
     assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);
@@ -117,7 +117,7 @@ async fn faults_come_evenly_and_in_the_form_of_who_sends_them() {
     let mut statuses = Vec::new();
     for _ in 0..8 {
         let response = post(&sandbox, 0, "/auth-check", json!({})).await;
-        assert_eq!(response.headers()["x-scope3-mcp-sandbox"], "true");
+        assert_eq!(response.headers()["x-scope3-sandbox"], "true");
         let status = response.status().as_u16();
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         assert_eq!(kind.starts_with("text/html"), status == 502, "{status} {kind}");
