@@ -18,7 +18,9 @@ use super::{CommandError, until_asked_to_end};
 use crate::{
     app::{App, StartError},
     config::{AuthChoice, Settings},
-    transport::http::{self, Auth, CallLimits, Caps, Deadlines, Host, Hosts, Options, Token},
+    transport::http::{
+        self, Allowlist, Auth, CallLimits, Deadlines, Host, HttpOptions, SessionLimits, Token,
+    },
 };
 
 /// Where it listens when nothing is said.
@@ -47,8 +49,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let has_key = !settings.sandbox && settings.has_own_key();
     let entry = Entry { choice, is_local: local, made: made.as_ref(), has_key };
     announcement::tell(&place, &entry, settings.log_format);
-    let hosts = Hosts::new(hosts, origins, bound);
-    let caps = Caps {
+    let allowlist = Allowlist::new(hosts, origins, bound);
+    let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,
         sessions_per_key: settings.max_sessions_per_key.get() as usize,
         idle: settings.session_idle,
@@ -57,11 +59,11 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         Auth::Token(token) => Some(token.clone()),
         Auth::Key | Auth::None => token.as_ref().map(Token::new),
     };
-    let options = Options {
+    let options = HttpOptions {
         auth,
         metrics_token,
-        hosts,
-        caps,
+        allowlist,
+        sessions,
         calls: CallLimits { total: settings.max_calls.get(), per_key: settings.max_calls_per_key.get() },
         max_connections: settings.max_connections.get() as usize,
         max_request_bytes: settings.request_memory as usize * 1024 * 1024,
@@ -99,7 +101,7 @@ fn auth(
         (AuthChoice::None, _) => Ok((Auth::None, None)),
         (AuthChoice::Token, Some(token)) => Ok((Auth::Token(Token::new(token)), None)),
         (AuthChoice::Token, None) => {
-            let token: SecretString = http::token().context("no token can be made")?.into();
+            let token: SecretString = http::random_token().context("no token can be made")?.into();
             Ok((Auth::Token(Token::new(&token)), Some(token)))
         }
     }

@@ -2,5 +2,5 @@
 
 pub mod http;
 mod message;
-mod owed;
+mod pending;
 pub mod stdio;

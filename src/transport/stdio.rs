@@ -23,12 +23,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    lines::{Line, Lines},
+    lines::{Line, LineReader},
     output::Output,
 };
 use super::{
     message::{self, INVALID_REQUEST, Id, Kind, Malformed, TAIL_BYTES},
-    owed::OwedAnswers,
+    pending::PendingResponses,
 };
 use crate::mcp::Server;
 
@@ -36,10 +36,10 @@ use crate::mcp::Server;
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Messages that have been read and wait for rmcp.
-const QUEUED_MESSAGES: usize = 16;
+const MAX_QUEUED_MESSAGES: usize = 16;
 
 /// How long the last answers may take to be written.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves one client until its input ends, it no longer reads, or `stop` is cancelled. What was accepted by then is
 /// answered; if nobody reads, it is cancelled, but for changes that have left.
@@ -48,11 +48,11 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// When the client breaks the protocol before the session begins.
 pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), Box<ServerInitializeError>> {
     let (input, output) = stdio_pipes();
-    let gone = CancellationToken::new();
-    let session = serve_on(server, stop, gone.clone(), input, output);
+    let client_gone = CancellationToken::new();
+    let session = serve_streams(server, stop, client_gone.clone(), input, output);
     let watch = async {
-        output::closed().await;
-        gone.cancel();
+        output::wait_until_closed().await;
+        client_gone.cancel();
         std::future::pending().await
     };
     tokio::select! {
@@ -61,23 +61,26 @@ pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), Box<Se
     }
 }
 
-async fn serve_on(
+async fn serve_streams(
     server: Server,
     stop: CancellationToken,
-    gone: CancellationToken,
+    client_gone: CancellationToken,
     input: impl AsyncRead + Send + Unpin + 'static,
     output: impl AsyncWrite + Send + Unpin + 'static,
 ) -> Result<(), Box<ServerInitializeError>> {
-    let (output, writer) = output::to(output, gone.clone());
+    let (output, writer) = output::channel(output, client_gone.clone());
     let writer = tokio::spawn(writer);
-    let (to_server, messages) = mpsc::channel(QUEUED_MESSAGES);
+    let (to_server, messages) = mpsc::channel(MAX_QUEUED_MESSAGES);
     let calls = TaskTracker::new();
-    let owed = OwedAnswers::default();
-    let reader = Reader { to_server, output: output.clone(), calls, owed: owed.clone() };
-    let reader = tokio::spawn(reader.run(input, stop, gone.clone()));
+    let pending = PendingResponses::default();
+    let reader = Reader { to_server, output: output.clone(), calls, pending: pending.clone() };
+    let reader = tokio::spawn(reader.run(input, stop, client_gone.clone()));
 
-    let cancelled = gone.child_token();
-    let outcome = match server.serve_with_ct(Channels { messages, output, owed, gone }, cancelled).await {
+    let cancelled = client_gone.child_token();
+    let outcome = match server
+        .serve_with_ct(StdioTransport { messages, output, pending, client_gone }, cancelled)
+        .await
+    {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
                 tracing::error!(%error, "the session ended badly");
@@ -90,21 +93,21 @@ async fn serve_on(
     };
     reader.abort();
     drop(reader.await);
-    if tokio::time::timeout(LAST_ANSWERS, writer).await.is_err() {
+    if tokio::time::timeout(FLUSH_TIMEOUT, writer).await.is_err() {
         tracing::warn!("the client does not read its last answers");
     }
     outcome
 }
 
 /// What rmcp sees of a session.
-struct Channels {
+struct StdioTransport {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     output: Output,
-    owed: OwedAnswers,
-    gone: CancellationToken,
+    pending: PendingResponses,
+    client_gone: CancellationToken,
 }
 
-impl Transport<RoleServer> for Channels {
+impl Transport<RoleServer> for StdioTransport {
     type Error = io::Error;
 
     fn name() -> Cow<'static, str> {
@@ -116,7 +119,7 @@ impl Transport<RoleServer> for Channels {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let output = self.output.clone();
-        let place = self.owed.take(&message);
+        let place = self.pending.take(&message);
         async move {
             let line = serde_json::to_vec(&message)?;
             drop(message);
@@ -128,7 +131,7 @@ impl Transport<RoleServer> for Channels {
         loop {
             let message = self.messages.recv().await?;
             // Nothing new begins for a client that will not learn of it.
-            if !self.gone.is_cancelled() {
+            if !self.client_gone.is_cancelled() {
                 return Some(message);
             }
         }
@@ -145,17 +148,22 @@ struct Reader {
     output: Output,
     /// The calls that have been read and are not done.
     calls: TaskTracker,
-    owed: OwedAnswers,
+    pending: PendingResponses,
 }
 
 impl Reader {
     /// Hands messages over until the session ends, and lets rmcp end once the calls under way are done: by itself, it
     /// gives them five seconds.
-    async fn run(self, input: impl AsyncRead + Unpin, stop: CancellationToken, gone: CancellationToken) {
+    async fn run(
+        self,
+        input: impl AsyncRead + Unpin,
+        stop: CancellationToken,
+        client_gone: CancellationToken,
+    ) {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = gone.cancelled() => return tracing::info!("the client no longer reads"),
+            () = client_gone.cancelled() => return tracing::info!("the client no longer reads"),
             () = self.read(input) => {}
         }
         self.calls.close();
@@ -168,14 +176,14 @@ impl Reader {
     }
 
     async fn read(&self, input: impl AsyncRead + Unpin) {
-        let mut lines = Lines::new(input, MAX_MESSAGE_BYTES, TAIL_BYTES);
+        let mut lines = LineReader::new(input, MAX_MESSAGE_BYTES, TAIL_BYTES);
         loop {
             let taken = match lines.next().await {
-                Ok(Some(Line::Whole(text))) => self.take(text).await,
+                Ok(Some(Line::Whole(text))) => self.handle_line(text).await,
                 Ok(Some(Line::TooLong { head, tail })) => {
                     measure::bound_reached("message_bytes");
-                    let id = message::salvage(&head, &tail);
-                    self.refuse(Malformed::new(id, INVALID_REQUEST, "a message may have at most 16 MiB"))
+                    let id = message::recover_id(&head, &tail);
+                    self.reject(Malformed::new(id, INVALID_REQUEST, "a message may have at most 16 MiB"))
                         .await
                 }
                 Ok(None) => return,
@@ -188,74 +196,74 @@ impl Reader {
         }
     }
 
-    async fn take(&self, text: Bytes) -> Result<(), Closed> {
+    async fn handle_line(&self, text: Bytes) -> Result<(), SessionClosed> {
         if text.trim_ascii().is_empty() {
             return Ok(());
         }
         let message = match message::read(text.clone()) {
             Ok(message) => message,
-            Err(malformed) if malformed.id.is_some() => return self.refuse(malformed).await,
-            Err(malformed) => return self.refuse_batch(&text, malformed).await,
+            Err(malformed) if malformed.id.is_some() => return self.reject(malformed).await,
+            Err(malformed) => return self.reject_batch(&text, malformed).await,
         };
         if message.kind == Kind::Batch {
             let reason = "messages must be sent one by one; batches are not supported over stdio";
-            return self.refuse_batch(&message.text, Malformed::new(None, INVALID_REQUEST, reason)).await;
+            return self.reject_batch(&message.text, Malformed::new(None, INVALID_REQUEST, reason)).await;
         }
         match serde_json::from_slice(&message.text) {
             Ok(parsed) => {
-                let mut counted = self.counted(parsed);
+                let mut with_guards = self.with_guards(parsed);
                 if let Some(arguments) = message.arguments {
-                    counted.insert_extension(arguments);
+                    with_guards.insert_extension(arguments);
                 }
-                self.to_server.send(counted).await.map_err(|_| Closed)
+                self.to_server.send(with_guards).await.map_err(|_| SessionClosed)
             }
             Err(_) if message.kind == Kind::Other => {
                 tracing::debug!("a notification or an answer could not be read");
                 Ok(())
             }
-            Err(_) => self.refuse(Malformed::unreadable(message.id)).await,
+            Err(_) => self.reject(Malformed::unreadable(message.id)).await,
         }
     }
 
     /// The message, with marks that live in its extensions as long as the call does.
-    fn counted(&self, mut message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
+    fn with_guards(&self, mut message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
         if let JsonRpcMessage::Request(request) = &message
             && matches!(request.request, ClientRequest::CallToolRequest(_))
         {
             message.insert_extension(self.calls.token());
         }
-        if let Some(place) = self.owed.note(&message) {
+        if let Some(place) = self.pending.track(&message) {
             message.insert_extension(place);
         }
         message
     }
 
     /// Answers a message that cannot be handed over, if it can be told which request it was.
-    async fn refuse(&self, malformed: Malformed) -> Result<(), Closed> {
+    async fn reject(&self, malformed: Malformed) -> Result<(), SessionClosed> {
         if let Some(id) = &malformed.id {
-            return self.answer(&malformed, id).await;
+            return self.send_error(&malformed, id).await;
         }
         tracing::warn!(reason = %malformed, "a line of the input is not a message");
         Ok(())
     }
 
     /// Answers each request of a batch.
-    async fn refuse_batch(&self, batch: &[u8], malformed: Malformed) -> Result<(), Closed> {
+    async fn reject_batch(&self, batch: &[u8], malformed: Malformed) -> Result<(), SessionClosed> {
         let requests = message::requests_of_batch(batch);
         if requests.is_empty() {
-            return self.refuse(malformed).await;
+            return self.reject(malformed).await;
         }
         for id in requests {
-            self.answer(&malformed, &id).await?;
+            self.send_error(&malformed, &id).await?;
         }
         Ok(())
     }
 
-    async fn answer(&self, malformed: &Malformed, id: &Id) -> Result<(), Closed> {
+    async fn send_error(&self, malformed: &Malformed, id: &Id) -> Result<(), SessionClosed> {
         tracing::debug!(reason = %malformed, "a request was refused");
-        self.output.send(malformed.answer(id).into_bytes()).await.map_err(|_| Closed)
+        self.output.send(malformed.to_response(id).into_bytes()).await.map_err(|_| SessionClosed)
     }
 }
 
 /// The session has ended.
-struct Closed;
+struct SessionClosed;

@@ -1,8 +1,8 @@
 //! `scope3-mcp http`, over real sockets.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod admission;
 mod arguments;
+mod auth;
 mod bounds;
 mod changes;
 mod deadlines;
@@ -10,16 +10,16 @@ mod deadlines;
 #[cfg(target_os = "linux")]
 mod floods;
 mod guide;
-mod hosts;
 mod invented_keys;
 mod isolation;
-mod legacy;
 mod logs;
 mod messages;
 mod negotiation;
 mod operation;
+mod origin;
 mod reconnection;
 #[cfg(unix)]
 mod shutdown;
+mod sse;
 mod start;
 mod support;

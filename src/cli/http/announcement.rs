@@ -32,12 +32,12 @@ impl Place {
         let (endpoint, is_private) = match (public, elsewhere, hosts.first()) {
             (Some(url), _, _) => (below(url), url.scheme() == "https" || is_loopback(url)),
             (None, Some(host), _) if is_direct(host, bound) => {
-                (format!("http://{}/mcp", host.with_port(bound.port())), false)
+                (format!("http://{}/mcp", host.authority_with_port(bound.port())), false)
             }
             // Clients reach a name from elsewhere by a proxy, which has TLS and a port of its own.
-            (None, Some(host), _) => (format!("https://{}/mcp", host.behind_tls()), true),
+            (None, Some(host), _) => (format!("https://{}/mcp", host.https_authority()), true),
             (None, None, Some(host)) if everywhere => {
-                (format!("http://{}/mcp", host.with_port(bound.port())), true)
+                (format!("http://{}/mcp", host.authority_with_port(bound.port())), true)
             }
             (None, None, _) => (listening.clone(), everywhere || bound.ip().to_canonical().is_loopback()),
         };

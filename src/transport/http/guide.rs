@@ -11,9 +11,9 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{admission::Auth, negotiation::accepts};
+use super::{auth::Auth, negotiation::accepts};
 
-const ENDPOINTS: &str = "scope3-mcp: an MCP server.\n\n\
+const ENDPOINTS_TEXT: &str = "scope3-mcp: an MCP server.\n\n\
                          /mcp      Streamable HTTP: give clients this URL\n\
                          /sse      HTTP+SSE, for older clients\n\
                          /healthz  health\n";
@@ -21,34 +21,36 @@ const ENDPOINTS: &str = "scope3-mcp: an MCP server.\n\n\
 /// The routes of those who look in the wrong place.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
     let credential = credential(auth);
-    let none = move || std::future::ready(no_oauth(StatusCode::NOT_FOUND, "invalid_request", credential));
+    let no_oauth =
+        move || std::future::ready(oauth_error(StatusCode::NOT_FOUND, "invalid_request", credential));
     let register = post(move || {
-        std::future::ready(no_oauth(StatusCode::BAD_REQUEST, "invalid_client_metadata", credential))
+        std::future::ready(oauth_error(StatusCode::BAD_REQUEST, "invalid_client_metadata", credential))
     });
-    let mut routes =
-        Router::new().route("/", get(root).fallback(elsewhere)).route("/register", register.fallback(none));
+    let mut routes = Router::new()
+        .route("/", get(root).fallback(not_found))
+        .route("/register", register.fallback(no_oauth));
     for path in ["/authorize", "/token"] {
-        routes = routes.route(path, any(none));
+        routes = routes.route(path, any(no_oauth));
     }
     // Clients ask for the metadata of the server, and below and behind the path of its endpoint.
     for kind in ["oauth-protected-resource", "oauth-authorization-server", "openid-configuration"] {
         for path in ["", "/{*endpoint}"] {
-            routes = routes.route(&format!("/.well-known/{kind}{path}"), any(none));
+            routes = routes.route(&format!("/.well-known/{kind}{path}"), any(no_oauth));
         }
         for endpoint in ["/mcp", "/sse"] {
-            routes = routes.route(&format!("{endpoint}/.well-known/{kind}"), any(none));
+            routes = routes.route(&format!("{endpoint}/.well-known/{kind}"), any(no_oauth));
         }
     }
-    routes.fallback(elsewhere)
+    routes.fallback(not_found)
 }
 
-async fn elsewhere() -> Response {
-    (StatusCode::NOT_FOUND, ENDPOINTS).into_response()
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, ENDPOINTS_TEXT).into_response()
 }
 
 /// A client that was given the bare URL asks here for a stream, and must not take this page for one.
 async fn root(headers: HeaderMap) -> Response {
-    if accepts(&headers, "text/plain") { ENDPOINTS.into_response() } else { elsewhere().await }
+    if accepts(&headers, "text/plain") { ENDPOINTS_TEXT.into_response() } else { not_found().await }
 }
 
 /// What a client should send instead.
@@ -67,6 +69,6 @@ fn credential(auth: &Auth) -> &'static str {
 }
 
 /// An error in the form of OAuth (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
-fn no_oauth(status: StatusCode, error: &'static str, description: &'static str) -> Response {
+fn oauth_error(status: StatusCode, error: &'static str, description: &'static str) -> Response {
     (status, Json(json!({ "error": error, "error_description": description }))).into_response()
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{negotiation::is_json, refusal::Refusal, request_body::BodyBudget};
+use super::{negotiation::is_json, rejection::Rejection, request_body::BodyBudget};
 pub(super) use crate::transport::message::Kind;
 use crate::{
     mcp::LargeArguments,
@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// The longest body of a request, in bytes.
-pub(super) const LONGEST: usize = 4 * 1024 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// A message that has been read.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(super) struct PostedMessage {
     pub(super) text: Bytes,
     pub(super) kind: Kind,
     pub(super) id: Value,
@@ -32,26 +32,26 @@ pub(super) async fn read(
     body: Body,
     bodies: &Arc<BodyBudget>,
     within: Duration,
-) -> Result<Message, Refusal> {
+) -> Result<PostedMessage, Rejection> {
     if !is_json(headers) {
         let message = "expected `Content-Type: application/json`, in UTF-8";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     check(bodies.collect(body, within).await?)
 }
 
 /// A message that this server's model of the protocol cannot read.
-pub(super) fn unreadable(id: Value) -> Refusal {
-    Refusal::from(Malformed::unreadable(None)).with_id(id)
+pub(super) fn unreadable(id: Value) -> Rejection {
+    Rejection::from(Malformed::unreadable(None)).with_id(id)
 }
 
 /// Tells what a text is for, if it is a message.
-pub(super) fn check(text: Bytes) -> Result<Message, Refusal> {
+pub(super) fn check(text: Bytes) -> Result<PostedMessage, Rejection> {
     let message::Message { text, kind, id, arguments } = message::read(text)?;
-    Ok(Message { text, kind, id: id.map(|id| id.to_value()).unwrap_or_default(), arguments })
+    Ok(PostedMessage { text, kind, id: id.map(|id| id.to_value()).unwrap_or_default(), arguments })
 }
 
-impl From<Malformed> for Refusal {
+impl From<Malformed> for Rejection {
     fn from(Malformed { id, code, reason }: Malformed) -> Self {
         Self::malformed(code, reason).with_id(id.map(|id| id.to_value()).unwrap_or_default())
     }

@@ -5,27 +5,27 @@
 //! `request_body` (is there memory for it), `message` (is it a message at all), and `calls` (may one more run).
 //! Behind that stand `streamable` and `legacy`, which share the table of `sessions`.
 
-mod access;
-mod admission;
+mod access_log;
+mod auth;
 mod batch;
-mod bodies;
-mod calls;
-mod collected;
+mod concurrency;
 mod connections;
+mod guarded_body;
 mod guide;
 mod handshake;
 mod health;
-mod hosts;
-mod legacy;
-mod listen;
+mod ids;
+mod json_response;
 mod message;
 mod metrics;
 mod negotiation;
-mod random;
-mod refusal;
+mod origin;
+mod rejection;
 mod request_body;
+mod server;
 mod sessions;
 mod sockets;
+mod sse;
 mod streamable;
 
 use std::{io, sync::Arc, time::Duration};
@@ -44,19 +44,19 @@ use tower_http::{
     normalize_path::NormalizePath,
 };
 
+pub use self::{
+    auth::{Auth, Token},
+    concurrency::CallLimits,
+    ids::random_token,
+    origin::{Allowlist, AllowlistError, Host, Origin},
+    sessions::SessionLimits,
+};
 use self::{
-    admission::{Admission, Owner},
-    calls::{Call, Calls},
+    auth::{AuthState, Owner},
+    concurrency::{CallLimiter, CallPermit},
     connections::Connections,
     request_body::BodyBudget,
     sessions::Sessions,
-};
-pub use self::{
-    admission::{Auth, Token},
-    calls::CallLimits,
-    hosts::{EntryError, Host, Hosts, Origin},
-    random::token,
-    sessions::Caps,
 };
 use crate::{
     app::App,
@@ -95,15 +95,15 @@ impl Default for Deadlines {
 
 /// How the server behaves to those who come.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct HttpOptions {
     /// Who may come in.
     pub auth: Auth,
     /// What must be sent to read `/metrics`; without it they answer this machine alone.
     pub metrics_token: Option<Token>,
     /// The names it answers to, and the pages that may talk to it.
-    pub hosts: Hosts,
+    pub allowlist: Allowlist,
     /// How many sessions there may be.
-    pub caps: Caps,
+    pub sessions: SessionLimits,
     /// How many calls may run at once.
     pub calls: CallLimits,
     /// How many connections there may be. One that is silent makes room.
@@ -133,8 +133,8 @@ struct Shared {
     connections: Arc<Connections>,
     bodies: Arc<BodyBudget>,
     sessions: Arc<Sessions>,
-    calls: Calls,
-    keys: Arc<metrics::Keys>,
+    calls: CallLimiter,
+    keys: Arc<metrics::RecentKeys>,
     metrics_token: Option<Token>,
     deadlines: Deadlines,
     /// Cancelled when the server is asked to end.
@@ -150,28 +150,36 @@ struct Shared {
 pub async fn serve(
     listener: TcpListener,
     app: &App,
-    options: Options,
+    options: HttpOptions,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let Options { auth, metrics_token, hosts, caps, calls, max_connections, max_request_bytes, deadlines } =
-        options;
+    let HttpOptions {
+        auth,
+        metrics_token,
+        allowlist,
+        sessions,
+        calls,
+        max_connections,
+        max_request_bytes,
+        deadlines,
+    } = options;
     let is_proven = is_proven(&app.gateway);
-    let max_connections = sockets::affordable_connections(max_connections);
+    let max_connections = sockets::available_connections(max_connections);
     let server = match auth {
-        Auth::Key => Server::new(Arc::clone(&app.gateway), Keys::OfRequest(admission::keys_of)),
+        Auth::Key => Server::new(Arc::clone(&app.gateway), Keys::OfRequest(auth::keys_of)),
         Auth::Token(_) | Auth::None => app.server(),
     };
     let shared = Arc::new(Shared {
         gateway: Arc::clone(&app.gateway),
         server: server
-            .with_traceparent(admission::traceparent_of)
-            .with_place(Call::place)
-            .with_large_arguments(admission::arguments_of)
-            .with_answer_place(admission::answer_place_of),
+            .with_traceparent(auth::traceparent_of)
+            .with_place(CallPermit::place)
+            .with_large_arguments(auth::arguments_of)
+            .with_answer_place(auth::answer_place_of),
         connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),
-        bodies: Arc::new(BodyBudget::new(max_request_bytes.max(message::LONGEST))),
-        sessions: Arc::new(Sessions::new(caps, Arc::clone(&is_proven))),
-        calls: Calls::new(calls),
+        bodies: Arc::new(BodyBudget::new(max_request_bytes.max(message::MAX_BODY_BYTES))),
+        sessions: Arc::new(Sessions::new(sessions, Arc::clone(&is_proven))),
+        calls: CallLimiter::new(calls),
         keys: Arc::default(),
         metrics_token,
         deadlines,
@@ -180,57 +188,57 @@ pub async fn serve(
     });
     let own_keys = (!matches!(auth, Auth::Key)).then(|| Arc::clone(&app.keys));
     let background = [
-        tokio::spawn(Arc::clone(&shared.sessions).expire()),
-        tokio::spawn(metrics::keep_up()),
-        tokio::spawn(remember(own_keys, Arc::clone(&shared.keys))),
+        tokio::spawn(Arc::clone(&shared.sessions).run_expiry()),
+        tokio::spawn(metrics::run_upkeep_loop()),
+        tokio::spawn(track_own_keys(own_keys, Arc::clone(&shared.keys))),
     ];
-    let router = router(&shared, auth, hosts, is_proven);
-    let outcome = listen::serve(listener, router, &shared, stop).await;
+    let router = router(&shared, auth, allowlist, is_proven);
+    let outcome = server::run(listener, router, &shared, stop).await;
     shared.gateway.finish_changes().await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     outcome
 }
 
 /// Remembers the server's own keys, where calls are made with them.
-async fn remember(own: Option<Arc<KeyRing>>, keys: Arc<metrics::Keys>) {
+async fn track_own_keys(own: Option<Arc<KeyRing>>, keys: Arc<metrics::RecentKeys>) {
     // That there is none is told elsewhere.
     if let Some(own) = own
         && let Ok(own) = own.keys().await
     {
         for key in own {
-            keys.used(key.fingerprint());
+            keys.record(key.fingerprint());
         }
     }
 }
 
 /// The routes, and what stands before each. The layer that is named last stands outermost.
-fn router(shared: &Arc<Shared>, auth: Auth, hosts: Hosts, is_proven: IsProven) -> Router {
-    let hosts = Arc::new(hosts);
+fn router(shared: &Arc<Shared>, auth: Auth, allowlist: Allowlist, is_proven: IsProven) -> Router {
+    let allowlist = Arc::new(allowlist);
     let guide = guide::routes(&auth);
-    let admission = Admission { auth, keys: Arc::clone(&shared.keys), is_proven };
+    let auth_state = AuthState { auth, keys: Arc::clone(&shared.keys), is_proven };
     let for_callers = Router::new()
-        .route("/mcp", any(streamable::serve))
-        .route("/sse", get(legacy::open))
-        .route("/messages", post(legacy::receive))
-        .route_layer(from_fn_with_state(admission, admission::check));
+        .route("/mcp", any(streamable::handle))
+        .route("/sse", get(sse::open_stream))
+        .route("/messages", post(sse::post_message))
+        .route_layer(from_fn_with_state(auth_state, auth::authenticate));
     let routes = Router::new()
         .merge(guide)
         .merge(for_callers)
-        .route("/metrics", get(metrics::serve))
+        .route("/metrics", get(metrics::handle))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::live))
         .with_state(Arc::clone(shared))
-        .layer(cors(Arc::clone(&hosts)))
-        .layer(from_fn_with_state(hosts, hosts::check))
-        .layer(from_fn(access::log));
+        .layer(cors(Arc::clone(&allowlist)))
+        .layer(from_fn_with_state(allowlist, origin::check_source))
+        .layer(from_fn(access_log::log_request));
     // Around the routes: a layer of theirs would come after the choice among them.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
 /// Pages of the allowed origins may send what clients send, and read what they need of an answer.
-fn cors(hosts: Arc<Hosts>) -> CorsLayer {
+fn cors(allowlist: Arc<Allowlist>) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| hosts.allows_origin(origin)))
+        .allow_origin(AllowOrigin::predicate(move |origin, _| allowlist.allows_origin(origin)))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         // Tools may name headers of their own for their arguments.
         .allow_headers(AllowHeaders::mirror_request())

@@ -13,10 +13,10 @@ use http_body_util::BodyExt;
 use scope3_mcp_gateway::measure::bound_reached;
 use tokio_util::sync::CancellationToken;
 
-use super::{message::LONGEST, refusal::Refusal};
+use super::{message::MAX_BODY_BYTES, rejection::Rejection};
 
 /// What is read of a body that is too long, so that its sender comes to read the answer.
-const MAX_DISCARDED_BYTES: usize = 16 * LONGEST;
+const MAX_DISCARDED_BYTES: usize = 16 * MAX_BODY_BYTES;
 
 /// How long the rest of a body is read and discarded that finds no room.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,28 +26,28 @@ const MIN_RESERVED_BYTES: usize = 4 * 1024;
 
 /// A body that has been coming in for longer makes room for others: senders that are slow, or never end, must not
 /// keep everybody out until the deadline of their bodies.
-const SLOW_AFTER: Duration = Duration::from_secs(2);
+const MAX_PROTECTED_AGE: Duration = Duration::from_secs(2);
 
 /// When a client that found no room should try again.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The bytes that the bodies of requests may have in memory together.
 #[derive(Debug)]
 pub(super) struct BodyBudget {
     max_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BudgetState {
     next: u64,
     reserved: usize,
     /// The bodies that are coming in, the oldest first.
-    incoming: BTreeMap<u64, Incoming>,
+    incoming: BTreeMap<u64, IncomingBody>,
 }
 
 #[derive(Debug)]
-struct Incoming {
+struct IncomingBody {
     since: Instant,
     bytes: usize,
     displaced: CancellationToken,
@@ -55,7 +55,7 @@ struct Incoming {
 
 /// There is no room for more bytes.
 #[derive(Debug)]
-struct NoRoom;
+struct BudgetExhausted;
 
 impl BodyBudget {
     pub(super) fn new(max_bytes: usize) -> Self {
@@ -63,75 +63,75 @@ impl BodyBudget {
     }
 
     /// Reads a body.
-    pub(super) async fn collect(self: &Arc<Self>, body: Body, within: Duration) -> Result<Bytes, Refusal> {
+    pub(super) async fn collect(self: &Arc<Self>, body: Body, within: Duration) -> Result<Bytes, Rejection> {
         tokio::time::timeout(within, self.read(body)).await.unwrap_or_else(|_| {
             let message = "the body of the request did not come in time";
-            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, message))
+            Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, message))
         })
     }
 
-    async fn read(self: &Arc<Self>, mut body: Body) -> Result<Bytes, Refusal> {
+    async fn read(self: &Arc<Self>, mut body: Body) -> Result<Bytes, Rejection> {
         let mut text = Vec::new();
         let mut total = 0;
-        let mut reservation = self.begin();
+        let mut reservation = self.reserve();
         let displaced = reservation.displaced.clone();
         loop {
             let frame = tokio::select! {
                 frame = body.frame() => frame,
                 () = displaced.cancelled() => {
                     drop((text, reservation));
-                    return Err(no_room(body).await);
+                    return Err(reject_body(body).await);
                 }
             };
             let Some(frame) = frame else { break };
-            let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "the body of the request broke off");
+            let broken = |_| Rejection::new(StatusCode::BAD_REQUEST, "the body of the request broke off");
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             total += data.len();
             if total > MAX_DISCARDED_BYTES {
                 break;
             }
-            if total > LONGEST {
+            if total > MAX_BODY_BYTES {
                 text = Vec::new();
                 reservation.release();
                 continue;
             }
             if reservation.grow(total).is_err() {
                 drop((text, reservation));
-                return Err(no_room(body).await);
+                return Err(reject_body(body).await);
             }
             text.reserve_exact(reservation.bytes - text.len());
             text.extend_from_slice(&data);
         }
-        if total > LONGEST {
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "a message may have 4 MiB at most"));
+        if total > MAX_BODY_BYTES {
+            return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "a message may have 4 MiB at most"));
         }
-        if reservation.arrived().is_err() {
+        if reservation.complete().is_err() {
             drop((text, reservation));
-            return Err(no_room(body).await);
+            return Err(reject_body(body).await);
         }
-        Ok(Bytes::from_owner(Text { bytes: text, _reservation: reservation }))
+        Ok(Bytes::from_owner(BudgetedBody { bytes: text, _reservation: reservation }))
     }
 
-    fn begin(self: &Arc<Self>) -> Reservation {
+    fn reserve(self: &Arc<Self>) -> Reservation {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
         let displaced = CancellationToken::new();
-        let incoming = Incoming { since: Instant::now(), bytes: 0, displaced: displaced.clone() };
+        let incoming = IncomingBody { since: Instant::now(), bytes: 0, displaced: displaced.clone() };
         state.incoming.insert(number, incoming);
-        Reservation { budget: Arc::clone(self), number, bytes: 0, is_whole: false, displaced }
+        Reservation { budget: Arc::clone(self), number, bytes: 0, is_complete: false, displaced }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BudgetState {
     /// Gives up the oldest body that has had time to come in. Says whether there was one.
-    fn displace(&mut self, newcomer: u64) -> bool {
+    fn displace_slow_body(&mut self, newcomer: u64) -> bool {
         let slow = self.incoming.iter().find(|(number, body)| {
-            **number != newcomer && body.bytes > 0 && body.since.elapsed() >= SLOW_AFTER
+            **number != newcomer && body.bytes > 0 && body.since.elapsed() >= MAX_PROTECTED_AGE
         });
         let Some(body) = slow.map(|(number, _)| *number).and_then(|number| self.incoming.remove(&number))
         else {
@@ -149,26 +149,26 @@ struct Reservation {
     budget: Arc<BodyBudget>,
     number: u64,
     bytes: usize,
-    is_whole: bool,
+    is_complete: bool,
     /// Cancelled when the body must make room; its bytes count as free from then on.
     displaced: CancellationToken,
 }
 
 impl Reservation {
     /// Sets aside what a body of this length takes in memory.
-    fn grow(&mut self, length: usize) -> Result<(), NoRoom> {
+    fn grow(&mut self, length: usize) -> Result<(), BudgetExhausted> {
         if length <= self.bytes {
             return Ok(());
         }
-        let bytes = length.next_power_of_two().clamp(MIN_RESERVED_BYTES, LONGEST);
+        let bytes = length.next_power_of_two().clamp(MIN_RESERVED_BYTES, MAX_BODY_BYTES);
         let more = bytes - self.bytes;
         let mut state = self.budget.lock();
         while state.reserved + more > self.budget.max_bytes {
-            if !state.displace(self.number) {
-                return Err(NoRoom);
+            if !state.displace_slow_body(self.number) {
+                return Err(BudgetExhausted);
             }
         }
-        let Some(incoming) = state.incoming.get_mut(&self.number) else { return Err(NoRoom) };
+        let Some(incoming) = state.incoming.get_mut(&self.number) else { return Err(BudgetExhausted) };
         incoming.bytes = bytes;
         state.reserved += more;
         self.bytes = bytes;
@@ -185,9 +185,9 @@ impl Reservation {
     }
 
     /// The body is whole: from here on it makes room for no other.
-    fn arrived(&mut self) -> Result<(), NoRoom> {
-        self.budget.lock().incoming.remove(&self.number).ok_or(NoRoom)?;
-        self.is_whole = true;
+    fn complete(&mut self) -> Result<(), BudgetExhausted> {
+        self.budget.lock().incoming.remove(&self.number).ok_or(BudgetExhausted)?;
+        self.is_complete = true;
         Ok(())
     }
 }
@@ -196,26 +196,26 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.budget.lock();
         // One that was displaced has nothing left to give back.
-        if state.incoming.remove(&self.number).is_some() || self.is_whole {
+        if state.incoming.remove(&self.number).is_some() || self.is_complete {
             state.reserved -= self.bytes;
         }
     }
 }
 
 /// A body in memory, and the bytes that are set aside for it.
-struct Text {
+struct BudgetedBody {
     bytes: Vec<u8>,
     _reservation: Reservation,
 }
 
-impl AsRef<[u8]> for Text {
+impl AsRef<[u8]> for BudgetedBody {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 /// Refuses a body. Some of its rest is read and discarded, so that its sender comes to read why.
-async fn no_room(mut body: Body) -> Refusal {
+async fn reject_body(mut body: Body) -> Rejection {
     bound_reached("request_bodies");
     let discard = async {
         let mut total = 0;
@@ -228,7 +228,7 @@ async fn no_room(mut body: Body) -> Refusal {
     };
     // Whether it ended or not, it is answered now.
     let _ended = tokio::time::timeout(DISCARD_TIMEOUT, discard).await;
-    Refusal::busy("this server has no memory for another request body", TRY_AGAIN)
+    Rejection::busy("this server has no memory for another request body", RETRY_AFTER)
 }
 
 #[cfg(test)]

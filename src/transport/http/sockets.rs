@@ -1,4 +1,4 @@
-//! Options of sockets, and how many of them there may be.
+//! HttpOptions of sockets, and how many of them there may be.
 
 use std::{io, time::Duration};
 
@@ -12,7 +12,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Makes a connection end when its client is gone without a word, so that it does not hold a stream. `unacknowledged`
 /// is how long data that was sent may stay without an acknowledgement.
-pub(super) fn prepare(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
+pub(super) fn set_options(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
     // Answers are written in parts; without this the last part waits for the client's word about those before.
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
@@ -47,7 +47,7 @@ const RESERVED_DESCRIPTORS: u64 = 192;
 
 /// How many of `wanted` connections the process may have. Raises its limit of open files where it can.
 #[cfg(unix)]
-pub(super) fn affordable_connections(wanted: usize) -> usize {
+pub(super) fn available_connections(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVED_DESCRIPTORS);
@@ -62,21 +62,21 @@ pub(super) fn affordable_connections(wanted: usize) -> usize {
             current
         }
     };
-    let affordable = current - RESERVED_DESCRIPTORS.min(current / 2);
-    let affordable = usize::try_from(affordable).unwrap_or(wanted).min(wanted);
-    if affordable < wanted {
+    let available = current - RESERVED_DESCRIPTORS.min(current / 2);
+    let available = usize::try_from(available).unwrap_or(wanted).min(wanted);
+    if available < wanted {
         tracing::warn!(
             open_files = current,
-            connections = affordable,
+            connections = available,
             "the limit of open files allows fewer connections than --max-connections"
         );
     }
-    affordable
+    available
 }
 
 /// How many of `wanted` connections the process may have: here only its memory is a limit.
 #[cfg(not(unix))]
-pub(super) fn affordable_connections(wanted: usize) -> usize {
+pub(super) fn available_connections(wanted: usize) -> usize {
     wanted
 }
 
@@ -89,7 +89,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        prepare(&stream, Duration::from_secs(30)).unwrap();
+        set_options(&stream, Duration::from_secs(30)).unwrap();
         let socket = SockRef::from(&stream);
         assert!(stream.nodelay().unwrap() && socket.keepalive().unwrap());
         #[cfg(target_os = "linux")]

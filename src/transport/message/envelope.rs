@@ -2,9 +2,9 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use super::{Id, Kind, Problem, members::Members, strictly, unique::Unique};
+use super::{Fault, Id, Kind, duplicates::NoDuplicates, members::Members, parse_json};
 
-const NAMES: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+const MEMBER_NAMES: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// What the members of a message say. What is missing in it is missing in the message, or not to be made out.
 #[derive(Debug, Default)]
@@ -16,22 +16,22 @@ pub(super) struct Envelope {
     pub(super) params: Option<Range<usize>>,
     has_list_params: bool,
     /// How many of `result` and `error` there are.
-    answers: u8,
+    result_count: u8,
 }
 
 impl Envelope {
     /// Reads the members of a message, to the end even where something is wrong with one.
-    pub(super) fn of(text: &[u8], members: &mut Members<'_>) -> (Self, Option<Problem>) {
+    pub(super) fn of(text: &[u8], members: &mut Members<'_>) -> (Self, Option<Fault>) {
         let mut envelope = Self::default();
         let mut problem = None;
         let mut seen = HashSet::new();
         for member in members {
-            let taken = strictly::<String>(&text[member.name]).and_then(|name| {
+            let taken = parse_json::<String>(&text[member.name]).and_then(|name| {
                 envelope.take(text, &name, member.value)?;
                 if seen.insert(name) {
                     return Ok(());
                 }
-                Err(Problem::invalid("not a JSON-RPC message: a member is named twice"))
+                Err(Fault::invalid("not a JSON-RPC message: a member is named twice"))
             });
             if let Err(why) = taken {
                 problem.get_or_insert(why);
@@ -40,45 +40,45 @@ impl Envelope {
         (envelope, problem)
     }
 
-    fn take(&mut self, text: &[u8], name: &str, at: Range<usize>) -> Result<(), Problem> {
+    fn take(&mut self, text: &[u8], name: &str, at: Range<usize>) -> Result<(), Fault> {
         let value = &text[at.clone()];
         match name {
             "jsonrpc" => self.is_version_2 = value == br#""2.0""#,
             "id" => {
                 self.id = Id::of(value);
                 if self.id.is_none() {
-                    strictly::<Unique>(value)?;
-                    return Err(Problem::invalid(BAD_ID));
+                    parse_json::<NoDuplicates>(value)?;
+                    return Err(Fault::invalid(BAD_ID));
                 }
             }
             "method" => {
                 if value.first() != Some(&b'"') {
-                    strictly::<Unique>(value)?;
-                    return Err(Problem::invalid("not a JSON-RPC message: `method` must be a string"));
+                    parse_json::<NoDuplicates>(value)?;
+                    return Err(Fault::invalid("not a JSON-RPC message: `method` must be a string"));
                 }
-                self.method = Some(strictly(value)?);
+                self.method = Some(parse_json(value)?);
             }
             "params" => {
-                strictly::<Unique>(value)?;
+                parse_json::<NoDuplicates>(value)?;
                 match value.first() {
                     Some(b'{') => {}
                     Some(b'[') => self.has_list_params = true,
                     // Some clients write a member that is not there as `null`.
                     _ if value == b"null" => {}
-                    _ => return Err(Problem::invalid(BAD_PARAMS)),
+                    _ => return Err(Fault::invalid(BAD_PARAMS)),
                 }
                 self.params = Some(at);
             }
             "result" | "error" => {
-                self.answers += 1;
-                strictly::<Unique>(value)?;
+                self.result_count += 1;
+                parse_json::<NoDuplicates>(value)?;
             }
             other => {
-                if let Some(meant) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(other)) {
+                if let Some(meant) = MEMBER_NAMES.iter().find(|name| name.eq_ignore_ascii_case(other)) {
                     let reason = format!("not a JSON-RPC message: `{meant}` must be in lower case");
-                    return Err(Problem::invalid(reason));
+                    return Err(Fault::invalid(reason));
                 }
-                strictly::<Unique>(value)?;
+                parse_json::<NoDuplicates>(value)?;
             }
         }
         Ok(())
@@ -86,21 +86,21 @@ impl Envelope {
 
     /// The id to answer under. An answer is not answered, whatever is wrong with it.
     pub(super) fn id_to_answer(&self) -> Option<Id> {
-        self.id.clone().filter(|_| self.method.is_some() || self.answers == 0)
+        self.id.clone().filter(|_| self.method.is_some() || self.result_count == 0)
     }
 
     /// What the message is for, if it is one.
-    pub(super) fn kind(&self) -> Result<Kind, Problem> {
+    pub(super) fn kind(&self) -> Result<Kind, Fault> {
         if !self.is_version_2 {
-            return Err(Problem::invalid("not a JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\""));
+            return Err(Fault::invalid("not a JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\""));
         }
         if self.id.as_ref().is_some_and(|id| !id.is_allowed()) {
-            return Err(Problem::invalid(BAD_ID));
+            return Err(Fault::invalid(BAD_ID));
         }
-        match (self.method.as_deref(), self.answers) {
+        match (self.method.as_deref(), self.result_count) {
             (Some(method), 0) if self.id.is_some() => {
                 if self.has_list_params {
-                    return Err(Problem::invalid(BAD_PARAMS));
+                    return Err(Fault::invalid(BAD_PARAMS));
                 }
                 Ok(match method {
                     "initialize" => Kind::Initialize,
@@ -109,7 +109,7 @@ impl Envelope {
                 })
             }
             (Some(_), 0) | (None, 1) => Ok(Kind::Other),
-            _ => Err(Problem::invalid(
+            _ => Err(Fault::invalid(
                 "not a JSON-RPC message: expected exactly one of `method`, `result` and `error`",
             )),
         }

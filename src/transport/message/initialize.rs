@@ -8,22 +8,22 @@ use rmcp::model::{ClientCapabilities, Implementation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{INVALID_PARAMS, Problem};
+use super::{Fault, INVALID_PARAMS};
 
 /// The name and the version of a client that does not tell them.
-const UNKNOWN: &str = "unknown";
+const UNKNOWN_CLIENT: &str = "unknown";
 
 /// The member of `_meta` by which requests from 2026-07-28 on name their version.
-const VERSION_OF_REQUEST: &str = "io.modelcontextprotocol/protocolVersion";
+const REQUEST_VERSION_MEMBER: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// The `params` put right, where anything was wrong with them.
 ///
 /// # Errors
 /// Names the member that is missing or cannot be made out.
-pub(super) fn normalise(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Problem> {
+pub(super) fn normalize(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault> {
     let sent = params.and_then(|params| serde_json::from_slice(params).ok()).unwrap_or(Value::Null);
     let mut params = sent.as_object().cloned().unwrap_or_default();
-    if params.get("_meta").is_some_and(|meta| meta.get(VERSION_OF_REQUEST).is_some()) {
+    if params.get("_meta").is_some_and(|meta| meta.get(REQUEST_VERSION_MEMBER).is_some()) {
         // Versions that name themselves in each request have no such method, and the MCP server says so.
         return Ok(None);
     }
@@ -43,7 +43,7 @@ pub(super) fn normalise(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Proble
     Ok((params != sent).then(|| params.to_string().into_bytes()))
 }
 
-fn capabilities(sent: Option<&Value>) -> Result<Value, Problem> {
+fn capabilities(sent: Option<&Value>) -> Result<Value, Fault> {
     let mut capabilities = match sent {
         None | Some(Value::Null | Value::Bool(_)) => Map::new(),
         Some(sent) => object(sent).ok_or_else(|| problem("`params.capabilities` must be an object"))?,
@@ -95,7 +95,7 @@ fn keep_flag(capability: &mut Map<String, Value>, name: &str) {
     }
 }
 
-fn client_info(sent: Option<&Value>) -> Result<Value, Problem> {
+fn client_info(sent: Option<&Value>) -> Result<Value, Fault> {
     let mut client = match sent {
         None | Some(Value::Null | Value::Bool(_)) => Map::new(),
         Some(sent) => object(sent).ok_or_else(|| problem("`params.clientInfo` must be an object"))?,
@@ -104,7 +104,7 @@ fn client_info(sent: Option<&Value>) -> Result<Value, Problem> {
         let text = match client.get(name) {
             Some(Value::String(_)) => continue,
             Some(Value::Number(number)) => number.to_string(),
-            None | Some(Value::Null) => UNKNOWN.to_owned(),
+            None | Some(Value::Null) => UNKNOWN_CLIENT.to_owned(),
             Some(_) => return Err(problem(format!("`params.clientInfo.{name}` must be a string"))),
         };
         client.insert(name.to_owned(), text.into());
@@ -117,17 +117,17 @@ fn client_info(sent: Option<&Value>) -> Result<Value, Problem> {
     Ok(json!({ "name": info["name"], "version": info["version"] }))
 }
 
-fn problem(reason: impl Into<Cow<'static, str>>) -> Problem {
-    Problem { code: INVALID_PARAMS, reason: format!("initialize: {}", reason.into()).into() }
+fn problem(reason: impl Into<Cow<'static, str>>) -> Fault {
+    Fault { code: INVALID_PARAMS, reason: format!("initialize: {}", reason.into()).into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn normalised(params: &Value) -> Result<Value, String> {
+    fn normalized(params: &Value) -> Result<Value, String> {
         let text = params.to_string();
-        let right = normalise(Some(text.as_bytes())).map_err(|problem| {
+        let right = normalize(Some(text.as_bytes())).map_err(|problem| {
             assert_eq!(problem.code, -32602);
             problem.reason.into_owned()
         })?;
@@ -147,7 +147,7 @@ mod tests {
         let capabilities = json!({ "roots": { "listChanged": true }, "sampling": {}, "future": 5,
             "elicitation": { "form": { "schemaValidation": false }, "url": {} }, "experimental": { "x": { "y": 1 } } });
         let text = with("capabilities", capabilities).to_string();
-        assert!(normalise(Some(text.as_bytes())).unwrap().is_none());
+        assert!(normalize(Some(text.as_bytes())).unwrap().is_none());
     }
 
     #[test]
@@ -178,12 +178,12 @@ mod tests {
                 json!({ "experimental": { "a": {} }, "extensions": { "c": {} } }),
             ),
         ] {
-            let right = normalised(&with("capabilities", sent.clone())).unwrap();
+            let right = normalized(&with("capabilities", sent.clone())).unwrap();
             assert_eq!(right["capabilities"], expected, "{sent}");
         }
         let mut without = with("capabilities", json!(null));
         without.as_object_mut().unwrap().shift_remove("capabilities");
-        assert_eq!(normalised(&without).unwrap()["capabilities"], none);
+        assert_eq!(normalized(&without).unwrap()["capabilities"], none);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             (json!({ "name": null, "version": "1" }), json!({ "name": "unknown", "version": "1" })),
             (json!({ "name": "a", "version": "1", "icons": 5 }), json!({ "name": "a", "version": "1" })),
         ] {
-            let right = normalised(&with("clientInfo", sent.clone())).unwrap();
+            let right = normalized(&with("clientInfo", sent.clone())).unwrap();
             assert_eq!(right["clientInfo"], expected, "{sent}");
         }
     }
@@ -215,8 +215,8 @@ mod tests {
             (with("clientInfo", json!("me")), "`params.clientInfo` must be an object"),
             (with("clientInfo", json!({ "name": ["a"] })), "`params.clientInfo.name` must be a string"),
         ] {
-            assert_eq!(normalised(&params).unwrap_err(), format!("initialize: {named}"));
+            assert_eq!(normalized(&params).unwrap_err(), format!("initialize: {named}"));
         }
-        assert!(normalise(None).is_err());
+        assert!(normalize(None).is_err());
     }
 }

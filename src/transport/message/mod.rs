@@ -6,13 +6,13 @@
 //!
 //! A text that is refused is answered under its `id` wherever one can be made out, or its sender would wait for ever.
 
+mod duplicates;
 mod envelope;
 mod id;
 mod initialize;
 mod members;
-mod salvage;
+mod recovery;
 mod surrogates;
-mod unique;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -21,10 +21,10 @@ use serde_json::json;
 
 use crate::mcp::LargeArguments;
 
-use self::{envelope::Envelope, members::Members, unique::Unique};
+use self::{duplicates::NoDuplicates, envelope::Envelope, members::Members};
 pub(crate) use self::{
     id::Id,
-    salvage::{TAIL_BYTES, from_parts as salvage},
+    recovery::{TAIL_BYTES, recover_id},
 };
 
 /// A text that is not JSON.
@@ -50,8 +50,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether the server answers it under its id.
-    pub(crate) fn is_answered(self) -> bool {
+    /// Whether the server result_count it under its id.
+    pub(crate) fn expects_response(self) -> bool {
         matches!(self, Self::Initialize | Self::Request | Self::Ping)
     }
 
@@ -99,7 +99,7 @@ impl Malformed {
     }
 
     /// The answer to the request `id`, as JSON-RPC writes it.
-    pub(crate) fn answer(&self, id: &Id) -> String {
+    pub(crate) fn to_response(&self, id: &Id) -> String {
         let error = json!({ "code": self.code, "message": self.reason });
         format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
     }
@@ -117,7 +117,7 @@ pub(crate) fn read(text: Bytes) -> Result<Message, Malformed> {
         None => text,
     };
     match read_text(&text) {
-        Err(malformed) if malformed.code == PARSE_ERROR => match surrogates::mend(&text) {
+        Err(malformed) if malformed.code == PARSE_ERROR => match surrogates::replace_lone_surrogates(&text) {
             Some(mended) => read_text(&mended.into()),
             None => Err(malformed),
         },
@@ -129,7 +129,8 @@ fn read_text(text: &Bytes) -> Result<Message, Malformed> {
     match text.trim_ascii_start().first() {
         Some(b'{') => read_object(text),
         first => {
-            strictly::<Unique>(text).map_err(|problem| problem.with_id(salvage::from_parts(text, text)))?;
+            parse_json::<NoDuplicates>(text)
+                .map_err(|problem| problem.with_id(recovery::recover_id(text, text)))?;
             if first == Some(&b'[') {
                 return Ok(Message { text: text.clone(), kind: Kind::Batch, id: None, arguments: None });
             }
@@ -142,7 +143,7 @@ fn read_object(text: &Bytes) -> Result<Message, Malformed> {
     let mut members = Members::of(text);
     let (envelope, problem) = Envelope::of(text, &mut members);
     if !members.are_whole() {
-        let id = envelope.id_to_answer().or_else(|| salvage::last_members(text).id_to_answer());
+        let id = envelope.id_to_answer().or_else(|| recovery::last_members(text).id_to_answer());
         return Err(Malformed::new(
             id,
             PARSE_ERROR,
@@ -150,7 +151,7 @@ fn read_object(text: &Bytes) -> Result<Message, Malformed> {
         ));
     }
     let read = problem.map_or_else(|| envelope.kind(), Err).and_then(|kind| {
-        let (text, arguments) = normalise(text, &envelope, kind)?;
+        let (text, arguments) = normalize(text, &envelope, kind)?;
         Ok((text, kind, arguments))
     });
     match read {
@@ -160,19 +161,19 @@ fn read_object(text: &Bytes) -> Result<Message, Malformed> {
 }
 
 /// The text with what some clients write loosely put as the MCP server's model of the protocol wants it.
-fn normalise(
+fn normalize(
     text: &Bytes,
     envelope: &Envelope,
     kind: Kind,
-) -> Result<(Bytes, Option<LargeArguments>), Problem> {
-    if let Some(text) = with_short_names(text, envelope) {
+) -> Result<(Bytes, Option<LargeArguments>), Fault> {
+    if let Some(text) = with_shortened_names(text, envelope) {
         let (envelope, problem) = Envelope::of(&text, &mut Members::of(&text));
-        return problem.map_or_else(|| normalise(&text, &envelope, kind), Err);
+        return problem.map_or_else(|| normalize(&text, &envelope, kind), Err);
     }
     let params = envelope.params.clone();
     if kind == Kind::Initialize {
-        let text = match initialize::normalise(params.as_ref().map(|params| &text[params.clone()]))? {
-            Some(replaced) => splice(text, params, &replaced),
+        let text = match initialize::normalize(params.as_ref().map(|params| &text[params.clone()]))? {
+            Some(replaced) => replace_range(text, params, &replaced),
             None => text.clone(),
         };
         return Ok((text, None));
@@ -186,36 +187,38 @@ fn normalise(
         .find(|member| &text[params.clone()][member.name.clone()] == b"\"arguments\"");
     let arguments = arguments.map(|member| start + member.value.start..start + member.value.end);
     match arguments {
-        Some(value) if is_empty_list(&text[value.clone()]) => Ok((splice(text, Some(value), b"{}"), None)),
+        Some(value) if is_empty_list(&text[value.clone()]) => {
+            Ok((replace_range(text, Some(value), b"{}"), None))
+        }
         Some(value) if value.len() > MAX_INLINE_ARGUMENTS_BYTES && text[value.start] == b'{' => {
             let arguments = LargeArguments(text.slice(value.clone()));
-            Ok((splice(text, Some(value), b"{}"), Some(arguments)))
+            Ok((replace_range(text, Some(value), b"{}"), Some(arguments)))
         }
         _ => Ok((text.clone(), None)),
     }
 }
 
 /// The text with the first overlong name cut. Nothing has such a name, and the MCP server repeats some in its errors.
-fn with_short_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
+fn with_shortened_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
     if text.len() <= MAX_NAME_BYTES {
         return None;
     }
     let in_params = envelope.params.clone().into_iter().flat_map(|params| {
         let start = params.start;
-        let named = named(&text[params], &[b"\"name\"", b"\"uri\""]);
+        let named = values_of(&text[params], &[b"\"name\"", b"\"uri\""]);
         named.into_iter().map(move |value| start + value.start..start + value.end)
     });
-    let value = named(text, &[b"\"method\""])
+    let value = values_of(text, &[b"\"method\""])
         .into_iter()
         .chain(in_params)
         .find(|value| value.len() > MAX_NAME_BYTES && text[value.start] == b'"')?;
     let name: String = serde_json::from_slice(&text[value.clone()]).ok()?;
     let start: String = name.chars().take(MAX_NAME_BYTES / 10).collect();
-    Some(splice(text, Some(value), json!(start + "…").to_string().as_bytes()))
+    Some(replace_range(text, Some(value), json!(start + "…").to_string().as_bytes()))
 }
 
 /// The values of the members with these names, quotation marks included.
-fn named(object: &[u8], names: &[&[u8]]) -> Vec<Range<usize>> {
+fn values_of(object: &[u8], names: &[&[u8]]) -> Vec<Range<usize>> {
     let members = Members::of(object).filter(|member| names.contains(&&object[member.name.clone()]));
     members.map(|member| member.value).collect()
 }
@@ -230,7 +233,7 @@ fn is_empty_list(value: &[u8]) -> bool {
         .is_some_and(|rest| rest.trim_ascii().is_empty())
 }
 
-fn splice(text: &[u8], place: Option<Range<usize>>, by: &[u8]) -> Bytes {
+fn replace_range(text: &[u8], place: Option<Range<usize>>, by: &[u8]) -> Bytes {
     let Range { start, end } = place.unwrap_or(text.len()..text.len());
     [&text[..start], by, &text[end..]].concat().into()
 }
@@ -250,12 +253,12 @@ const MAX_BATCH_ANSWERS: usize = 100;
 
 /// What is wrong with a part of a message.
 #[derive(Debug)]
-struct Problem {
+struct Fault {
     code: i64,
     reason: Cow<'static, str>,
 }
 
-impl Problem {
+impl Fault {
     fn invalid(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { code: INVALID_REQUEST, reason: reason.into() }
     }
@@ -266,14 +269,14 @@ impl Problem {
 }
 
 /// Parses a text that must be JSON from its beginning to its end.
-fn strictly<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {
+fn parse_json<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(text).map_err(|error| {
         let reason = error.to_string();
-        // Only `Unique` has an opinion on data; a wrong type is told by who asked for it.
-        if error.is_data() && !reason.starts_with(unique::OUT_OF_RANGE) {
-            return Problem::invalid(format!("not a JSON-RPC message: {reason}"));
+        // Only `NoDuplicates` has an opinion on data; a wrong type is told by who asked for it.
+        if error.is_data() && !reason.starts_with(duplicates::OUT_OF_RANGE) {
+            return Fault::invalid(format!("not a JSON-RPC message: {reason}"));
         }
-        Problem { code: PARSE_ERROR, reason: format!("not JSON: {reason}").into() }
+        Fault { code: PARSE_ERROR, reason: format!("not JSON: {reason}").into() }
     })
 }
 

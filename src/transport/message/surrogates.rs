@@ -1,7 +1,7 @@
 //! Halves of surrogate pairs. JavaScript writes them for a text that was cut in the middle of an emoji.
 
 /// The text with U+FFFD in place of each half pair; nothing where there is none.
-pub(super) fn mend(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn replace_lone_surrogates(text: &[u8]) -> Option<Vec<u8>> {
     let mut mended: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
@@ -52,7 +52,7 @@ mod tests {
             (r#""\ud8"#, None),
             (r"\", None),
         ] {
-            let mended = mend(text.as_bytes());
+            let mended = replace_lone_surrogates(text.as_bytes());
             assert_eq!(mended.as_deref(), expected.map(str::as_bytes), "{text}");
             assert!(
                 expected.is_none_or(|expected| serde_json::from_str::<String>(expected).is_ok()),

@@ -177,7 +177,7 @@ fn the_requests_of_a_refused_batch_are_known() {
 
 #[test]
 fn a_request_is_made_out_by_its_first_and_last_part() {
-    let id = |head: &str, tail: &str| salvage(head.as_bytes(), tail.as_bytes()).map(|id| id.to_string());
+    let id = |head: &str, tail: &str| recover_id(head.as_bytes(), tail.as_bytes()).map(|id| id.to_string());
     let seven = Some("7".to_owned());
     assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"method":"x","params":{"v":"aa"#, r#"aa"}}"#), seven);
     assert_eq!(id(r#"{"method":"x","params":{"v":"aa"#, r#"aa"},"jsonrpc":"2.0","id":7}"#), seven);

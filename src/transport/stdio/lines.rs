@@ -1,4 +1,4 @@
-//! The lines of an input, none of which is kept beyond its longest.
+//! The lines of an input, none of which is kept beyond its max_bytes.
 
 use std::io;
 
@@ -20,29 +20,29 @@ pub(super) enum Line {
 }
 
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(super) struct LineReader<R> {
     input: R,
     buffer: BytesMut,
-    longest: usize,
+    max_bytes: usize,
     /// How much of a line that is too long is kept of its end.
-    tail: usize,
+    tail_bytes: usize,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn new(input: R, longest: usize, tail: usize) -> Self {
-        Self { input, buffer: BytesMut::new(), longest, tail }
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    pub(super) fn new(input: R, max_bytes: usize, tail_bytes: usize) -> Self {
+        Self { input, buffer: BytesMut::new(), max_bytes, tail_bytes }
     }
 
     /// The next line; nothing at the end of the input. A last line may lack its end.
     pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
         let mut searched = 0;
         let end = loop {
-            if let Some(found) = find_end(&self.buffer[searched..]) {
+            if let Some(found) = find_line_end(&self.buffer[searched..]) {
                 break Some(searched + found);
             }
             searched = self.buffer.len();
-            if searched > self.longest {
-                return self.too_long().await.map(Some);
+            if searched > self.max_bytes {
+                return self.skip_long_line().await.map(Some);
             }
             if self.fill().await? == 0 {
                 break None;
@@ -57,8 +57,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             // What is left of the buffer would keep the memory of the whole line.
             self.buffer = BytesMut::new();
         }
-        if line.len() > self.longest {
-            let (head, tail) = (line.len().min(READ_BYTES), line.len().saturating_sub(self.tail));
+        if line.len() > self.max_bytes {
+            let (head, tail) = (line.len().min(READ_BYTES), line.len().saturating_sub(self.tail_bytes));
             let part = |part: &[u8]| Bytes::copy_from_slice(part);
             return Ok(Some(Line::TooLong { head: part(&line[..head]), tail: part(&line[tail..]) }));
         }
@@ -66,13 +66,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// Passes over a line that is too long.
-    async fn too_long(&mut self) -> io::Result<Line> {
-        let head = Bytes::copy_from_slice(&self.buffer[..READ_BYTES.min(self.longest)]);
+    async fn skip_long_line(&mut self) -> io::Result<Line> {
+        let head = Bytes::copy_from_slice(&self.buffer[..READ_BYTES.min(self.max_bytes)]);
         let mut tail = BytesMut::new();
         loop {
-            let end = find_end(&self.buffer);
+            let end = find_line_end(&self.buffer);
             tail.extend_from_slice(&self.buffer[..end.unwrap_or(self.buffer.len())]);
-            let surplus = tail.len().saturating_sub(self.tail);
+            let surplus = tail.len().saturating_sub(self.tail_bytes);
             tail = BytesMut::from(&tail[surplus..]);
             self.buffer = end.map_or_else(BytesMut::new, |end| BytesMut::from(&self.buffer[end + 1..]));
             if end.is_some() || self.fill().await? == 0 {
@@ -87,7 +87,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 }
 
-fn find_end(text: &[u8]) -> Option<usize> {
+fn find_line_end(text: &[u8]) -> Option<usize> {
     text.iter().position(|&byte| byte == b'\n')
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     async fn lines(text: &[u8]) -> Vec<Line> {
-        let mut lines = Lines::new(text, 10_000, 4);
+        let mut lines = LineReader::new(text, 10_000, 4);
         let mut found = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
             found.push(line);
@@ -114,9 +114,9 @@ mod tests {
         assert_eq!(lines(b"").await, []);
         assert_eq!(lines(b"a\n\nbc\r\n").await, [whole(b"a"), whole(b""), whole(b"bc\r")]);
         assert_eq!(lines(b"a\nb").await, [whole(b"a"), whole(b"b")]);
-        let longest = vec![b'x'; 10_000];
-        let text = [&longest[..], b"\n", &longest].concat();
-        assert_eq!(lines(&text).await, [whole(&longest), whole(&longest)]);
+        let max_bytes = vec![b'x'; 10_000];
+        let text = [&max_bytes[..], b"\n", &max_bytes].concat();
+        assert_eq!(lines(&text).await, [whole(&max_bytes), whole(&max_bytes)]);
     }
 
     #[tokio::test]
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn the_memory_of_a_long_line_is_given_back() {
         let (reader, mut writer) = tokio::io::duplex(1 << 16);
-        let mut lines = Lines::new(reader, 1 << 20, 4);
+        let mut lines = LineReader::new(reader, 1 << 20, 4);
         let writing = tokio::spawn(async move {
             let text = [&vec![b'x'; 3 << 20][..], b"\nnext\n"].concat();
             tokio::io::AsyncWriteExt::write_all(&mut writer, &text).await.unwrap();

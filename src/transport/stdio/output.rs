@@ -10,16 +10,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How many lines wait to be written.
-const QUEUED_LINES: usize = 64;
+const MAX_QUEUED_LINES: usize = 64;
 
 /// The way to the client. Clones lead the same way.
 #[derive(Debug, Clone)]
 pub(super) struct Output {
-    lines: mpsc::Sender<Queued>,
+    lines: mpsc::Sender<QueuedLine>,
 }
 
 /// A line that waits to be written, and the memory that it takes until it is.
-type Queued = (Vec<u8>, Option<AnswerPlace>);
+type QueuedLine = (Vec<u8>, Option<AnswerPlace>);
 
 impl Output {
     /// Sends a line, without its end.
@@ -43,27 +43,30 @@ impl Output {
     }
 }
 
-/// The way to the client, and what writes to `output` until every clone of it is gone. It cancels `gone` when the
+/// The way to the client, and what writes to `output` until every clone of it is client_gone. It cancels `client_gone` when the
 /// client no longer reads.
-pub(super) fn to<W: AsyncWrite + Unpin>(
+pub(super) fn channel<W: AsyncWrite + Unpin>(
     output: W,
-    gone: CancellationToken,
+    client_gone: CancellationToken,
 ) -> (Output, impl Future<Output = ()>) {
-    let (lines, mut queued) = mpsc::channel(QUEUED_LINES);
+    let (lines, mut queued) = mpsc::channel(MAX_QUEUED_LINES);
     let writer = async move {
-        let written = gone.run_until_cancelled(write(output, &mut queued)).await;
+        let written = client_gone.run_until_cancelled(write_lines(output, &mut queued)).await;
         if let Some(Err(error)) = written {
             tracing::debug!(%error, "the output cannot be written");
         }
-        gone.cancel();
+        client_gone.cancel();
     };
     (Output { lines }, writer)
 }
 
-async fn write<W: AsyncWrite + Unpin>(mut output: W, queued: &mut mpsc::Receiver<Queued>) -> io::Result<()> {
+async fn write_lines<W: AsyncWrite + Unpin>(
+    mut output: W,
+    queued: &mut mpsc::Receiver<QueuedLine>,
+) -> io::Result<()> {
     while let Some((line, _place)) = queued.recv().await {
         output.write_all(&line).await?;
-        // Lines that wait already go out with this one.
+        // LineReader that wait already go out with this one.
         if queued.is_empty() {
             output.flush().await?;
         }
@@ -73,9 +76,9 @@ async fn write<W: AsyncWrite + Unpin>(mut output: W, queued: &mut mpsc::Receiver
 
 /// Waits until nobody reads standard output any more. Where that cannot be seen, the next write tells.
 #[cfg(unix)]
-pub(super) async fn closed() {
+pub(super) async fn wait_until_closed() {
     // Files and the like cannot be watched, and do not close.
-    if let Ok(output) = watch() {
+    if let Ok(output) = watchable_stdout() {
         while let Ok(mut writable) = output.writable().await {
             if writable.ready().is_write_closed() {
                 return;
@@ -88,7 +91,7 @@ pub(super) async fn closed() {
 
 #[cfg(unix)]
 #[expect(deprecated, reason = "what takes its place is unsafe, since it takes more than an OwnedFd")]
-fn watch() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+fn watchable_stdout() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
     use std::os::fd::AsFd;
 
     let output = io::stdout().as_fd().try_clone_to_owned()?;
@@ -97,6 +100,6 @@ fn watch() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
 
 /// Waits for ever: here, the next write tells that nobody reads any more.
 #[cfg(not(unix))]
-pub(super) async fn closed() {
+pub(super) async fn wait_until_closed() {
     std::future::pending::<()>().await;
 }

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use scope3_mcp::{
     app::App,
     config::Settings,
-    transport::http::{Auth, CallLimits, Caps, Deadlines, Hosts, Options, serve},
+    transport::http::{Allowlist, Auth, CallLimits, Deadlines, HttpOptions, SessionLimits, serve},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,20 +26,20 @@ pub struct InProcess {
 
 impl InProcess {
     /// A server with the sandbox.
-    pub async fn sandbox(adjust: impl FnOnce(&mut Options)) -> Self {
+    pub async fn sandbox(adjust: impl FnOnce(&mut HttpOptions)) -> Self {
         Self::start(&["--sandbox"], adjust).await
     }
 
     /// A server whose upstream is `url`; callers bring keys.
-    pub async fn before(url: &str, adjust: impl FnOnce(&mut Options)) -> Self {
-        let with_keys = |options: &mut Options| {
+    pub async fn before(url: &str, adjust: impl FnOnce(&mut HttpOptions)) -> Self {
+        let with_keys = |options: &mut HttpOptions| {
             options.auth = Auth::Key;
             adjust(options);
         };
         Self::start(&["--api-url", url], with_keys).await
     }
 
-    async fn start(arguments: &[&str], adjust: impl FnOnce(&mut Options)) -> Self {
+    async fn start(arguments: &[&str], adjust: impl FnOnce(&mut HttpOptions)) -> Self {
         #[derive(Parser)]
         struct Arguments {
             #[command(flatten)]
@@ -50,11 +50,11 @@ impl InProcess {
         let app = App::start(&settings).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut options = Options {
+        let mut options = HttpOptions {
             auth: Auth::None,
             metrics_token: None,
-            hosts: Hosts::new(vec![], vec![], address),
-            caps: Caps { sessions: 10, sessions_per_key: 10, idle: Duration::from_mins(1) },
+            allowlist: Allowlist::new(vec![], vec![], address),
+            sessions: SessionLimits { sessions: 10, sessions_per_key: 10, idle: Duration::from_mins(1) },
             calls: CallLimits { total: 4, per_key: 4 },
             max_connections: 100,
             max_request_bytes: 64 * 1024 * 1024,
@@ -74,7 +74,7 @@ impl InProcess {
 }
 
 /// Deadlines that are short, all but that of an idle connection.
-pub fn impatient(options: &mut Options) {
+pub fn impatient(options: &mut HttpOptions) {
     options.deadlines = Deadlines {
         head: SHORT,
         body: SHORT,

@@ -21,7 +21,7 @@ fn held(length: usize) -> Body {
     Body::from_stream(whole(length).into_data_stream().chain(stream::pending()))
 }
 
-fn status(refused: Result<Bytes, Refusal>) -> u16 {
+fn status(refused: Result<Bytes, Rejection>) -> u16 {
     refused.unwrap_err().into_response().status().as_u16()
 }
 
@@ -39,7 +39,7 @@ fn spawn(
     budget: &Arc<BodyBudget>,
     body: Body,
     within: Duration,
-) -> tokio::task::JoinHandle<Result<Bytes, Refusal>> {
+) -> tokio::task::JoinHandle<Result<Bytes, Rejection>> {
     let budget = Arc::clone(budget);
     tokio::spawn(async move { budget.collect(body, within).await })
 }
@@ -87,7 +87,7 @@ async fn a_slow_body_makes_room_and_a_whole_one_does_not() {
     let whole_text = budget.collect(whole(60_000), MINUTE).await.unwrap();
     let slow = spawn(&budget, held(60_000), MINUTE);
     until_reserved(&budget, 128 * 1024).await;
-    tokio::time::sleep(SLOW_AFTER).await;
+    tokio::time::sleep(MAX_PROTECTED_AGE).await;
     let newcomer = budget.collect(whole(60_000), MINUTE).await.unwrap();
     assert_eq!(status(slow.await.unwrap()), 503);
     assert_eq!(status(budget.collect(whole(1000), MINUTE).await), 503, "whole bodies stay");
@@ -100,11 +100,11 @@ async fn a_body_that_is_late_or_too_long_gives_back_what_it_had() {
     let budget = budget(16 * 1024 * 1024);
     assert_eq!(status(budget.collect(held(100_000), Duration::from_millis(50)).await), 408);
     assert_eq!(budget.lock().reserved, 0);
-    let long = spawn(&budget, held(LONGEST + 5000), 2 * SECOND);
+    let long = spawn(&budget, held(MAX_BODY_BYTES + 5000), 2 * SECOND);
     tokio::time::sleep(Duration::from_millis(200)).await;
     until_reserved(&budget, 0).await;
     assert_eq!(status(long.await.unwrap()), 408);
-    assert_eq!(status(budget.collect(whole(LONGEST + 5000), MINUTE).await), 413);
+    assert_eq!(status(budget.collect(whole(MAX_BODY_BYTES + 5000), MINUTE).await), 413);
     assert_eq!(status(budget.collect(held(MAX_DISCARDED_BYTES + 5000), MINUTE).await), 413, "it never ends");
     let broken = stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))]);
     assert_eq!(status(budget.collect(Body::from_stream(broken), MINUTE).await), 400);

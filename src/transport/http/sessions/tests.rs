@@ -1,14 +1,14 @@
 use super::*;
 
 fn sessions(sessions: usize, sessions_per_key: usize, idle: Duration) -> Sessions {
-    Sessions::new(Caps { sessions, sessions_per_key, idle }, Arc::new(|_| true))
+    Sessions::new(SessionLimits { sessions, sessions_per_key, idle }, Arc::new(|_| true))
 }
 
 /// Sessions where only the key `proven` is one that Scope3 has accepted.
 fn with_proof(sessions: usize) -> Sessions {
     let proven = key("proven");
-    let caps = Caps { sessions, sessions_per_key: 100, idle: LONG };
-    Sessions::new(caps, Arc::new(move |owner| owner == proven))
+    let limits = SessionLimits { sessions, sessions_per_key: 100, idle: LONG };
+    Sessions::new(limits, Arc::new(move |owner| owner == proven))
 }
 
 /// The owner with this key.
@@ -18,12 +18,12 @@ pub(in super::super) fn key(secret: &str) -> Owner {
     Owner::Key(key.unwrap().fingerprint())
 }
 
-fn legacy() -> Link {
-    Link::Legacy { to_server: mpsc::channel(1).0, owed: OwedAnswers::default() }
+fn sse() -> Channel {
+    Channel::Sse { to_server: mpsc::channel(1).0, pending: PendingResponses::default() }
 }
 
-fn open(sessions: &Sessions, owner: Owner) -> Result<SessionId, Refusal> {
-    sessions.open(owner, |_| legacy()).map(|(id, _)| id)
+fn open(sessions: &Sessions, owner: Owner) -> Result<SessionId, Rejection> {
+    sessions.open(owner, |_| sse()).map(|(id, _)| id)
 }
 
 const LONG: Duration = Duration::from_mins(10);
@@ -32,10 +32,10 @@ const LONG: Duration = Duration::from_mins(10);
 fn to_others_a_session_is_not_there() {
     let sessions = sessions(10, 10, LONG);
     let id = open(&sessions, key("a")).unwrap();
-    assert!(sessions.link(&id, key("a")).is_some());
-    assert!(sessions.link(&id, key("b")).is_none() && sessions.link(&id, Owner::All).is_none());
-    assert!(sessions.claim(&id, key("b"), None).is_err() && !sessions.close(&id, key("b")));
-    assert!(sessions.close(&id, key("a")) && sessions.link(&id, key("a")).is_none());
+    assert!(sessions.channel(&id, key("a")).is_some());
+    assert!(sessions.channel(&id, key("b")).is_none() && sessions.channel(&id, Owner::All).is_none());
+    assert!(sessions.lease_stream(&id, key("b"), None).is_err() && !sessions.close(&id, key("b")));
+    assert!(sessions.close(&id, key("a")) && sessions.channel(&id, key("a")).is_none());
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn a_full_key_loses_its_own_stillest_session_and_nobody_elses() {
     let other = open(&sessions, key("b")).unwrap();
     let first = open(&sessions, key("a")).unwrap();
     let second = open(&sessions, key("a")).unwrap();
-    sessions.link(&first, key("a"));
+    sessions.channel(&first, key("a"));
     let third = open(&sessions, key("a")).unwrap();
-    let there = |id: &SessionId, owner| sessions.link(id, owner).is_some();
+    let there = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
     assert!(!there(&second, key("a")), "the other of the two was used later");
     assert!(there(&first, key("a")) && there(&third, key("a")) && there(&other, key("b")));
 }
@@ -55,16 +55,18 @@ fn a_full_key_loses_its_own_stillest_session_and_nobody_elses() {
 fn sessions_with_a_stream_go_last_and_those_with_a_call_never() {
     let sessions = sessions(2, 2, LONG);
     let streaming = open(&sessions, key("a")).unwrap();
-    let claim = sessions.claim(&streaming, key("a"), None).unwrap();
+    let lease = sessions.lease_stream(&streaming, key("a"), None).unwrap();
     let calling = open(&sessions, key("b")).unwrap();
-    let busy = sessions.begin(&calling, key("b"), &1.into()).unwrap();
-    assert!(sessions.begin(&calling, key("b"), &1.into()).is_err(), "an id is used once at a time");
-    assert!(sessions.begin(&calling, key("b"), &"1".into()).is_ok(), "a text is another id");
+    let busy = sessions.start_request(&calling, key("b"), &1.into()).unwrap();
+    assert!(sessions.start_request(&calling, key("b"), &1.into()).is_err(), "an id is used once at a time");
+    assert!(sessions.start_request(&calling, key("b"), &"1".into()).is_ok(), "a text is another id");
     let third = open(&sessions, key("c")).unwrap();
-    assert!(sessions.link(&streaming, key("a")).is_none() && sessions.link(&calling, key("b")).is_some());
-    let also_busy = sessions.begin(&third, key("c"), &1.into());
+    assert!(
+        sessions.channel(&streaming, key("a")).is_none() && sessions.channel(&calling, key("b")).is_some()
+    );
+    let also_busy = sessions.start_request(&third, key("c"), &1.into());
     assert!(open(&sessions, key("d")).is_err(), "everybody works");
-    drop((busy, also_busy, claim));
+    drop((busy, also_busy, lease));
     assert!(open(&sessions, key("d")).is_ok());
 }
 
@@ -72,18 +74,18 @@ fn sessions_with_a_stream_go_last_and_those_with_a_call_never() {
 fn everybody_together_is_no_key() {
     let sessions = sessions(3, 1, LONG);
     let ids: Vec<_> = (0..3).map(|_| open(&sessions, Owner::All).unwrap()).collect();
-    assert!(ids.iter().all(|id| sessions.link(id, Owner::All).is_some()));
+    assert!(ids.iter().all(|id| sessions.channel(id, Owner::All).is_some()));
 }
 
 #[test]
 fn a_stream_is_held_once_and_can_be_taken_again() {
     let sessions = sessions(3, 1, LONG);
     let id = open(&sessions, Owner::All).unwrap();
-    let claim = sessions.claim(&id, Owner::All, None).unwrap();
-    assert!(sessions.claim(&id, Owner::All, None).is_err());
-    assert!(sessions.claim(&id, Owner::All, Some(1)).is_ok());
-    drop(claim);
-    assert!(sessions.claim(&id, Owner::All, None).is_ok());
+    let lease = sessions.lease_stream(&id, Owner::All, None).unwrap();
+    assert!(sessions.lease_stream(&id, Owner::All, None).is_err());
+    assert!(sessions.lease_stream(&id, Owner::All, Some(1)).is_ok());
+    drop(lease);
+    assert!(sessions.lease_stream(&id, Owner::All, None).is_ok());
 }
 
 #[tokio::test]
@@ -91,42 +93,42 @@ async fn the_common_stream_is_taken_over_and_that_of_a_call_is_not() {
     let sessions = sessions(3, 1, LONG);
     let id = open(&sessions, Owner::All).unwrap();
     let now = Duration::ZERO;
-    let of_call = sessions.claim(&id, Owner::All, Some(1)).unwrap();
-    assert!(sessions.claim_after(&id, Owner::All, Some(1), now).is_err());
+    let of_call = sessions.lease_stream(&id, Owner::All, Some(1)).unwrap();
+    assert!(sessions.lease_stream_after(&id, Owner::All, Some(1), now).is_err());
     assert!(!of_call.superseded().is_cancelled());
 
-    let old = sessions.claim(&id, Owner::All, None).unwrap();
-    let new = sessions.claim_after(&id, Owner::All, None, now).unwrap();
+    let old = sessions.lease_stream(&id, Owner::All, None).unwrap();
+    let new = sessions.lease_stream_after(&id, Owner::All, None, now).unwrap();
     assert!(old.superseded().is_cancelled() && !new.superseded().is_cancelled());
     assert!(new.wait_for_predecessor().await.is_err(), "the old connection does not let go");
     drop(old);
     assert!(new.wait_for_predecessor().await.is_ok());
-    assert!(sessions.claim(&id, Owner::All, None).is_err(), "the new one holds it");
+    assert!(sessions.lease_stream(&id, Owner::All, None).is_err(), "the new one holds it");
 }
 
 #[test]
 fn a_session_that_opens_with_a_stream_has_it_from_the_start() {
     let sessions = sessions(2, 2, LONG);
     let still = open(&sessions, key("a")).unwrap();
-    let (streaming, claim) = sessions.open_streaming(key("b"), legacy()).unwrap();
-    sessions.link(&still, key("a"));
+    let (streaming, lease) = sessions.open_streaming(key("b"), sse()).unwrap();
+    sessions.channel(&still, key("a"));
     open(&sessions, key("c")).unwrap();
-    assert!(sessions.link(&still, key("a")).is_none(), "the one without a stream goes");
-    assert!(sessions.link(&streaming, key("b")).is_some());
-    assert!(sessions.claim(&streaming, key("b"), None).is_err());
-    drop(claim);
+    assert!(sessions.channel(&still, key("a")).is_none(), "the one without a stream goes");
+    assert!(sessions.channel(&streaming, key("b")).is_some());
+    assert!(sessions.lease_stream(&streaming, key("b"), None).is_err());
+    drop(lease);
     open(&sessions, key("d")).unwrap();
     open(&sessions, key("d")).unwrap();
-    assert!(sessions.link(&streaming, key("b")).is_none(), "without its stream it is as any other");
+    assert!(sessions.channel(&streaming, key("b")).is_none(), "without its stream it is as any other");
 }
 
 #[test]
 fn whose_key_is_not_accepted_goes_first_and_never_displaces_one_whose_is() {
     let sessions = with_proof(3);
-    let there = |id: &SessionId, owner| sessions.link(id, owner).is_some();
+    let there = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
     let proven = key("proven");
     let invented = open(&sessions, key("invented")).unwrap();
-    let streaming = sessions.open_streaming(key("streaming"), legacy()).unwrap();
+    let streaming = sessions.open_streaming(key("streaming"), sse()).unwrap();
     let still = open(&sessions, proven).unwrap();
     let second = open(&sessions, proven).unwrap();
     assert!(!there(&invented, key("invented")) && there(&still, proven));
@@ -135,7 +137,7 @@ fn whose_key_is_not_accepted_goes_first_and_never_displaces_one_whose_is() {
     assert!(there(&still, proven) && there(&second, proven) && there(&third, proven));
     assert!(open(&sessions, key("invented")).is_err(), "there are only proven ones");
     let fourth = open(&sessions, proven).unwrap();
-    assert!(!there(&still, proven) && there(&fourth, proven), "among their own kind the stillest goes");
+    assert!(!there(&still, proven) && there(&fourth, proven), "among their own kind the longest_idle goes");
 }
 
 #[test]
@@ -146,13 +148,13 @@ fn a_flood_of_invented_keys_displaces_its_own_kind() {
     for number in 0..30 {
         open(&sessions, key(&format!("invented{number}"))).unwrap();
     }
-    assert!(sessions.link(&accepted, key("proven")).is_some());
-    assert!(sessions.link(&early, key("early")).is_some(), "it came before the flood");
+    assert!(sessions.channel(&accepted, key("proven")).is_some());
+    assert!(sessions.channel(&early, key("early")).is_some(), "it came before the flood");
     let during = open(&sessions, key("during")).unwrap();
     for number in 0..2 {
         open(&sessions, key(&format!("more{number}"))).unwrap();
     }
-    assert!(sessions.link(&during, key("during")).is_some(), "it has time to prove its key");
+    assert!(sessions.channel(&during, key("during")).is_some(), "it has time to prove its key");
     assert_eq!(sessions.count(), (0, 10));
 }
 
@@ -163,9 +165,9 @@ fn newcomers_at_once_never_lose_the_session_that_they_just_opened() {
         let sessions = Arc::clone(&sessions);
         std::thread::spawn(move || {
             for _ in 0..500 {
-                let link = legacy();
-                let (id, _claim) = sessions.open_streaming(Owner::All, link).unwrap();
-                assert!(sessions.link(&id, Owner::All).is_some(), "it was closed for another newcomer");
+                let channel = sse();
+                let (id, _claim) = sessions.open_streaming(Owner::All, channel).unwrap();
+                assert!(sessions.channel(&id, Owner::All).is_some(), "it was closed for another newcomer");
             }
         })
     });
@@ -179,16 +181,18 @@ async fn a_still_session_ends_and_one_with_a_stream_does_not() {
     let sessions = Arc::new(sessions(3, 3, Duration::from_millis(100)));
     let still = open(&sessions, Owner::All).unwrap();
     let streaming = open(&sessions, Owner::All).unwrap();
-    let _claim = sessions.claim(&streaming, Owner::All, None).unwrap();
+    let _claim = sessions.lease_stream(&streaming, Owner::All, None).unwrap();
     let busy = open(&sessions, Owner::All).unwrap();
-    let call = sessions.begin(&busy, Owner::All, &1.into()).unwrap();
-    let expiry = tokio::spawn(Arc::clone(&sessions).expire());
+    let call = sessions.start_request(&busy, Owner::All, &1.into()).unwrap();
+    let expiry = tokio::spawn(Arc::clone(&sessions).run_expiry());
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert!(sessions.link(&busy, Owner::All).is_some(), "a call is under way in it");
+    assert!(sessions.channel(&busy, Owner::All).is_some(), "a call is under way in it");
     drop(call);
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert!(sessions.link(&busy, Owner::All).is_none());
-    assert!(sessions.link(&still, Owner::All).is_none() && sessions.link(&streaming, Owner::All).is_some());
+    assert!(sessions.channel(&busy, Owner::All).is_none());
+    assert!(
+        sessions.channel(&still, Owner::All).is_none() && sessions.channel(&streaming, Owner::All).is_some()
+    );
     assert_eq!(sessions.count(), (0, 1));
     expiry.abort();
 }

@@ -6,7 +6,7 @@ use super::{Id, envelope::Envelope, members::Members};
 pub(crate) const TAIL_BYTES: usize = 2 * 1024;
 
 /// The request that a text was, of which only the first and the last part are known.
-pub(crate) fn from_parts(head: &[u8], tail: &[u8]) -> Option<Id> {
+pub(crate) fn recover_id(head: &[u8], tail: &[u8]) -> Option<Id> {
     let (first, _) = Envelope::of(head, &mut Members::of(head));
     let last = last_members(tail);
     let is_request = first.method.is_some() || last.method.is_some();

@@ -8,22 +8,22 @@ use http::Method;
 use metrics::{counter, histogram};
 
 use super::{
-    admission::Owner,
+    auth::Owner,
     metrics::{REQUEST_SECONDS, REQUESTS},
 };
 
 /// The route of requests that no route is for.
-const OTHER: &str = "other";
+const OTHER_ROUTE: &str = "other";
 
 /// The longest part of a path that is logged.
 const MAX_PATH_BYTES: usize = 64;
 
 /// Logs and measures a request when its answer begins; a stream may last long after that.
-pub(super) async fn log(request: Request, next: Next) -> Response {
+pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let route = route(request.uri().path());
-    let path = (route == OTHER).then(|| shown(request.uri().path()));
-    let method = method(request.method());
+    let route = route_label(request.uri().path());
+    let path = (route == OTHER_ROUTE).then(|| loggable_path(request.uri().path()));
+    let method = method_label(request.method());
     let session = request.headers().contains_key("mcp-session-id") || route == "/messages";
     let response = next.run(request).await;
     let took = started.elapsed();
@@ -46,18 +46,18 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-fn route(path: &str) -> &'static str {
+fn route_label(path: &str) -> &'static str {
     let routes = ["/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics"];
-    routes.into_iter().find(|route| *route == path).unwrap_or(OTHER)
+    routes.into_iter().find(|route| *route == path).unwrap_or(OTHER_ROUTE)
 }
 
 /// As much of a path as the log may have: its beginning, and nothing that may be a key.
-fn shown(path: &str) -> String {
+fn loggable_path(path: &str) -> String {
     let path = path.find("scope3_").map_or(path, |key| &path[..key]);
     path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned()
 }
 
-fn method(method: &Method) -> &'static str {
+fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn a_path_is_cut_and_shows_no_key() {
-        assert_eq!(shown("/v1/mcp"), "/v1/mcp");
-        assert_eq!(shown(&format!("/{}", "é".repeat(100))), format!("/{}", "é".repeat(31)));
-        assert_eq!(shown("/mcp/scope3_abc_secret/x"), "/mcp/");
+        assert_eq!(loggable_path("/v1/mcp"), "/v1/mcp");
+        assert_eq!(loggable_path(&format!("/{}", "é".repeat(100))), format!("/{}", "é".repeat(31)));
+        assert_eq!(loggable_path("/mcp/scope3_abc_secret/x"), "/mcp/");
     }
 }

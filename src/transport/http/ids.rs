@@ -3,7 +3,7 @@
 use std::{fmt::Write, io};
 
 /// The id of a session: 128 bits.
-pub(super) fn id() -> io::Result<String> {
+pub(super) fn session_id() -> io::Result<String> {
     hex::<16>()
 }
 
@@ -11,7 +11,7 @@ pub(super) fn id() -> io::Result<String> {
 ///
 /// # Errors
 /// When the system gives no random bytes.
-pub fn token() -> io::Result<String> {
+pub fn random_token() -> io::Result<String> {
     hex::<32>()
 }
 
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn ids_and_tokens_have_all_their_bits_and_nothing_in_common() {
-        for (make, digits) in [(id as fn() -> io::Result<String>, 32), (token, 64)] {
+        for (make, digits) in [(session_id as fn() -> io::Result<String>, 32), (random_token, 64)] {
             let made: Vec<String> = (0..50).map(|_| make().unwrap()).collect();
             assert!(made.iter().all(|text| text.len() == digits));
             assert!(made.iter().flat_map(|text| text.chars()).all(|digit| digit.is_ascii_hexdigit()));

@@ -18,10 +18,10 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 use url::Url;
 
-use super::refusal::Refusal;
+use super::rejection::Rejection;
 
 /// The names of this machine for itself.
-const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// A host that requests may name: `mcp.example.com` with any port, or `mcp.example.com:8443` with that alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ enum Port {
 
 /// An entry of a list that is none.
 #[derive(Debug, thiserror::Error)]
-pub enum EntryError {
+pub enum AllowlistError {
     /// Not a host.
     #[error("expected a host such as `mcp.example.com` or `mcp.example.com:8443`, without `*`")]
     Host,
@@ -66,18 +66,18 @@ impl Host {
     /// Whether it is a name of this machine for itself.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        LOOPBACK.contains(&self.name.as_str())
+        LOOPBACK_NAMES.contains(&self.name.as_str())
     }
 
     /// The host with its own port, or this one where any will do.
     #[must_use]
-    pub fn with_port(&self, port: u16) -> String {
+    pub fn authority_with_port(&self, port: u16) -> String {
         format!("{}:{}", self.name, self.port.unwrap_or(port))
     }
 
     /// The host as a URL with `https:` names it.
     #[must_use]
-    pub fn behind_tls(&self) -> String {
+    pub fn https_authority(&self) -> String {
         match self.port {
             None | Some(443) => self.name.clone(),
             Some(port) => format!("{}:{port}", self.name),
@@ -92,31 +92,31 @@ impl Host {
 }
 
 impl FromStr for Host {
-    type Err = EntryError;
+    type Err = AllowlistError;
 
-    fn from_str(text: &str) -> Result<Self, EntryError> {
+    fn from_str(text: &str) -> Result<Self, AllowlistError> {
         let text = text.trim();
         let (name, any_port) = text.strip_suffix(":*").map_or((text, false), |name| (name, true));
         // A bare IPv6 address is meant as one.
         let name =
             if name.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
-        match named(&name) {
+        match parse_authority(&name) {
             Some(host) if !(any_port && host.port.is_some()) => Ok(host),
-            _ => Err(EntryError::Host),
+            _ => Err(AllowlistError::Host),
         }
     }
 }
 
 impl FromStr for Origin {
-    type Err = EntryError;
+    type Err = AllowlistError;
 
-    fn from_str(text: &str) -> Result<Self, EntryError> {
+    fn from_str(text: &str) -> Result<Self, AllowlistError> {
         let text = text.trim();
         if let Some(base) = text.strip_suffix(":*") {
-            let origin = origin(base).filter(|_| !base.rsplit('/').next().is_some_and(has_port));
-            return origin.map(|origin| Self { port: Port::Any, ..origin }).ok_or(EntryError::Origin);
+            let origin = parse_origin(base).filter(|_| !base.rsplit('/').next().is_some_and(has_port));
+            return origin.map(|origin| Self { port: Port::Any, ..origin }).ok_or(AllowlistError::Origin);
         }
-        origin(text).ok_or(EntryError::Origin)
+        parse_origin(text).ok_or(AllowlistError::Origin)
     }
 }
 
@@ -125,7 +125,7 @@ fn has_port(authority: &str) -> bool {
 }
 
 /// The host and port of an authority, without anything that two readers could take for different hosts.
-fn named(authority: &str) -> Option<Host> {
+fn parse_authority(authority: &str) -> Option<Host> {
     let authority: Authority = authority.parse().ok()?;
     let rest = authority.as_str().strip_prefix(authority.host())?;
     let port = match rest.strip_prefix(':') {
@@ -138,7 +138,7 @@ fn named(authority: &str) -> Option<Host> {
 }
 
 /// An origin as browsers write it. `null` is none.
-fn origin(text: &str) -> Option<Origin> {
+fn parse_origin(text: &str) -> Option<Origin> {
     let url = Url::parse(text).ok()?;
     let bare = url.path().len() <= 1 && url.query().is_none() && url.fragment().is_none();
     if !bare || !url.username().is_empty() || url.password().is_some() {
@@ -150,12 +150,12 @@ fn origin(text: &str) -> Option<Origin> {
 
 /// The hosts and origins that are let in.
 #[derive(Debug, Clone)]
-pub struct Hosts {
+pub struct Allowlist {
     hosts: Vec<Host>,
     origins: Vec<Origin>,
 }
 
-impl Hosts {
+impl Allowlist {
     /// What is let in at an address: the names of this machine at the port that is listened at, and the lists.
     ///
     /// The own names stay on a list that is set, so that a container's health check needs no entry: no page can
@@ -167,7 +167,7 @@ impl Hosts {
             SocketAddr::V6(address) => format!("[{}]", address.ip()),
         });
         let port = Some(bound.port());
-        for name in LOOPBACK.map(str::to_owned).into_iter().chain(address) {
+        for name in LOOPBACK_NAMES.map(str::to_owned).into_iter().chain(address) {
             origins.push(Origin { scheme: "http".to_owned(), name: name.clone(), port: Port::Is(port) });
             hosts.push(Host { name, port });
         }
@@ -175,7 +175,7 @@ impl Hosts {
     }
 
     fn allows_host(&self, authority: &str) -> bool {
-        named(authority).is_some_and(|host| {
+        parse_authority(authority).is_some_and(|host| {
             // A client leaves the port out where it is the scheme's own.
             let port = host.port.unwrap_or(80);
             self.hosts.iter().any(|entry| {
@@ -187,7 +187,7 @@ impl Hosts {
 
     /// Whether pages of this origin may talk to the server.
     pub(super) fn allows_origin(&self, text: &HeaderValue) -> bool {
-        text.to_str().ok().and_then(origin).is_some_and(|origin| {
+        text.to_str().ok().and_then(parse_origin).is_some_and(|origin| {
             self.origins.iter().any(|entry| {
                 entry.scheme == origin.scheme
                     && entry.name == origin.name
@@ -196,15 +196,15 @@ impl Hosts {
         })
     }
 
-    fn check(&self, request: &Request) -> Result<(), Refusal> {
-        let host = only(request.headers(), header::HOST);
+    fn check(&self, request: &Request) -> Result<(), Rejection> {
+        let host = single_value(request.headers(), header::HOST);
         let host_is_right = host.is_some_and(|host| self.allows_host(host));
         // The target of a request may name a host of its own, which goes before the header.
         let target_is_right =
             request.uri().authority().is_none_or(|authority| self.allows_host(authority.as_str()));
         if !(host_is_right && target_is_right) {
             let how = "this server does not answer to the Host of the request; its operator adds it by --allow-host";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, how));
+            return Err(Rejection::new(StatusCode::FORBIDDEN, how));
         }
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
         let origin_is_right = match (origins.next(), origins.next()) {
@@ -215,27 +215,31 @@ impl Hosts {
         if !origin_is_right {
             let how =
                 "pages of this Origin may not talk to this server; its operator adds it by --allow-origin";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, how));
+            return Err(Rejection::new(StatusCode::FORBIDDEN, how));
         }
         Ok(())
     }
 }
 
 /// Whether a request names this machine as this machine does: one that a proxy passes on names the proxy.
-pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
-    only(headers, header::HOST).and_then(named).is_some_and(|host| host.is_loopback())
+pub(super) fn has_loopback_host(headers: &HeaderMap) -> bool {
+    single_value(headers, header::HOST).and_then(parse_authority).is_some_and(|host| host.is_loopback())
 }
 
 /// A header that stands there once.
-fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+fn single_value(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.to_str().ok())?
 }
 
 /// Lets a request through if its host and origin are on the lists.
-pub(super) async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    match hosts.check(&request) {
+pub(super) async fn check_source(
+    State(allowlist): State<Arc<Allowlist>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match allowlist.check(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
@@ -245,10 +249,10 @@ pub(super) async fn check(State(hosts): State<Arc<Hosts>>, request: Request, nex
 mod tests {
     use super::*;
 
-    fn hosts(hosts: &[&str], origins: &[&str]) -> Hosts {
+    fn hosts(hosts: &[&str], origins: &[&str]) -> Allowlist {
         let parsed = |list: &[&str]| list.iter().map(|entry| entry.parse().unwrap()).collect::<Vec<Host>>();
         let origins = origins.iter().map(|entry| entry.parse().unwrap()).collect();
-        Hosts::new(parsed(hosts), origins, "127.0.0.1:8080".parse().unwrap())
+        Allowlist::new(parsed(hosts), origins, "127.0.0.1:8080".parse().unwrap())
     }
 
     fn page(text: &'static str) -> HeaderValue {
@@ -338,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_address_that_is_bound_is_a_name_and_the_one_for_all_addresses_is_none() {
-        let at = |bound: &str| Hosts::new(vec![], vec![], bound.parse().unwrap());
+        let at = |bound: &str| Allowlist::new(vec![], vec![], bound.parse().unwrap());
         let one = at("10.0.0.5:8080");
         assert!(one.allows_host("10.0.0.5:8080") && !one.allows_host("10.0.0.5:8081"));
         assert!(one.allows_origin(&page("http://10.0.0.5:8080")));

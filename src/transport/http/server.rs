@@ -30,9 +30,9 @@ use tower::ServiceExt;
 
 use super::{
     Deadlines, Shared,
-    admission::Owner,
-    bodies::hold,
-    connections::{Connection, Connections, Place},
+    auth::Owner,
+    connections::{Connection, ConnectionSlot, Connections},
+    guarded_body::with_guard,
     sockets,
 };
 
@@ -53,7 +53,7 @@ const MIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Takes connections until `stop`, then answers what was accepted, within its time.
-pub(super) async fn serve(
+pub(super) async fn run(
     listener: TcpListener,
     router: Router,
     shared: &Shared,
@@ -62,35 +62,35 @@ pub(super) async fn serve(
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     // Only HTTP/1.1: proxies speak it to servers, and clients to this machine. `Connection` closes idle connections
-    // after this time; `Guarded` has the deadline of a head that has begun.
+    // after this time; `DeadlineIo` has the deadline of a head that has begun.
     http.timer(TokioTimer::new()).header_read_timeout(shared.deadlines.idle).max_buf_size(MAX_BUFFER_BYTES);
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    sleep(after_failed_accept(&error, &shared.connections)).await;
+                    sleep(accept_backoff(&error, &shared.connections)).await;
                     continue;
                 }
             },
             () = stop.cancelled() => break,
         };
-        let Some(place) = shared.connections.add() else {
-            refuse(&stream);
+        let Some(slot) = shared.connections.add() else {
+            reject_connection(&stream);
             continue;
         };
-        let connection = connect(stream, Peer(peer), &place, &http, router.clone(), shared.deadlines);
+        let connection = build_connection(stream, Peer(peer), &slot, &http, router.clone(), shared.deadlines);
         let connection = graceful.watch(connection);
-        tokio::spawn(run(connection, place));
+        tokio::spawn(serve_connection(connection, slot));
     }
     drop(listener);
-    finish(shared, graceful).await;
+    shut_down(shared, graceful).await;
     Ok(())
 }
 
 /// How long to wait until the next try. Where the file descriptors are used up, a silent connection gives back its
 /// own: it must not keep others out.
-fn after_failed_accept(error: &io::Error, connections: &Connections) -> Duration {
+fn accept_backoff(error: &io::Error, connections: &Connections) -> Duration {
     if sockets::are_descriptors_used_up(error) {
         bound_reached("file_descriptors");
         if connections.make_room() {
@@ -102,7 +102,7 @@ fn after_failed_accept(error: &io::Error, connections: &Connections) -> Duration
 }
 
 /// Turns a connection away: all others have a call or an open stream.
-fn refuse(stream: &TcpStream) {
+fn reject_connection(stream: &TcpStream) {
     let answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     // A socket that is new has room for so much.
     if let Err(error) = stream.try_write(answer) {
@@ -111,34 +111,36 @@ fn refuse(stream: &TcpStream) {
 }
 
 /// Serves a connection until its end, or until it must make room for another.
-async fn run(connection: impl Future<Output = hyper::Result<()>>, place: Place) {
+async fn serve_connection(connection: impl Future<Output = hyper::Result<()>>, slot: ConnectionSlot) {
     tokio::select! {
         ended = connection => if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke off");
         },
-        () = place.connection().must_close() => {
+        () = slot.connection().wait_for_eviction() => {
             tracing::debug!("a connection was closed to make room");
         }
     }
 }
 
-async fn finish(shared: &Shared, graceful: GracefulShutdown) {
+async fn shut_down(shared: &Shared, graceful: GracefulShutdown) {
     shared.gateway.end_waits();
     let Deadlines { end, .. } = shared.deadlines;
     let asked = Instant::now();
-    tracing::info!(calls = shared.calls.running(), "no more connections are taken");
+    tracing::info!(calls = shared.calls.running_calls(), "no more connections are taken");
     let mut closed = pin!(graceful.shutdown());
     let answered = async {
         tokio::select! {
             // Where no stream is open, that is all there is.
             () = &mut closed => true,
-            () = shared.calls.all_answered() => false,
+            () = shared.calls.wait_until_idle() => false,
         }
     };
     match tokio::time::timeout(end, answered).await {
         Ok(true) => return shared.sessions.close_all(),
         Ok(false) => {}
-        Err(_) => tracing::warn!(calls = shared.calls.running(), "these calls were not answered in time"),
+        Err(_) => {
+            tracing::warn!(calls = shared.calls.running_calls(), "these calls were not answered in time")
+        }
     }
     shared.ending.cancel();
     shared.sessions.close_all();
@@ -150,45 +152,45 @@ async fn finish(shared: &Shared, graceful: GracefulShutdown) {
 }
 
 /// One connection.
-fn connect(
+fn build_connection(
     stream: TcpStream,
     peer: Peer,
-    place: &Place,
+    slot: &ConnectionSlot,
     http: &http1::Builder,
     router: Router,
     deadlines: Deadlines,
 ) -> http1::Connection<
-    TokioIo<Guarded>,
+    TokioIo<DeadlineIo>,
     impl hyper::service::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
     + use<>,
 > {
-    if let Err(error) = sockets::prepare(&stream, deadlines.write) {
+    if let Err(error) = sockets::set_options(&stream, deadlines.write) {
         tracing::debug!(%error, "an option of a socket cannot be set");
     }
     let mut writer = TimeoutWriter::new(stream);
     writer.set_timeout(Some(deadlines.write));
-    let progress = Arc::new(Progress::default());
-    let io = Guarded {
+    let head_state = Arc::new(HeadState::default());
+    let io = DeadlineIo {
         stream: Box::pin(writer),
-        connection: Arc::clone(place.connection()),
-        progress: Arc::clone(&progress),
-        limit: deadlines.head,
-        head: Box::pin(sleep(deadlines.head)),
-        reading_head: true,
+        connection: Arc::clone(slot.connection()),
+        head_state: Arc::clone(&head_state),
+        head_timeout: deadlines.head,
+        head_deadline: Box::pin(sleep(deadlines.head)),
+        is_reading_head: true,
     };
-    let connection = Arc::clone(place.connection());
+    let connection = Arc::clone(slot.connection());
     let service = service_fn(move |mut request: http::Request<Incoming>| {
-        progress.head_is_read.store(true, Ordering::Relaxed);
+        head_state.is_read.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&connection));
-        let (connection, answering) = (Arc::clone(&connection), Arc::clone(&progress.answering));
+        let (connection, answering) = (Arc::clone(&connection), Arc::clone(&head_state.answering));
         let answer = router.clone().oneshot(request.map(axum::body::Body::new) as Request);
         async move {
             answer.await.map(|response| {
                 // Who is refused does nothing that must not be broken off.
                 let owner = response.extensions().get::<Owner>().copied();
-                let work = response.status().is_success().then(|| connection.work(owner));
-                hold(response, (answering, work))
+                let activity = response.status().is_success().then(|| connection.start_activity(owner));
+                with_guard(response, (answering, activity))
             })
         }
     });
@@ -197,8 +199,8 @@ fn connect(
 
 /// What a connection's service tells its reader.
 #[derive(Debug, Default)]
-struct Progress {
-    head_is_read: AtomicBool,
+struct HeadState {
+    is_read: AtomicBool,
     /// Shared by the answer that is being made or sent.
     answering: Arc<()>,
 }
@@ -206,44 +208,44 @@ struct Progress {
 /// A connection with a deadline for heads, that runs from the first byte of each, and one for writing.
 ///
 /// hyper's own deadline runs from the end of the answer before: it would close connections that a proxy keeps.
-struct Guarded {
+struct DeadlineIo {
     stream: Pin<Box<TimeoutWriter<TcpStream>>>,
     connection: Arc<Connection>,
-    progress: Arc<Progress>,
-    limit: Duration,
-    head: Pin<Box<Sleep>>,
-    reading_head: bool,
+    head_state: Arc<HeadState>,
+    head_timeout: Duration,
+    head_deadline: Pin<Box<Sleep>>,
+    is_reading_head: bool,
 }
 
-impl AsyncRead for Guarded {
+impl AsyncRead for DeadlineIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.progress.head_is_read.swap(false, Ordering::Relaxed) {
-            self.reading_head = false;
+        if self.head_state.is_read.swap(false, Ordering::Relaxed) {
+            self.is_reading_head = false;
         }
         let before = buf.filled().len();
         if self.stream.as_mut().poll_read(cx, buf)?.is_ready() {
-            self.connection.heard();
-            let idle = Arc::strong_count(&self.progress.answering) == 1;
-            if !self.reading_head && idle && buf.filled().len() > before {
-                self.reading_head = true;
-                let deadline = Instant::now() + self.limit;
-                self.head.as_mut().reset(deadline);
+            self.connection.record_input();
+            let is_idle = Arc::strong_count(&self.head_state.answering) == 1;
+            if !self.is_reading_head && is_idle && buf.filled().len() > before {
+                self.is_reading_head = true;
+                let deadline = Instant::now() + self.head_timeout;
+                self.head_deadline.as_mut().reset(deadline);
             }
             return Poll::Ready(Ok(()));
         }
-        if self.reading_head {
-            ready!(self.head.as_mut().poll(cx));
+        if self.is_reading_head {
+            ready!(self.head_deadline.as_mut().poll(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
     }
 }
 
-impl AsyncWrite for Guarded {
+impl AsyncWrite for DeadlineIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.stream.as_mut().poll_write(cx, buf)
     }

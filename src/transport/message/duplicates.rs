@@ -13,78 +13,78 @@ use serde::{
 
 /// Any JSON value in which no object has a member twice.
 #[derive(Debug)]
-pub(super) struct Unique;
+pub(super) struct NoDuplicates;
 
-impl<'de> Deserialize<'de> for Unique {
+impl<'de> Deserialize<'de> for NoDuplicates {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor)
+        deserializer.deserialize_any(NoDuplicatesVisitor)
     }
 }
 
-struct UniqueVisitor;
+struct NoDuplicatesVisitor;
 
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Unique;
+impl<'de> Visitor<'de> for NoDuplicatesVisitor {
+    type Value = NoDuplicates;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<NoDuplicates, E> {
+        Ok(NoDuplicates)
     }
 
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<NoDuplicates, E> {
+        Ok(NoDuplicates)
     }
 
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<NoDuplicates, E> {
+        Ok(NoDuplicates)
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<NoDuplicates, E> {
+        Ok(NoDuplicates)
     }
 
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<NoDuplicates, E> {
+        Ok(NoDuplicates)
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_unit<E: de::Error>(self) -> Result<NoDuplicates, E> {
+        Ok(NoDuplicates)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unique, A::Error> {
-        while items.next_element::<Unique>()?.is_some() {}
-        Ok(Unique)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NoDuplicates, A::Error> {
+        while items.next_element::<NoDuplicates>()?.is_some() {}
+        Ok(NoDuplicates)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<NoDuplicates, A::Error> {
         // Hashes take a fraction of the names' memory. Nobody can choose names whose keyed hashes of 64 bits are equal.
         let mut seen = HashSet::new();
         let hasher = RandomState::new();
         while let Some(name) = members.next_key::<String>()? {
-            if name == NUMBER {
+            if name == SERDE_NUMBER_MEMBER {
                 let number = members.next_value::<String>().ok().and_then(|number| number.parse().ok());
                 return match number {
-                    Some(number) if f64::is_finite(number) => Ok(Unique),
+                    Some(number) if f64::is_finite(number) => Ok(NoDuplicates),
                     _ => Err(de::Error::custom(OUT_OF_RANGE)),
                 };
             }
-            members.next_value::<Unique>()?;
+            members.next_value::<NoDuplicates>()?;
             if !seen.insert(hasher.hash_one(&name)) {
-                return Err(de::Error::custom(TWICE));
+                return Err(de::Error::custom(DUPLICATE_MEMBER));
             }
         }
-        Ok(Unique)
+        Ok(NoDuplicates)
     }
 }
 
 /// The name under which `serde_json` hands out a number with all of its digits (its feature `arbitrary_precision`).
-const NUMBER: &str = "$serde_json::private::Number";
+const SERDE_NUMBER_MEMBER: &str = "$serde_json::private::Number";
 
 /// The reason that is given for a number that JSON can write and nothing can hold.
 pub(super) const OUT_OF_RANGE: &str = "number out of range";
 
 /// The reason that is given for a member that is named twice. Its name is not repeated: it may be a secret.
-const TWICE: &str = "a member is named twice";
+const DUPLICATE_MEMBER: &str = "a member is named twice";

@@ -1,4 +1,4 @@
-//! Bodies that hold something until they are sent or dropped.
+//! Bodies that with_guard something until they are sent or dropped.
 
 use std::{
     pin::Pin,
@@ -11,42 +11,42 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Lets the body of an answer hold `guard`.
-pub(super) fn hold<G: Send + Unpin + 'static, B>(response: http::Response<B>, guard: G) -> Response
+/// Lets the body of an answer with_guard `guard`.
+pub(super) fn with_guard<G: Send + Unpin + 'static, B>(response: http::Response<B>, guard: G) -> Response
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    response.map(|body| held(body, None, guard))
+    response.map(|body| guarded(body, None, guard))
 }
 
 /// The same, and ends the body when `stop` is cancelled.
-pub(super) fn hold_until<G: Send + Unpin + 'static>(
+pub(super) fn with_guard_until<G: Send + Unpin + 'static>(
     response: Response,
     stop: CancellationToken,
     guard: G,
 ) -> Response {
-    response.map(|body| held(body, Some(Box::pin(stop.cancelled_owned())), guard))
+    response.map(|body| guarded(body, Some(Box::pin(stop.cancelled_owned())), guard))
 }
 
-fn held<G: Send + Unpin + 'static, B>(body: B, stop: Stop, guard: G) -> Body
+fn guarded<G: Send + Unpin + 'static, B>(body: B, stop: Stop, guard: G) -> Body
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    Body::new(Held { body: body.map_err(Into::into).boxed_unsync(), stop, _guard: guard })
+    Body::new(WithGuard { body: body.map_err(Into::into).boxed_unsync(), stop, _guard: guard })
 }
 
 type Stop = Option<Pin<Box<WaitForCancellationFutureOwned>>>;
 
-struct Held<G> {
+struct WithGuard<G> {
     // Dropped before the guard, which tells that it is gone.
     body: http_body_util::combinators::UnsyncBoxBody<Bytes, axum::BoxError>,
     stop: Stop,
     _guard: G,
 }
 
-impl<G: Unpin> HttpBody for Held<G> {
+impl<G: Unpin> HttpBody for WithGuard<G> {
     type Data = Bytes;
     type Error = axum::BoxError;
 

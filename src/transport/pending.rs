@@ -15,12 +15,12 @@ use scope3_mcp_gateway::AnswerPlace;
 ///
 /// rmcp hands an answer over without the extensions of its request, so the request's id leads from one to the other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OwedAnswers(Arc<Mutex<HashMap<RequestId, AnswerPlace>>>);
+pub(super) struct PendingResponses(Arc<Mutex<HashMap<RequestId, AnswerPlace>>>);
 
-impl OwedAnswers {
+impl PendingResponses {
     /// Takes note of what a client sent. A call gets a place for the memory of its answer; a cancelled call, which has
     /// no answer, loses it.
-    pub(super) fn note(&self, message: &ClientJsonRpcMessage) -> Option<AnswerPlace> {
+    pub(super) fn track(&self, message: &ClientJsonRpcMessage) -> Option<AnswerPlace> {
         match message {
             JsonRpcMessage::Request(call) if matches!(call.request, ClientRequest::CallToolRequest(_)) => {
                 let place = AnswerPlace::default();

@@ -17,7 +17,7 @@ const SERVER_ERROR: i64 = -32000;
 
 /// A request that is answered before the MCP server sees it. Says nothing of what the request held.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal(Box<Parts>);
+pub(super) struct Rejection(Box<Parts>);
 
 #[derive(Debug, Clone)]
 struct Parts {
@@ -29,7 +29,7 @@ struct Parts {
     header: Option<(header::HeaderName, HeaderValue)>,
 }
 
-impl Refusal {
+impl Rejection {
     pub(super) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         let (code, message) = (SERVER_ERROR, message.into());
         Self(Box::new(Parts { status, code, message, id: Value::Null, data: Value::Null, header: None }))
@@ -81,7 +81,7 @@ impl Refusal {
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// The JSON-RPC error.
     pub(super) fn body(&self) -> Value {
         let Parts { code, message, id, data, .. } = &*self.0;
@@ -93,7 +93,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut response = (self.0.status, Json(self.body())).into_response();
         if let Some((name, value)) = self.0.header {
