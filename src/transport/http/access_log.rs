@@ -1,5 +1,5 @@
-//! The access log and the measurements of requests. Neither names more of a path than its route, nor anything of a
-//! query or a session. At `debug`, the log has the path of a request that none of the routes is for.
+//! The access log and the metrics of requests. Both contain the route, but no other part of the path, no query and no
+//! session id. At `debug`, the log contains the path of a request that matches no route.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use super::{
     metrics::{REQUEST_SECONDS, REQUESTS},
 };
 
-/// The route of requests that no route is for.
+/// The label of requests that match no route.
 const OTHER_ROUTE: &str = "other";
 
-/// The longest part of a path that is logged.
+/// The maximum length of a logged path, in bytes.
 const MAX_PATH_BYTES: usize = 64;
 
-/// Logs and measures a request when its answer begins; a stream may last long after that.
+/// Logs and measures a request when its response begins. A stream may last much longer.
 pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = route_label(request.uri().path());
@@ -38,7 +38,7 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     if let Some(path) = path
         && status == 404
     {
-        tracing::debug!(method, path, status, "no such path");
+        tracing::debug!(method, path, status, "unknown path");
     }
     let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
     counter!(REQUESTS, &labels).increment(1);
@@ -51,7 +51,7 @@ fn route_label(path: &str) -> &'static str {
     routes.into_iter().find(|route| *route == path).unwrap_or(OTHER_ROUTE)
 }
 
-/// As much of a path as the log may have: its beginning, and nothing that may be a key.
+/// The part of a path that may be logged: its start, up to anything that may be a key.
 fn loggable_path(path: &str) -> String {
     let path = path.find("scope3_").map_or(path, |key| &path[..key]);
     path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned()
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_cut_and_shows_no_key() {
+    fn a_logged_path_is_cut_and_contains_no_key() {
         assert_eq!(loggable_path("/v1/mcp"), "/v1/mcp");
         assert_eq!(loggable_path(&format!("/{}", "é".repeat(100))), format!("/{}", "é".repeat(31)));
         assert_eq!(loggable_path("/mcp/scope3_abc_secret/x"), "/mcp/");

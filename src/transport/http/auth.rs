@@ -1,4 +1,4 @@
-//! Who may come in, and with whose keys.
+//! Authentication: who sent a request, and with which keys its calls are made.
 
 use std::{
     fmt,
@@ -10,10 +10,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use rmcp::model::Extensions;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use scope3_mcp_gateway::{
-    AnswerPlace,
+    Gateway,
     credentials::{ApiKey, Fingerprint, KeyRing},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -21,40 +20,40 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{IsProven, metrics::RecentKeys, rejection::Rejection};
-use crate::{mcp::LargeArguments, traceparent};
+use super::{recent_keys::RecentKeys, rejection::Rejection};
 
-/// The header that brings a key. No proxy gives it a meaning of its own.
+/// The header with a caller's Scope3 key. Proxies do not use it for their own purposes, as they do `Authorization`.
 const KEY_HEADER: &str = "x-scope3-api-key";
 
-/// How a request says that it may come in.
+/// How requests authenticate.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// It brings a Scope3 key, which its calls are made with.
+    /// With a Scope3 key, which the request's calls use.
     Key,
-    /// It brings this token. Calls are made with the server's own keys.
+    /// With this token. Calls use the server's own keys.
     Token(Token),
-    /// It need not say. Calls are made with the server's own keys.
+    /// They need not. Calls use the server's own keys.
     None,
 }
 
-/// What clients must send. Kept as a digest: it cannot be printed, and comparing tells nothing of its length.
+/// The token that clients must send. Stored as a digest, so it cannot be printed, and a comparison does not reveal its
+/// length.
 #[derive(Clone)]
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// The token that is this text.
+    /// Hashes a token. White space around it is ignored.
     #[must_use]
     pub fn new(text: &SecretString) -> Self {
         Self(digest(text.expose_secret().trim().as_bytes()))
     }
 
-    /// Lets those in who send it.
+    /// Rejects a request that does not send the token.
     pub(super) fn verify(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         match bearer_token(headers)? {
             Some(sent) if self.0.ct_eq(&digest(sent.as_bytes())).into() => Ok(()),
-            Some(_) => Err(unauthorized("AUTH_INVALID_TOKEN", "the token is not this server's", TOKEN_HINT)),
-            None => Err(unauthorized("AUTH_MISSING", "this server asks for a token", TOKEN_HINT)),
+            Some(_) => Err(unauthorized("AUTH_INVALID_TOKEN", "invalid token", TOKEN_HINT)),
+            None => Err(unauthorized("AUTH_MISSING", "expected a token", TOKEN_HINT)),
         }
     }
 }
@@ -69,12 +68,12 @@ fn digest(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Whom a session, a stream or an answer belongs to.
+/// The owner of a session, a stream or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
-    /// The one with this key.
+    /// The caller with this key.
     Key(Fingerprint),
-    /// Everybody who may come in, where all calls are made with the server's keys.
+    /// All callers together, where calls use the server's own keys.
     All,
 }
 
@@ -87,37 +86,34 @@ impl fmt::Display for Owner {
     }
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone)]
 pub(super) struct HttpCaller {
     pub(super) owner: Owner,
     keys: Option<Arc<KeyRing>>,
 }
 
-/// The keys that a request brought, as the MCP server asks for them.
-pub(super) fn keys_of(message: &Extensions) -> Option<Arc<KeyRing>> {
-    message.get::<Parts>()?.extensions.get::<HttpCaller>()?.keys.clone()
+impl HttpCaller {
+    /// The keys that the request carries.
+    pub(super) fn keys(&self) -> Option<Arc<KeyRing>> {
+        self.keys.clone()
+    }
 }
 
-/// The arguments that go beside a message.
-pub(super) fn arguments_of(message: &Extensions) -> Option<LargeArguments> {
-    message.get::<Parts>()?.extensions.get().cloned()
-}
+/// Whether Scope3 has accepted an owner's key. Owners with unproven keys make room for owners with proven ones.
+pub(super) type IsProven = Arc<dyn Fn(Owner) -> bool + Send + Sync>;
 
-/// Where the memory of a request's answer is held.
-pub(super) fn answer_place_of(message: &Extensions) -> Option<AnswerPlace> {
-    message.get::<Parts>()?.extensions.get().cloned()
-}
-
-/// The trace context that a request's header names, if there is one that has the W3C's form.
-pub(super) fn traceparent_of(message: &Extensions) -> Option<HeaderValue> {
-    let mut sent = message.get::<Parts>()?.headers.get_all("traceparent").iter();
-    let (Some(only), None) = (sent.next(), sent.next()) else { return None };
-    traceparent::parse(only.to_str().ok()?)
+/// Looks up in the gateway whether an owner's key is proven.
+pub(super) fn is_proven(gateway: &Arc<Gateway>) -> IsProven {
+    let gateway = Arc::clone(gateway);
+    Arc::new(move |owner| match owner {
+        Owner::Key(key) => gateway.is_proven(key),
+        Owner::All => true,
+    })
 }
 
 impl Auth {
-    /// Who a request comes from.
+    /// Authenticates a request by its headers.
     fn authenticate(&self, headers: &HeaderMap) -> Result<HttpCaller, Rejection> {
         match self {
             Self::Key => {
@@ -137,9 +133,9 @@ impl Auth {
 }
 
 const KEY_HINT: &str = "Send your Scope3 API key with each request: `x-scope3-api-key: scope3_…` or \
-                   `Authorization: Bearer scope3_…`. This server never uses another key for you.";
+                   `Authorization: Bearer scope3_…`. Your calls never use another key.";
 const TOKEN_HINT: &str =
-    "Send `Authorization: Bearer <token>`, with the token that this server's operator gave you.";
+    "Send `Authorization: Bearer <token>`, with the token that the operator of this server gave you.";
 
 fn unauthorized(code: &str, message: &'static str, hint: &str) -> Rejection {
     let challenge = if code == "AUTH_MISSING" {
@@ -152,69 +148,76 @@ fn unauthorized(code: &str, message: &'static str, hint: &str) -> Rejection {
         .with_header(header::WWW_AUTHENTICATE, challenge)
 }
 
-/// The key of a request. It may stand in two places, but they must agree: a proxy may look at the one and this
-/// server at the other.
+/// The key of a request. Two headers can carry it. If both do, they must agree: a proxy may check one and this server
+/// the other.
 fn api_key(headers: &HeaderMap) -> Result<ApiKey, Rejection> {
     let own = single_value(headers, KEY_HEADER)?;
     let sent = match (own, bearer_token(headers)?) {
         (Some(own), Some(bearer)) if own != bearer => {
-            let message = "x-scope3-api-key and Authorization bring different keys; send one of them";
+            let message = "`x-scope3-api-key` and `Authorization` contain different keys; send one of them";
             return Err(Rejection::new(StatusCode::BAD_REQUEST, message));
         }
         (own, bearer) => own.or(bearer),
     };
-    let sent =
-        sent.ok_or_else(|| unauthorized("AUTH_MISSING", "this server asks for a Scope3 API key", KEY_HINT))?;
+    let sent = sent.ok_or_else(|| unauthorized("AUTH_MISSING", "expected a Scope3 API key", KEY_HINT))?;
     ApiKey::parse(&sent.into())
-        .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "what was sent is no Scope3 API key", KEY_HINT))
+        .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "not a valid Scope3 API key", KEY_HINT))
 }
 
-/// What `Authorization` brings in the Bearer scheme. Other schemes are somebody else's, such as a proxy's.
+/// The token of an `Authorization` header with the `Bearer` scheme. Other schemes are ignored: they may be meant for a
+/// proxy.
 fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     let Some(value) = single_value(headers, header::AUTHORIZATION.as_str())? else { return Ok(None) };
     let sent = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     Ok(sent.map(|(_, sent)| sent.trim()).filter(|sent| !sent.is_empty()))
 }
 
+/// The value of a header with a credential. Empty values are ignored.
+///
+/// # Errors
+/// When the header is repeated or not text.
 fn single_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Rejection> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().filter(|_| values.next().is_none());
     let text = text.ok_or_else(|| {
-        Rejection::new(
-            StatusCode::BAD_REQUEST,
-            "a header with a credential stands there twice, or is not text",
-        )
+        Rejection::new(StatusCode::BAD_REQUEST, "a header with a credential is repeated or is not text")
     })?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
-/// What state needs.
+/// The state of [`authenticate`].
 #[derive(Clone)]
 pub(super) struct AuthState {
-    pub(super) auth: Auth,
-    /// The keys that come in, and that Scope3 has accepted, are remembered here.
-    pub(super) keys: Arc<RecentKeys>,
-    pub(super) is_proven: IsProven,
+    auth: Auth,
+    /// Records the callers' keys that Scope3 has accepted.
+    keys: Arc<RecentKeys>,
+    is_proven: IsProven,
 }
 
-/// Somebody may believe that calls are made with the key they send.
+impl AuthState {
+    pub(super) fn new(auth: Auth, keys: Arc<RecentKeys>, is_proven: IsProven) -> Self {
+        Self { auth, keys, is_proven }
+    }
+}
+
+/// Warns, once, that a key a client sends is not used: its user may expect calls to use it.
 fn warn_about_ignored_key() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         tracing::warn!(
-            "a client sends a Scope3 key; it is not used, since only --auth key lets clients bring one"
+            "a client sends a Scope3 key, which is ignored; clients can send their own key only with --auth key"
         );
     });
 }
 
-/// Whether a request brings what may be a Scope3 key.
+/// Whether a request carries what looks like a Scope3 key.
 fn has_key(headers: &HeaderMap) -> bool {
     let bearer = bearer_token(headers).ok().flatten();
     headers.contains_key(KEY_HEADER) || bearer.is_some_and(|sent| sent.starts_with("scope3_"))
 }
 
-/// Lets a request through if it may come in, and tells those behind who it is. The answer tells the access log.
+/// Authenticates a request and attaches its [`HttpCaller`]. Attaches the owner to the response, for the access log.
 pub(super) async fn authenticate(
     State(state): State<AuthState>,
     mut request: Request,
@@ -227,13 +230,13 @@ pub(super) async fn authenticate(
     match auth.authenticate(request.headers()) {
         Ok(caller) => {
             let owner = caller.owner;
-            // There may be any number of invented keys, and they have no limits worth watching.
+            // Unproven keys are not recorded: there can be any number of invented ones, and their limits do not matter.
             if let Owner::Key(key) = owner
                 && is_proven(owner)
             {
                 keys.record(key);
             }
-            // Nobody behind this needs them, and what is not there cannot be logged.
+            // No inner layer needs the credentials, and without them none can log them.
             request.headers_mut().remove(KEY_HEADER);
             request.headers_mut().remove(header::AUTHORIZATION);
             request.extensions_mut().insert(caller);
@@ -241,13 +244,19 @@ pub(super) async fn authenticate(
             response.extensions_mut().insert(owner);
             response
         }
-        Err(refusal) => refusal.into_response(),
+        Err(rejection) => rejection.into_response(),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// The owner with this key.
+    pub(in super::super) fn key(secret: &str) -> Owner {
+        let key = ApiKey::parse(&format!("scope3_{}_{secret}", "a".repeat(32)).into());
+        Owner::Key(key.unwrap().fingerprint())
+    }
 
     const KEY: &str = "scope3_abc123def456ghi789jkl012mno345pq_xyz789";
     const OTHER: &str = "scope3_abc123def456ghi789jkl012mno345pq_other";
@@ -259,12 +268,12 @@ mod tests {
         }
         match auth.authenticate(&map) {
             Ok(caller) => Ok(caller.owner),
-            Err(refusal) => Err(refusal.into_response().status()),
+            Err(rejection) => Err(rejection.into_response().status()),
         }
     }
 
     #[test]
-    fn a_key_comes_in_either_header_and_is_the_owner() {
+    fn a_key_is_accepted_in_either_header_and_becomes_the_owner() {
         let owner = owner_of(&Auth::Key, &[("x-scope3-api-key", KEY)]).unwrap();
         assert!(matches!(owner, Owner::Key(_)));
         assert_eq!(owner_of(&Auth::Key, &[("authorization", &format!("bearer {KEY}"))]).unwrap(), owner);
@@ -274,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_good_key_nobody_comes_in() {
+    fn a_request_without_exactly_one_valid_key_is_rejected() {
         let basic = [("authorization", "Basic abc")];
         for headers in [&[][..], &basic, &[("x-scope3-api-key", "")], &[("x-scope3-api-key", "sk-1")]] {
             assert_eq!(owner_of(&Auth::Key, headers), Err(StatusCode::UNAUTHORIZED), "{headers:?}");
@@ -286,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_compared_whole() {
+    fn a_token_must_match_exactly() {
         let auth = Auth::Token(Token::new(&"secret-token".into()));
         assert_eq!(owner_of(&auth, &[("authorization", "Bearer secret-token")]), Ok(Owner::All));
         for bad in
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_have_a_line_break_around_it() {
+    fn white_space_around_a_token_is_ignored() {
         for text in ["secret-token\n", "\r\n secret-token \r\n"] {
             let auth = Auth::Token(Token::new(&text.into()));
             assert_eq!(
@@ -310,27 +319,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_traceparent_is_passed_on_if_it_has_the_form_and_stands_there_once() {
-        const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let of = |sent: &[&str]| {
-            let mut request = http::Request::new(());
-            for value in sent {
-                request.headers_mut().append("traceparent", value.parse().unwrap());
-            }
-            let mut message = Extensions::default();
-            message.insert(request.into_parts().0);
-            traceparent_of(&message)
-        };
-        assert_eq!(of(&[GOOD]).unwrap(), GOOD);
-        for bad in [&[][..], &[GOOD.to_uppercase().as_str()], &[&GOOD[1..]], &["x"], &[""], &[GOOD, GOOD]] {
-            assert_eq!(of(bad), None, "{bad:?}");
-        }
-        assert_eq!(traceparent_of(&Extensions::default()), None);
-    }
-
     #[tokio::test]
-    async fn those_behind_see_who_came_and_not_with_what() {
+    async fn inner_layers_see_the_caller_but_not_the_credentials() {
         use tower::ServiceExt;
         let seen = async |auth: Auth, headers: &[(&str, &str)]| {
             let state = AuthState { auth, keys: Arc::default(), is_proven: Arc::new(|_| true) };

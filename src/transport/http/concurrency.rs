@@ -1,4 +1,4 @@
-//! How many calls run at once, and whether all that were accepted have been answered.
+//! Limits how many calls run at once, and tracks whether every accepted call has its response.
 
 use std::{
     collections::HashMap,
@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use http::request::Parts;
-use rmcp::model::Extensions;
 use scope3_mcp_gateway::{Place, measure::bound_reached};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
@@ -18,19 +16,19 @@ use super::{
     rejection::Rejection,
 };
 
-/// When a client that found no place should try again.
+/// When a client should retry after reaching a limit.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How many calls may run at once.
 #[derive(Debug, Clone, Copy)]
 pub struct CallLimits {
-    /// Of all callers together.
+    /// For all callers together.
     pub total: u32,
-    /// Of each key, where callers bring keys. Callers that share the server's key share the total alone.
+    /// For each key, if callers send their own keys. Callers that share the server's key only share the total.
     pub per_key: u32,
 }
 
-/// The calls under way.
+/// Limits the running calls.
 #[derive(Debug)]
 pub(super) struct CallLimiter {
     limits: CallLimits,
@@ -41,16 +39,15 @@ pub(super) struct CallLimiter {
 
 type OwnerCounts = Arc<Mutex<HashMap<Owner, u32>>>;
 
-/// A call under way. It rides in the extensions of its request, which live until the call is done, whether its
-/// client still listens or not.
+/// Permits one call to run. Stored in the extensions of its request, which live until the call is done, whether or not
+/// its client is still connected.
 #[derive(Debug, Clone)]
 pub(super) struct CallPermit(Arc<RunningCall>);
 
 impl CallPermit {
-    /// The place of a call, for a change that outlives its request.
-    pub(super) fn place(message: &Extensions) -> Option<Place> {
-        let call: &Self = message.get::<Parts>()?.extensions.get()?;
-        Some(Place::of(Arc::clone(&call.0) as _))
+    /// Keeps the permit for a change that outlives its request.
+    pub(super) fn place(&self) -> Place {
+        Place::of(Arc::clone(&self.0) as _)
     }
 }
 
@@ -84,7 +81,7 @@ impl CallLimiter {
         Self { limits, permits, counts: Arc::default(), responses: TaskTracker::new() }
     }
 
-    /// The most calls that this owner can have at once.
+    /// How many calls this owner may have at once.
     pub(super) fn max_calls(&self, owner: Owner) -> usize {
         let CallLimits { total, per_key } = self.limits;
         match owner {
@@ -93,7 +90,7 @@ impl CallLimiter {
         }
     }
 
-    /// Begins a call, if one more may run. The connection that it came by does not make room for others meanwhile.
+    /// Starts a call, if one more may run. Until it is done, its connection counts as active.
     pub(super) fn acquire(
         &self,
         owner: Owner,
@@ -101,17 +98,14 @@ impl CallLimiter {
     ) -> Result<CallPermit, Rejection> {
         let mut counts = lock(&self.counts);
         let of_owner = counts.get(&owner).copied().unwrap_or_default();
-        // Where the total is lower, or there is no limit of a key, the total speaks for itself.
+        // If the total is the lower limit, or the owner has no limit of its own, the total decides below.
         if of_owner as usize >= self.max_calls(owner) && of_owner < self.limits.total {
             bound_reached("calls_per_key");
-            return Err(Rejection::busy("this key has reached its limit of concurrent calls", RETRY_AFTER));
+            return Err(Rejection::busy("this key has reached its concurrent call limit", RETRY_AFTER));
         }
         let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
             bound_reached("calls");
-            return Err(Rejection::busy(
-                "this server has reached its limit of concurrent calls",
-                RETRY_AFTER,
-            ));
+            return Err(Rejection::busy("this server has reached its concurrent call limit", RETRY_AFTER));
         };
         counts.insert(owner, of_owner + 1);
         Ok(CallPermit(Arc::new(RunningCall {
@@ -122,17 +116,17 @@ impl CallLimiter {
         })))
     }
 
-    /// An answer that is being sent.
+    /// Tracks a response until it is sent. Hold the token until then.
     pub(super) fn track_response(&self) -> TaskTrackerToken {
         self.responses.token()
     }
 
-    /// How many calls run.
+    /// How many calls are running.
     pub(super) fn running_calls(&self) -> usize {
         (self.limits.total as usize).saturating_sub(self.permits.available_permits())
     }
 
-    /// Waits until every call is done and every answer is sent.
+    /// Waits until every call is done and every response is sent.
     pub(super) async fn wait_until_idle(&self) {
         let _all = self.permits.acquire_many(self.limits.total).await;
         self.responses.close();
@@ -143,25 +137,25 @@ impl CallLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::http::sessions::tests::key;
+    use crate::transport::http::auth::tests::key;
 
     #[test]
-    fn a_key_leaves_places_for_others() {
+    fn one_key_cannot_use_all_permits() {
         let calls = CallLimiter::new(CallLimits { total: 3, per_key: 2 });
         let mut first = vec![calls.acquire(key("a"), None).unwrap(), calls.acquire(key("a"), None).unwrap()];
         assert!(calls.acquire(key("a"), None).is_err());
         let other = calls.acquire(key("b"), None).unwrap();
-        assert!(calls.acquire(key("b"), None).is_err(), "all permits are taken");
+        assert!(calls.acquire(key("b"), None).is_err(), "the total is reached");
         assert_eq!(calls.running_calls(), 3);
         first.pop();
         assert!(calls.acquire(key("a"), None).is_ok());
         drop((first, other));
         assert_eq!(calls.running_calls(), 0);
-        assert!(lock(&calls.counts).is_empty(), "nothing is kept of keys without calls");
+        assert!(lock(&calls.counts).is_empty(), "keys without calls are forgotten");
     }
 
     #[test]
-    fn callers_that_share_a_key_share_the_total_alone() {
+    fn callers_that_share_a_key_only_share_the_total() {
         let calls = CallLimiter::new(CallLimits { total: 3, per_key: 2 });
         let running: Vec<_> = (0..3).map(|_| calls.acquire(Owner::All, None).unwrap()).collect();
         assert!(calls.acquire(Owner::All, None).is_err());

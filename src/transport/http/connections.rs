@@ -1,7 +1,8 @@
-//! Which connections are open, and which of them closes when there are too many.
+//! The open connections, and which of them to close when there are too many.
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,9 +13,13 @@ use std::{
 use scope3_mcp_gateway::measure::bound_reached;
 use tokio_util::sync::CancellationToken;
 
-use super::{IsProven, auth::Owner};
+use super::auth::{IsProven, Owner};
 
-/// All open connections.
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The open connections.
 pub(super) struct Connections {
     max: usize,
     is_proven: IsProven,
@@ -28,36 +33,36 @@ struct OpenConnections {
     connections: HashMap<u64, Arc<Connection>>,
 }
 
-/// One connection, as far as it matters for whether it may be closed.
+/// What is known of one connection to decide whether it may be closed.
 #[derive(Debug)]
 pub(super) struct Connection {
     started: Instant,
-    /// When its client last sent anything, in microseconds since the start.
+    /// When its client last sent something, in microseconds since `started`.
     last_input_micros: AtomicU64,
-    /// Who sent its last request that was let in.
+    /// The owner of its last successful request.
     owner: Mutex<Option<Owner>>,
     active: Arc<()>,
     evicted: CancellationToken,
 }
 
-/// WithGuard while a connection has a call or an open stream.
+/// Keeps a connection marked as active while it has a call or an open stream.
 #[derive(Debug, Clone)]
-pub(super) struct Activity(#[expect(dead_code, reason = "its count is what counts")] Arc<()>);
+pub(super) struct Activity(#[expect(dead_code, reason = "only its reference count is read")] Arc<()>);
 
 impl Connection {
-    /// Notes that the client sent something.
+    /// Records that the client sent something.
     pub(super) fn record_input(&self) {
         let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.last_input_micros.store(now, Ordering::Relaxed);
     }
 
-    /// Begins a call or a stream of this owner.
+    /// Marks the connection as active for a call or a stream of this owner.
     pub(super) fn start_activity(&self, owner: Option<Owner>) -> Activity {
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner;
         Activity(Arc::clone(&self.active))
     }
 
-    /// Waits until the connection must close to make room.
+    /// Waits until the connection must close to make room for another.
     pub(super) async fn wait_for_eviction(&self) {
         self.evicted.cancelled().await;
     }
@@ -71,7 +76,7 @@ impl Connection {
     }
 }
 
-/// A slot among the open connections, until it is dropped.
+/// A slot among the open connections. Dropping it frees the slot.
 pub(super) struct ConnectionSlot {
     connections: Arc<Connections>,
     number: u64,
@@ -95,7 +100,7 @@ impl Connections {
         Self { max, is_proven, started: Instant::now(), open: Mutex::default() }
     }
 
-    /// Takes in a connection. Where there are too many, another makes room; nothing if none can.
+    /// Adds a connection, and closes another to make room for it if needed. Returns `None` if none can be closed.
     pub(super) fn add(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let connection = Arc::new(Connection {
             started: self.started,
@@ -118,13 +123,13 @@ impl Connections {
         Some(ConnectionSlot { connections: Arc::clone(self), number, connection })
     }
 
-    /// Closes a connection so that another can be had. Says whether there was one to evicted.
+    /// Closes a connection to make room. Returns whether there was one to close.
     pub(super) fn make_room(&self) -> bool {
         self.evict_one(&mut self.lock())
     }
 
-    /// Closes the connection that has been silent for longest, of those without a call or an open stream. If all
-    /// have one, of those whose owner's key Scope3 has not accepted.
+    /// Closes the longest-idle connection without a call or an open stream. If there is none, closes the longest-idle one
+    /// whose owner's key Scope3 has not accepted.
     fn evict_one(&self, open: &mut OpenConnections) -> bool {
         let rank = |connection: &Connection| {
             let is_active = connection.is_active();
@@ -150,7 +155,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::transport::http::sessions::tests::key;
+    use crate::transport::http::auth::tests::key;
 
     fn connections(max: usize) -> Arc<Connections> {
         let proven = key("proven");
@@ -161,13 +166,13 @@ mod tests {
         slot.connection().evicted.is_cancelled()
     }
 
-    /// Time passes between two things that happen.
+    /// Lets the clock advance between two events.
     fn tick() {
         std::thread::sleep(Duration::from_millis(1));
     }
 
     #[test]
-    fn the_longest_silent_connection_without_work_makes_room() {
+    fn the_longest_idle_connection_without_activity_is_closed() {
         let connections = connections(3);
         let first = connections.add().unwrap();
         tick();
@@ -177,32 +182,32 @@ mod tests {
         tick();
         first.connection().record_input();
         let fourth = connections.add().unwrap();
-        assert!(is_closed(&third), "the first was last_input_micros of later, and the second has a stream");
+        assert!(is_closed(&third), "the first sent something later, and the second has a stream");
         assert!(!is_closed(&first) && !is_closed(&second) && !is_closed(&fourth));
         drop(fourth);
         let fifth = connections.add().unwrap();
-        assert!(!is_closed(&first) && !is_closed(&fifth), "one that ended has made room");
+        assert!(!is_closed(&first) && !is_closed(&fifth), "a closed connection freed its slot");
     }
 
     #[test]
-    fn streams_of_keys_that_are_not_accepted_go_last_and_others_stay() {
+    fn streams_of_unproven_keys_are_closed_last_and_others_stay() {
         let connections = connections(3);
         let slots = [(); 3].map(|()| connections.add().unwrap());
         let _accepted = slots[0].connection().start_activity(Some(key("proven")));
         let invented = slots[1].connection().start_activity(Some(key("invented")));
         let fourth = connections.add().unwrap();
-        assert!(is_closed(&slots[2]), "the idle one goes first");
+        assert!(is_closed(&slots[2]), "the idle one is closed first");
         let _also_accepted = fourth.connection().start_activity(Some(Owner::All));
         let fifth = connections.add().unwrap();
-        assert!(is_closed(&slots[1]), "then the stream of an invented key");
+        assert!(is_closed(&slots[1]), "then the stream of an unproven key");
         drop(invented);
         let _public = fifth.connection().start_activity(None);
-        assert!(connections.add().is_none() && !connections.make_room(), "everybody works");
+        assert!(connections.add().is_none() && !connections.make_room(), "all are active");
         assert!(!is_closed(&slots[0]) && !is_closed(&fourth) && !is_closed(&fifth));
     }
 
     #[test]
-    fn work_that_is_done_protects_no_longer() {
+    fn a_connection_can_be_closed_once_its_activity_ends() {
         let connections = connections(1);
         let slot = connections.add().unwrap();
         drop(slot.connection().start_activity(Some(Owner::All)));

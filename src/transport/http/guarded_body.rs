@@ -1,4 +1,4 @@
-//! Bodies that with_guard something until they are sent or dropped.
+//! Response bodies that keep a guard alive until they are sent or dropped.
 
 use std::{
     pin::Pin,
@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Lets the body of an answer with_guard `guard`.
+/// Keeps `guard` alive until the body of the response is sent or dropped.
 pub(super) fn with_guard<G: Send + Unpin + 'static, B>(response: http::Response<B>, guard: G) -> Response
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
@@ -20,7 +20,7 @@ where
     response.map(|body| guarded(body, None, guard))
 }
 
-/// The same, and ends the body when `stop` is cancelled.
+/// Like [`with_guard`], and ends the body when `stop` is cancelled.
 pub(super) fn with_guard_until<G: Send + Unpin + 'static>(
     response: Response,
     stop: CancellationToken,
@@ -40,7 +40,7 @@ where
 type Stop = Option<Pin<Box<WaitForCancellationFutureOwned>>>;
 
 struct WithGuard<G> {
-    // Dropped before the guard, which tells that it is gone.
+    // Declared, and so dropped, before the guard: a dropped guard signals that the body is gone.
     body: http_body_util::combinators::UnsyncBoxBody<Bytes, axum::BoxError>,
     stop: Stop,
     _guard: G,

@@ -1,7 +1,7 @@
-//! Answers for those who look in the wrong place: where the endpoints are, and that this server has no OAuth.
+//! Responses on other paths than the endpoints: where the endpoints are, and that this server does not use OAuth.
 //!
-//! A client that is refused may believe that OAuth would let it in: it looks for metadata, and registers itself. What
-//! it is answered there is often all that its user gets to see.
+//! A rejected client may assume that OAuth would let it in, look for OAuth metadata and register. The response it gets there
+//! is often all that its user sees.
 
 use axum::{
     Json, Router,
@@ -18,7 +18,7 @@ const ENDPOINTS_TEXT: &str = "scope3-mcp: an MCP server.\n\n\
                          /sse      HTTP+SSE, for older clients\n\
                          /healthz  health\n";
 
-/// The routes of those who look in the wrong place.
+/// The routes for paths that clients try by mistake.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
     let credential = credential(auth);
     let no_oauth =
@@ -32,7 +32,7 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S>
     for path in ["/authorize", "/token"] {
         routes = routes.route(path, any(no_oauth));
     }
-    // Clients ask for the metadata of the server, and below and behind the path of its endpoint.
+    // Clients look for metadata of the server, and for metadata below and after the path of its endpoint.
     for kind in ["oauth-protected-resource", "oauth-authorization-server", "openid-configuration"] {
         for path in ["", "/{*endpoint}"] {
             routes = routes.route(&format!("/.well-known/{kind}{path}"), any(no_oauth));
@@ -48,12 +48,12 @@ async fn not_found() -> Response {
     (StatusCode::NOT_FOUND, ENDPOINTS_TEXT).into_response()
 }
 
-/// A client that was given the bare URL asks here for a stream, and must not take this page for one.
+/// The root page. A client with a URL without a path asks here for a stream, and must not mistake this page for one.
 async fn root(headers: HeaderMap) -> Response {
     if accepts(&headers, "text/plain") { ENDPOINTS_TEXT.into_response() } else { not_found().await }
 }
 
-/// What a client should send instead.
+/// What a client should send instead of OAuth credentials.
 fn credential(auth: &Auth) -> &'static str {
     match auth {
         Auth::Key => {
@@ -62,13 +62,13 @@ fn credential(auth: &Auth) -> &'static str {
         }
         Auth::Token(_) => {
             "This server does not use OAuth. Send `Authorization: Bearer <token>` with each request, with the token \
-             that this server's operator gave you."
+             that the operator of this server gave you."
         }
         Auth::None => "This server does not use OAuth and needs no credential. Connect without one.",
     }
 }
 
-/// An error in the form of OAuth (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
+/// An OAuth error (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
 fn oauth_error(status: StatusCode, error: &'static str, description: &'static str) -> Response {
     (status, Json(json!({ "error": error, "error_description": description }))).into_response()
 }

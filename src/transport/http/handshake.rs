@@ -1,8 +1,8 @@
-//! The handshake that a client of HTTP+SSE leaves out when it comes back.
+//! Adds the `initialize` handshake that clients of HTTP+SSE leave out when they reconnect.
 //!
-//! Its stream breaks, as when the server restarts, and the client opens another and goes on calling: of sessions that
-//! could end, it knows nothing. MCP's own SDKs serve such calls; here the missing handshake is inserted in the client's
-//! place, in the only version that has this transport.
+//! When its stream breaks, as when the server restarts, such a client opens another stream and continues to call tools: it
+//! does not know that sessions can end. MCP's own SDKs serve such calls. Here, the missing handshake is inserted on the
+//! client's behalf, for the only version that has this transport.
 
 use futures_util::{Stream, StreamExt, stream};
 use rmcp::model::{
@@ -10,23 +10,23 @@ use rmcp::model::{
     InitializeRequestParams, JsonRpcMessage, ProtocolVersion, RequestId, ServerJsonRpcMessage,
 };
 
-/// The id of the request that is inserted in a client's place.
+/// The id of the request that is inserted for a client.
 const HANDSHAKE_ID: &str = "scope3-mcp/initialize";
 
-/// The messages of a client, with a handshake before the first that takes one for granted.
+/// The messages of a client, with a handshake inserted before the first one that requires it.
 pub(super) fn insert_missing(
     messages: impl Stream<Item = ClientJsonRpcMessage> + Send + Unpin,
 ) -> impl Stream<Item = ClientJsonRpcMessage> + Send + Unpin {
     let mut is_done = false;
     messages.flat_map(move |message| {
-        let state = if is_done { Handshake::NotNeeded } else { state(&message) };
+        let state = if is_done { Handshake::NotNeeded } else { classify(&message) };
         is_done |= state != Handshake::NotNeeded;
         let inserted = if state == Handshake::Missing { handshake_messages() } else { Vec::new() };
         stream::iter(inserted.into_iter().chain([message]))
     })
 }
 
-/// Whether a message answers a request that its client never inserted.
+/// Whether a message responds to the inserted request, which the client never sent.
 pub(super) fn is_handshake_response(message: &ServerJsonRpcMessage) -> bool {
     let id = match message {
         JsonRpcMessage::Response(response) => Some(&response.id),
@@ -36,23 +36,23 @@ pub(super) fn is_handshake_response(message: &ServerJsonRpcMessage) -> bool {
     matches!(id, Some(RequestId::String(id)) if &**id == HANDSHAKE_ID)
 }
 
-/// How a session begins.
+/// What a message means for the handshake of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handshake {
-    /// With this message.
+    /// The session starts with this message.
     Starts,
-    /// It should have begun before this message.
+    /// The session should have started before this message.
     Missing,
-    /// This message says nothing of it.
+    /// This message is valid before the session starts.
     NotNeeded,
 }
 
-fn state(message: &ClientJsonRpcMessage) -> Handshake {
+fn classify(message: &ClientJsonRpcMessage) -> Handshake {
     let JsonRpcMessage::Request(request) = message else { return Handshake::Missing };
     match request.request.method() {
         "initialize" => Handshake::Starts,
         "ping" | "server/discover" => Handshake::NotNeeded,
-        // The newest version has no handshake: each request says what it speaks.
+        // The newest version has no handshake: each request names its version.
         _ if request.request.get_meta().protocol_version().is_some() => Handshake::Starts,
         _ => Handshake::Missing,
     }

@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: it can do its work.
+//! `/healthz`: the process responds. `/readyz`: it can handle calls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,13 +11,13 @@ use http::StatusCode;
 use scope3_mcp_gateway::Contact;
 use serde_json::json;
 
-use super::Shared;
+use super::state::ServerState;
 
-/// How long failed connections to Scope3 make a server unready. No longer: a server that gets no calls never finds out
-/// that Scope3 is back.
+/// How long failed connections to Scope3 make a server unready. The time is limited because a server without calls would
+/// never notice that Scope3 is back.
 const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
-/// How many connections in a row must fail. One that fails, or an answer that is late, says little about the next.
+/// How many connections in a row must fail. A single failure or late response says little about the next one.
 const MIN_FAILURES: u32 = 3;
 
 fn is_unreachable(contact: &Contact) -> bool {
@@ -29,10 +29,10 @@ pub(super) fn live() -> std::future::Ready<&'static str> {
     std::future::ready("ok\n")
 }
 
-/// Whether requests should be sent here: not while the server ends, nor just after Scope3 could not be reached. That
-/// Scope3 was not asked yet, or long ago, is told and counts for nothing.
-pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let contacts: Vec<Contact> = shared.gateway.contacts().collect();
+/// Handles a request to `/readyz`. The server is not ready while it shuts down, or just after Scope3 could not be reached.
+/// Having had no recent contact with Scope3 is reported, but does not make it unready.
+pub(super) async fn ready(State(state): State<Arc<ServerState>>) -> Response {
+    let contacts: Vec<Contact> = state.gateway.contacts().collect();
     let unreachable = !contacts.is_empty() && contacts.iter().all(is_unreachable);
     let answered_at = contacts.iter().filter_map(|contact| contact.answered_at).max();
     let upstream = match answered_at {
@@ -41,12 +41,12 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         None => json!({ "seen": "failing" }),
         Some(at) => json!({ "seen": "answered", "secondsAgo": at.elapsed().as_secs() }),
     };
-    let ready = !shared.stop.is_cancelled() && !unreachable;
+    let ready = !state.stop.is_cancelled() && !unreachable;
     let body = json!({
         "ready": ready,
-        "ending": shared.stop.is_cancelled(),
-        "catalog": { "tools": shared.gateway.catalog().entries().count() },
-        // In the process, and so always at hand.
+        "ending": state.stop.is_cancelled(),
+        "catalog": { "tools": state.gateway.catalog().entries().count() },
+        // Kept in the process, so always available.
         "state": "memory",
         "upstream": upstream,
     });
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_several_failed_connections_in_a_row_make_it_unready_and_only_for_a_while() {
+    fn only_several_failed_connections_in_a_row_make_the_server_unready_and_only_for_a_while() {
         let failed = |failures, ago: Duration| Contact {
             answered_at: None,
             failed_at: Instant::now().checked_sub(ago),

@@ -1,4 +1,4 @@
-//! Answers for clients that take JSON and no stream: what a stream of events brings, gathered into one text.
+//! Responses for clients that accept JSON but no streams: the messages of an event stream, collected into one body.
 
 use std::mem;
 
@@ -10,20 +10,20 @@ use sse_stream::SseStream;
 
 use super::rejection::Rejection;
 
-/// The answer to one request. What else its stream brings, such as progress, has no place in JSON.
+/// Collects the response to one request. Other messages of the stream, such as progress, are dropped.
 pub(super) async fn single(response: Response, id: Value) -> Result<Response, Rejection> {
     if !is_stream(&response) {
         return Ok(response);
     }
     let (mut response, mut responses) = collect_responses(response).await;
-    let none = || {
-        Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "the request ended without an answer").with_id(id)
+    let missing = || {
+        Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "the request ended without a response").with_id(id)
     };
-    *response.body_mut() = Body::from(responses.pop().ok_or_else(none)?);
+    *response.body_mut() = Body::from(responses.pop().ok_or_else(missing)?);
     Ok(response)
 }
 
-/// The responses to a batch, as a list.
+/// Collects the responses to a batch into a list.
 pub(super) async fn batch(response: Response) -> Response {
     if !is_stream(&response) {
         return response;
@@ -40,7 +40,8 @@ fn is_stream(response: &Response) -> bool {
         .is_some_and(|sent| sent.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// Reads a stream to its end: the responses in it, and the response without its body and as JSON.
+/// Reads a stream to its end. Returns the HTTP response with JSON headers and without its body, and the messages in the
+/// stream that respond to requests.
 async fn collect_responses(mut response: Response) -> (Response, Vec<String>) {
     let mut events = SseStream::new(mem::take(response.body_mut()));
     let mut responses = Vec::new();
@@ -53,7 +54,7 @@ async fn collect_responses(mut response: Response) -> (Response, Vec<String>) {
     (response, responses)
 }
 
-/// Whether a message responses a request. Notifications and requests of the server have a method.
+/// Whether a message responds to a request. Notifications and requests of the server have a method.
 fn is_response(message: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Shape {

@@ -1,4 +1,4 @@
-//! Reading the body of a POST, and the message in it.
+//! Reads the message in the body of a POST.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,9 +14,6 @@ use crate::{
     transport::message::{self, Malformed},
 };
 
-/// The longest body of a request, in bytes.
-pub(super) const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-
 /// A message that has been read.
 #[derive(Debug)]
 pub(super) struct PostedMessage {
@@ -26,7 +23,7 @@ pub(super) struct PostedMessage {
     pub(super) arguments: Option<LargeArguments>,
 }
 
-/// Reads a message, up to the longest and within a time.
+/// Reads a message, within the size limit and the time `within`.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -34,18 +31,18 @@ pub(super) async fn read(
     within: Duration,
 ) -> Result<PostedMessage, Rejection> {
     if !is_json(headers) {
-        let message = "expected `Content-Type: application/json`, in UTF-8";
+        let message = "expected `Content-Type: application/json` in UTF-8";
         return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     check(bodies.collect(body, within).await?)
 }
 
-/// A message that this server's model of the protocol cannot read.
+/// For a message that rmcp's types cannot represent.
 pub(super) fn unreadable(id: Value) -> Rejection {
     Rejection::from(Malformed::unreadable(None)).with_id(id)
 }
 
-/// Tells what a text is for, if it is a message.
+/// Reads a message from a text.
 pub(super) fn check(text: Bytes) -> Result<PostedMessage, Rejection> {
     let message::Message { text, kind, id, arguments } = message::read(text)?;
     Ok(PostedMessage { text, kind, id: id.map(|id| id.to_value()).unwrap_or_default(), arguments })

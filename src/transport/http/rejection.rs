@@ -1,4 +1,4 @@
-//! What the transport itself answers: an HTTP status, and a JSON-RPC error for clients that read bodies alone.
+//! Rejections by the transport itself: an HTTP status, and a JSON-RPC error for clients that only read bodies.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 pub(super) use crate::transport::message::INVALID_REQUEST;
 
-/// MCP's code for everything that is not about the message.
+/// The JSON-RPC code for errors that are not about the message.
 const SERVER_ERROR: i64 = -32000;
 
-/// A request that is answered before the MCP server sees it. Says nothing of what the request held.
+/// The response to a request that does not reach the MCP server. Never repeats content of the request.
 #[derive(Debug, Clone)]
 pub(super) struct Rejection(Box<Parts>);
 
@@ -35,31 +35,31 @@ impl Rejection {
         Self(Box::new(Parts { status, code, message, id: Value::Null, data: Value::Null, header: None }))
     }
 
-    /// A message that is no message of the protocol.
+    /// For a message that is not valid MCP.
     pub(super) fn malformed(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
-        let mut refusal = Self::new(StatusCode::BAD_REQUEST, message);
-        refusal.0.code = code;
-        refusal
+        let mut rejection = Self::new(StatusCode::BAD_REQUEST, message);
+        rejection.0.code = code;
+        rejection
     }
 
-    /// The same for each way in which a session can be out of reach, so that nobody learns of others' sessions. Code
-    /// and words are those of MCP's own SDKs, by which some clients know that they should begin anew.
+    /// For a session that the caller cannot use. The same for every reason, so that it reveals nothing about sessions of
+    /// others. The code and message are those of MCP's own SDKs: some clients start a new session when they see them.
     pub(super) fn no_session() -> Self {
-        let mut refusal = Self::new(StatusCode::NOT_FOUND, "Session terminated");
-        refusal.0.code = INVALID_REQUEST;
-        refusal.with_data(json!({
-            "hint": "This server does not have the session: it expired, was closed, or the server restarted. Begin a new \
-                     one with `initialize`.",
+        let mut rejection = Self::new(StatusCode::NOT_FOUND, "Session terminated");
+        rejection.0.code = INVALID_REQUEST;
+        rejection.with_data(json!({
+            "hint": "This server does not have the session: it expired, was closed, or the server restarted. Start a new \
+                     session with `initialize`.",
         }))
     }
 
-    /// A client that takes no answer in any form that there is.
+    /// For a client that accepts none of the available media types.
     pub(super) fn not_acceptable(types: &'static str) -> Self {
         let message = format!("expected an `Accept` header that allows {types}");
         Self::new(StatusCode::NOT_ACCEPTABLE, message)
     }
 
-    /// Too much at once; it may be tried again after a while.
+    /// For a limit that was reached. The client may retry after a while.
     pub(super) fn busy(message: &'static str, after: Duration) -> Self {
         let seconds = HeaderValue::from(whole_seconds(after).max(1));
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with_header(header::RETRY_AFTER, seconds)
@@ -79,9 +79,7 @@ impl Rejection {
         self.0.id = id;
         self
     }
-}
 
-impl Rejection {
     /// The JSON-RPC error.
     pub(super) fn body(&self) -> Value {
         let Parts { code, message, id, data, .. } = &*self.0;

@@ -13,7 +13,10 @@ use http_body_util::BodyExt;
 use scope3_mcp_gateway::measure::bound_reached;
 use tokio_util::sync::CancellationToken;
 
-use super::{message::MAX_BODY_BYTES, rejection::Rejection};
+use super::rejection::Rejection;
+
+/// The longest body of a request, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is read of a body that is too long, so that its sender comes to read the answer.
 const MAX_DISCARDED_BYTES: usize = 16 * MAX_BODY_BYTES;

@@ -1,4 +1,4 @@
-//! Taking connections, serving them within their deadlines, and their end.
+//! Accepts connections, serves them within their deadlines, and shuts down.
 
 use std::{
     convert::Infallible,
@@ -29,67 +29,65 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    Deadlines, Shared,
     auth::Owner,
-    connections::{Connection, ConnectionSlot, Connections},
+    connections::{Connection, ConnectionSlot, Connections, Peer},
     guarded_body::with_guard,
+    options::Deadlines,
     sockets,
+    state::ServerState,
 };
 
-/// Where a request came from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) std::net::SocketAddr);
-
-/// How long to wait when no connection can be taken, most often since all file descriptors are in use.
+/// How long to wait after a failure to accept a connection, most often because all file descriptors are in use.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
 
-/// The same where another connection has just been closed for it.
+/// The same if another connection was just closed to make room.
 const ACCEPT_RETRY: Duration = Duration::from_millis(5);
 
-/// The least that is left, at the end, for closing connections whose streams have just been ended.
+/// At shutdown, the minimum time for connections to close after their streams have ended.
 const MIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest head of a request, and what is read ahead of a body or held back of an answer, in bytes.
+/// The size of a connection's buffers, in bytes. Limits the head of a request, and how much of a body is read ahead or of
+/// a response is held back.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Takes connections until `stop`, then answers what was accepted, within its time.
+/// Accepts connections until `stop` is cancelled, then responds to the accepted requests within the deadline for that.
 pub(super) async fn run(
     listener: TcpListener,
     router: Router,
-    shared: &Shared,
+    state: &ServerState,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    // Only HTTP/1.1: proxies speak it to servers, and clients to this machine. `Connection` closes idle connections
-    // after this time; `DeadlineIo` has the deadline of a head that has begun.
-    http.timer(TokioTimer::new()).header_read_timeout(shared.deadlines.idle).max_buf_size(MAX_BUFFER_BYTES);
+    // Only HTTP/1.1, which proxies use with servers and clients use with this machine. This timeout closes idle
+    // connections; `DeadlineIo` has the deadline for a head that has begun.
+    http.timer(TokioTimer::new()).header_read_timeout(state.deadlines.idle).max_buf_size(MAX_BUFFER_BYTES);
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    sleep(accept_backoff(&error, &shared.connections)).await;
+                    sleep(accept_backoff(&error, &state.connections)).await;
                     continue;
                 }
             },
             () = stop.cancelled() => break,
         };
-        let Some(slot) = shared.connections.add() else {
+        let Some(slot) = state.connections.add() else {
             reject_connection(&stream);
             continue;
         };
-        let connection = build_connection(stream, Peer(peer), &slot, &http, router.clone(), shared.deadlines);
+        let connection = build_connection(stream, Peer(peer), &slot, &http, router.clone(), state.deadlines);
         let connection = graceful.watch(connection);
         tokio::spawn(serve_connection(connection, slot));
     }
     drop(listener);
-    shut_down(shared, graceful).await;
+    shut_down(state, graceful).await;
     Ok(())
 }
 
-/// How long to wait until the next try. Where the file descriptors are used up, a silent connection gives back its
-/// own: it must not keep others out.
+/// How long to wait after a failure to accept a connection. If no file descriptors are left, closes an idle connection so
+/// that it does not keep new ones out.
 fn accept_backoff(error: &io::Error, connections: &Connections) -> Duration {
     if sockets::are_descriptors_used_up(error) {
         bound_reached("file_descriptors");
@@ -97,24 +95,24 @@ fn accept_backoff(error: &io::Error, connections: &Connections) -> Duration {
             return ACCEPT_RETRY;
         }
     }
-    tracing::warn!(%error, "no connection can be accepted");
+    tracing::warn!(%error, "cannot accept a connection");
     ACCEPT_BACKOFF
 }
 
-/// Turns a connection away: all others have a call or an open stream.
+/// Rejects a connection because all others have a call or an open stream.
 fn reject_connection(stream: &TcpStream) {
-    let answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    // A socket that is new has room for so much.
-    if let Err(error) = stream.try_write(answer) {
-        tracing::debug!(%error, "a connection was not told why it is closed");
+    let response = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    // The buffer of a new socket has room for this response.
+    if let Err(error) = stream.try_write(response) {
+        tracing::debug!(%error, "cannot send the reason for closing a connection");
     }
 }
 
-/// Serves a connection until its end, or until it must make room for another.
+/// Serves a connection until it ends or must make room for another.
 async fn serve_connection(connection: impl Future<Output = hyper::Result<()>>, slot: ConnectionSlot) {
     tokio::select! {
         ended = connection => if let Err(error) = ended {
-            tracing::debug!(%error, "a connection broke off");
+            tracing::debug!(%error, "a connection failed");
         },
         () = slot.connection().wait_for_eviction() => {
             tracing::debug!("a connection was closed to make room");
@@ -122,36 +120,40 @@ async fn serve_connection(connection: impl Future<Output = hyper::Result<()>>, s
     }
 }
 
-async fn shut_down(shared: &Shared, graceful: GracefulShutdown) {
-    shared.gateway.end_waits();
-    let Deadlines { end, .. } = shared.deadlines;
-    let asked = Instant::now();
-    tracing::info!(calls = shared.calls.running_calls(), "no more connections are taken");
+/// Responds to the accepted requests, then ends streams and sessions and closes connections.
+async fn shut_down(state: &ServerState, graceful: GracefulShutdown) {
+    state.gateway.end_waits();
+    let Deadlines { end, .. } = state.deadlines;
+    let started = Instant::now();
+    tracing::info!(calls = state.calls.running_calls(), "no longer accepting connections");
     let mut closed = pin!(graceful.shutdown());
-    let answered = async {
+    let done = async {
         tokio::select! {
-            // Where no stream is open, that is all there is.
+            // Without open streams, all connections close by themselves.
             () = &mut closed => true,
-            () = shared.calls.wait_until_idle() => false,
+            () = state.calls.wait_until_idle() => false,
         }
     };
-    match tokio::time::timeout(end, answered).await {
-        Ok(true) => return shared.sessions.close_all(),
+    match tokio::time::timeout(end, done).await {
+        Ok(true) => return state.sessions.close_all(),
         Ok(false) => {}
         Err(_) => {
-            tracing::warn!(calls = shared.calls.running_calls(), "these calls were not answered in time")
+            tracing::warn!(
+                calls = state.calls.running_calls(),
+                "calls did not finish before the shutdown deadline"
+            )
         }
     }
-    shared.ending.cancel();
-    shared.sessions.close_all();
-    // The last answers of open streams may still be on their way.
-    let left = end.saturating_sub(asked.elapsed()).max(MIN_CLOSE_TIMEOUT);
+    state.end_streams.cancel();
+    state.sessions.close_all();
+    // The last responses of open streams may still be in transit.
+    let left = end.saturating_sub(started.elapsed()).max(MIN_CLOSE_TIMEOUT);
     if tokio::time::timeout(left, closed).await.is_err() {
-        tracing::warn!("connections are left that do not close");
+        tracing::warn!("some connections did not close before the shutdown deadline");
     }
 }
 
-/// One connection.
+/// Sets up the serving of one connection.
 fn build_connection(
     stream: TcpStream,
     peer: Peer,
@@ -165,7 +167,7 @@ fn build_connection(
     + use<>,
 > {
     if let Err(error) = sockets::set_options(&stream, deadlines.write) {
-        tracing::debug!(%error, "an option of a socket cannot be set");
+        tracing::debug!(%error, "cannot set the options of a socket");
     }
     let mut writer = TimeoutWriter::new(stream);
     writer.set_timeout(Some(deadlines.write));
@@ -183,31 +185,32 @@ fn build_connection(
         head_state.is_read.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&connection));
-        let (connection, answering) = (Arc::clone(&connection), Arc::clone(&head_state.answering));
-        let answer = router.clone().oneshot(request.map(axum::body::Body::new) as Request);
+        let (connection, responding) = (Arc::clone(&connection), Arc::clone(&head_state.responding));
+        let response = router.clone().oneshot(request.map(axum::body::Body::new) as Request);
         async move {
-            answer.await.map(|response| {
-                // Who is refused does nothing that must not be broken off.
+            response.await.map(|response| {
+                // A rejected request does nothing that must not be interrupted.
                 let owner = response.extensions().get::<Owner>().copied();
                 let activity = response.status().is_success().then(|| connection.start_activity(owner));
-                with_guard(response, (answering, activity))
+                with_guard(response, (responding, activity))
             })
         }
     });
     http.serve_connection(TokioIo::new(io), service)
 }
 
-/// What a connection's service tells its reader.
+/// What a connection's service reports to its reader.
 #[derive(Debug, Default)]
 struct HeadState {
     is_read: AtomicBool,
-    /// Shared by the answer that is being made or sent.
-    answering: Arc<()>,
+    /// Held by the response that is being prepared or sent.
+    responding: Arc<()>,
 }
 
-/// A connection with a deadline for heads, that runs from the first byte of each, and one for writing.
+/// A connection with a deadline for writing and one for each request head, which runs from its first byte.
 ///
-/// hyper's own deadline runs from the end of the answer before: it would close connections that a proxy keeps.
+/// hyper's own deadline runs from the end of the previous response, so it would close connections that a proxy keeps
+/// open.
 struct DeadlineIo {
     stream: Pin<Box<TimeoutWriter<TcpStream>>>,
     connection: Arc<Connection>,
@@ -229,7 +232,7 @@ impl AsyncRead for DeadlineIo {
         let before = buf.filled().len();
         if self.stream.as_mut().poll_read(cx, buf)?.is_ready() {
             self.connection.record_input();
-            let is_idle = Arc::strong_count(&self.head_state.answering) == 1;
+            let is_idle = Arc::strong_count(&self.head_state.responding) == 1;
             if !self.is_reading_head && is_idle && buf.filled().len() > before {
                 self.is_reading_head = true;
                 let deadline = Instant::now() + self.head_timeout;

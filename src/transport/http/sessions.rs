@@ -1,6 +1,6 @@
-//! The sessions of both transports: whose they are, how many there may be, and when they end.
+//! The sessions of both transports: their owners, their limits and their expiry.
 //!
-//! A session belongs to the caller that opened it. To everybody else it is not there, on every path.
+//! A session belongs to the caller that opened it. For all other callers, it does not exist on any route.
 
 use std::{
     cmp::Reverse,
@@ -20,55 +20,55 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    IsProven,
-    auth::Owner,
+    auth::{IsProven, Owner},
     ids,
     rejection::{INVALID_REQUEST, Rejection},
 };
 use crate::transport::pending::PendingResponses;
 
-/// How many sessions there may be, and how long one may be still.
+/// How many sessions may be open, and how long an idle one is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
-    /// Sessions in all.
+    /// Sessions of all callers together.
     pub sessions: usize,
-    /// Sessions of each key, where callers bring keys.
+    /// Sessions of each key, if callers send their own keys.
     pub sessions_per_key: usize,
     /// How long a session without a call or an open stream is kept.
     pub idle: Duration,
 }
 
-/// When a client that found no place should try again.
+/// When a client should retry after reaching the session limit.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a session's common stream is open before a newcomer takes it over. A client that lost its connection
-/// comes back after that; two that compete would otherwise take it from each other without end.
+/// How long a session's common stream must be open before another connection can take it over. A client that lost its
+/// connection reconnects later than that. Without a minimum, two competing connections would take it from each other
+/// endlessly.
 const MIN_TAKEOVER_AGE: Duration = Duration::from_secs(3);
 
-/// How long the connection that a stream was taken from may take to let go of it.
+/// How long a connection may take to release a stream that another one takes over.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How messages get into a session.
+/// The channel that messages to a session are sent through.
 #[derive(Debug, Clone)]
 pub(super) enum Channel {
     Streamable(LocalSessionHandle),
     Sse { to_server: mpsc::Sender<ClientJsonRpcMessage>, pending: PendingResponses },
 }
 
-/// A stream of a session: the common one, or that of a request by its number.
+/// A stream of a session: the common one, or the stream of a request by its number.
 pub(super) type StreamId = Option<u64>;
 
-/// WithGuard while a request of a session is worked on. It rides in the extensions of the request.
+/// Marks the id of a request as in use while the request is in flight. Stored in the request's extensions.
 #[derive(Debug, Clone)]
-pub(super) struct InFlight(#[expect(dead_code, reason = "its count is what counts")] Arc<()>);
+pub(super) struct InFlight(#[expect(dead_code, reason = "only its reference count is read")] Arc<()>);
 
-/// WithGuard while a stream of a session is open.
+/// The exclusive right to a stream of a session. Dropping it releases the stream.
 #[derive(Debug)]
 pub(super) struct StreamLease {
-    /// Cancelled when another connection of the same client takes the stream over.
+    /// Cancelled when another connection of the same caller takes the stream over.
     superseded: CancellationToken,
     released: CancellationToken,
-    /// Cancelled when the connection that had the stream before has let go of it.
+    /// Cancelled when the previous connection has released the stream.
     predecessor: Option<CancellationToken>,
 }
 
@@ -85,12 +85,12 @@ impl StreamLease {
         }
     }
 
-    /// Cancelled when the stream must end, since another connection has taken it over.
+    /// Cancelled when the stream must end because another connection takes it over.
     pub(super) fn superseded(&self) -> CancellationToken {
         self.superseded.clone()
     }
 
-    /// Waits until the connection that had the stream before has let go of it.
+    /// Waits until the previous connection has released the stream.
     pub(super) async fn wait_for_predecessor(&self) -> Result<(), Rejection> {
         let Some(predecessor) = &self.predecessor else { return Ok(()) };
         let released = tokio::time::timeout(RELEASE_TIMEOUT, predecessor.cancelled()).await;
@@ -104,7 +104,7 @@ impl Drop for StreamLease {
     }
 }
 
-/// What a session keeps of a [`StreamLease`].
+/// What a session keeps about a [`StreamLease`].
 #[derive(Debug)]
 struct LeaseState {
     superseded: CancellationToken,
@@ -146,7 +146,7 @@ impl Session {
     fn close(self) {
         self.stop.cancel();
         if let Channel::Streamable(handle) = self.channel {
-            // The worker takes a handle that goes without a word for a fault.
+            // The worker would report an error if its handle were only dropped.
             tokio::spawn(async move { handle.close().await });
         }
     }
@@ -156,7 +156,7 @@ fn is_held(held: &Weak<()>) -> bool {
     held.strong_count() > 0
 }
 
-/// All sessions.
+/// The open sessions.
 pub(super) struct Sessions {
     limits: SessionLimits,
     is_proven: IsProven,
@@ -168,7 +168,7 @@ impl Sessions {
         Self { limits, is_proven, open: Mutex::default() }
     }
 
-    /// Opens a session under an id that nobody can guess, and makes room for it where there is none.
+    /// Opens a session under an unguessable id, and closes another to make room for it if needed.
     pub(super) fn open(
         &self,
         owner: Owner,
@@ -179,8 +179,8 @@ impl Sessions {
         Ok((id, stop))
     }
 
-    /// Opens a session whose common stream is open from the start: between two steps another newcomer could take it
-    /// for one without a stream and close it.
+    /// Opens a session with its common stream in one step. In between two steps, another caller could evict the session
+    /// as one without a stream.
     pub(super) fn open_streaming(
         &self,
         owner: Owner,
@@ -227,11 +227,11 @@ impl Sessions {
         Ok(id)
     }
 
-    /// The session that makes room for a newcomer, where all places are taken.
+    /// The session to close for a newcomer when the limit is reached.
     ///
-    /// An owner whose key Scope3 has not accepted yet never displaces one whose key it has. It displaces its own
-    /// kind, and of those only the half that came last: so a client that came before a flood of invented keys stays,
-    /// and one that comes during it has time to prove its key.
+    /// An owner with an unproven key never evicts one with a proven key. It evicts others with unproven keys, and only
+    /// among the newer half of their sessions: so a client from before a flood of invented keys stays, and one that comes
+    /// during it has time to prove its key.
     fn session_to_evict(&self, sessions: &HashMap<SessionId, Session>, newcomer: Owner) -> Option<SessionId> {
         let (proven, mut unproven): (Vec<_>, Vec<_>) =
             sessions.iter().partition(|(_, session)| (self.is_proven)(session.owner));
@@ -244,17 +244,17 @@ impl Sessions {
     }
 
     fn no_randomness(&self, error: &io::Error) -> Rejection {
-        tracing::error!(%error, limits = ?self.limits, "the system gives no random bytes");
-        Rejection::new(http::StatusCode::INTERNAL_SERVER_ERROR, "no session can be opened")
+        tracing::error!(%error, limits = ?self.limits, "cannot get random bytes for a session id");
+        Rejection::new(http::StatusCode::INTERNAL_SERVER_ERROR, "cannot open a session")
     }
 
-    /// The way into a session of this owner, which counts as used now.
+    /// The channel to a session of this owner. Counts as use of the session.
     pub(super) fn channel(&self, id: &str, owner: Owner) -> Option<Channel> {
         self.with_session(id, owner, |session| session.channel.clone())
     }
 
-    /// Marks that a request of a session is worked on. Its id must not be that of another: answers are told apart
-    /// by it alone, and one of the two would never come.
+    /// Marks the id of a request as in use until the request is done. Rejects an id already in use: responses are matched
+    /// to requests by id alone, so one of the two would never get its response.
     pub(super) fn start_request(
         &self,
         id: &str,
@@ -264,7 +264,7 @@ impl Sessions {
         self.with_session(id, owner, |session| {
             session.requests.retain(|_, held| is_held(held));
             if session.requests.contains_key(request) {
-                let message = "a request with this id is under way in the session";
+                let message = "a request with this id is already in flight in this session";
                 return Err(Rejection::malformed(INVALID_REQUEST, message).with_id(request.clone()));
             }
             let held = Arc::new(());
@@ -274,18 +274,18 @@ impl Sessions {
         .unwrap_or_else(|| Err(Rejection::no_session()))
     }
 
-    /// Remembers the version that a session speaks.
+    /// Stores the protocol version of a session.
     pub(super) fn set_version(&self, id: &str, owner: Owner, version: ProtocolVersion) {
         self.with_session(id, owner, |session| session.version = Some(version));
     }
 
-    /// The version that a session speaks.
+    /// The protocol version of a session.
     pub(super) fn version(&self, id: &str, owner: Owner) -> Option<ProtocolVersion> {
         self.with_session(id, owner, |session| session.version.clone())?
     }
 
-    /// Takes a stream of a session, unless somebody holds it. The common stream can be taken over: its holder may be
-    /// a connection whose client is gone, which this server learns late.
+    /// Leases a stream of a session, unless it is already leased. The common stream can be taken over: the client of its
+    /// connection may be gone without this server having noticed yet.
     pub(super) fn lease_stream(
         &self,
         id: &str,
@@ -319,7 +319,7 @@ impl Sessions {
         .unwrap_or_else(|| Err(Rejection::no_session()))
     }
 
-    /// Ends a session of this owner. Says whether there was one.
+    /// Closes a session of this owner. Returns whether there was one.
     pub(super) fn close(&self, id: &str, owner: Owner) -> bool {
         let mut sessions = self.lock();
         if sessions.get(id).is_none_or(|session| session.owner != owner) {
@@ -331,38 +331,38 @@ impl Sessions {
         true
     }
 
-    /// Ends all sessions.
+    /// Closes all sessions.
     pub(super) fn close_all(&self) {
         self.lock().drain().for_each(|(_, session)| session.close());
     }
 
-    /// How many sessions each transport has: Streamable HTTP, and HTTP with SSE.
+    /// How many sessions each transport has: Streamable HTTP, then HTTP+SSE.
     pub(super) fn count(&self) -> (usize, usize) {
         let sessions = self.lock();
         let sse = sessions.values().filter(|session| matches!(session.channel, Channel::Sse { .. })).count();
         (sessions.len() - sse, sse)
     }
 
-    /// Ends sessions that have been still for too long, as long as the future is polled.
+    /// Closes sessions that have been idle for too long, as long as the future is polled.
     pub(super) async fn run_expiry(self: Arc<Self>) {
-        let pace = (self.limits.idle / 8).clamp(Duration::from_millis(50), Duration::from_secs(30));
+        let interval = (self.limits.idle / 8).clamp(Duration::from_millis(50), Duration::from_secs(30));
         loop {
-            tokio::time::sleep(pace).await;
+            tokio::time::sleep(interval).await;
             let now = Instant::now();
-            let is_over = |_: &SessionId, session: &mut Session| {
+            let is_expired = |_: &SessionId, session: &mut Session| {
                 if session.is_busy() || session.is_streaming() {
                     session.used = now;
                 }
                 now.duration_since(session.used) >= self.limits.idle
             };
-            self.lock().extract_if(is_over).for_each(|(_, session)| session.close());
+            self.lock().extract_if(is_expired).for_each(|(_, session)| session.close());
         }
     }
 
     fn with_session<T>(&self, id: &str, owner: Owner, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let mut sessions = self.lock();
         let session = sessions.get_mut(id).filter(|session| session.owner == owner)?;
-        // The expiry comes now and then; a session is over when its time is.
+        // The expiry task runs at intervals, but a session expires exactly on time.
         if !session.is_busy() && !session.is_streaming() && session.used.elapsed() >= self.limits.idle {
             return None;
         }
@@ -375,8 +375,8 @@ impl Sessions {
     }
 }
 
-/// The session that has been still for longest; those with an open stream come last, and those with a call under way
-/// are left alone.
+/// The session that has been idle for longest. Sessions with an open stream come last, and those with a request in
+/// flight are excluded.
 fn longest_idle<'a>(among: impl Iterator<Item = (&'a SessionId, &'a Session)>) -> Option<SessionId> {
     among
         .filter(|(_, session)| !session.is_busy())
@@ -386,8 +386,7 @@ fn longest_idle<'a>(among: impl Iterator<Item = (&'a SessionId, &'a Session)>) -
 
 fn close(sessions: &mut HashMap<SessionId, Session>, id: Option<SessionId>) -> Result<(), Rejection> {
     let session = id.and_then(|id| sessions.remove(&id));
-    let session =
-        session.ok_or_else(|| Rejection::busy("this server has reached its session limit", RETRY_AFTER))?;
+    let session = session.ok_or_else(|| Rejection::busy("session limit reached", RETRY_AFTER))?;
     session.close();
     Ok(())
 }

@@ -1,24 +1,24 @@
-//! HttpOptions of sockets, and how many of them there may be.
+//! Socket options, and how many sockets the process can open.
 
 use std::{io, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// How long a connection is silent before its client is asked whether it is there, and how often then.
+/// How long a connection is idle before the first keep-alive probe, and the interval of the next ones.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// Makes a connection end when its client is gone without a word, so that it does not hold a stream. `unacknowledged`
-/// is how long data that was sent may stay without an acknowledgement.
+/// Makes a connection fail when its client disappears without closing it, so that it does not hold a stream.
+/// `unacknowledged` is how long sent data may stay unacknowledged.
 pub(super) fn set_options(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
-    // Answers are written in parts; without this the last part waits for the client's word about those before.
+    // Responses are written in parts. Without this, a part waits until the client acknowledges the previous ones.
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
-    // Elsewhere a broken connection ends after the system's retransmissions, some minutes later.
+    // On other systems, a broken connection fails minutes later, when the system gives up retransmission.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(unacknowledged))?;
     #[cfg(not(target_os = "linux"))]
@@ -26,7 +26,7 @@ pub(super) fn set_options(stream: &TcpStream, unacknowledged: Duration) -> io::R
     Ok(())
 }
 
-/// Whether an error says that the process, or the system, has no more file descriptors.
+/// Whether an error means that the process or the system has no file descriptors left.
 pub(super) fn are_descriptors_used_up(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -41,24 +41,24 @@ pub(super) fn are_descriptors_used_up(error: &io::Error) -> bool {
     }
 }
 
-/// File descriptors for everything but the connections of clients: connections to Scope3, files, the program itself.
+/// File descriptors reserved for everything except connections of clients: connections to Scope3, files, the program.
 #[cfg(unix)]
 const RESERVED_DESCRIPTORS: u64 = 192;
 
-/// How many of `wanted` connections the process may have. Raises its limit of open files where it can.
+/// How many of `wanted` connections the process can have. Raises its limit of open files if possible.
 #[cfg(unix)]
 pub(super) fn available_connections(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVED_DESCRIPTORS);
     let limit = getrlimit(Resource::Nofile);
-    // None is no limit at all.
+    // `None` means no limit.
     let Some(current) = limit.current.filter(|current| *current < needed) else { return wanted };
     let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
     let current = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
         Ok(()) => raised,
         Err(error) => {
-            tracing::debug!(%error, "the limit of open files cannot be raised");
+            tracing::debug!(%error, "cannot raise the limit of open files");
             current
         }
     };
@@ -74,7 +74,7 @@ pub(super) fn available_connections(wanted: usize) -> usize {
     available
 }
 
-/// How many of `wanted` connections the process may have: here only its memory is a limit.
+/// How many of `wanted` connections the process can have. On this system, only its memory limits them.
 #[cfg(not(unix))]
 pub(super) fn available_connections(wanted: usize) -> usize {
     wanted
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_client_that_is_gone_without_a_word_is_noticed() {
+    async fn sockets_detect_clients_that_disappear() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::transport::http::auth::tests::key;
 
 fn sessions(sessions: usize, sessions_per_key: usize, idle: Duration) -> Sessions {
     Sessions::new(SessionLimits { sessions, sessions_per_key, idle }, Arc::new(|_| true))
@@ -9,13 +10,6 @@ fn with_proof(sessions: usize) -> Sessions {
     let proven = key("proven");
     let limits = SessionLimits { sessions, sessions_per_key: 100, idle: LONG };
     Sessions::new(limits, Arc::new(move |owner| owner == proven))
-}
-
-/// The owner with this key.
-pub(in super::super) fn key(secret: &str) -> Owner {
-    let key =
-        scope3_mcp_gateway::credentials::ApiKey::parse(&format!("scope3_{}_{secret}", "a".repeat(32)).into());
-    Owner::Key(key.unwrap().fingerprint())
 }
 
 fn sse() -> Channel {

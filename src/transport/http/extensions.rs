@@ -1,0 +1,63 @@
+//! What the MCP server looks up in the HTTP request that a message came with.
+//!
+//! rmcp attaches the head of the request to the message as an extension.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, request::Parts};
+use rmcp::model::Extensions;
+use scope3_mcp_gateway::{AnswerPlace, Place, credentials::KeyRing};
+
+use super::{auth::HttpCaller, concurrency::CallPermit};
+use crate::{mcp::LargeArguments, traceparent};
+
+/// The keys that the request carries.
+pub(super) fn keys(message: &Extensions) -> Option<Arc<KeyRing>> {
+    message.get::<Parts>()?.extensions.get::<HttpCaller>()?.keys()
+}
+
+/// The arguments that are passed beside the message because they are large.
+pub(super) fn large_arguments(message: &Extensions) -> Option<LargeArguments> {
+    message.get::<Parts>()?.extensions.get().cloned()
+}
+
+/// Where the memory of the request's response is held.
+pub(super) fn answer_place(message: &Extensions) -> Option<AnswerPlace> {
+    message.get::<Parts>()?.extensions.get().cloned()
+}
+
+/// The call's permit, for a change that outlives its request.
+pub(super) fn place(message: &Extensions) -> Option<Place> {
+    Some(message.get::<Parts>()?.extensions.get::<CallPermit>()?.place())
+}
+
+/// The trace context of the request, if the `traceparent` header is there exactly once and valid (W3C Trace Context).
+pub(super) fn traceparent(message: &Extensions) -> Option<HeaderValue> {
+    let mut values = message.get::<Parts>()?.headers.get_all("traceparent").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    traceparent::parse(value.to_str().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceparent_is_passed_on_if_it_is_valid_and_sent_once() {
+        const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let of = |sent: &[&str]| {
+            let mut request = http::Request::new(());
+            for value in sent {
+                request.headers_mut().append("traceparent", value.parse().unwrap());
+            }
+            let mut message = Extensions::default();
+            message.insert(request.into_parts().0);
+            traceparent(&message)
+        };
+        assert_eq!(of(&[GOOD]).unwrap(), GOOD);
+        for bad in [&[][..], &[GOOD.to_uppercase().as_str()], &[&GOOD[1..]], &["x"], &[""], &[GOOD, GOOD]] {
+            assert_eq!(of(bad), None, "{bad:?}");
+        }
+        assert_eq!(traceparent(&Extensions::default()), None);
+    }
+}
