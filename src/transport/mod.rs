@@ -1,4 +1,4 @@
-//! How messages get in and out.
+//! The transports: MCP over stdio and over HTTP.
 
 pub mod http;
 mod message;

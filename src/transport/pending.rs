@@ -1,4 +1,4 @@
-//! The memory of answers on their way through a session: from the call until they are written.
+//! Holds the memory of the responses of a session, from the call until the response is written.
 
 use std::{
     collections::HashMap,
@@ -11,15 +11,15 @@ use rmcp::model::{
 };
 use scope3_mcp_gateway::AnswerPlace;
 
-/// Where the memory of each answer is held that a session still owes its client. Clones are the same places.
+/// For each running call of a session, the place that holds the memory of its response. Clones share the places.
 ///
-/// rmcp hands an answer over without the extensions of its request, so the request's id leads from one to the other.
+/// rmcp returns a response without the extensions of its request, so the request's id connects the two.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PendingResponses(Arc<Mutex<HashMap<RequestId, AnswerPlace>>>);
 
 impl PendingResponses {
-    /// Takes note of what a client sent. A call gets a place for the memory of its answer; a cancelled call, which has
-    /// no answer, loses it.
+    /// Tracks a message of the client. A call gets a place for the memory of its response. A cancelled call, which gets
+    /// no response, loses it.
     pub(super) fn track(&self, message: &ClientJsonRpcMessage) -> Option<AnswerPlace> {
         match message {
             JsonRpcMessage::Request(call) if matches!(call.request, ClientRequest::CallToolRequest(_)) => {
@@ -27,8 +27,8 @@ impl PendingResponses {
                 self.lock().insert(call.id.clone(), place.clone());
                 Some(place)
             }
-            JsonRpcMessage::Notification(notice) => {
-                if let ClientNotification::CancelledNotification(cancelled) = &notice.notification
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = &cancelled.params.request_id
                 {
                     self.lock().remove(id);
@@ -39,9 +39,9 @@ impl PendingResponses {
         }
     }
 
-    /// The place of an answer that is about to be written. Keep it until that is done.
-    pub(super) fn take(&self, answer: &ServerJsonRpcMessage) -> Option<AnswerPlace> {
-        match answer {
+    /// Removes and returns the place of a response that is about to be written. Hold it until then.
+    pub(super) fn take(&self, response: &ServerJsonRpcMessage) -> Option<AnswerPlace> {
+        match response {
             JsonRpcMessage::Response(JsonRpcResponse { id, .. })
             | JsonRpcMessage::Error(JsonRpcError { id: Some(id), .. }) => self.lock().remove(id),
             _ => None,

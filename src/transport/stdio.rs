@@ -1,7 +1,7 @@
-//! MCP over standard input and output, one message a line.
+//! MCP over standard input and output, one message per line.
 //!
-//! rmcp is handed messages that have been read: what cannot be handed over is answered here. One task reads, one
-//! writes, and rmcp stands between them.
+//! One task reads and checks messages, rmcp handles the valid ones, and one task writes. A message that is not valid is
+//! rejected here.
 
 mod lines;
 mod output;
@@ -32,20 +32,20 @@ use super::{
 };
 use crate::mcp::Server;
 
-/// The longest message, in bytes.
+/// The maximum size of a message, in bytes.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Messages that have been read and wait for rmcp.
+/// How many messages wait for rmcp.
 const MAX_QUEUED_MESSAGES: usize = 16;
 
-/// How long the last answers may take to be written.
+/// At the end of a session, how long writing the last responses may take.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Serves one client until its input ends, it no longer reads, or `stop` is cancelled. What was accepted by then is
-/// answered; if nobody reads, it is cancelled, but for changes that have left.
+/// Serves one client until its input ends, it stops reading, or `stop` is cancelled. Accepted requests still get their
+/// responses. If the client no longer reads, they are cancelled instead, except changes already sent to Scope3.
 ///
 /// # Errors
-/// When the client breaks the protocol before the session begins.
+/// When the client violates the protocol before the session is initialized.
 pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), Box<ServerInitializeError>> {
     let (input, output) = stdio_pipes();
     let client_gone = CancellationToken::new();
@@ -83,23 +83,23 @@ async fn serve_streams(
     {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
-                tracing::error!(%error, "the session ended badly");
+                tracing::error!(%error, "the session failed");
             }
             Ok(())
         }
-        // A client that only looked whether the program starts.
+        // The client closed before `initialize`, for example to check that the program starts.
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(Box::new(error)),
     };
     reader.abort();
     drop(reader.await);
     if tokio::time::timeout(FLUSH_TIMEOUT, writer).await.is_err() {
-        tracing::warn!("the client does not read its last answers");
+        tracing::warn!("the client did not read its last responses in time");
     }
     outcome
 }
 
-/// What rmcp sees of a session.
+/// rmcp's side of a session.
 struct StdioTransport {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     output: Output,
@@ -130,7 +130,7 @@ impl Transport<RoleServer> for StdioTransport {
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
             let message = self.messages.recv().await?;
-            // Nothing new begins for a client that will not learn of it.
+            // A client that no longer reads could not receive the response to a new message.
             if !self.client_gone.is_cancelled() {
                 return Some(message);
             }
@@ -142,18 +142,18 @@ impl Transport<RoleServer> for StdioTransport {
     }
 }
 
-/// Reads what the client sends.
+/// Reads and checks the client's messages.
 struct Reader {
     to_server: mpsc::Sender<ClientJsonRpcMessage>,
     output: Output,
-    /// The calls that have been read and are not done.
+    /// The calls that were read and are not done.
     calls: TaskTracker,
     pending: PendingResponses,
 }
 
 impl Reader {
-    /// Hands messages over until the session ends, and lets rmcp end once the calls under way are done: by itself, it
-    /// gives them five seconds.
+    /// Passes messages to rmcp until the session ends, and lets rmcp end only when the running calls are done. rmcp
+    /// itself would wait five seconds for them.
     async fn run(
         self,
         input: impl AsyncRead + Unpin,
@@ -163,15 +163,12 @@ impl Reader {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = client_gone.cancelled() => return tracing::info!("the client no longer reads"),
+            () = client_gone.cancelled() => return tracing::info!("the client stopped reading"),
             () = self.read(input) => {}
         }
         self.calls.close();
         if tokio::time::timeout(deadlines::SHUTDOWN, self.calls.wait()).await.is_err() {
-            tracing::warn!(
-                calls = self.calls.len(),
-                "the session has ended; these calls did not end in time"
-            );
+            tracing::warn!(calls = self.calls.len(), "the session ended, but calls did not finish in time");
         }
     }
 
@@ -183,13 +180,13 @@ impl Reader {
                 Ok(Some(Line::TooLong { head, tail })) => {
                     measure::bound_reached("message_bytes");
                     let id = message::recover_id(&head, &tail);
-                    self.reject(Malformed::new(id, INVALID_REQUEST, "a message may have at most 16 MiB"))
+                    self.reject(Malformed::new(id, INVALID_REQUEST, "expected a message of at most 16 MiB"))
                         .await
                 }
                 Ok(None) => return,
-                Err(error) => return tracing::warn!(%error, "the input cannot be read"),
+                Err(error) => return tracing::warn!(%error, "cannot read the input"),
             };
-            // There is nobody left to hand over to.
+            // rmcp or the writer has ended.
             if taken.is_err() {
                 return;
             }
@@ -206,27 +203,27 @@ impl Reader {
             Err(malformed) => return self.reject_batch(&text, malformed).await,
         };
         if message.kind == Kind::Batch {
-            let reason = "messages must be sent one by one; batches are not supported over stdio";
+            let reason = "expected one message; batches are not supported over stdio";
             return self.reject_batch(&message.text, Malformed::new(None, INVALID_REQUEST, reason)).await;
         }
         match serde_json::from_slice(&message.text) {
             Ok(parsed) => {
-                let mut with_guards = self.with_guards(parsed);
+                let mut guarded = self.attach_guards(parsed);
                 if let Some(arguments) = message.arguments {
-                    with_guards.insert_extension(arguments);
+                    guarded.insert_extension(arguments);
                 }
-                self.to_server.send(with_guards).await.map_err(|_| SessionClosed)
+                self.to_server.send(guarded).await.map_err(|_| SessionClosed)
             }
             Err(_) if message.kind == Kind::Other => {
-                tracing::debug!("a notification or an answer could not be read");
+                tracing::debug!("cannot read a notification or response");
                 Ok(())
             }
             Err(_) => self.reject(Malformed::unreadable(message.id)).await,
         }
     }
 
-    /// The message, with marks that live in its extensions as long as the call does.
-    fn with_guards(&self, mut message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
+    /// Stores guards in the extensions of a message, which live as long as the call does.
+    fn attach_guards(&self, mut message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
         if let JsonRpcMessage::Request(request) = &message
             && matches!(request.request, ClientRequest::CallToolRequest(_))
         {
@@ -238,16 +235,16 @@ impl Reader {
         message
     }
 
-    /// Answers a message that cannot be handed over, if it can be told which request it was.
+    /// Rejects a message. Sends an error if it is known which request it was.
     async fn reject(&self, malformed: Malformed) -> Result<(), SessionClosed> {
         if let Some(id) = &malformed.id {
             return self.send_error(&malformed, id).await;
         }
-        tracing::warn!(reason = %malformed, "a line of the input is not a message");
+        tracing::warn!(reason = %malformed, "an input line is not a valid message");
         Ok(())
     }
 
-    /// Answers each request of a batch.
+    /// Rejects each request of a batch.
     async fn reject_batch(&self, batch: &[u8], malformed: Malformed) -> Result<(), SessionClosed> {
         let requests = message::requests_of_batch(batch);
         if requests.is_empty() {
@@ -260,7 +257,7 @@ impl Reader {
     }
 
     async fn send_error(&self, malformed: &Malformed, id: &Id) -> Result<(), SessionClosed> {
-        tracing::debug!(reason = %malformed, "a request was refused");
+        tracing::debug!(reason = %malformed, "a request was rejected");
         self.output.send(malformed.to_response(id).into_bytes()).await.map_err(|_| SessionClosed)
     }
 }

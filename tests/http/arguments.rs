@@ -1,12 +1,12 @@
-//! Whatever a request names, its answer is short, and what it costs the server is bounded.
+//! Whatever a request contains, its response is short and its cost for the server is bounded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::support::{Mcp, Server, Sse, call, message, modern_call, text, upstream::Upstream};
 
-/// The most memory that the server has had, in bytes.
+/// The server's peak memory, in bytes.
 #[cfg(target_os = "linux")]
 fn peak(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
@@ -14,14 +14,18 @@ fn peak(server: &Server) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// The size of the answer and how long it took.
-async fn answer(client: &Mcp, message: &Value) -> (String, Duration) {
-    let started = Instant::now();
-    let response = client.post(message).await;
-    let status = response.status();
-    let text = response.text().await.unwrap();
-    assert_eq!(status, 200, "{text}");
-    (text, started.elapsed())
+/// Guards against a hang. How long a request takes is measured in `benches`.
+const HANG_TIMEOUT: Duration = Duration::from_mins(2);
+
+async fn response_text(client: &Mcp, message: &Value) -> String {
+    let exchange = async {
+        let response = client.post(message).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        text
+    };
+    tokio::time::timeout(HANG_TIMEOUT, exchange).await.expect("the server hangs")
 }
 
 fn with_arguments(tool: &str, arguments: Value) -> Value {
@@ -32,13 +36,13 @@ fn with_arguments(tool: &str, arguments: Value) -> Value {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_request_full_of_mistakes_costs_little_and_gets_a_short_answer() {
+async fn a_request_full_of_mistakes_costs_little_and_gets_a_short_response() {
     let unknown: Map<String, Value> = (0..300_000).map(|at| (format!("a{at}"), json!(1))).collect();
     for (what, message) in [
         ("unknown arguments", with_arguments("campaign_create", unknown.into())),
-        ("wrong items", with_arguments("creative_create", json!({ "creatives": vec![json!({}); 20_000] }))),
+        ("invalid items", with_arguments("creative_create", json!({ "creatives": vec![json!({}); 20_000] }))),
         (
-            "items of a wrong type",
+            "items of the wrong type",
             with_arguments(
                 "creative_sync_sales_agents",
                 json!({ "salesAgentIds": vec![json!(true); 500_000] }),
@@ -51,39 +55,35 @@ async fn a_request_full_of_mistakes_costs_little_and_gets_a_short_answer() {
             with_arguments("describe_tool", json!({ "name": "a".repeat(3_900_000) })),
         ),
     ] {
-        // A server of its own: what one request leaves behind is not another's cost.
+        // Each request gets its own server, so that its memory is measured alone.
         let server = Server::sandbox(&["--toolsets", "all"]);
         let client = server.client().begin("2025-11-25").await;
-        let (_, _) = answer(&client, &call(1, "get_usage")).await;
+        response_text(&client, &call(1, "get_usage")).await;
         let before = peak(&server);
-        let (text, took) = answer(&client, &message).await;
+        let text = response_text(&client, &message).await;
         let grown = (peak(&server) - before) >> 20;
-        println!("{what}: {} bytes in {took:?}, peak {grown} MiB", text.len());
+        println!("{what}: {} bytes, peak {grown} MiB", text.len());
         assert!(grown <= 100, "{what}: {grown} MiB");
         assert!(text.contains("VALIDATION_ERROR"), "{what}: {text}");
         assert!(text.len() <= 16 * 1024, "{what}: {} bytes", text.len());
         assert!(!text.contains(&"a".repeat(65)), "{what}");
-        // A debug build on a busy machine; the release build has half a second.
-        assert!(took < Duration::from_secs(15), "{what}: {took:?}");
     }
 }
 
 #[tokio::test]
-async fn a_tool_name_of_megabytes_gets_a_short_answer() {
+async fn a_tool_name_of_megabytes_gets_a_short_response() {
     let server = Server::sandbox(&[]);
     let client = server.client().begin("2025-11-25").await;
     for name in ["a".repeat(3_900_000), "campaign_create".repeat(260_000), "ü".repeat(1_900_000)] {
-        let (text, took) = answer(&client, &call(1, &name)).await;
-        println!("{} bytes in {took:?}", text.len());
+        let text = response_text(&client, &call(1, &name)).await;
         assert!(text.contains("unknown tool"), "{text}");
         assert!(text.len() <= 1024, "{} bytes", text.len());
-        assert!(took < Duration::from_secs(5), "{took:?}");
     }
 }
 
-/// The MCP server repeats names in its own errors, about headers that do not match and methods that it does not have.
+/// rmcp repeats names in its errors about mismatched headers and unknown methods.
 #[tokio::test]
-async fn a_name_of_megabytes_is_not_repeated_whatever_is_wrong_with_it() {
+async fn a_name_of_megabytes_is_never_repeated_in_an_error() {
     let server = Server::sandbox(&[]);
     let long = "\u{1f600}a".repeat(700_000);
     let mut of_method = modern_call("check_auth_status");
@@ -103,9 +103,9 @@ async fn a_name_of_megabytes_is_not_repeated_whatever_is_wrong_with_it() {
     }
 }
 
-/// Long arguments take another way through the server than short ones.
+/// Large arguments take another path through the server than small ones.
 #[tokio::test]
-async fn long_arguments_arrive_whole_over_every_transport() {
+async fn large_arguments_arrive_complete_over_every_transport() {
     let server = Server::sandbox(&["--toolsets", "all"]);
     let long = "word ".repeat(40_000);
     let arguments = json!({ "name": "long", "description": long, "advertiserDomains": ["example.com"] });
@@ -136,7 +136,7 @@ fn many_campaigns() -> Value {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn large_answers_at_once_share_a_bounded_part_of_memory() {
+async fn concurrent_large_responses_share_bounded_memory() {
     let upstream = Upstream::answering(Duration::ZERO, many_campaigns()).await;
     let server = Server::before(&upstream.url, &["--response-memory", "128"]);
     let client = server.client();
@@ -146,18 +146,18 @@ async fn large_answers_at_once_share_a_bounded_part_of_memory() {
         client.stateless("campaign_list").send().await.unwrap().text().await.unwrap().len()
     });
     for length in futures_util::future::join_all(calls).await {
-        assert!(length > 10 * 1024 * 1024, "an answer stands in its result twice: {length} bytes");
+        assert!(length > 10 * 1024 * 1024, "a result contains the response twice: {length} bytes");
     }
     let grown = (peak(&server) - before) >> 20;
-    println!("8 answers of 5 MiB: {grown} MiB");
-    // Each takes some 90 MiB by itself.
+    println!("8 responses of 5 MiB: {grown} MiB");
+    // A single one takes some 90 MiB.
     assert!(grown < 256, "{grown} MiB");
 }
 
-/// The stream of an HTTP+SSE session is read when its client likes, and its answers wait meanwhile.
+/// Responses in the stream of an HTTP+SSE session wait until the client reads them.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
+async fn large_responses_that_wait_for_a_reader_share_bounded_memory() {
     let upstream = Upstream::answering(Duration::ZERO, many_campaigns()).await;
     let server = Server::before(&upstream.url, &["--response-memory", "128"]);
     let mut events = Sse::begin(&server.client()).await;
@@ -165,12 +165,12 @@ async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
     for id in 1..=8 {
         assert_eq!(events.send(&call(id, "campaign_list")).await, 202);
     }
-    // None is read until all that come without it have come.
+    // Read only after every response that can be ready without a reader is ready.
     tokio::time::sleep(Duration::from_secs(3)).await;
     for _ in 1..=8 {
         assert!(text(&events.answer().await).len() > 4 * 1024 * 1024);
     }
     let grown = (peak(&server) - before) >> 20;
-    println!("8 answers of 5 MiB that wait: {grown} MiB");
+    println!("8 responses of 5 MiB that wait: {grown} MiB");
     assert!(grown < 256, "{grown} MiB");
 }

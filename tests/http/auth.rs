@@ -1,11 +1,11 @@
-//! Only those come in who may, and nobody acts with another's key.
+//! Only authenticated callers are served, and no caller uses another's key.
 
 use crate::support::{FIRST, SECOND, Server, Sse, command, initialize, message, upstream::Upstream};
 use reqwest::Method;
 use serde_json::Value;
 
 #[tokio::test]
-async fn with_a_key_everybody_acts_as_themselves() {
+async fn with_keys_each_caller_acts_with_their_own() {
     let server = Server::sandbox(&["--auth", "key"]);
     for (key, customer) in [(FIRST, "12345"), (SECOND, "67890")] {
         let bearer = server.client().with("authorization", &format!("Bearer {key}"));
@@ -21,7 +21,7 @@ async fn with_a_key_everybody_acts_as_themselves() {
 }
 
 #[tokio::test]
-async fn without_a_key_nothing_falls_back_to_the_servers() {
+async fn without_a_key_the_servers_own_key_is_not_used() {
     let upstream = Upstream::start(std::time::Duration::ZERO).await;
     let server = Server::before(&upstream.url, &["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
@@ -44,7 +44,7 @@ async fn without_a_key_nothing_falls_back_to_the_servers() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_refused_and_not_repeated() {
+async fn an_invalid_key_is_rejected_and_not_repeated() {
     let server = Server::sandbox(&["--auth", "key"]);
     let wrong = server.with_key("sk-verysecret-123");
     let response = wrong.post(&initialize("2025-06-18")).await;
@@ -60,8 +60,8 @@ async fn a_key_that_is_none_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_key_does_not_go_into_the_log() {
-    // More of a library than is good for the log, by asking for a part of it.
+async fn keys_are_not_logged() {
+    // Asks for more from libraries than may be logged.
     let deep = "rmcp::transport::streamable_http_server=trace,rmcp::service::server=trace,hyper::proto=trace,\
                 hyper_util::client=trace,reqwest::async_impl=trace,reqwest::connect=trace,rustls::client=trace";
     let environment = [("RUST_LOG", &*format!("trace,{deep}"))];
@@ -72,11 +72,11 @@ async fn a_key_does_not_go_into_the_log() {
     session.clone().with("authorization", &format!("Bearer {FIRST}")).call("brand_agent_list").await;
     let log = server.log();
     assert!(!log.contains("sandboxsecret"), "{log}");
-    assert!(!log.contains(session.session()), "a session's id lets in who has it: {log}");
+    assert!(!log.contains(session.session()), "a session id is a credential: {log}");
 }
 
 #[tokio::test]
-async fn with_a_token_only_those_come_in_who_send_it() {
+async fn with_a_token_only_requests_with_it_are_served() {
     let environment = [("SCOPE3_MCP_TOKEN", "correct horse battery staple")];
     let server =
         Server::start(&["http", "--sandbox", "--bind", "127.0.0.1:0", "--auth", "token"], &environment);
@@ -97,7 +97,7 @@ async fn with_a_token_only_those_come_in_who_send_it() {
 }
 
 #[tokio::test]
-async fn open_to_the_world_a_server_with_a_key_makes_a_token_and_prints_the_configuration() {
+async fn on_a_network_a_server_with_a_key_generates_a_token_and_prints_the_configuration() {
     let server = Server::start(&["http", "--sandbox", "--bind", "0.0.0.0:0"], &[]);
     assert!(server.log().contains("(auth: token)"));
     let log = loop {
@@ -122,7 +122,7 @@ async fn open_to_the_world_a_server_with_a_key_makes_a_token_and_prints_the_conf
 }
 
 #[tokio::test]
-async fn open_to_the_world_a_server_without_a_key_asks_for_keys() {
+async fn on_a_network_a_server_without_a_key_requires_keys() {
     let server = Server::start(&["http", "--bind", "0.0.0.0:0"], &[]);
     assert!(server.log().contains("(auth: key)"));
     assert_eq!(server.client().status(&initialize("2025-11-25")).await, 401);
@@ -130,7 +130,7 @@ async fn open_to_the_world_a_server_without_a_key_asks_for_keys() {
 }
 
 #[tokio::test]
-async fn open_to_this_machine_no_word_is_needed() {
+async fn on_this_machine_no_credential_is_required() {
     let server = Server::sandbox(&[]);
     assert!(server.log().contains("(auth: none)"));
     let session = server.client().begin("2025-11-25").await;
@@ -138,7 +138,7 @@ async fn open_to_this_machine_no_word_is_needed() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_set_is_asked_for_on_this_machine_too() {
+async fn a_configured_token_is_required_on_this_machine_too() {
     let environment = [("SCOPE3_MCP_TOKEN", "a token of some length")];
     let server = Server::start(&["http", "--sandbox", "--bind", "127.0.0.1:0"], &environment);
     assert!(server.log().contains("(auth: token)"));
@@ -146,7 +146,7 @@ async fn a_token_that_is_set_is_asked_for_on_this_machine_too() {
 }
 
 #[tokio::test]
-async fn open_to_the_world_without_admission_takes_a_flag_that_says_so() {
+async fn on_a_network_serving_without_authentication_requires_an_explicit_flag() {
     let arguments = ["http", "--sandbox", "--bind", "0.0.0.0:0", "--auth", "none"];
     let output = command(&arguments, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -161,7 +161,7 @@ async fn open_to_the_world_without_admission_takes_a_flag_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_name_from_elsewhere_means_a_proxy_and_so_the_world() {
+async fn a_host_name_other_than_this_machines_counts_as_a_network() {
     let server = Server::sandbox(&["--allow-host", "mcp.example.com"]);
     assert!(server.log().contains("(auth: token)"), "{}", server.log());
     assert_eq!(server.client().status(&initialize("2025-11-25")).await, 401);
@@ -173,7 +173,7 @@ async fn a_name_from_elsewhere_means_a_proxy_and_so_the_world() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_none_is_a_usage_error() {
+async fn an_invalid_list_entry_is_a_usage_error() {
     for flag in [["--allow-host", "http://a"], ["--allow-origin", "null"], ["--auth", "maybe"]] {
         let mut arguments = vec!["http", "--sandbox", "--bind", "127.0.0.1:0"];
         arguments.extend(flag);
@@ -184,7 +184,7 @@ async fn a_list_that_is_none_is_a_usage_error() {
 }
 
 #[tokio::test]
-async fn discovery_of_an_authorization_server_finds_none() {
+async fn no_authorization_server_is_discovered() {
     let server = Server::sandbox(&["--auth", "key"]);
     let path = "/.well-known/oauth-protected-resource";
     let response = server.client().request(Method::GET, path).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What clients can make the server hold is bounded, and who is slow hurts nobody else.
+//! What clients can make the server store is bounded, and slow clients do not affect others.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const OPEN: &str = "scope3_mcp_sessions_open{transport=\"streamable-http\"}";
 const OPEN_SSE: &str = "scope3_mcp_sessions_open{transport=\"sse\"}";
 
 #[tokio::test]
-async fn a_full_key_loses_its_stillest_session_and_others_keep_theirs() {
+async fn at_its_limit_a_key_loses_its_longest_idle_session_and_others_keep_theirs() {
     let server = Server::sandbox(&["--auth", "key", "--max-sessions-per-key", "2"]);
     let other = server.with_key(SECOND).begin("2025-06-18").await;
     let first = server.with_key(FIRST).begin("2025-06-18").await;
@@ -33,7 +33,7 @@ async fn a_full_key_loses_its_stillest_session_and_others_keep_theirs() {
 }
 
 #[tokio::test]
-async fn a_full_server_makes_room_of_both_transports() {
+async fn a_full_server_closes_sessions_of_both_transports() {
     let server = Server::sandbox(&["--max-sessions", "3"]);
     let mut sse = Sse::begin(&server.client()).await;
     let first = server.client().begin("2025-06-18").await;
@@ -42,7 +42,7 @@ async fn a_full_server_makes_room_of_both_transports() {
     }
     assert_eq!(first.status(&ping()).await, 404);
     assert_eq!(server.metric(OPEN).await, Some(2.0));
-    assert!(sse.call("check_auth_status").await.contains("12345"), "one with an open stream goes last");
+    assert!(sse.call("check_auth_status").await.contains("12345"), "one with an open stream is closed last");
     let others = join_all((0..3).map(|_| async { Sse::begin(&server.client()).await })).await;
     assert_eq!(server.metric(OPEN_SSE).await, Some(3.0));
     assert_eq!(sse.next().await, None, "its stream ends");
@@ -57,7 +57,7 @@ async fn a_full_server_makes_room_of_both_transports() {
 }
 
 #[tokio::test]
-async fn a_still_session_expires_and_one_with_a_stream_does_not() {
+async fn an_idle_session_expires_and_one_with_a_stream_does_not() {
     let server = Server::sandbox(&["--session-idle", "400ms"]);
     let still = server.client().begin("2025-06-18").await;
     let streaming = server.client().begin("2025-06-18").await;
@@ -71,7 +71,7 @@ async fn a_still_session_expires_and_one_with_a_stream_does_not() {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_cap_are_told_to_come_back() {
+async fn calls_beyond_the_limit_are_rejected_with_a_retry_after() {
     let upstream = Upstream::start(Duration::from_millis(1500)).await;
     let server = Server::before(&upstream.url, &["--max-calls", "2"]);
     let client = server.client();
@@ -88,7 +88,7 @@ async fn calls_beyond_the_cap_are_told_to_come_back() {
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 503);
     assert_eq!(server.bound_reached("calls").await, 2);
-    assert_eq!(session.status(&ping()).await, 200, "a ping is answered at once and is no call");
+    assert_eq!(session.status(&ping()).await, 200, "a ping does not count as a call");
     assert_eq!(sse.send(&ping()).await, 202);
     assert!(sse.answer().await["result"].is_object());
     assert_eq!(session.status(&json!({"jsonrpc":"2.0","method":"notifications/initialized"})).await, 202);
@@ -102,7 +102,7 @@ async fn calls_beyond_the_cap_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_call_counts_until_it_is_done_although_its_client_is_gone() {
+async fn a_call_counts_until_it_is_done_even_if_its_client_disconnects() {
     let upstream = Upstream::start(Duration::from_millis(1200)).await;
     let server = Server::before(&upstream.url, &["--max-calls", "1"]);
     let session = server.client().begin("2025-06-18").await;
@@ -115,7 +115,7 @@ async fn a_call_counts_until_it_is_done_although_its_client_is_gone() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_session_ends_when_its_client_goes() {
+async fn a_call_without_a_session_ends_when_its_client_disconnects() {
     let upstream = Upstream::start(Duration::from_secs(20)).await;
     let server = Server::before(&upstream.url, &[]);
     let client = server.client();
@@ -142,7 +142,7 @@ async fn junk_leaves_nothing_behind() {
     let before = server.resident();
     junk(&client, 5000).await;
     let grown = server.resident().saturating_sub(before);
-    assert!(grown < 8 * 1024 * 1024, "{grown} bytes more");
+    assert!(grown < 8 * 1024 * 1024, "memory grew by {grown} bytes");
     assert_eq!(server.metric(OPEN).await, Some(0.0));
     assert_eq!(server.metric("scope3_mcp_calls_in_flight").await, Some(0.0));
 }
@@ -176,7 +176,7 @@ async fn junk(client: &Mcp, count: usize) {
 }
 
 #[tokio::test]
-async fn an_initialize_without_an_end_takes_no_place_for_long() {
+async fn an_unfinished_initialize_does_not_block_for_long() {
     let server = Server::sandbox(&["--max-sessions", "5"]);
     for _ in 0..20 {
         drop(server.client().post(&initialize("2025-06-18")).await);
@@ -187,12 +187,12 @@ async fn an_initialize_without_an_end_takes_no_place_for_long() {
 }
 
 #[tokio::test]
-async fn a_key_leaves_calls_for_others() {
+async fn one_key_cannot_use_all_calls() {
     let upstream = Upstream::start(Duration::from_millis(1500)).await;
     let limits = ["--auth", "key", "--max-calls", "4", "--max-calls-per-key", "2"];
     let server = Server::before(&upstream.url, &limits);
     let (first, second) = (server.with_key(FIRST), server.with_key(SECOND));
-    // A key that Scope3 has not accepted yet is sent with one request at a time.
+    // A key that Scope3 has not accepted yet is used for one request at a time.
     assert_eq!(first.stateless("check_auth_status").send().await.unwrap().status(), 200);
     let running = [1, 2].map(|_| tokio::spawn(first.stateless("check_auth_status").send()));
     upstream.asked(3).await;
@@ -220,7 +220,7 @@ async fn callers_that_share_the_servers_key_share_all_calls() {
 }
 
 #[tokio::test]
-async fn a_batch_that_could_never_run_is_refused_for_good() {
+async fn a_batch_that_could_never_run_is_rejected_for_good() {
     let batch = |count: usize| -> Value {
         (0..count).map(|id| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list" })).collect()
     };
@@ -244,11 +244,11 @@ async fn a_batch_that_could_never_run_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_call_longer_than_a_session_may_be_idle_keeps_its_session() {
+async fn a_call_longer_than_the_idle_limit_keeps_its_session() {
     let upstream = Upstream::start(Duration::from_millis(1500)).await;
     let server = Server::before(&upstream.url, &["--session-idle", "400ms"]);
     let session = server.client().begin("2025-06-18").await;
-    // Its stream would keep the session as well; this one is gone.
+    // Its stream would also keep the session, so it is closed.
     drop(session.post(&call(5, "check_auth_status")).await);
     upstream.asked(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -257,23 +257,23 @@ async fn a_call_longer_than_a_session_may_be_idle_keeps_its_session() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_closed_ends_its_stream() {
+async fn closing_a_session_ends_its_stream() {
     let server = Server::sandbox(&["--max-sessions", "1"]);
     let deleted = server.client().begin("2025-06-18").await;
     let mut stream = deleted.stream().await;
     assert_eq!(deleted.delete().await, 204);
     let ended = async { while let Ok(Some(_)) = stream.chunk().await {} };
-    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("its stream goes on");
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("its stream stays open");
 
     let displaced = server.client().begin("2025-06-18").await;
     let mut stream = displaced.stream().await;
     server.client().begin("2025-06-18").await;
     let ended = async { while let Ok(Some(_)) = stream.chunk().await {} };
-    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("its stream goes on");
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("its stream stays open");
 }
 
 #[tokio::test]
-async fn sessions_that_end_leave_no_task_behind() {
+async fn closed_sessions_leave_no_tasks_behind() {
     let server = InProcess::sandbox(|_| {}).await;
     let client = server.client();
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
@@ -289,7 +289,7 @@ async fn sessions_that_end_leave_no_task_behind() {
     panic!("{before} tasks have become {}", tasks());
 }
 
-/// Opens sessions, a third of which are deleted, and lets the others be displaced.
+/// Opens sessions and deletes a third of them. The others are evicted later.
 async fn open_and_leave(client: &Mcp, count: usize) {
     for number in 0..count {
         if number % 20 == 0 {

@@ -1,4 +1,4 @@
-//! A change that has left goes on to its end, whoever still waits for it, and its true outcome is in the log.
+//! A change that was sent is completed even if its client stops waiting, and its real outcome is logged.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn change(id: u64) -> Value {
     } })
 }
 
-/// The line of the log about the change, once it is there.
+/// Waits for the log line of the change.
 async fn logged(server: &Server) -> String {
     for _ in 0..400 {
         let log = server.log();
@@ -94,7 +94,7 @@ async fn when_the_stream_of_http_with_sse_closes() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn when_the_server_is_asked_to_end_after_the_client_has_gone() {
+async fn when_the_server_shuts_down_after_the_client_has_disconnected() {
     let (upstream, mut server, client) = start().await;
     let session = client.begin("2025-06-18").await;
     let _stream = session.post(&change(7)).await;
@@ -110,7 +110,7 @@ async fn when_the_server_is_asked_to_end_after_the_client_has_gone() {
 }
 
 #[tokio::test]
-async fn a_failed_call_is_logged_once_with_all_that_an_operator_needs() {
+async fn a_failed_call_is_logged_once_with_everything_an_operator_needs() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/rest/v1", nobody.local_addr().unwrap());
     drop(nobody);
@@ -139,7 +139,7 @@ async fn a_failed_call_is_logged_once_with_all_that_an_operator_needs() {
 }
 
 #[tokio::test]
-async fn a_change_counts_as_a_call_until_it_is_made() {
+async fn a_change_counts_as_a_call_until_it_is_done() {
     let upstream = Upstream::start(LATE).await;
     let server = Server::before(&upstream.url, &["--toolsets", "all", "--max-calls", "1"]);
     let client = server.client();
@@ -150,13 +150,13 @@ async fn a_change_counts_as_a_call_until_it_is_made() {
     waiting.abort();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let refused = client.stateless("check_auth_status").send().await.unwrap();
-    assert_eq!(refused.status(), 503, "disconnecting makes no room for more requests to Scope3");
+    assert_eq!(refused.status(), 503, "disconnecting does not allow more requests to Scope3");
     logged(&server).await;
     assert_eq!(client.stateless("check_auth_status").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn a_trace_context_in_a_message_is_checked_as_the_header_is() {
+async fn a_trace_context_in_a_message_is_checked_like_the_header() {
     let upstream = Upstream::start(Duration::ZERO).await;
     let server = Server::before(&upstream.url, &[]);
     let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

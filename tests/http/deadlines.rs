@@ -1,4 +1,4 @@
-//! Who is slow is cut off at a deadline, and hurts nobody else.
+//! Slow clients are disconnected at a deadline and do not affect others.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -8,20 +8,20 @@ use std::{
 
 use crate::support::{
     FIRST, Sse,
-    in_process::{InProcess, SHORT, impatient},
+    in_process::{InProcess, SHORT, shorten_deadlines},
     modern_call,
     upstream::Upstream,
 };
 use serde_json::json;
 
-/// Later than this, something else than a short deadline has closed a connection.
+/// A connection that closes later than this was not closed by a short deadline.
 const LATE: Duration = Duration::from_secs(4);
 
 fn ping() -> serde_json::Value {
     json!({ "jsonrpc": "2.0", "id": 9, "method": "ping" })
 }
 
-/// Sends pieces with pauses until the server closes or answers; gives the answer and how long it took.
+/// Sends pieces with pauses until the server responds or closes. Returns the response and the time it took.
 async fn trickle(address: SocketAddr, begin: String, piece: &'static str) -> (String, Duration) {
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
@@ -51,8 +51,8 @@ fn healthz(address: SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn a_head_that_trickles_is_closed_at_the_deadline() {
-    let InProcess { address, .. } = InProcess::sandbox(impatient).await;
+async fn a_connection_with_a_slow_head_is_closed_at_the_deadline() {
+    let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
     let begin = "POST /mcp HTTP/1.1\r\n".to_owned();
     let (answer, took) = trickle(address, begin, "x-filler: 1\r\n").await;
     assert_eq!(answer, "");
@@ -60,23 +60,23 @@ async fn a_head_that_trickles_is_closed_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_closed_as_if_its_head_were_late() {
-    let InProcess { address, .. } = InProcess::sandbox(impatient).await;
+async fn a_new_connection_that_sends_nothing_is_closed_at_the_deadline_for_heads() {
+    let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
     let (_, took) = trickle(address, String::new(), "").await;
     assert!(took > SHORT.mul_f64(0.8) && took < LATE, "{took:?}");
 }
 
 #[tokio::test]
-async fn a_later_head_has_the_same_time_from_its_first_byte_on() {
-    let InProcess { address, .. } = InProcess::sandbox(impatient).await;
+async fn a_later_head_has_the_same_deadline_from_its_first_byte() {
+    let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
     let (answer, took) = trickle(address, healthz(address), "x").await;
     assert!(answer.contains("200 OK"), "{answer}");
     assert!(took > SHORT.mul_f64(0.8) && took < LATE, "{took:?}");
 }
 
 #[tokio::test]
-async fn a_connection_may_be_idle_for_longer_than_a_head_takes() {
-    let InProcess { address, .. } = InProcess::sandbox(impatient).await;
+async fn a_connection_can_be_idle_for_longer_than_the_deadline_for_heads() {
+    let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
     tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -93,9 +93,9 @@ async fn a_connection_may_be_idle_for_longer_than_a_head_takes() {
 }
 
 #[tokio::test]
-async fn a_connection_that_stays_idle_is_closed() {
+async fn an_idle_connection_is_closed() {
     let short_idle = |options: &mut _| {
-        impatient(options);
+        shorten_deadlines(options);
         options.deadlines.idle = 2 * SHORT;
     };
     let InProcess { address, .. } = InProcess::sandbox(short_idle).await;
@@ -105,9 +105,9 @@ async fn a_connection_that_stays_idle_is_closed() {
 }
 
 #[tokio::test]
-async fn what_comes_ahead_of_an_answer_is_not_late() {
+async fn a_pipelined_request_does_not_start_the_deadline_early() {
     let upstream = Upstream::start(3 * SHORT).await;
-    let InProcess { address, .. } = InProcess::before(&upstream.url, impatient).await;
+    let InProcess { address, .. } = InProcess::before(&upstream.url, shorten_deadlines).await;
     tokio::task::spawn_blocking(move || {
         let body = modern_call("check_auth_status").to_string();
         let call = format!(
@@ -129,7 +129,7 @@ async fn what_comes_ahead_of_an_answer_is_not_late() {
         let mut sent = false;
         while !answer.ends_with("ok\n") {
             let read = stream.read(&mut buffer).unwrap();
-            assert!(read > 0, "it was closed: {answer}");
+            assert!(read > 0, "the connection was closed: {answer}");
             answer += std::str::from_utf8(&buffer[..read]).unwrap();
             if answer.contains("12345") && !sent {
                 stream.write_all(rest.as_bytes()).unwrap();
@@ -143,8 +143,8 @@ async fn what_comes_ahead_of_an_answer_is_not_late() {
 }
 
 #[tokio::test]
-async fn a_body_that_trickles_is_refused_at_the_deadline() {
-    let server = InProcess::sandbox(impatient).await;
+async fn a_slow_body_is_rejected_at_the_deadline() {
+    let server = InProcess::sandbox(shorten_deadlines).await;
     let address = server.address;
     let sse = Sse::open(&server.client()).await;
     for path in ["/mcp", &sse.endpoint] {
@@ -158,8 +158,8 @@ async fn a_body_that_trickles_is_refused_at_the_deadline() {
     }
 }
 
-/// Asks for answers without reading them until the server breaks the connection. Tells by what error it learns that,
-/// and how long after the last request that still found room.
+/// Sends requests without reading responses until the server closes the connection. Returns the resulting error, and
+/// the time since the last request that could be sent.
 fn stall(address: SocketAddr, session: &str) -> (ErrorKind, Duration) {
     let body = json!({"jsonrpc":"2.0","id":1,"method":"tools/list"}).to_string();
     let length = body.len();
@@ -170,7 +170,7 @@ fn stall(address: SocketAddr, session: &str) -> (ErrorKind, Duration) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(15))).unwrap();
     let (started, mut written) = (Instant::now(), Instant::now());
-    // The server reads no more requests while its answers find no room; its end is seen by writing.
+    // The server stops reading requests when it cannot send responses, so only writing detects that it closed.
     while started.elapsed() < Duration::from_mins(1) {
         if let Err(error) = stream.write_all(one.as_bytes()) {
             return (error.kind(), written.elapsed());
@@ -181,8 +181,8 @@ fn stall(address: SocketAddr, session: &str) -> (ErrorKind, Duration) {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
-    let server = InProcess::sandbox(impatient).await;
+async fn a_client_that_does_not_read_is_disconnected_without_affecting_others() {
+    let server = InProcess::sandbox(shorten_deadlines).await;
     let client = server.client();
     let session = client.begin("2025-06-18").await;
     let (address, id) = (server.address, session.session().to_owned());
@@ -195,5 +195,5 @@ async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
     let (kind, took) = stalled.await.unwrap();
     assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
     assert!(took < LATE, "{took:?}");
-    assert_eq!(session.status(&ping()).await, 200, "its session goes on");
+    assert_eq!(session.status(&ping()).await, 200, "its session stays open");
 }

@@ -1,4 +1,4 @@
-//! The figures that a flood must not exceed, measured on the program itself.
+//! Limits that hold during a flood of requests, measured on the program itself.
 
 use std::{
     io::{Read, Write},
@@ -11,12 +11,12 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Nobody waits for longer to be served.
+/// The maximum time that a client waits to be served.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 const MIB: u64 = 1024 * 1024;
 
-/// Lets this process have more sockets than the usual limit of open files.
+/// Raises the limit of open files of this process.
 fn allow_sockets(count: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -40,7 +40,7 @@ async fn is_served_at_once(server: &Server) {
 }
 
 #[tokio::test]
-async fn silent_connections_are_held_up_to_the_bound_and_keep_nobody_out() {
+async fn idle_connections_are_kept_up_to_the_limit_and_do_not_block_others() {
     allow_sockets(4000);
     let server = Server::sandbox(&["--auth", "key"]);
     let mut sse = Sse::begin(&server.with_key(FIRST)).await;
@@ -48,15 +48,15 @@ async fn silent_connections_are_held_up_to_the_bound_and_keep_nobody_out() {
     let _silent = silent(&server, 1500);
     is_served_at_once(&server).await;
     let held = server.sockets() - before;
-    // The sandbox takes connections, too: those of this server to it.
-    assert!(held <= 1024 + 8, "{held} are held");
-    assert!(held > 1000, "the bound is not lower than it says: {held}");
+    // The count includes the server's connections to the sandbox in the same process.
+    assert!(held <= 1024 + 8, "{held} connections are open");
+    assert!(held > 1000, "the limit is not lower than configured: {held}");
     assert!(server.bound_reached("connections").await >= 400);
-    assert!(sse.call("check_auth_status").await.contains("12345"), "an open stream stays");
+    assert!(sse.call("check_auth_status").await.contains("12345"), "a session with an open stream is kept");
 }
 
 #[tokio::test]
-async fn the_connection_that_makes_room_is_the_longest_silent_one() {
+async fn the_longest_idle_connection_is_closed_to_make_room() {
     let server = Server::sandbox(&["--max-connections", "4"]);
     let mut connections = silent(&server, 3);
     let health =
@@ -74,13 +74,17 @@ async fn the_connection_that_makes_room_is_the_longest_silent_one() {
     assert!(ask(&mut connections[0]));
     let mut more = silent(&server, 2);
     assert!(more.iter_mut().all(&ask));
-    assert!(!ask(&mut connections[1]), "it was silent for longest");
+    assert!(!ask(&mut connections[1]), "it was idle for longest");
     assert!(ask(&mut connections[0]) && ask(&mut connections[2]));
-    assert_eq!(server.bound_reached("connections").await, 2, "the one for this question makes room, too");
+    assert_eq!(
+        server.bound_reached("connections").await,
+        2,
+        "the connection for this request makes room, too"
+    );
 }
 
 #[tokio::test]
-async fn connections_that_all_work_are_kept_and_a_newcomer_is_told_to_come_back() {
+async fn active_connections_are_kept_and_a_newcomer_is_rejected_with_a_retry_after() {
     let upstream = Upstream::start(Duration::from_millis(1500)).await;
     let server = Server::before(&upstream.url, &["--max-connections", "2"]);
     let sse_client = server.client();
@@ -93,14 +97,14 @@ async fn connections_that_all_work_are_kept_and_a_newcomer_is_told_to_come_back(
     let mut answer = String::new();
     newcomer.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
-    assert_eq!(call.await.unwrap().unwrap().status(), 200, "a call is not broken off");
+    assert_eq!(call.await.unwrap().unwrap().status(), 200, "a call is not interrupted");
     assert_eq!(server.client().request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn few_file_descriptors_keep_nobody_out() {
+async fn few_file_descriptors_do_not_block_new_connections() {
     let upstream = Upstream::start(Duration::ZERO).await;
-    // With so few as in the second case, they are used up before the number of connections is.
+    // In the second case, file descriptors run out before the limit of connections is reached.
     for limit in [128, 30] {
         let arguments = ["http", "--auth", "key", "--bind", "127.0.0.1:0", "--api-url", &upstream.url];
         let server = Server::with_open_files(limit, &arguments);
@@ -112,7 +116,7 @@ async fn few_file_descriptors_keep_nobody_out() {
     }
 }
 
-/// Sends all of a body but its last byte, and holds it; gives the status that comes all the same.
+/// Sends a body except its last byte, and waits. Returns the status line if the server responds anyway.
 async fn hold_body(port: u16, bytes: usize, hold: Duration) -> Option<String> {
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let head = format!(
@@ -130,7 +134,7 @@ async fn hold_body(port: u16, bytes: usize, hold: Duration) -> Option<String> {
 }
 
 #[tokio::test]
-async fn bodies_that_are_held_open_take_a_bounded_part_of_memory() {
+async fn unfinished_bodies_take_bounded_memory() {
     let server = Server::sandbox(&["--auth", "key"]);
     is_served_at_once(&server).await;
     let idle = server.resident();
@@ -149,7 +153,7 @@ async fn bodies_that_are_held_open_take_a_bounded_part_of_memory() {
 }
 
 #[tokio::test]
-async fn the_memory_for_requests_can_be_set() {
+async fn the_memory_for_requests_is_configurable() {
     let server = Server::sandbox(&["--auth", "key", "--request-memory", "4"]);
     let port = server.port();
     let held = tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(10)));
@@ -162,9 +166,13 @@ async fn the_memory_for_requests_can_be_set() {
             assert_eq!(status, 200);
         }
     };
-    tokio::time::timeout(AT_ONCE, refused).await.expect("the body that is held takes all of it");
+    tokio::time::timeout(AT_ONCE, refused).await.expect("the unfinished body takes the whole budget");
     tokio::time::sleep(AT_ONCE).await;
-    assert_eq!(server.with_key(FIRST).status(&initialize("2025-06-18")).await, 200, "a slow body makes room");
+    assert_eq!(
+        server.with_key(FIRST).status(&initialize("2025-06-18")).await,
+        200,
+        "a slow body is displaced"
+    );
     assert_eq!(held.await.unwrap().as_deref(), Some("503"));
 }
 
@@ -173,7 +181,7 @@ fn invented(number: usize) -> String {
 }
 
 #[tokio::test]
-async fn invented_keys_cost_no_real_session() {
+async fn invented_keys_do_not_close_sessions_of_real_keys() {
     let server = Server::sandbox(&["--auth", "key", "--max-sessions", "10"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
     assert!(session.call("check_auth_status").await.contains("12345"));
@@ -191,7 +199,7 @@ async fn invented_keys_cost_no_real_session() {
 }
 
 #[tokio::test]
-async fn invented_keys_do_not_hide_what_real_ones_have_left() {
+async fn invented_keys_do_not_hide_the_remaining_limits_of_real_keys() {
     let server = Server::sandbox(&["--auth", "key", "--mcp-limit", "10/h"]);
     let client = server.client();
     for numbers in (0..1100).collect::<Vec<usize>>().chunks(50) {

@@ -1,4 +1,4 @@
-//! Whoever looks in the wrong place is told where to look, and what to send.
+//! Clients that try the wrong path learn where the endpoints are and what to send.
 
 use crate::support::{FIRST, Mcp, Server, call, initialize};
 use reqwest::{
@@ -16,7 +16,7 @@ const METADATA: [&str; 6] = [
     "/mcp/.well-known/openid-configuration",
 ];
 
-/// What the answer to a step of OAuth says.
+/// The description in the response to a step of OAuth.
 async fn description(client: &Mcp, method: Method, path: &str, status: u16, error: &str) -> String {
     let response = client.request(method, path).json(&json!({ "redirect_uris": [] })).send().await.unwrap();
     assert_eq!(response.status(), status, "{path}");
@@ -27,7 +27,7 @@ async fn description(client: &Mcp, method: Method, path: &str, status: u16, erro
 }
 
 #[tokio::test]
-async fn whoever_tries_oauth_is_told_what_to_send() {
+async fn clients_that_try_oauth_learn_what_to_send() {
     for (arguments, expected) in [
         (["--auth", "key"], "x-scope3-api-key"),
         (["--auth", "token"], "Bearer <token>"),
@@ -44,14 +44,14 @@ async fn whoever_tries_oauth_is_told_what_to_send() {
             .into_iter()
             .chain(METADATA.map(|path| (Method::GET, path)))
         {
-            // Clients go on after a 404; any other status, or a code that they know, stops or misleads them.
+            // Clients continue after a 404. Any other status, or an error code they know, stops or misleads them.
             assert_eq!(description(&client, method, path, 404, "invalid_request").await, said);
         }
     }
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_is_passed_over() {
+async fn a_trailing_slash_is_ignored() {
     let server = Server::sandbox(&["--auth", "key"]);
     let client = server.with_key(FIRST);
     let begin = client.request(Method::POST, "/mcp/").header(ACCEPT, "application/json");
@@ -71,14 +71,14 @@ async fn a_slash_at_the_end_is_passed_over() {
 }
 
 #[tokio::test]
-async fn the_root_and_unknown_paths_say_where_the_endpoint_is() {
+async fn the_root_and_unknown_paths_name_the_endpoints() {
     let server = Server::sandbox(&["--auth", "key"]);
     let client = server.client();
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     for (method, path, accept, status) in [
         (Method::GET, "/", "*/*", 200),
         (Method::GET, "/", browser, 200),
-        // A client of MCP that was given the bare URL.
+        // An MCP client with a URL without a path.
         (Method::GET, "/", "text/event-stream", 404),
         (Method::GET, "/v1/mcp", "*/*", 404),
         (Method::POST, "/nothing-here", "*/*", 404),

@@ -1,4 +1,4 @@
-//! Anybody can invent a key. What invented keys make this server ask Scope3 is bounded.
+//! The number of requests to Scope3 that invented keys can cause is bounded.
 
 use futures_util::future::join_all;
 
@@ -13,14 +13,14 @@ fn before(upstream: &Upstream) -> Server {
 }
 
 #[tokio::test]
-async fn a_key_that_scope3_rejected_is_answered_from_memory() {
+async fn a_key_that_scope3_rejected_is_rejected_from_memory() {
     let upstream = Upstream::refusing().await;
     let server = before(&upstream);
     let client = server.with_key(&key(1));
     let calls = (0..40).map(|_| client.stateless("check_auth_status").send());
     for batch in join_all(calls).await {
         let response = batch.unwrap();
-        // A few of forty at once find no place and are told so.
+        // Of forty concurrent calls, a few exceed the limit and are rejected.
         if response.status() == 200 {
             assert!(text(&message(response).await).contains("AUTH_INVALID_KEY"));
         }
@@ -32,7 +32,7 @@ async fn a_key_that_scope3_rejected_is_answered_from_memory() {
 }
 
 #[tokio::test]
-async fn two_hundred_invented_keys_ask_scope3_sixty_times_a_minute() {
+async fn two_hundred_invented_keys_cause_sixty_requests_to_scope3_a_minute() {
     let upstream = Upstream::refusing().await;
     let server = before(&upstream);
     let started = std::time::Instant::now();
@@ -41,6 +41,6 @@ async fn two_hundred_invented_keys_ask_scope3_sixty_times_a_minute() {
         let response = server.with_key(&key(name)).stateless("check_auth_status").send().await.unwrap();
         limited += usize::from(text(&message(response).await).contains("RATE_LIMIT_EXCEEDED"));
     }
-    assert!(started.elapsed().as_secs() < 60, "too slow to tell");
+    assert!(started.elapsed().as_secs() < 60, "too slow to measure");
     assert_eq!((upstream.seen().len(), limited), (60, 140));
 }

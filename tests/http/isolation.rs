@@ -1,4 +1,4 @@
-//! A session, its streams and its answers belong to the key that opened it, and to nobody else.
+//! A session, its streams and its responses belong only to the key that opened it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn ping() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn anothers_session_is_not_there() {
+async fn a_session_of_another_key_does_not_exist() {
     let server = Server::sandbox(&["--auth", "key"]);
     let mine = server.with_key(FIRST).begin("2025-06-18").await;
     let thief = server.with_key(SECOND).with("mcp-session-id", mine.session());
@@ -34,7 +34,7 @@ async fn anothers_session_is_not_there() {
 }
 
 #[tokio::test]
-async fn anothers_sse_session_is_not_there() {
+async fn an_sse_session_of_another_key_does_not_exist() {
     let server = Server::sandbox(&["--auth", "key"]);
     let mut mine = Sse::begin(&server.with_key(FIRST)).await;
     let other = server.with_key(SECOND);
@@ -50,7 +50,7 @@ async fn anothers_sse_session_is_not_there() {
 }
 
 #[tokio::test]
-async fn one_transports_session_is_none_of_the_others() {
+async fn a_session_cannot_be_used_over_the_other_transport() {
     let server = Server::sandbox(&["--auth", "key"]);
     let client = server.with_key(FIRST);
     let session = client.begin("2025-06-18").await;
@@ -61,11 +61,11 @@ async fn one_transports_session_is_none_of_the_others() {
     let crossed = client.with("mcp-session-id", sse.session());
     assert_eq!(crossed.status(&ping()).await, 404);
     assert_eq!(crossed.stream().await.status(), 404);
-    assert!(sse.call("check_auth_status").await.contains("12345"), "its stream is its own");
+    assert!(sse.call("check_auth_status").await.contains("12345"), "its stream is unaffected");
 }
 
 #[tokio::test]
-async fn a_second_stream_is_refused_and_the_first_goes_on() {
+async fn a_second_stream_is_rejected_and_the_first_stays_open() {
     let server = Server::sandbox(&["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
     let mut first = session.stream().await;
@@ -88,10 +88,10 @@ async fn a_second_stream_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn a_client_that_comes_back_takes_over_its_stream() {
+async fn a_client_that_reconnects_takes_over_its_stream() {
     let server = Server::sandbox(&["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
-    // Its connection is held, but nothing is read from it: the server cannot know whether the client is there.
+    // The connection stays open, but nothing is read from it: the server cannot know whether the client is there.
     let mut lost = session.stream().await;
     tokio::time::sleep(Duration::from_millis(3200)).await;
     let stranger = server.with_key(SECOND).with("mcp-session-id", session.session());
@@ -99,15 +99,15 @@ async fn a_client_that_comes_back_takes_over_its_stream() {
     let mut again = session.stream().await;
     assert_eq!(again.status(), 200);
     let end = async { while let Ok(Some(_)) = lost.chunk().await {} };
-    tokio::time::timeout(Duration::from_secs(5), end).await.expect("the old stream goes on");
-    assert_eq!(session.stream().await.status(), 409, "the new one has just begun");
+    tokio::time::timeout(Duration::from_secs(5), end).await.expect("the old stream stays open");
+    assert_eq!(session.stream().await.status(), 409, "the new stream has just begun");
     let still_open = tokio::time::timeout(Duration::from_millis(300), again.chunk()).await;
     assert!(still_open.is_err(), "the new stream ended");
     assert!(session.call("check_auth_status").await.contains("12345"));
 }
 
 #[tokio::test]
-async fn the_stream_of_a_call_is_not_taken_over_while_it_is_read() {
+async fn the_stream_of_a_call_cannot_be_taken_over_while_it_is_read() {
     let upstream = Upstream::start(Duration::from_millis(600)).await;
     let server = Server::before(&upstream.url, &["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
@@ -120,7 +120,7 @@ async fn the_stream_of_a_call_is_not_taken_over_while_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_call_whose_stream_broke_off_is_taken_up_by_nobody_else() {
+async fn a_call_whose_stream_broke_cannot_be_resumed_by_others() {
     let upstream = Upstream::start(Duration::from_millis(700)).await;
     let server = Server::before(&upstream.url, &["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
@@ -129,12 +129,12 @@ async fn a_call_whose_stream_broke_off_is_taken_up_by_nobody_else() {
     let thief =
         server.with_key(SECOND).with("mcp-session-id", session.session()).with("last-event-id", "0/0");
     assert_eq!(thief.stream().await.status(), 404);
-    assert!(session.call("check_auth_status").await.contains("12345"), "the session goes on");
+    assert!(session.call("check_auth_status").await.contains("12345"), "the session stays open");
 }
 
 #[tokio::test]
-async fn the_stream_of_a_call_has_messages_alone() {
-    // Clients of the older versions take an event without data for a fault, and an id for an invitation to come back.
+async fn the_stream_of_a_call_contains_only_messages() {
+    // Clients of older versions take an event without data for an error, and reconnect after an event with an id.
     let server = Server::sandbox(&[]);
     for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
         let session = server.client().begin(version).await;
@@ -145,7 +145,7 @@ async fn the_stream_of_a_call_has_messages_alone() {
 }
 
 #[tokio::test]
-async fn answers_of_concurrent_callers_never_cross() {
+async fn responses_of_concurrent_callers_are_never_swapped() {
     let server = Server::sandbox(&["--auth", "key"]);
     let mut tasks = Vec::new();
     for (key, customer) in [(FIRST, "12345"), (SECOND, "67890")] {
@@ -158,7 +158,7 @@ async fn answers_of_concurrent_callers_never_cross() {
     }
 }
 
-/// Calls over all transports at once, all with the same request ids as everybody else.
+/// Makes calls over all transports at once, with the same request ids as all other callers.
 async fn work(client: Mcp, customer: &'static str, worker: u64) {
     let session = client.begin("2025-11-25").await;
     let mut sse = Sse::begin(&client).await;
@@ -166,11 +166,11 @@ async fn work(client: Mcp, customer: &'static str, worker: u64) {
         let message = call(id, "check_auth_status");
         let answers = [0, 1, 2].map(|_| session.post(&message));
         for answer in futures_util::future::join_all(answers).await {
-            // The same id twice at once is the client's fault; what is answered is its own all the same.
+            // Using an id twice at once is an error of the client, but the response must still be its own.
             let status = answer.status();
             let body = answer.text().await.unwrap();
             assert!(
-                status == 400 && body.contains("under way") || body.contains(customer),
+                status == 400 && body.contains("already in flight") || body.contains(customer),
                 "{worker}: {body}"
             );
         }
@@ -182,7 +182,7 @@ async fn work(client: Mcp, customer: &'static str, worker: u64) {
 }
 
 #[tokio::test]
-async fn limits_belong_to_a_key() {
+async fn each_key_has_its_own_limits() {
     let server = Server::sandbox(&["--auth", "key", "--mcp-limit", "2/h"]);
     let (first, second) = (server.with_key(FIRST), server.with_key(SECOND));
     for _ in 0..2 {
@@ -209,7 +209,7 @@ async fn limits_belong_to_a_key() {
 }
 
 #[tokio::test]
-async fn a_session_is_for_each_request_as_its_key_says() {
+async fn each_request_in_a_session_is_authenticated() {
     let server = Server::sandbox(&["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
     let answer = session.request(Method::POST, "/mcp").header(ACCEPT, "application/json, text/event-stream");

@@ -1,4 +1,4 @@
-//! With `--log-format json`, standard error is a stream of JSON objects in which a name has one type.
+//! With `--log-format json`, standard error is a stream of JSON objects in which each field has one type.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use crate::support::{FIRST, Server, Sse, call, command, initialize};
 use reqwest::{Method, header::ACCEPT};
 use serde_json::Value;
 
-/// The lines of a log, each an object.
+/// Parses the lines of a log, each an object.
 fn lines(log: &str) -> Vec<Value> {
     let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
     let lines: Vec<Value> = log.lines().map(parse).collect();
@@ -25,8 +25,8 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Notes the type of each field of an event and its spans, and finds one that has two.
-fn hold_types(lines: &[Value], kinds: &mut BTreeMap<String, &'static str>) {
+/// Records the type of each field of an event and its spans, and fails on a field with two types.
+fn check_types(lines: &[Value], kinds: &mut BTreeMap<String, &'static str>) {
     for line in lines {
         let spans = line["spans"].as_array().into_iter().flatten();
         for fields in std::iter::once(&line["fields"]).chain(spans) {
@@ -66,10 +66,10 @@ async fn work(server: &Server, key: &str) {
 }
 
 #[tokio::test]
-async fn every_line_is_json_and_a_name_has_one_type() {
+async fn every_line_is_json_and_each_field_has_one_type() {
     let mut kinds = BTreeMap::new();
     for (arguments, environment) in [
-        // A token is made and told.
+        // Generates and prints a token.
         (&["--sandbox", "--bind", "0.0.0.0:0"][..], &[("RUST_LOG", "debug")][..]),
         (&["--sandbox", "--bind", "0.0.0.0:0", "--allow-host", "10.0.0.7"], &[]),
         (&["--sandbox", "--bind", "0.0.0.0:0", "--auth", "none", "--dangerously-allow-unauthenticated"], &[]),
@@ -92,7 +92,7 @@ async fn every_line_is_json_and_a_name_has_one_type() {
         server.terminate();
         assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
         let log = server.log();
-        hold_types(&lines(&log), &mut kinds);
+        check_types(&lines(&log), &mut kinds);
         assert!(!log.contains("sandboxsecret") && !log.contains("secret=1"), "{log}");
     }
     for (name, kind) in [("ms", "number"), ("status", "number"), ("tool", "string"), ("error", "string")] {
@@ -101,7 +101,7 @@ async fn every_line_is_json_and_a_name_has_one_type() {
 }
 
 #[tokio::test]
-async fn why_it_does_not_start_is_json_too() {
+async fn startup_errors_are_json_too() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     for (arguments, code, said) in [
@@ -120,12 +120,12 @@ async fn why_it_does_not_start_is_json_too() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_there_is_told_at_debug_alone() {
-    let lengthy = format!("/nowhere/{}", "x".repeat(200));
-    for (level, is_told) in [("debug", true), ("info", false)] {
+async fn unknown_paths_are_logged_only_at_debug() {
+    let long_path = format!("/nowhere/{}", "x".repeat(200));
+    for (level, is_logged) in [("debug", true), ("info", false)] {
         let arguments = ["http", "--sandbox", "--bind", "127.0.0.1:0", "--log-format", "json"];
         let server = Server::start(&arguments, &[("RUST_LOG", level)]);
-        for path in [&lengthy, "/v1/mcp?token=hidden", &format!("/mcp/{FIRST}")] {
+        for path in [&long_path, "/v1/mcp?token=hidden", &format!("/mcp/{FIRST}")] {
             let response = server.client().request(Method::GET, path).send().await.unwrap();
             assert_eq!(response.status(), 404);
         }
@@ -133,7 +133,7 @@ async fn a_path_that_is_not_there_is_told_at_debug_alone() {
         assert!(!log.contains("hidden") && !log.contains("sandboxsecret"), "{log}");
         let lines = lines(&log);
         let paths: Vec<&str> = lines.iter().filter_map(|line| line["fields"]["path"].as_str()).collect();
-        let expected = if is_told { vec![&lengthy[..64], "/v1/mcp", "/mcp/"] } else { Vec::new() };
+        let expected = if is_logged { vec![&long_path[..64], "/v1/mcp", "/mcp/"] } else { Vec::new() };
         assert_eq!(paths, expected, "{log}");
     }
 }

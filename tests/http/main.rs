@@ -6,7 +6,7 @@ mod auth;
 mod bounds;
 mod changes;
 mod deadlines;
-// They look at the process in /proc.
+// Reads /proc.
 #[cfg(target_os = "linux")]
 mod floods;
 mod guide;

@@ -1,4 +1,4 @@
-//! What is no message of the protocol gets the status and the error that the protocol names, and goes no further.
+//! Invalid messages get the status and the error that the protocol defines, and go no further.
 
 use std::{
     io::{Read, Write},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const BOTH: &str = "application/json, text/event-stream";
 
-async fn refused(client: &Mcp, body: &str, code: i64) {
+async fn assert_rejected(client: &Mcp, body: &str, code: i64) {
     let response = client.post_text(body.to_owned()).send().await.unwrap();
     assert_eq!(response.status(), 400, "{body}");
     let answer: Value = response.json().await.unwrap();
@@ -23,7 +23,7 @@ async fn refused(client: &Mcp, body: &str, code: i64) {
 }
 
 #[tokio::test]
-async fn the_types_of_a_post_are_checked() {
+async fn the_media_types_of_a_post_are_checked() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     let text = initialize("2025-06-18").to_string();
@@ -42,7 +42,7 @@ async fn the_types_of_a_post_are_checked() {
     assert_eq!(get.status(), 406);
     let sse = client.request(Method::GET, "/sse").header(ACCEPT, "application/json").send().await.unwrap();
     assert_eq!(sse.status(), 406);
-    // A client that names no type takes any. reqwest would name one.
+    // A client without an `Accept` header accepts everything. reqwest would add one.
     let authority = server.url.trim_start_matches("http://");
     let mut wordless = TcpStream::connect(authority).unwrap();
     write!(wordless, "GET /sse HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
@@ -60,7 +60,7 @@ async fn bad_json_is_a_parse_error() {
     for body in ["", "{", "{]", "nothing", "{\"jsonrpc\":\"2.0\",}", "\u{0}\u{1}", "[", &"[".repeat(100_000)]
     {
         for client in [&server.client(), &session] {
-            refused(client, body, -32700).await;
+            assert_rejected(client, body, -32700).await;
         }
     }
     let response = session.post_text(vec![0xff, 0xfe, 0x7b]).send().await.unwrap();
@@ -68,7 +68,7 @@ async fn bad_json_is_a_parse_error() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_an_invalid_request() {
+async fn json_that_is_not_a_message_is_an_invalid_request() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     let bodies = [
@@ -96,14 +96,14 @@ async fn what_is_no_message_is_an_invalid_request() {
     let session = client.begin("2025-06-18").await;
     for body in bodies {
         for client in [&client, &session] {
-            refused(client, body, -32600).await;
+            assert_rejected(client, body, -32600).await;
         }
     }
     assert_eq!(text(&message(session.post(&call(1, "check_auth_status")).await).await).lines().count(), 1);
 }
 
 #[tokio::test]
-async fn the_error_names_the_request_where_it_can() {
+async fn an_error_has_the_id_of_its_request() {
     let server = Server::sandbox(&[]);
     let body = r#"{"jsonrpc":"1.0","id":"seven","method":"ping"}"#;
     let answer: Value = server.client().post_text(body).send().await.unwrap().json().await.unwrap();
@@ -111,18 +111,18 @@ async fn the_error_names_the_request_where_it_can() {
 }
 
 #[tokio::test]
-async fn a_batch_is_refused_where_the_version_has_none() {
+async fn a_batch_is_rejected_in_versions_without_batches() {
     let server = Server::sandbox(&[]);
     let batch = json!([{ "jsonrpc": "2.0", "id": 1, "method": "ping" }]).to_string();
-    refused(&server.client(), &batch, -32600).await;
+    assert_rejected(&server.client(), &batch, -32600).await;
     for version in ["2025-06-18", "2025-11-25"] {
-        refused(&server.client().begin(version).await, &batch, -32600).await;
+        assert_rejected(&server.client().begin(version).await, &batch, -32600).await;
     }
-    refused(&server.client().with("mcp-protocol-version", "2026-07-28"), &batch, -32600).await;
+    assert_rejected(&server.client().with("mcp-protocol-version", "2026-07-28"), &batch, -32600).await;
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_where_the_version_has_them() {
+async fn a_batch_is_handled_in_the_version_with_batches() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-03-26").await;
     let batch = json!([
@@ -147,10 +147,10 @@ async fn a_batch_is_answered_where_the_version_has_them() {
     let notices =
         json!([{ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 99 } }]);
     assert_eq!(session.status(&notices).await, 202);
-    refused(&session, "[]", -32600).await;
-    refused(&session, &json!([initialize("2025-03-26")]).to_string(), -32600).await;
-    refused(&session, &json!([[]]).to_string(), -32600).await;
-    refused(&session, &json!([5]).to_string(), -32600).await;
+    assert_rejected(&session, "[]", -32600).await;
+    assert_rejected(&session, &json!([initialize("2025-03-26")]).to_string(), -32600).await;
+    assert_rejected(&session, &json!([[]]).to_string(), -32600).await;
+    assert_rejected(&session, &json!([5]).to_string(), -32600).await;
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn initialize_must_name_the_version_of_its_header() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_cap_is_refused() {
+async fn a_body_over_the_limit_is_rejected() {
     let server = Server::sandbox(&[]);
     let mut big = call(1, "check_auth_status");
     big["params"]["arguments"]["filler"] = "x".repeat(4 * 1024 * 1024).into();
@@ -213,13 +213,13 @@ async fn a_body_over_the_cap_is_refused() {
         .map(Ok::<_, std::io::Error>)
         .collect::<Vec<_>>();
     let streamed = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
-    assert_eq!(session.post_text(streamed).send().await.unwrap().status(), 413, "without a length");
+    assert_eq!(session.post_text(streamed).send().await.unwrap().status(), 413, "without a content length");
     let fits = json!({"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":"y".repeat(4 * 1024 * 1024 - 500)}}});
     assert_eq!(session.post_text(fits.to_string()).send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn every_version_is_spoken() {
+async fn every_version_is_supported() {
     let server = Server::sandbox(&[]);
     for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
         let session = server.client().begin(version).await.with("mcp-protocol-version", version);
@@ -238,7 +238,7 @@ async fn every_version_is_spoken() {
 }
 
 #[tokio::test]
-async fn without_a_session_an_old_request_is_refused() {
+async fn a_request_of_an_older_version_requires_a_session() {
     let server = Server::sandbox(&[]);
     assert_eq!(server.client().status(&call(1, "check_auth_status")).await, 400);
     assert_eq!(server.client().stream().await.status(), 400);
@@ -246,7 +246,7 @@ async fn without_a_session_an_old_request_is_refused() {
 }
 
 #[tokio::test]
-async fn the_error_names_the_request_wherever_its_id_can_be_made_out() {
+async fn an_error_has_the_id_of_its_request_even_if_the_message_is_broken() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
@@ -273,7 +273,7 @@ async fn the_error_names_the_request_wherever_its_id_can_be_made_out() {
 }
 
 #[tokio::test]
-async fn what_clients_write_loosely_is_read_over_both_transports() {
+async fn sloppy_messages_are_accepted_over_both_transports() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-06-18").await;
     let mut events = Sse::begin(&server.client()).await;
@@ -291,7 +291,7 @@ async fn what_clients_write_loosely_is_read_over_both_transports() {
 }
 
 #[tokio::test]
-async fn a_loose_initialize_begins_a_session_over_both_transports() {
+async fn a_sloppy_initialize_starts_a_session_over_both_transports() {
     let server = Server::sandbox(&[]);
     for params in [
         json!({ "protocolVersion": "2025-06-18" }),
@@ -319,7 +319,7 @@ async fn a_loose_initialize_begins_a_session_over_both_transports() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_there_is_told_in_the_words_of_the_sdks() {
+async fn an_unknown_session_gets_the_error_of_the_sdks() {
     let server = Server::sandbox(&[]);
     let ended = server.client().begin("2025-06-18").await;
     assert_eq!(ended.delete().await, 204);
@@ -330,16 +330,17 @@ async fn a_session_that_is_not_there_is_told_in_the_words_of_the_sdks() {
         for (message, id) in
             [(call(7, "get_usage"), json!(7)), (notice.clone(), Value::Null), (batch, Value::Null)]
         {
-            told_of_the_end(client.post(&message).await, &id).await;
+            assert_session_terminated(client.post(&message).await, &id).await;
         }
-        told_of_the_end(client.stream().await, &Value::Null).await;
-        told_of_the_end(client.request(Method::DELETE, "/mcp").send().await.unwrap(), &Value::Null).await;
+        assert_session_terminated(client.stream().await, &Value::Null).await;
+        assert_session_terminated(client.request(Method::DELETE, "/mcp").send().await.unwrap(), &Value::Null)
+            .await;
     }
     let late = server.client().request(Method::POST, "/messages?sessionId=no-such-session");
-    told_of_the_end(late.json(&call(7, "get_usage")).send().await.unwrap(), &Value::Null).await;
+    assert_session_terminated(late.json(&call(7, "get_usage")).send().await.unwrap(), &Value::Null).await;
 }
 
-async fn told_of_the_end(response: reqwest::Response, id: &Value) {
+async fn assert_session_terminated(response: reqwest::Response, id: &Value) {
     assert_eq!(response.status(), 404);
     let answer: Value = response.json().await.unwrap();
     assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), id), "{answer}");
@@ -349,7 +350,7 @@ async fn told_of_the_end(response: reqwest::Response, id: &Value) {
 }
 
 #[tokio::test]
-async fn initialize_is_no_method_of_the_version_that_has_no_sessions() {
+async fn initialize_is_an_unknown_method_in_the_version_without_sessions() {
     let server = Server::sandbox(&[]);
     let mut hello = modern_call("");
     hello["method"] = "initialize".into();

@@ -1,4 +1,4 @@
-//! A client gets its answers in the form that it takes.
+//! A client gets responses in a form that it accepts.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
-/// Sends a message with these `Accept` headers. reqwest would add one where there is none.
+/// Sends a message with these `Accept` headers. Without any, reqwest would add one.
 async fn post(client: &Mcp, accept: &[&str], message: &Value) -> Response {
     let request = client.request(Method::POST, "/mcp").header(CONTENT_TYPE, JSON).body(message.to_string());
     let request = accept.iter().fold(request, |request, value| request.header(ACCEPT, *value));
@@ -24,7 +24,7 @@ fn kind(response: &Response) -> &str {
 }
 
 #[tokio::test]
-async fn whoever_takes_both_forms_is_served() {
+async fn clients_that_accept_both_forms_are_served() {
     let server = Server::sandbox(&[]);
     for accept in [
         &["*/*"][..],
@@ -60,7 +60,7 @@ async fn a_client_without_an_accept_header_is_served() {
 }
 
 #[tokio::test]
-async fn json_alone_gets_json_in_every_version() {
+async fn clients_that_accept_only_json_get_json_in_every_version() {
     let server = Server::sandbox(&[]);
     for accept in
         [&[JSON][..], &["application/*"], &["*/*, text/event-stream;q=0"], &["text/*;q=0, application/json"]]
@@ -94,7 +94,7 @@ async fn json_alone_gets_json_in_every_version() {
 }
 
 #[tokio::test]
-async fn progress_has_no_place_in_json() {
+async fn json_responses_contain_no_progress() {
     let upstream = Upstream::start(Duration::ZERO).await;
     let server = Server::before(&upstream.url, &["--mcp-limit", "1/s", "--on-limit", "wait"]);
     let session = server.client().begin("2025-03-26").await;
@@ -110,7 +110,7 @@ async fn progress_has_no_place_in_json() {
 }
 
 #[tokio::test]
-async fn json_alone_gets_the_answers_to_a_batch_as_a_list() {
+async fn clients_that_accept_only_json_get_the_responses_to_a_batch_as_a_list() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-03-26").await;
     let batch = json!([
@@ -128,7 +128,7 @@ async fn json_alone_gets_the_answers_to_a_batch_as_a_list() {
 }
 
 #[tokio::test]
-async fn events_alone_get_a_stream_in_every_version() {
+async fn clients_that_accept_only_events_get_a_stream_in_every_version() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     for accept in [&[EVENTS][..], &["text/*"], &["*/*", "application/json;q=0"]] {
@@ -146,7 +146,7 @@ async fn events_alone_get_a_stream_in_every_version() {
 }
 
 #[tokio::test]
-async fn whoever_takes_neither_form_is_told_which_there_are() {
+async fn clients_that_accept_neither_form_learn_the_available_ones() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-06-18").await;
     let refused = async |request: reqwest::RequestBuilder, named: &[&str]| {
@@ -168,7 +168,7 @@ async fn whoever_takes_neither_form_is_told_which_there_are() {
 }
 
 #[tokio::test]
-async fn a_stream_is_opened_for_whoever_takes_events() {
+async fn a_stream_requires_a_client_that_accepts_events() {
     let server = Server::sandbox(&[]);
     for accept in [EVENTS, "Text/Event-Stream", "text/*", "*/*", "application/json, text/event-stream;q=0.1"]
     {

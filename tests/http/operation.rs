@@ -1,4 +1,4 @@
-//! What operators see: health, readiness, measurements, the log, and traces that go through.
+//! What operators see: health, readiness, metrics, the log and traces.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn ready(server: &Server) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_ready_server_says_what_it_stands_on() {
+async fn readiness_reports_the_state_of_dependencies() {
     let server = Server::sandbox(&["--auth", "key"]);
     assert_eq!(get(&server, "/healthz").await.0, 200);
     let (status, body) = ready(&server).await;
@@ -37,13 +37,13 @@ async fn a_server_that_just_lost_scope3_is_not_ready() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = Server::before(&format!("http://{free}"), &[]);
     assert_eq!(ready(&server).await.0, 200);
-    // A change is tried once.
+    // A change is attempted only once.
     let mut change = modern_call("brand_agent_create");
     change["params"]["arguments"] = json!({ "name": "a", "advertiserDomains": ["example.com"] });
     let change = server.client().stateless_message(&change, "brand_agent_create").send().await.unwrap();
     let said = change.text().await.unwrap();
     assert!(said.contains("CONNECTION_FAILED"), "{said}");
-    assert_eq!(ready(&server).await.0, 200, "one connection may fail");
+    assert_eq!(ready(&server).await.0, 200, "one failed connection is tolerated");
     let said = server.client().stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
     assert!(said.contains("CONNECTION_FAILED"), "{said}");
     let (status, body) = ready(&server).await;
@@ -52,7 +52,7 @@ async fn a_server_that_just_lost_scope3_is_not_ready() {
 }
 
 #[tokio::test]
-async fn measurements_tell_what_happens_and_name_nobody() {
+async fn metrics_report_events_without_identifying_callers() {
     let server = Server::sandbox(&["--auth", "key", "--mcp-limit", "100/h"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
     let sse = Sse::begin(&server.with_key(SECOND)).await;
@@ -64,7 +64,7 @@ async fn measurements_tell_what_happens_and_name_nobody() {
     session.post(&call(1, "campaign_create")).await.text().await.unwrap();
     let (status, text) = get(&server, "/metrics").await;
     assert_eq!(status, 200);
-    let has = |line: &str| assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    let has = |line: &str| assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
     has(r#"scope3_mcp_calls_total{tool="check_auth_status",class="mcp",outcome="ok"} 2"#);
     has(r#"scope3_mcp_calls_total{tool="unknown",class="none",outcome="UNKNOWN_TOOL"} 2"#);
     has(r#"scope3_mcp_calls_total{tool="campaign_create",class="mcp",outcome="VALIDATION_ERROR"} 1"#);
@@ -83,7 +83,7 @@ async fn measurements_tell_what_happens_and_name_nobody() {
 }
 
 #[tokio::test]
-async fn the_log_has_a_line_for_each_request_that_names_no_session() {
+async fn each_request_has_a_log_line_without_its_session() {
     let server = Server::sandbox(&["--auth", "key", "--log-format", "json"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
     session.call("check_auth_status").await;
@@ -104,12 +104,12 @@ async fn the_log_has_a_line_for_each_request_that_names_no_session() {
     assert_ne!(call["caller"], requests[3]["caller"]);
     assert_eq!(requests[7]["route"], "other");
     for secret in [session.session(), sse.endpoint.split_once('=').unwrap().1, "secret=1", "sandboxsecret"] {
-        assert!(!log.contains(secret), "{secret} is in\n{log}");
+        assert!(!log.contains(secret), "{secret} was logged:\n{log}");
     }
 }
 
 #[tokio::test]
-async fn a_trace_goes_through_to_scope3() {
+async fn trace_contexts_are_passed_to_scope3() {
     let upstream = Upstream::start(Duration::ZERO).await;
     let server = Server::before(&upstream.url, &[]);
     let client = server.client();

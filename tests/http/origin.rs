@@ -1,4 +1,4 @@
-//! Requests for another host, and pages that may not talk to the server, get nowhere.
+//! Requests with a wrong `Host` or `Origin` are rejected before anything else runs.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use crate::support::{FIRST, Server, initialize, raw, upstream::Upstream};
 use reqwest::Method;
 
 #[tokio::test]
-async fn metrics_answer_to_the_names_of_this_machine_alone() {
+async fn metrics_are_only_served_under_the_names_of_this_machine() {
     let server = Server::sandbox(&["--auth", "key", "--allow-host", "mcp.example.com,10.0.0.5"]);
     let port = server.port();
     let get = |host: &str, path: &str| {
         raw(port, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
     };
     for host in ["mcp.example.com", "10.0.0.5", &format!("mcp.example.com:{port}")] {
-        assert!(get(host, "/healthz").starts_with("HTTP/1.1 200 "), "{host} is let in");
+        assert!(get(host, "/healthz").starts_with("HTTP/1.1 200 "), "{host} is allowed");
         let answer = get(host, "/metrics");
         assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("scope3_mcp_"), "{host}: {answer}");
     }
@@ -47,7 +47,7 @@ fn ask(port: u16, method: &str, path: &str, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_wrong_host_is_refused_on_every_route() {
+async fn a_wrong_host_is_rejected_on_every_route() {
     let server = Server::sandbox(&[]);
     let port = server.port();
     let bad = [
@@ -74,7 +74,7 @@ async fn a_wrong_host_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn a_wrong_origin_is_refused_on_every_route() {
+async fn a_wrong_origin_is_rejected_on_every_route() {
     let server = Server::sandbox(&[]);
     let port = server.port();
     let bad = [
@@ -97,7 +97,7 @@ async fn a_wrong_origin_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn nothing_behind_is_touched() {
+async fn a_rejected_request_has_no_effect() {
     let upstream = Upstream::start(Duration::ZERO).await;
     let server = Server::before(&upstream.url, &[]);
     let client = server.client().with("origin", "https://evil.example");
@@ -108,7 +108,7 @@ async fn nothing_behind_is_touched() {
 }
 
 #[tokio::test]
-async fn the_lists_let_a_container_and_a_page_in() {
+async fn the_lists_allow_a_container_and_a_page() {
     let arguments = [
         "--auth",
         "none",
@@ -139,7 +139,7 @@ async fn the_lists_let_a_container_and_a_page_in() {
 }
 
 #[tokio::test]
-async fn a_page_may_ask_before_it_comes_in() {
+async fn preflight_requests_of_allowed_pages_succeed() {
     let server = Server::sandbox(&["--auth", "key", "--allow-origin", "http://localhost:*"]);
     let ask = |origin: &'static str| {
         let request = server.client().request(Method::OPTIONS, "/mcp").header("origin", origin);
@@ -149,7 +149,7 @@ async fn a_page_may_ask_before_it_comes_in() {
             .send()
     };
     let allowed = ask("http://localhost:6274").await.unwrap();
-    assert_eq!(allowed.status(), 200, "a browser asks without credentials");
+    assert_eq!(allowed.status(), 200, "browsers send preflight requests without credentials");
     assert_eq!(allowed.headers()["access-control-allow-origin"], "http://localhost:6274");
     assert!(allowed.headers()["access-control-allow-headers"].to_str().unwrap().contains("x-scope3-api-key"));
     assert!(allowed.headers()["access-control-allow-methods"].to_str().unwrap().contains("DELETE"));

@@ -1,4 +1,4 @@
-//! A client of HTTP+SSE that comes back after a restart goes on as if nothing had happened.
+//! A client of HTTP+SSE that reconnects after a restart continues as if nothing had happened.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::support::{Server, Sse, call, initialize, modern_call, text};
 use serde_json::{Value, json};
 
 async fn answer(sse: &mut Sse) -> Value {
-    tokio::time::timeout(Duration::from_secs(20), sse.answer()).await.expect("no answer")
+    tokio::time::timeout(Duration::from_secs(20), sse.answer()).await.expect("no response")
 }
 
 #[tokio::test]
-async fn calls_without_a_handshake_are_answered() {
+async fn calls_without_a_handshake_get_a_response() {
     let server = Server::sandbox(&[]);
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
@@ -32,7 +32,7 @@ async fn calls_without_a_handshake_are_answered() {
             assert_eq!(answer["id"], id, "{first:?}");
             assert!(text(&answer).contains("12345"), "{first:?}: {answer}");
         }
-        // Who begins after all is served as it asks.
+        // A client that sends `initialize` after all is served as requested.
         let mut begin = initialize("2024-11-05");
         begin["id"] = "late".into();
         assert_eq!(sse.send(&begin).await, 202);
@@ -44,7 +44,7 @@ async fn calls_without_a_handshake_are_answered() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_opened_after_a_restart_goes_on() {
+async fn a_stream_can_be_reopened_after_a_restart() {
     let first = Server::sandbox(&[]);
     let sse = Sse::begin(&first.client()).await;
     let bind = format!("127.0.0.1:{}", first.port());
@@ -56,7 +56,7 @@ async fn a_stream_that_is_opened_after_a_restart_goes_on() {
 }
 
 #[tokio::test]
-async fn whoever_speaks_another_version_is_served_in_that() {
+async fn a_client_with_another_version_is_served_in_that_version() {
     let server = Server::sandbox(&[]);
     let mut sse = Sse::open(&server.client()).await;
     assert_eq!(sse.send(&json!({ "jsonrpc": "2.0", "id": 0, "method": "ping" })).await, 202);

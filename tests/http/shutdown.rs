@@ -1,4 +1,4 @@
-//! Asked to end, the server answers what it accepted, ends its streams, and exits with 0.
+//! At shutdown, the server responds to accepted requests, ends its streams and exits with 0.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
-async fn what_was_accepted_is_answered_on_every_transport() {
+async fn accepted_requests_get_a_response_on_every_transport() {
     let upstream = Upstream::start(Duration::from_millis(1500)).await;
     let mut server = Server::before(&upstream.url, &[]);
     let client = server.client();
@@ -22,7 +22,7 @@ async fn what_was_accepted_is_answered_on_every_transport() {
     server.terminate();
     let asked = Instant::now();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(client.request(Method::GET, "/healthz").send().await.is_err(), "no more is accepted");
+    assert!(client.request(Method::GET, "/healthz").send().await.is_err(), "no new connection is accepted");
 
     assert!(text(&message(in_session).await).contains("12345"));
     assert!(text(&message(stateless.await.unwrap().unwrap()).await).contains("12345"));
@@ -34,8 +34,8 @@ async fn what_was_accepted_is_answered_on_every_transport() {
 }
 
 #[tokio::test]
-async fn a_call_over_sse_alone_is_waited_for() {
-    // Longer than the session would live on by itself.
+async fn the_server_waits_for_a_call_over_sse() {
+    // Longer than rmcp keeps the session open for running calls.
     let upstream = Upstream::start(Duration::from_secs(8)).await;
     let mut server = Server::before(&upstream.url, &[]);
     let mut sse = Sse::begin(&server.client()).await;
@@ -48,12 +48,12 @@ async fn a_call_over_sse_alone_is_waited_for() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
+async fn a_response_that_is_read_slowly_is_sent_completely() {
     let filler = "x".repeat(8_000_000);
     let data = json!({ "authenticated": true, "customerId": 12345, "filler": filler });
     let upstream = Upstream::answering(Duration::ZERO, data).await;
     let mut server = Server::before(&upstream.url, &[]);
-    // Its parts come one after the other, so that some are not written yet when the calls are done.
+    // The parts are sent one by one, so some are not written yet when the calls are done.
     let session = server.client().begin("2025-03-26").await;
     let batch =
         json!([call(1, "check_auth_status"), call(2, "check_auth_status"), call(3, "check_auth_status")]);
@@ -65,17 +65,17 @@ async fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
     server.terminate();
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut length = 0;
-    while let Some(chunk) = answer.chunk().await.expect("it was cut off") {
+    while let Some(chunk) = answer.chunk().await.expect("the response was cut off") {
         length += chunk.len();
     }
-    assert!(length > 3 * filler.len(), "{length} bytes came");
+    assert!(length > 3 * filler.len(), "{length} bytes arrived");
     let by_sse = sse.answer().await;
     assert!(by_sse.to_string().len() > filler.len());
     assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
 }
 
 #[tokio::test]
-async fn open_streams_do_not_keep_it_alive() {
+async fn open_streams_do_not_delay_shutdown() {
     let mut server = Server::sandbox(&[]);
     let session = server.client().begin("2025-06-18").await;
     let mut stream = session.stream().await;
@@ -87,7 +87,7 @@ async fn open_streams_do_not_keep_it_alive() {
 }
 
 #[tokio::test]
-async fn connections_that_say_nothing_do_not_keep_it_alive() {
+async fn idle_connections_do_not_delay_shutdown() {
     let mut server = Server::sandbox(&[]);
     let idle = server.client();
     assert_eq!(idle.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
@@ -98,7 +98,7 @@ async fn connections_that_say_nothing_do_not_keep_it_alive() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_waited_for() {
+async fn the_server_waits_for_a_running_call() {
     let upstream = Upstream::start(Duration::from_secs(8)).await;
     let mut server = Server::before(&upstream.url, &[]);
     let session = server.client().begin("2025-06-18").await;
@@ -107,5 +107,5 @@ async fn a_call_under_way_is_waited_for() {
     server.terminate();
     let asked = Instant::now();
     assert_eq!(server.ended(Duration::from_secs(40)).await, Some(0));
-    assert!(asked.elapsed() > Duration::from_secs(6), "it waited for Scope3's answer");
+    assert!(asked.elapsed() > Duration::from_secs(6), "it waited for Scope3's response");
 }

@@ -1,4 +1,4 @@
-//! HTTP+SSE keeps every promise by itself, without a call over Streamable HTTP beside it.
+//! HTTP+SSE keeps every promise on its own, without calls over Streamable HTTP in the same test.
 
 use std::{
     io::{Read, Write},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{
     FIRST, SECOND, Server, Sse, call,
-    in_process::{InProcess, SHORT, impatient},
+    in_process::{InProcess, SHORT, shorten_deadlines},
     text,
     upstream::Upstream,
 };
@@ -35,7 +35,7 @@ async fn calls_count_while_they_run() {
 }
 
 #[tokio::test]
-async fn a_call_counts_until_it_is_done_although_its_client_is_gone() {
+async fn a_call_counts_until_it_is_done_even_if_its_client_disconnects() {
     let upstream = Upstream::start(Duration::from_millis(1500)).await;
     let server = Server::before(&upstream.url, &["--max-calls", "1"]);
     let sse = Sse::begin(&server.client()).await;
@@ -49,18 +49,18 @@ async fn a_call_counts_until_it_is_done_although_its_client_is_gone() {
 }
 
 #[tokio::test]
-async fn an_id_is_used_once_at_a_time() {
+async fn an_id_can_be_in_flight_only_once() {
     let upstream = Upstream::start(Duration::from_millis(800)).await;
     let server = Server::before(&upstream.url, &[]);
     let mut sse = Sse::begin(&server.client()).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 400);
     assert!(text(&sse.answer().await).contains("12345"));
-    assert!(sse.call("check_auth_status").await.contains("12345"), "it is free again");
+    assert!(sse.call("check_auth_status").await.contains("12345"), "the id is free again");
 }
 
 #[tokio::test]
-async fn a_session_with_a_call_makes_no_room() {
+async fn a_session_with_a_call_is_not_evicted() {
     let upstream = Upstream::start(Duration::from_millis(1200)).await;
     let server = Server::before(&upstream.url, &["--max-sessions", "1"]);
     let mut sse = Sse::begin(&server.client()).await;
@@ -73,11 +73,11 @@ async fn a_session_with_a_call_makes_no_room() {
     assert_eq!(server.bound_reached("sessions").await, 2);
     assert!(text(&sse.answer().await).contains("12345"));
     assert_eq!(client.status(&crate::support::initialize("2025-06-18")).await, 200);
-    assert_eq!(sse.next().await, None, "now it has made room");
+    assert_eq!(sse.next().await, None, "now the session was evicted");
 }
 
 #[tokio::test]
-async fn anothers_messages_do_not_get_in_whatever_they_are() {
+async fn messages_of_another_key_are_rejected_whatever_their_kind() {
     let upstream = Upstream::start(Duration::from_millis(800)).await;
     let server = Server::before(&upstream.url, &["--auth", "key"]);
     let mut mine = Sse::begin(&server.with_key(FIRST)).await;
@@ -94,11 +94,11 @@ async fn anothers_messages_do_not_get_in_whatever_they_are() {
     for message in messages {
         assert_eq!(mine.send_as(&other, &message).await, 404, "{message}");
     }
-    assert!(text(&mine.answer().await).contains("12345"), "it was not cancelled");
+    assert!(text(&mine.answer().await).contains("12345"), "the call was not cancelled");
 }
 
 #[tokio::test]
-async fn the_types_that_a_client_accepts_may_be_many() {
+async fn a_client_can_accept_several_media_types() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     let status = |accept: &'static str| {
@@ -121,7 +121,7 @@ async fn the_types_that_a_client_accepts_may_be_many() {
 }
 
 #[tokio::test]
-async fn a_message_names_one_session() {
+async fn a_message_must_name_one_session() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     let sse = Sse::begin(&client).await;
@@ -144,8 +144,8 @@ async fn a_message_names_one_session() {
 }
 
 #[tokio::test]
-async fn a_stream_shows_that_it_is_alive() {
-    let server = InProcess::sandbox(impatient).await;
+async fn a_stream_sends_keep_alives() {
+    let server = InProcess::sandbox(shorten_deadlines).await;
     let session = server.client().begin("2025-06-18").await;
     let modern = format!("GET /mcp HTTP/1.1\r\nmcp-session-id: {}\r\n", session.session());
     for begin in ["GET /sse HTTP/1.1\r\n", &modern] {
@@ -159,7 +159,7 @@ async fn a_stream_shows_that_it_is_alive() {
             let mut buffer = [0; 4096];
             while seen.matches("\n:").count() < 3 && started.elapsed() < 20 * SHORT {
                 if let Ok(read) = stream.read(&mut buffer) {
-                    assert!(read > 0, "it was closed: {seen}");
+                    assert!(read > 0, "the stream was closed: {seen}");
                     seen += &String::from_utf8_lossy(&buffer[..read]);
                 }
             }
@@ -171,7 +171,7 @@ async fn a_stream_shows_that_it_is_alive() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_cap_is_refused() {
+async fn a_body_over_the_limit_is_rejected() {
     let server = Server::sandbox(&[]);
     let client = server.client();
     let mut sse = Sse::begin(&client).await;
@@ -181,17 +181,17 @@ async fn a_body_over_the_cap_is_refused() {
         message["params"]["arguments"]["filler"] = "x".repeat(bytes).into();
         message.to_string()
     };
-    // A long one is read on for a while, so that its sender comes to read the answer.
+    // The rest of a long body is read for a while, so that its sender gets to read the response.
     for bytes in [4 * 1024 * 1024, 20 * 1024 * 1024] {
         let request = client.request(Method::POST, &sse.endpoint).header("content-type", "application/json");
         assert_eq!(request.body(over(bytes)).send().await.unwrap().status(), 413);
         assert_eq!(session.post_text(over(bytes)).send().await.unwrap().status(), 413);
     }
-    assert!(sse.call("check_auth_status").await.contains("12345"), "the session goes on");
+    assert!(sse.call("check_auth_status").await.contains("12345"), "the session stays open");
 }
 
 #[tokio::test]
-async fn an_endless_body_is_not_read_to_its_deadline() {
+async fn an_endless_body_is_not_read_until_its_deadline() {
     const ONE_MIB: usize = 1024 * 1024;
     let server = Server::sandbox(&[]);
     let sse = Sse::begin(&server.client()).await;
@@ -209,12 +209,12 @@ async fn an_endless_body_is_not_read_to_its_deadline() {
             (0..200).take_while(|_| stream.write_all(chunk.as_bytes()).is_ok()).count()
         });
         let sent = sent.await.unwrap();
-        assert!((5..100).contains(&sent), "{sent} MiB were taken in");
+        assert!((5..100).contains(&sent), "{sent} MiB were read");
     }
 }
 
 #[tokio::test]
-async fn members_that_are_not_known_are_passed_over_and_texts_are_not_repeated() {
+async fn unknown_members_are_ignored_and_texts_are_not_repeated() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-06-18").await;
     let extra = json!({"jsonrpc":"2.0","id":1,"method":"ping","extra":1,"more":{"a":[]}});

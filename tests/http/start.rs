@@ -1,4 +1,4 @@
-//! What is wrong is refused at the start, and what is right is told so that it can be used.
+//! At startup, invalid settings are rejected, and the URL and credentials to use are printed.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn refusal(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     said
 }
 
-/// The log, once it says this.
+/// Waits until the log contains this text.
 async fn log_with(server: &Server, said: &str) -> String {
     for _ in 0..500 {
         let log = server.log();
@@ -26,7 +26,7 @@ async fn log_with(server: &Server, said: &str) -> String {
 }
 
 #[test]
-fn settings_that_break_the_server_are_refused() {
+fn invalid_settings_are_rejected() {
     for time in ["0s", "0ms", "50ms", "-1s"] {
         let said = refusal(&[&format!("--session-idle={time}")], &[]);
         assert!(said.contains("--session-idle"), "{time}: {said}");
@@ -46,7 +46,7 @@ fn settings_that_break_the_server_are_refused() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_clients_are_given_the_url_of_the_proxy() {
+async fn behind_a_proxy_the_printed_url_is_the_proxys() {
     let bind = ["--bind", "0.0.0.0:0"];
     for (arguments, url) in [
         (["--allow-host", "mcp.example.com"], "https://mcp.example.com/mcp"),
@@ -55,7 +55,7 @@ async fn behind_a_proxy_clients_are_given_the_url_of_the_proxy() {
     ] {
         let all = [&["http", "--sandbox"], arguments.as_slice(), &bind].concat();
         let server = Server::start(&all, &[]);
-        // Where it listens is there, too, for whoever sets up the proxy.
+        // The listening address is printed, too, for setting up the proxy.
         assert!(server.url.starts_with("http://localhost:"), "{}", server.url);
         assert_eq!(reqwest::get(format!("{}/healthz", server.url)).await.unwrap().status(), 200);
         let log = log_with(&server, "\n}\n").await;
@@ -65,7 +65,7 @@ async fn behind_a_proxy_clients_are_given_the_url_of_the_proxy() {
 }
 
 #[tokio::test]
-async fn the_host_of_the_public_url_is_answered() {
+async fn the_host_of_the_public_url_is_allowed() {
     let server = Server::sandbox(&["--public-url", "https://mcp.example.com:8443", "--auth", "key"]);
     for (host, status) in
         [("mcp.example.com", 200), ("mcp.example.com:8443", 200), ("other.example.com", 403)]
@@ -73,7 +73,7 @@ async fn the_host_of_the_public_url_is_answered() {
         let request = server.client().request(Method::GET, "/healthz").header("host", host);
         assert_eq!(request.send().await.unwrap().status(), status, "{host}");
     }
-    // It means a proxy, behind which everybody seems to come from this machine.
+    // It implies a proxy, behind which all requests seem to come from this machine.
     refusal(&["--public-url", "https://mcp.example.com", "--auth", "none"], &[]);
 }
 
@@ -114,12 +114,12 @@ async fn a_token_can_come_from_a_file() {
 }
 
 #[tokio::test]
-async fn an_open_server_with_a_key_says_that_others_on_the_machine_can_use_it() {
+async fn an_open_server_with_a_key_warns_that_others_on_the_machine_can_use_it() {
     let arguments = ["http", "--bind", "127.0.0.1:0", "--api-url", "http://127.0.0.1:9/"];
     let warning = "every program and user of this machine";
     let server = Server::start(&arguments, &[("SCOPE3_API_KEY", FIRST)]);
     log_with(&server, warning).await;
-    // Nothing can be spent in the sandbox, without a key, or by who has no token.
+    // No warning: nothing can be spent in the sandbox, without a key, or without the token.
     let token = [("SCOPE3_API_KEY", FIRST), ("SCOPE3_MCP_TOKEN", "a token of some length")];
     for server in [Server::sandbox(&[]), Server::start(&arguments, &[]), Server::start(&arguments, &token)] {
         server.client().status(&initialize("2025-06-18")).await;
@@ -128,7 +128,7 @@ async fn an_open_server_with_a_key_says_that_others_on_the_machine_can_use_it() 
 }
 
 #[tokio::test]
-async fn the_operator_is_told_of_keys_that_are_not_used() {
+async fn the_operator_is_warned_of_ignored_keys() {
     let told = "a client sends a Scope3 key";
     for (name, value) in
         [("x-scope3-api-key", FIRST.to_owned()), ("authorization", format!("Bearer {FIRST}"))]
@@ -148,7 +148,7 @@ async fn the_operator_is_told_of_keys_that_are_not_used() {
 }
 
 #[tokio::test]
-async fn healthcheck_asks_the_server_wherever_it_listens() {
+async fn healthcheck_finds_the_server_on_any_address() {
     for bind in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
         let server = Server::start(&["http", "--sandbox", "--bind", bind, "--auth", "key"], &[]);
         let bound = format!("{}:{}", bind.strip_suffix(":0").unwrap(), server.port());
@@ -161,7 +161,7 @@ async fn healthcheck_asks_the_server_wherever_it_listens() {
 }
 
 #[tokio::test]
-async fn an_app_with_a_scheme_of_its_own_may_come_in() {
+async fn an_app_with_its_own_scheme_can_be_allowed() {
     let server = Server::sandbox(&["--allow-origin", "app://obsidian.md,chrome-extension://abcdefgh"]);
     for origin in ["app://obsidian.md", "chrome-extension://abcdefgh"] {
         let response = server.client().with("origin", origin).post(&initialize("2025-06-18")).await;

@@ -40,8 +40,8 @@ pub(super) async fn handle(
         let message = "expected one message; this version of the protocol has no batches";
         return Err(Rejection::malformed(INVALID_REQUEST, message));
     }
-    // All messages of a batch run at once. A batch that exceeds the caller's limit could never run, so retrying it would
-    // not help.
+    // All messages of a batch run at once. A batch that exceeds the caller's limit could never run, so retrying it
+    // would not help.
     let messages = split_batch(text, MAX_BATCH.min(state.calls.max_calls(caller.owner)))?;
     let mut registered = Vec::with_capacity(messages.len());
     for message in messages {

@@ -128,8 +128,8 @@ impl Connections {
         self.evict_one(&mut self.lock())
     }
 
-    /// Closes the longest-idle connection without a call or an open stream. If there is none, closes the longest-idle one
-    /// whose owner's key Scope3 has not accepted.
+    /// Closes the longest-idle connection without a call or an open stream. If there is none, closes the longest-idle
+    /// one whose owner's key Scope3 has not accepted.
     fn evict_one(&self, open: &mut OpenConnections) -> bool {
         let rank = |connection: &Connection| {
             let is_active = connection.is_active();

@@ -1,7 +1,7 @@
 //! Responses on other paths than the endpoints: where the endpoints are, and that this server does not use OAuth.
 //!
-//! A rejected client may assume that OAuth would let it in, look for OAuth metadata and register. The response it gets there
-//! is often all that its user sees.
+//! A rejected client may assume that OAuth would let it in, look for OAuth metadata and register. The response it gets
+//! there is often all that its user sees.
 
 use axum::{
     Json, Router,

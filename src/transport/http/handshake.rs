@@ -1,8 +1,8 @@
 //! Adds the `initialize` handshake that clients of HTTP+SSE leave out when they reconnect.
 //!
-//! When its stream breaks, as when the server restarts, such a client opens another stream and continues to call tools: it
-//! does not know that sessions can end. MCP's own SDKs serve such calls. Here, the missing handshake is inserted on the
-//! client's behalf, for the only version that has this transport.
+//! When its stream breaks, as when the server restarts, such a client opens another stream and continues to call tools:
+//! it does not know that sessions can end. MCP's own SDKs serve such calls. Here, the missing handshake is inserted on
+//! the client's behalf, for the only version that has this transport.
 
 use futures_util::{Stream, StreamExt, stream};
 use rmcp::model::{

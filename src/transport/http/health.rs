@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::state::ServerState;
 
-/// How long failed connections to Scope3 make a server unready. The time is limited because a server without calls would
-/// never notice that Scope3 is back.
+/// How long failed connections to Scope3 make a server unready. The time is limited because a server without calls
+/// would never notice that Scope3 is back.
 const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
 /// How many connections in a row must fail. A single failure or late response says little about the next one.
@@ -29,8 +29,8 @@ pub(super) fn live() -> std::future::Ready<&'static str> {
     std::future::ready("ok\n")
 }
 
-/// Handles a request to `/readyz`. The server is not ready while it shuts down, or just after Scope3 could not be reached.
-/// Having had no recent contact with Scope3 is reported, but does not make it unready.
+/// Handles a request to `/readyz`. The server is not ready while it shuts down, or just after Scope3 could not be
+/// reached. Having had no recent contact with Scope3 is reported, but does not make it unready.
 pub(super) async fn ready(State(state): State<Arc<ServerState>>) -> Response {
     let contacts: Vec<Contact> = state.gateway.contacts().collect();
     let unreachable = !contacts.is_empty() && contacts.iter().all(is_unreachable);

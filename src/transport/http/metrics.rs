@@ -1,7 +1,7 @@
 //! `/metrics`, in the Prometheus format.
 //!
-//! If there is a token (from `SCOPE3_MCP_TOKEN`, or generated at startup), it is required. Without one, `/metrics` is served
-//! only to this machine: it names no keys or sessions, but shows how much a team works.
+//! If there is a token (from `SCOPE3_MCP_TOKEN`, or generated at startup), it is required. Without one, `/metrics` is
+//! served only to this machine: it names no keys or sessions, but shows how much a team works.
 
 use std::{
     sync::{Arc, OnceLock},

@@ -1,9 +1,9 @@
 //! MCP over HTTP: Streamable HTTP at `/mcp`, and its predecessor HTTP+SSE at `/sse` and `/messages`.
 //!
 //! A request passes, from the outside in: `connections` (is there room for another connection), `server` (the
-//! connection's deadlines), `access_log`, `origin` (`Host` and `Origin`), `auth` (who sent it), `request_body` (is there
-//! memory for it), `message` (is it a valid message) and `concurrency` (may another call run). `streamable` and `sse` then
-//! handle it; they share the table of `sessions`.
+//! connection's deadlines), `access_log`, `origin` (`Host` and `Origin`), `auth` (who sent it), `request_body` (is
+//! there memory for it), `message` (is it a valid message) and `concurrency` (may another call run). `streamable` and
+//! `sse` then handle it; they share the table of `sessions`.
 //!
 //! # Layers
 //!

@@ -1,35 +1,33 @@
-//! Content negotiation (RFC 9110, section 12.5.1): in which form a client takes an answer, and in which it sends a
-//! message.
+//! Content negotiation (RFC 9110, section 12.5.1): the media types that a client accepts, and the one it sends.
 
 use http::{HeaderMap, header};
 
-/// The forms in which a client takes answers.
+/// The forms of response that a client accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Accepted {
-    /// One JSON text.
+    /// A JSON body.
     pub(super) json: bool,
     /// A stream of events.
     pub(super) events: bool,
 }
 
 impl Accepted {
-    /// Either form, as the server likes.
+    /// Both forms.
     pub(super) const ANY: Self = Self { json: true, events: true };
 
-    /// What the `Accept` headers of a request allow. A client that says nothing, or nothing that can be read, takes
-    /// anything.
+    /// Reads the `Accept` headers of a request. A client that sends none, or only unreadable ones, accepts everything.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let ranges = ranges(headers);
-        Self { json: allow(&ranges, "application/json"), events: allow(&ranges, "text/event-stream") }
+        Self { json: allows(&ranges, "application/json"), events: allows(&ranges, "text/event-stream") }
     }
 }
 
-/// Whether a client takes an answer of this type.
+/// Whether a client accepts a response of this media type.
 pub(super) fn accepts(headers: &HeaderMap, essence: &str) -> bool {
-    allow(&ranges(headers), essence)
+    allows(&ranges(headers), essence)
 }
 
-/// Whether the body of a request is declared as JSON. JSON between systems is UTF-8 (RFC 8259, section 8.1).
+/// Whether the body of a request is declared as JSON. JSON exchanged between systems is UTF-8 (RFC 8259, section 8.1).
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(sent), None) = (types.next(), types.next()) else { return false };
@@ -39,9 +37,9 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         && ["utf-8", "utf8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
 }
 
-/// A media type, or a range of them such as `text/*`.
+/// A media type, or a media range such as `text/*`.
 struct MediaType<'a> {
-    /// Type and subtype, in small letters.
+    /// Type and subtype, in lower case.
     essence: String,
     parameters: Vec<(&'a str, &'a str)>,
 }
@@ -59,16 +57,16 @@ impl<'a> MediaType<'a> {
         self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
-    /// How much a client wants it. A weight that cannot be read is no reason to serve nothing.
+    /// The quality value. An invalid one counts as 1, so that a client is not rejected because of it.
     fn weight(&self) -> f32 {
         let weight = self.parameter("q").and_then(|weight| weight.parse().ok());
         weight.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(1.0)
     }
 
-    /// How closely a range names a type, if it does.
-    fn closeness(&self, essence: &str) -> Option<u8> {
+    /// How specifically a range matches a type, if it does.
+    fn specificity(&self, essence: &str) -> Option<u8> {
         match self.essence.as_str() {
-            // Java's own client sends a bare `*`.
+            // Java's built-in client sends a bare `*`.
             "*/*" | "*" => Some(0),
             range if range == essence => Some(2),
             range => {
@@ -79,7 +77,7 @@ impl<'a> MediaType<'a> {
     }
 }
 
-/// The parts of a header's value. A delimiter within quotation marks is none.
+/// Splits a header value at a delimiter, except within quotation marks.
 fn split_unquoted(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |letter| {
@@ -99,9 +97,9 @@ fn ranges(headers: &HeaderMap) -> Vec<MediaType<'_>> {
     ranges.filter(|range| range.essence.contains(['/', '*'])).collect()
 }
 
-/// Whether a type is wanted: the range that names it most closely decides.
-fn allow(ranges: &[MediaType<'_>], essence: &str) -> bool {
-    let matching = ranges.iter().filter_map(|range| Some((range.closeness(essence)?, range.weight())));
+/// Whether a type is accepted. The most specific matching range decides.
+fn allows(ranges: &[MediaType<'_>], essence: &str) -> bool {
+    let matching = ranges.iter().filter_map(|range| Some((range.specificity(essence)?, range.weight())));
     match matching.max_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))) {
         Some((_, weight)) => weight > 0.0,
         None => ranges.is_empty(),
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_takes_is_read_as_the_rfc_says() {
+    fn accept_headers_are_read_as_the_rfc_says() {
         let (both, neither) = (Accepted::ANY, Accepted { json: false, events: false });
         let json = Accepted { json: true, events: false };
         let events = Accepted { json: false, events: true };
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_that_is_none_does_not_turn_a_client_away() {
+    fn an_invalid_quality_value_is_ignored() {
         for weight in ["high", "", "-1", "1.5", "0.0001", "nan"] {
             let sent = format!("application/json;q={weight}");
             assert!(Accepted::of(&headers(header::ACCEPT, &[&sent])).json, "{sent}");
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_json_in_utf_8() {
+    fn a_message_must_be_json_in_utf_8() {
         for good in [
             "application/json",
             "Application/JSON",

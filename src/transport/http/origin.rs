@@ -1,8 +1,7 @@
-//! Which names the server answers to, and which web pages may talk to it.
+//! The hosts that the server answers to, and the origins of web pages that may use it.
 //!
-//! A page on the web can make a browser send requests to this machine, by its own name (DNS rebinding) or across
-//! origins. So every request must name a host of the list, and one that comes from a page must come from an
-//! origin of the list.
+//! A web page can make a browser send requests to this machine, through a host name of its own (DNS rebinding) or
+//! across origins. So the `Host` of every request must be on a list, and so must its `Origin` if it has one.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -20,19 +19,18 @@ use url::Url;
 
 use super::rejection::Rejection;
 
-/// The names of this machine for itself.
+/// The names that this machine has for itself.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// A host that requests may name: `mcp.example.com` with any port, or `mcp.example.com:8443` with that alone.
+/// An allowed host: `mcp.example.com` with any port, or `mcp.example.com:8443` with only that port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     name: String,
     port: Option<u16>,
 }
 
-/// An origin that pages may come from: `https://app.example.com`, with another port where it is not the scheme's
-/// own, or with `:*` for any. Apps and browser extensions have schemes of their own: `app://obsidian.md`,
-/// `chrome-extension://…`.
+/// An allowed origin of web pages: `https://app.example.com`, with a port if it is not the scheme's default, or with
+/// `:*` for any port. Apps and browser extensions use their own schemes: `app://obsidian.md`, `chrome-extension://…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
@@ -44,11 +42,11 @@ pub struct Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Port {
     Any,
-    /// This one; none where the scheme has no ports.
+    /// This port, or `None` if the scheme has no ports.
     Is(Option<u16>),
 }
 
-/// An entry of a list that is none.
+/// An invalid list entry.
 #[derive(Debug, thiserror::Error)]
 pub enum AllowlistError {
     /// Not a host.
@@ -56,26 +54,26 @@ pub enum AllowlistError {
     Host,
     /// Not an origin.
     #[error(
-        "expected an origin such as `https://app.example.com`, `http://localhost:*` or `app://obsidian.md`; `*` can \
-         stand for the port alone, and `null` cannot be allowed"
+        "expected an origin such as `https://app.example.com`, `http://localhost:*` or `app://obsidian.md`; `*` is \
+         allowed only as the port, and `null` cannot be allowed"
     )]
     Origin,
 }
 
 impl Host {
-    /// Whether it is a name of this machine for itself.
+    /// Whether it is a name that this machine has for itself.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         LOOPBACK_NAMES.contains(&self.name.as_str())
     }
 
-    /// The host with its own port, or this one where any will do.
+    /// The host with its port, or with `port` if it has none.
     #[must_use]
     pub fn authority_with_port(&self, port: u16) -> String {
         format!("{}:{}", self.name, self.port.unwrap_or(port))
     }
 
-    /// The host as a URL with `https:` names it.
+    /// The host as written in an `https:` URL, without the default port.
     #[must_use]
     pub fn https_authority(&self) -> String {
         match self.port {
@@ -84,7 +82,7 @@ impl Host {
         }
     }
 
-    /// Whether it is an address or a name without a domain, as machines of a local network are called.
+    /// Whether it is an IP address or a name without a domain, as used in a local network.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.name.starts_with('[') || self.name.parse::<Ipv4Addr>().is_ok() || !self.name.contains('.')
@@ -97,7 +95,7 @@ impl FromStr for Host {
     fn from_str(text: &str) -> Result<Self, AllowlistError> {
         let text = text.trim();
         let (name, any_port) = text.strip_suffix(":*").map_or((text, false), |name| (name, true));
-        // A bare IPv6 address is meant as one.
+        // Accepts an IPv6 address without brackets.
         let name =
             if name.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
         match parse_authority(&name) {
@@ -124,7 +122,7 @@ fn has_port(authority: &str) -> bool {
     authority.parse::<Authority>().is_ok_and(|authority| authority.port().is_some())
 }
 
-/// The host and port of an authority, without anything that two readers could take for different hosts.
+/// Parses the host and port of an authority. Rejects anything that two parsers could read as different hosts.
 fn parse_authority(authority: &str) -> Option<Host> {
     let authority: Authority = authority.parse().ok()?;
     let rest = authority.as_str().strip_prefix(authority.host())?;
@@ -137,7 +135,7 @@ fn parse_authority(authority: &str) -> Option<Host> {
     (!name.is_empty() && !name.contains('*')).then_some(Host { name, port })
 }
 
-/// An origin as browsers write it. `null` is none.
+/// Parses an origin as browsers write it. `null` is not an origin.
 fn parse_origin(text: &str) -> Option<Origin> {
     let url = Url::parse(text).ok()?;
     let bare = url.path().len() <= 1 && url.query().is_none() && url.fragment().is_none();
@@ -148,7 +146,7 @@ fn parse_origin(text: &str) -> Option<Origin> {
     Some(Origin { scheme: url.scheme().to_owned(), name, port: Port::Is(url.port_or_known_default()) })
 }
 
-/// The hosts and origins that are let in.
+/// The allowed hosts and origins.
 #[derive(Debug, Clone)]
 pub struct Allowlist {
     hosts: Vec<Host>,
@@ -156,10 +154,10 @@ pub struct Allowlist {
 }
 
 impl Allowlist {
-    /// What is let in at an address: the names of this machine at the port that is listened at, and the lists.
+    /// Allows the listed hosts and origins, and this machine's own names with the port that the server listens on.
     ///
-    /// The own names stay on a list that is set, so that a container's health check needs no entry: no page can
-    /// name them without an origin of its own.
+    /// The own names are always allowed, so that the health check of a container needs no entry. That is safe: a page
+    /// that uses them has another origin, which is checked.
     #[must_use]
     pub fn new(mut hosts: Vec<Host>, mut origins: Vec<Origin>, bound: SocketAddr) -> Self {
         let address = (!bound.ip().is_unspecified()).then(|| match bound {
@@ -176,7 +174,7 @@ impl Allowlist {
 
     fn allows_host(&self, authority: &str) -> bool {
         parse_authority(authority).is_some_and(|host| {
-            // A client leaves the port out where it is the scheme's own.
+            // Clients leave out the default port of the scheme.
             let port = host.port.unwrap_or(80);
             self.hosts.iter().any(|entry| {
                 entry.name == host.name
@@ -185,7 +183,7 @@ impl Allowlist {
         })
     }
 
-    /// Whether pages of this origin may talk to the server.
+    /// Whether pages of this origin may use the server.
     pub(super) fn allows_origin(&self, text: &HeaderValue) -> bool {
         text.to_str().ok().and_then(parse_origin).is_some_and(|origin| {
             self.origins.iter().any(|entry| {
@@ -198,42 +196,41 @@ impl Allowlist {
 
     fn check(&self, request: &Request) -> Result<(), Rejection> {
         let host = single_value(request.headers(), header::HOST);
-        let host_is_right = host.is_some_and(|host| self.allows_host(host));
-        // The target of a request may name a host of its own, which goes before the header.
-        let target_is_right =
+        let host_is_allowed = host.is_some_and(|host| self.allows_host(host));
+        // A host in the request target takes precedence over the header.
+        let target_is_allowed =
             request.uri().authority().is_none_or(|authority| self.allows_host(authority.as_str()));
-        if !(host_is_right && target_is_right) {
-            let how = "this server does not answer to the Host of the request; its operator adds it by --allow-host";
-            return Err(Rejection::new(StatusCode::FORBIDDEN, how));
+        if !(host_is_allowed && target_is_allowed) {
+            let message = "this Host is not allowed; the operator can add it with --allow-host";
+            return Err(Rejection::new(StatusCode::FORBIDDEN, message));
         }
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
-        let origin_is_right = match (origins.next(), origins.next()) {
+        let origin_is_allowed = match (origins.next(), origins.next()) {
             (None, _) => true,
             (Some(origin), None) => self.allows_origin(origin),
             _ => false,
         };
-        if !origin_is_right {
-            let how =
-                "pages of this Origin may not talk to this server; its operator adds it by --allow-origin";
-            return Err(Rejection::new(StatusCode::FORBIDDEN, how));
+        if !origin_is_allowed {
+            let message = "this Origin is not allowed; the operator can add it with --allow-origin";
+            return Err(Rejection::new(StatusCode::FORBIDDEN, message));
         }
         Ok(())
     }
 }
 
-/// Whether a request names this machine as this machine does: one that a proxy passes on names the proxy.
+/// Whether a request uses a name that this machine has for itself. A request through a proxy uses the proxy's name.
 pub(super) fn has_loopback_host(headers: &HeaderMap) -> bool {
     single_value(headers, header::HOST).and_then(parse_authority).is_some_and(|host| host.is_loopback())
 }
 
-/// A header that stands there once.
+/// The value of a header that is not repeated.
 fn single_value(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.to_str().ok())?
 }
 
-/// Lets a request through if its host and origin are on the lists.
+/// Rejects a request unless its host and origin are allowed.
 pub(super) async fn check_source(
     State(allowlist): State<Arc<Allowlist>>,
     request: Request,
@@ -241,7 +238,7 @@ pub(super) async fn check_source(
 ) -> Response {
     match allowlist.check(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(rejection) => rejection.into_response(),
     }
 }
 
@@ -260,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_only_this_machine_at_the_bound_port_is_let_in() {
+    fn without_a_list_only_this_machine_at_the_bound_port_is_allowed() {
         let hosts = hosts(&[], &[]);
         for good in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080"] {
             assert!(hosts.allows_host(good), "{good}");
@@ -289,10 +286,10 @@ mod tests {
     fn an_entry_without_a_port_allows_any_and_one_with_a_port_only_that() {
         let hosts = hosts(&["mcp.example.com", "other.example.com:8443", "10.0.0.1:443"], &[]);
         assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:1234"));
-        assert!(hosts.allows_host("mcp.example.com."), "the dot at the end names the same host");
+        assert!(hosts.allows_host("mcp.example.com."), "a trailing dot means the same host");
         assert!(hosts.allows_host("other.example.com:8443") && !hosts.allows_host("other.example.com:8444"));
-        assert!(hosts.allows_host("10.0.0.1"), "behind a proxy with TLS the port is left out");
-        assert!(hosts.allows_host("localhost:8080"), "for a health check from within");
+        assert!(hosts.allows_host("10.0.0.1"), "behind a proxy with TLS, the port is left out");
+        assert!(hosts.allows_host("localhost:8080"), "for a health check on the same machine");
         assert!(!hosts.allows_host("localhost:8081"));
     }
 
@@ -311,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_are_none_are_refused() {
+    fn invalid_entries_are_rejected() {
         for bad in ["", "http://a", "a b", "a:99999", "me@a", "a:1:*", "*", "*.example.com"] {
             assert!(bad.parse::<Host>().is_err(), "{bad}");
         }
@@ -341,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_that_is_bound_is_a_name_and_the_one_for_all_addresses_is_none() {
+    fn the_bound_address_is_allowed_but_not_the_unspecified_address() {
         let at = |bound: &str| Allowlist::new(vec![], vec![], bound.parse().unwrap());
         let one = at("10.0.0.5:8080");
         assert!(one.allows_host("10.0.0.5:8080") && !one.allows_host("10.0.0.5:8081"));
@@ -358,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_for_the_port_of_https_allows_no_other() {
+    fn an_entry_with_the_https_port_allows_no_other_port() {
         let hosts = hosts(&["mcp.example.com:443", "plain.example.com:80"], &[]);
         assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:443"));
         assert!(!hosts.allows_host("mcp.example.com:80") && !hosts.allows_host("mcp.example.com:8443"));
@@ -366,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_of_apps_and_extensions_can_be_listed() {
+    fn origins_of_apps_and_extensions_can_be_allowed() {
         let listed = [
             "app://obsidian.md",
             "chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh",

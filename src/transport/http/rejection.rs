@@ -42,8 +42,9 @@ impl Rejection {
         rejection
     }
 
-    /// For a session that the caller cannot use. The same for every reason, so that it reveals nothing about sessions of
-    /// others. The code and message are those of MCP's own SDKs: some clients start a new session when they see them.
+    /// For a session that the caller cannot use. The same for every reason, so that it reveals nothing about sessions
+    /// of others. The code and message are those of MCP's own SDKs: some clients start a new session when they see
+    /// them.
     pub(super) fn no_session() -> Self {
         let mut rejection = Self::new(StatusCode::NOT_FOUND, "Session terminated");
         rejection.0.code = INVALID_REQUEST;

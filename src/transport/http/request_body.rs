@@ -1,4 +1,4 @@
-//! Reading the bodies of requests: each up to a size and within a time, and all of them within a number of bytes.
+//! Reads request bodies, each within a size limit and a deadline, and all of them within a memory budget.
 
 use std::{
     collections::BTreeMap,
@@ -18,23 +18,23 @@ use super::rejection::Rejection;
 /// The longest body of a request, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is read of a body that is too long, so that its sender comes to read the answer.
+/// How much of a body that is too long is read and discarded, so that its sender gets to read the response.
 const MAX_DISCARDED_BYTES: usize = 16 * MAX_BODY_BYTES;
 
-/// How long the rest of a body is read and discarded that finds no room.
+/// How long the rest of a body that exceeds the budget is read and discarded.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The least that is set aside for a body.
+/// The minimum reservation for a body.
 const MIN_RESERVED_BYTES: usize = 4 * 1024;
 
-/// A body that has been coming in for longer makes room for others: senders that are slow, or never end, must not
-/// keep everybody out until the deadline of their bodies.
+/// A body that takes longer to arrive can be displaced by others, so that senders that are slow or never finish do not
+/// keep everyone out until their deadline.
 const MAX_PROTECTED_AGE: Duration = Duration::from_secs(2);
 
-/// When a client that found no room should try again.
+/// When a client should retry after its body was rejected.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The bytes that the bodies of requests may have in memory together.
+/// The memory budget of all request bodies.
 #[derive(Debug)]
 pub(super) struct BodyBudget {
     max_bytes: usize,
@@ -45,7 +45,7 @@ pub(super) struct BodyBudget {
 struct BudgetState {
     next: u64,
     reserved: usize,
-    /// The bodies that are coming in, the oldest first.
+    /// The bodies that are arriving, oldest first.
     incoming: BTreeMap<u64, IncomingBody>,
 }
 
@@ -56,7 +56,7 @@ struct IncomingBody {
     displaced: CancellationToken,
 }
 
-/// There is no room for more bytes.
+/// The budget has no room for more bytes.
 #[derive(Debug)]
 struct BudgetExhausted;
 
@@ -65,10 +65,10 @@ impl BodyBudget {
         Self { max_bytes, state: Mutex::default() }
     }
 
-    /// Reads a body.
+    /// Reads a body, at most for the time `within`.
     pub(super) async fn collect(self: &Arc<Self>, body: Body, within: Duration) -> Result<Bytes, Rejection> {
         tokio::time::timeout(within, self.read(body)).await.unwrap_or_else(|_| {
-            let message = "the body of the request did not come in time";
+            let message = "the request body did not arrive in time";
             Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, message))
         })
     }
@@ -87,7 +87,7 @@ impl BodyBudget {
                 }
             };
             let Some(frame) = frame else { break };
-            let broken = |_| Rejection::new(StatusCode::BAD_REQUEST, "the body of the request broke off");
+            let broken = |_| Rejection::new(StatusCode::BAD_REQUEST, "the request body is incomplete");
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             total += data.len();
             if total > MAX_DISCARDED_BYTES {
@@ -106,7 +106,10 @@ impl BodyBudget {
             text.extend_from_slice(&data);
         }
         if total > MAX_BODY_BYTES {
-            return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "a message may have 4 MiB at most"));
+            return Err(Rejection::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "expected a request body of at most 4 MiB",
+            ));
         }
         if reservation.complete().is_err() {
             drop((text, reservation));
@@ -131,7 +134,7 @@ impl BodyBudget {
 }
 
 impl BudgetState {
-    /// Gives up the oldest body that has had time to come in. Says whether there was one.
+    /// Displaces the oldest body that has had time to arrive. Returns whether there was one.
     fn displace_slow_body(&mut self, newcomer: u64) -> bool {
         let slow = self.incoming.iter().find(|(number, body)| {
             **number != newcomer && body.bytes > 0 && body.since.elapsed() >= MAX_PROTECTED_AGE
@@ -146,19 +149,19 @@ impl BudgetState {
     }
 }
 
-/// Bytes that are set aside for a body, until it is dropped.
+/// The bytes reserved for a body. Dropping it frees them.
 #[derive(Debug)]
 struct Reservation {
     budget: Arc<BodyBudget>,
     number: u64,
     bytes: usize,
     is_complete: bool,
-    /// Cancelled when the body must make room; its bytes count as free from then on.
+    /// Cancelled when the body is displaced. Its bytes count as free from then on.
     displaced: CancellationToken,
 }
 
 impl Reservation {
-    /// Sets aside what a body of this length takes in memory.
+    /// Reserves the memory that a body of this length takes.
     fn grow(&mut self, length: usize) -> Result<(), BudgetExhausted> {
         if length <= self.bytes {
             return Ok(());
@@ -178,7 +181,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gives back what was set aside.
+    /// Frees the reserved bytes.
     fn release(&mut self) {
         let mut state = self.budget.lock();
         if let Some(incoming) = state.incoming.get_mut(&self.number) {
@@ -187,7 +190,7 @@ impl Reservation {
         self.bytes = 0;
     }
 
-    /// The body is whole: from here on it makes room for no other.
+    /// Marks the body as complete. It can no longer be displaced.
     fn complete(&mut self) -> Result<(), BudgetExhausted> {
         self.budget.lock().incoming.remove(&self.number).ok_or(BudgetExhausted)?;
         self.is_complete = true;
@@ -198,14 +201,14 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.budget.lock();
-        // One that was displaced has nothing left to give back.
+        // The bytes of a displaced body were freed already.
         if state.incoming.remove(&self.number).is_some() || self.is_complete {
             state.reserved -= self.bytes;
         }
     }
 }
 
-/// A body in memory, and the bytes that are set aside for it.
+/// A body in memory, and the bytes reserved for it.
 struct BudgetedBody {
     bytes: Vec<u8>,
     _reservation: Reservation,
@@ -217,7 +220,8 @@ impl AsRef<[u8]> for BudgetedBody {
     }
 }
 
-/// Refuses a body. Some of its rest is read and discarded, so that its sender comes to read why.
+/// Rejects a body that exceeds the budget. Reads and discards some of the rest, so that its sender gets to read the
+/// response.
 async fn reject_body(mut body: Body) -> Rejection {
     bound_reached("request_bodies");
     let discard = async {
@@ -229,9 +233,9 @@ async fn reject_body(mut body: Body) -> Rejection {
             }
         }
     };
-    // Whether it ended or not, it is answered now.
+    // Respond whether the body has ended or not.
     let _ended = tokio::time::timeout(DISCARD_TIMEOUT, discard).await;
-    Rejection::busy("this server has no memory for another request body", RETRY_AFTER)
+    Rejection::busy("request body memory limit reached", RETRY_AFTER)
 }
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(5);
 /// At shutdown, the minimum time for connections to close after their streams have ended.
 const MIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The size of a connection's buffers, in bytes. Limits the head of a request, and how much of a body is read ahead or of
-/// a response is held back.
+/// The size of a connection's buffers, in bytes. Limits the head of a request, and how much of a body is read ahead or
+/// of a response is held back.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Accepts connections until `stop` is cancelled, then responds to the accepted requests within the deadline for that.
@@ -86,8 +86,8 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// How long to wait after a failure to accept a connection. If no file descriptors are left, closes an idle connection so
-/// that it does not keep new ones out.
+/// How long to wait after a failure to accept a connection. If no file descriptors are left, closes an idle connection
+/// so that it does not keep new ones out.
 fn accept_backoff(error: &io::Error, connections: &Connections) -> Duration {
     if sockets::are_descriptors_used_up(error) {
         bound_reached("file_descriptors");

@@ -149,7 +149,8 @@ impl SessionManager for OwnerSessions {
 
 fn session_config() -> SessionConfig {
     let mut config = SessionConfig::default();
-    // `Sessions` expires sessions itself, and accounts for open streams and running calls, which rmcp's expiry does not.
+    // `Sessions` expires sessions itself, and accounts for open streams and running calls, which rmcp's expiry does
+    // not.
     config.keep_alive = None;
     config.sse_retry = None;
     config
@@ -166,8 +167,8 @@ impl Stream for ExclusiveStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ServerSseMessage>> {
         let event = Pin::new(&mut self.stream).poll_next(cx);
-        // An event id makes a client resume the stream after it ends. The npm SDK (1.32.2) does so whenever the response
-        // is an error, and reports the rejection as a failure.
+        // An event id makes a client resume the stream after it ends. The npm SDK (1.32.2) does so whenever the
+        // response is an error, and reports the rejection as a failure.
         event.map(|event| {
             event.map(|mut event| {
                 event.event_id = None;

@@ -230,8 +230,8 @@ impl Sessions {
     /// The session to close for a newcomer when the limit is reached.
     ///
     /// An owner with an unproven key never evicts one with a proven key. It evicts others with unproven keys, and only
-    /// among the newer half of their sessions: so a client from before a flood of invented keys stays, and one that comes
-    /// during it has time to prove its key.
+    /// among the newer half of their sessions: so a client from before a flood of invented keys stays, and one that
+    /// comes during it has time to prove its key.
     fn session_to_evict(&self, sessions: &HashMap<SessionId, Session>, newcomer: Owner) -> Option<SessionId> {
         let (proven, mut unproven): (Vec<_>, Vec<_>) =
             sessions.iter().partition(|(_, session)| (self.is_proven)(session.owner));
@@ -253,8 +253,8 @@ impl Sessions {
         self.with_session(id, owner, |session| session.channel.clone())
     }
 
-    /// Marks the id of a request as in use until the request is done. Rejects an id already in use: responses are matched
-    /// to requests by id alone, so one of the two would never get its response.
+    /// Marks the id of a request as in use until the request is done. Rejects an id already in use: responses are
+    /// matched to requests by id alone, so one of the two would never get its response.
     pub(super) fn start_request(
         &self,
         id: &str,
@@ -284,8 +284,8 @@ impl Sessions {
         self.with_session(id, owner, |session| session.version.clone())?
     }
 
-    /// Leases a stream of a session, unless it is already leased. The common stream can be taken over: the client of its
-    /// connection may be gone without this server having noticed yet.
+    /// Leases a stream of a session, unless it is already leased. The common stream can be taken over: the client of
+    /// its connection may be gone without this server having noticed yet.
     pub(super) fn lease_stream(
         &self,
         id: &str,

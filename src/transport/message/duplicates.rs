@@ -1,4 +1,4 @@
-//! Whether a JSON text names a member twice anywhere.
+//! Checks that no object in a JSON text has a duplicate member.
 
 use std::{
     collections::HashSet,
@@ -11,7 +11,7 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 
-/// Any JSON value in which no object has a member twice.
+/// A JSON value in which no object has a duplicate member.
 #[derive(Debug)]
 pub(super) struct NoDuplicates;
 
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for NoDuplicatesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<NoDuplicates, A::Error> {
-        // Hashes take a fraction of the names' memory. Nobody can choose names whose keyed hashes of 64 bits are equal.
+        // Hashes take a fraction of the memory of names. The hash is keyed, so a sender cannot construct collisions.
         let mut seen = HashSet::new();
         let hasher = RandomState::new();
         while let Some(name) = members.next_key::<String>()? {
@@ -80,11 +80,11 @@ impl<'de> Visitor<'de> for NoDuplicatesVisitor {
     }
 }
 
-/// The name under which `serde_json` hands out a number with all of its digits (its feature `arbitrary_precision`).
+/// The member with which `serde_json` represents a number with all its digits (feature `arbitrary_precision`).
 const SERDE_NUMBER_MEMBER: &str = "$serde_json::private::Number";
 
-/// The reason that is given for a number that JSON can write and nothing can hold.
+/// The error for a number that is valid JSON but out of the range of `f64`.
 pub(super) const OUT_OF_RANGE: &str = "number out of range";
 
-/// The reason that is given for a member that is named twice. Its name is not repeated: it may be a secret.
-const DUPLICATE_MEMBER: &str = "a member is named twice";
+/// The error for a duplicate member. It does not repeat the name, which may be a secret.
+const DUPLICATE_MEMBER: &str = "duplicate member";

@@ -6,24 +6,24 @@ use super::{Fault, Id, Kind, duplicates::NoDuplicates, members::Members, parse_j
 
 const MEMBER_NAMES: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
-/// What the members of a message say. What is missing in it is missing in the message, or not to be made out.
+/// The members of a message. A member that is missing or unreadable in the message is missing here.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     is_version_2: bool,
     pub(super) id: Option<Id>,
     pub(super) method: Option<String>,
-    /// Where the `params` are in the text.
+    /// The position of `params` in the text.
     pub(super) params: Option<Range<usize>>,
     has_list_params: bool,
-    /// How many of `result` and `error` there are.
+    /// How many members are `result` or `error`.
     result_count: u8,
 }
 
 impl Envelope {
-    /// Reads the members of a message, to the end even where something is wrong with one.
+    /// Reads all members of a message, even after an invalid one. Returns the first fault.
     pub(super) fn of(text: &[u8], members: &mut Members<'_>) -> (Self, Option<Fault>) {
         let mut envelope = Self::default();
-        let mut problem = None;
+        let mut fault = None;
         let mut seen = HashSet::new();
         for member in members {
             let taken = parse_json::<String>(&text[member.name]).and_then(|name| {
@@ -31,13 +31,13 @@ impl Envelope {
                 if seen.insert(name) {
                     return Ok(());
                 }
-                Err(Fault::invalid("not a JSON-RPC message: a member is named twice"))
+                Err(Fault::invalid("not a JSON-RPC message: duplicate member"))
             });
             if let Err(why) = taken {
-                problem.get_or_insert(why);
+                fault.get_or_insert(why);
             }
         }
-        (envelope, problem)
+        (envelope, fault)
     }
 
     fn take(&mut self, text: &[u8], name: &str, at: Range<usize>) -> Result<(), Fault> {
@@ -63,7 +63,7 @@ impl Envelope {
                 match value.first() {
                     Some(b'{') => {}
                     Some(b'[') => self.has_list_params = true,
-                    // Some clients write a member that is not there as `null`.
+                    // Some clients write an absent member as `null`.
                     _ if value == b"null" => {}
                     _ => return Err(Fault::invalid(BAD_PARAMS)),
                 }
@@ -84,12 +84,12 @@ impl Envelope {
         Ok(())
     }
 
-    /// The id to answer under. An answer is not answered, whatever is wrong with it.
+    /// The id for an error response. A response gets none, even if it is invalid.
     pub(super) fn id_to_answer(&self) -> Option<Id> {
         self.id.clone().filter(|_| self.method.is_some() || self.result_count == 0)
     }
 
-    /// What the message is for, if it is one.
+    /// The kind of the message, if it is valid.
     pub(super) fn kind(&self) -> Result<Kind, Fault> {
         if !self.is_version_2 {
             return Err(Fault::invalid("not a JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\""));
@@ -116,5 +116,5 @@ impl Envelope {
     }
 }
 
-const BAD_ID: &str = "not a JSON-RPC message: `id` must be a string or a whole number below 2^63";
+const BAD_ID: &str = "not a JSON-RPC message: `id` must be a string or an integer below 2^63";
 const BAD_PARAMS: &str = "not a JSON-RPC message: `params` must be an object";

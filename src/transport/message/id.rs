@@ -1,22 +1,23 @@
-//! The `id` of a request, as it was written.
+//! The `id` of a request, exactly as the client wrote it.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// The `id` of a request: a JSON text, a JSON number or `null`, kept as it was written so that no digit is lost.
+/// The `id` of a request: a JSON string, a JSON number or `null`. Kept as the client wrote it, so that no digit is
+/// lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Id(Box<str>);
 
 impl Id {
-    /// The id that a JSON value can be, if it can be one.
+    /// Reads an id from a JSON value. Returns `None` for values of other types.
     pub(super) fn of(value: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
         let read: Value = serde_json::from_str(text).ok()?;
         matches!(read, Value::Null | Value::String(_) | Value::Number(_)).then(|| Self(text.into()))
     }
 
-    /// Whether MCP allows it: a text, or a whole number that its implementations can hold.
+    /// Whether MCP allows it: a string, or an integer that its implementations can represent.
     pub(super) fn is_allowed(&self) -> bool {
         self.0.starts_with('"') || self.0.parse::<i64>().is_ok()
     }
@@ -28,7 +29,7 @@ impl Id {
 }
 
 impl fmt::Display for Id {
-    /// Writes it as JSON.
+    /// Formats it as JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -1,6 +1,6 @@
-//! The `params` of `initialize`, which clients write with many small faults.
+//! Normalizes the `params` of `initialize`, in which clients make many small mistakes.
 //!
-//! What this server does not need is put right. What it needs and cannot make out is named.
+//! Mistakes in what this server does not need are corrected. Mistakes in what it needs are reported.
 
 use std::borrow::Cow;
 
@@ -10,32 +10,32 @@ use serde_json::{Map, Value, json};
 
 use super::{Fault, INVALID_PARAMS};
 
-/// The name and the version of a client that does not tell them.
+/// The name and version of a client that does not send them.
 const UNKNOWN_CLIENT: &str = "unknown";
 
-/// The member of `_meta` by which requests from 2026-07-28 on name their version.
+/// The member of `_meta` with which requests name their version, from 2026-07-28 on.
 const REQUEST_VERSION_MEMBER: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// The `params` put right, where anything was wrong with them.
+/// The corrected `params`, or `None` if nothing had to be corrected.
 ///
 /// # Errors
-/// Names the member that is missing or cannot be made out.
+/// When a required member is missing or invalid.
 pub(super) fn normalize(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault> {
     let sent = params.and_then(|params| serde_json::from_slice(params).ok()).unwrap_or(Value::Null);
     let mut params = sent.as_object().cloned().unwrap_or_default();
     if params.get("_meta").is_some_and(|meta| meta.get(REQUEST_VERSION_MEMBER).is_some()) {
-        // Versions that name themselves in each request have no such method, and the MCP server says so.
+        // In versions that are named in each request, this method does not exist. The MCP server reports that.
         return Ok(None);
     }
     match params.get("protocolVersion") {
         Some(Value::String(_)) => {}
-        None | Some(Value::Null) => return Err(problem("`params.protocolVersion` is missing")),
-        Some(_) => return Err(problem("`params.protocolVersion` must be a string")),
+        None | Some(Value::Null) => return Err(fault("`params.protocolVersion` is missing")),
+        Some(_) => return Err(fault("`params.protocolVersion` must be a string")),
     }
-    let right = capabilities(params.get("capabilities"))?;
-    params.insert("capabilities".to_owned(), right);
-    let right = client_info(params.get("clientInfo"))?;
-    params.insert("clientInfo".to_owned(), right);
+    let corrected = capabilities(params.get("capabilities"))?;
+    params.insert("capabilities".to_owned(), corrected);
+    let corrected = client_info(params.get("clientInfo"))?;
+    params.insert("clientInfo".to_owned(), corrected);
     if params.get("_meta").is_some_and(|meta| !meta.is_object()) {
         params.shift_remove("_meta");
     }
@@ -46,7 +46,7 @@ pub(super) fn normalize(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault>
 fn capabilities(sent: Option<&Value>) -> Result<Value, Fault> {
     let mut capabilities = match sent {
         None | Some(Value::Null | Value::Bool(_)) => Map::new(),
-        Some(sent) => object(sent).ok_or_else(|| problem("`params.capabilities` must be an object"))?,
+        Some(sent) => object(sent).ok_or_else(|| fault("`params.capabilities` must be an object"))?,
     };
     for name in ["experimental", "extensions", "roots", "sampling", "elicitation"] {
         let mut capability = match capabilities.get(name) {
@@ -56,12 +56,12 @@ fn capabilities(sent: Option<&Value>) -> Result<Value, Fault> {
                 continue;
             }
             Some(sent) => object(sent)
-                .ok_or_else(|| problem(format!("`params.capabilities.{name}` must be an object")))?,
+                .ok_or_else(|| fault(format!("`params.capabilities.{name}` must be an object")))?,
         };
         if name == "roots" {
             keep_flag(&mut capability, "listChanged");
         } else {
-            // The parts of these are objects themselves.
+            // The members of these capabilities are objects, too.
             capability = capability
                 .iter()
                 .filter_map(|(name, part)| Some((name.clone(), object(part)?.into())))
@@ -75,11 +75,11 @@ fn capabilities(sent: Option<&Value>) -> Result<Value, Fault> {
     let capabilities = Value::Object(capabilities);
     match ClientCapabilities::deserialize(&capabilities) {
         Ok(_) => Ok(capabilities),
-        Err(_) => Err(problem("`params.capabilities` is not as the protocol defines it")),
+        Err(_) => Err(fault("`params.capabilities` does not match the protocol")),
     }
 }
 
-/// What is meant as an object: `true` for one without members, which PHP writes as a list.
+/// Reads a value that means an object: clients write an empty object as `true`, and PHP as an empty list.
 fn object(sent: &Value) -> Option<Map<String, Value>> {
     match sent {
         Value::Object(members) => Some(members.clone()),
@@ -98,14 +98,14 @@ fn keep_flag(capability: &mut Map<String, Value>, name: &str) {
 fn client_info(sent: Option<&Value>) -> Result<Value, Fault> {
     let mut client = match sent {
         None | Some(Value::Null | Value::Bool(_)) => Map::new(),
-        Some(sent) => object(sent).ok_or_else(|| problem("`params.clientInfo` must be an object"))?,
+        Some(sent) => object(sent).ok_or_else(|| fault("`params.clientInfo` must be an object"))?,
     };
     for name in ["name", "version"] {
         let text = match client.get(name) {
             Some(Value::String(_)) => continue,
             Some(Value::Number(number)) => number.to_string(),
             None | Some(Value::Null) => UNKNOWN_CLIENT.to_owned(),
-            Some(_) => return Err(problem(format!("`params.clientInfo.{name}` must be a string"))),
+            Some(_) => return Err(fault(format!("`params.clientInfo.{name}` must be a string"))),
         };
         client.insert(name.to_owned(), text.into());
     }
@@ -113,11 +113,11 @@ fn client_info(sent: Option<&Value>) -> Result<Value, Fault> {
     if Implementation::deserialize(&info).is_ok() {
         return Ok(info);
     }
-    // Its icons and the like are not needed here.
+    // Other members, such as icons, are not needed.
     Ok(json!({ "name": info["name"], "version": info["version"] }))
 }
 
-fn problem(reason: impl Into<Cow<'static, str>>) -> Fault {
+fn fault(reason: impl Into<Cow<'static, str>>) -> Fault {
     Fault { code: INVALID_PARAMS, reason: format!("initialize: {}", reason.into()).into() }
 }
 
@@ -127,11 +127,11 @@ mod tests {
 
     fn normalized(params: &Value) -> Result<Value, String> {
         let text = params.to_string();
-        let right = normalize(Some(text.as_bytes())).map_err(|problem| {
-            assert_eq!(problem.code, -32602);
-            problem.reason.into_owned()
+        let corrected = normalize(Some(text.as_bytes())).map_err(|fault| {
+            assert_eq!(fault.code, -32602);
+            fault.reason.into_owned()
         })?;
-        Ok(right.map_or_else(|| params.clone(), |right| serde_json::from_slice(&right).unwrap()))
+        Ok(corrected.map_or_else(|| params.clone(), |corrected| serde_json::from_slice(&corrected).unwrap()))
     }
 
     fn with(name: &str, value: Value) -> Value {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn params_that_are_right_are_left_alone() {
+    fn valid_params_are_not_changed() {
         let capabilities = json!({ "roots": { "listChanged": true }, "sampling": {}, "future": 5,
             "elicitation": { "form": { "schemaValidation": false }, "url": {} }, "experimental": { "x": { "y": 1 } } });
         let text = with("capabilities", capabilities).to_string();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn loose_capabilities_are_put_right() {
+    fn sloppy_capabilities_are_corrected() {
         let none = json!({});
         for (sent, expected) in [
             (json!(null), none.clone()),
@@ -178,8 +178,8 @@ mod tests {
                 json!({ "experimental": { "a": {} }, "extensions": { "c": {} } }),
             ),
         ] {
-            let right = normalized(&with("capabilities", sent.clone())).unwrap();
-            assert_eq!(right["capabilities"], expected, "{sent}");
+            let corrected = normalized(&with("capabilities", sent.clone())).unwrap();
+            assert_eq!(corrected["capabilities"], expected, "{sent}");
         }
         let mut without = with("capabilities", json!(null));
         without.as_object_mut().unwrap().shift_remove("capabilities");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_need_not_tell_what_it_is() {
+    fn client_info_is_optional() {
         let unknown = json!({ "name": "unknown", "version": "unknown" });
         for (sent, expected) in [
             (json!(null), unknown.clone()),
@@ -198,13 +198,13 @@ mod tests {
             (json!({ "name": null, "version": "1" }), json!({ "name": "unknown", "version": "1" })),
             (json!({ "name": "a", "version": "1", "icons": 5 }), json!({ "name": "a", "version": "1" })),
         ] {
-            let right = normalized(&with("clientInfo", sent.clone())).unwrap();
-            assert_eq!(right["clientInfo"], expected, "{sent}");
+            let corrected = normalized(&with("clientInfo", sent.clone())).unwrap();
+            assert_eq!(corrected["clientInfo"], expected, "{sent}");
         }
     }
 
     #[test]
-    fn what_cannot_be_made_out_is_named() {
+    fn an_error_names_the_invalid_member() {
         for (params, named) in [
             (json!({}), "`params.protocolVersion` is missing"),
             (json!([]), "`params.protocolVersion` is missing"),

@@ -1,18 +1,18 @@
-//! Takes the text of a JSON object or list apart, without judging what is in its values.
+//! Splits the text of a JSON object or array into its members or elements, without checking the values.
 //!
-//! A value that is not JSON (`NaN`, bytes that are not UTF-8, too many levels) does not hide the members beside it,
-//! so a message that cannot be read can still be answered under its `id`.
+//! A value that is not valid JSON (`NaN`, invalid UTF-8, too many levels) does not hide the members next to it, so an
+//! invalid request still gets its error response under its `id`.
 
 use std::ops::Range;
 
-/// One member of an object: where its name, with the quotation marks, and its value are in the text.
+/// One member of an object: the positions of its name, with quotation marks, and of its value in the text.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) name: Range<usize>,
     pub(super) value: Range<usize>,
 }
 
-/// The members of an object, up to the first place where its text stops making sense.
+/// Iterates over the members of an object, up to the first syntax error.
 #[derive(Debug)]
 pub(super) struct Members<'a> {
     text: Cursor<'a>,
@@ -32,7 +32,7 @@ impl<'a> Members<'a> {
         Self { text: Cursor { text, at: 0 }, state: State::Start }
     }
 
-    /// Whether the members that were found are all of the text.
+    /// Whether the text ended after the last member, without a syntax error.
     pub(super) fn are_whole(&self) -> bool {
         self.state == State::Whole
     }
@@ -72,7 +72,7 @@ impl Iterator for Members<'_> {
     }
 }
 
-/// The values of a list, up to the first place where its text stops making sense.
+/// Iterates over the elements of an array, up to the first syntax error.
 pub(super) fn elements(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut text = Cursor { text, at: 0 };
     let mut more = text.expect(b'[').is_some();
@@ -99,7 +99,7 @@ impl Cursor<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// Passes over a byte, if it is the next.
+    /// Skips a byte, if it is next.
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
@@ -124,7 +124,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Passes over everything up to the comma or bracket that ends a value.
+    /// Skips a value, up to the comma or bracket that ends it.
     fn value(&mut self) -> Option<Range<usize>> {
         self.peek()?;
         let start = self.at;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_whatever_their_values_hold() {
+    fn members_are_found_whatever_their_values_are() {
         let (found, whole) = read(r#" { "a" : NaN , "b\"}" : {"x":["}",{}]} ,"c":"\\", "d": 1e400 } "#);
         let expected = [
             (r#""a""#, "NaN"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_a_break_is_found() {
+    fn members_before_a_syntax_error_are_found() {
         let a = vec![(r#""a""#, "1")];
         for broken in [
             r#"{"a":1"#,

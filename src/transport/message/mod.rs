@@ -1,10 +1,11 @@
-//! Whether a text is a message of the protocol, and what it is for. One reader for all transports.
+//! Reads JSON-RPC messages, for all transports.
 //!
-//! Two readers of a JSON text can understand two things when a member is named twice or in other letters: a proxy that
-//! judges the one `method`, and a server that runs the other. Such texts are refused here. What the message then means
-//! is for the MCP server. Numbers pass through as they were written.
+//! If a member is duplicated or spelled in another case, two readers of the same JSON text can understand different
+//! messages: a proxy may check one `method`, and a server run the other. Such texts are rejected. The content of the
+//! message is left to the MCP server. Numbers are passed on as they were written.
 //!
-//! A text that is refused is answered under its `id` wherever one can be made out, or its sender would wait for ever.
+//! Whenever possible, the error response to a rejected text has the `id` of its request. Otherwise the client would
+//! wait forever.
 
 mod duplicates;
 mod envelope;
@@ -27,35 +28,35 @@ pub(crate) use self::{
     recovery::{TAIL_BYTES, recover_id},
 };
 
-/// A text that is not JSON.
+/// JSON-RPC's code for a text that is not JSON.
 pub(crate) const PARSE_ERROR: i64 = -32700;
-/// JSON that is not a message.
+/// JSON-RPC's code for JSON that is not a message.
 pub(crate) const INVALID_REQUEST: i64 = -32600;
-/// A message whose `params` do not fit its method.
+/// JSON-RPC's code for `params` that do not match the method.
 const INVALID_PARAMS: i64 = -32602;
 
-/// What a message is for.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It begins a session.
+    /// A request that starts a session.
     Initialize,
-    /// It expects an answer.
+    /// Any other request.
     Request,
-    /// It asks whether the server is there.
+    /// A request to check that the server responds.
     Ping,
-    /// A notification, or an answer to the server.
+    /// A notification, or a response to the server.
     Other,
-    /// Several messages in one.
+    /// Several messages in an array.
     Batch,
 }
 
 impl Kind {
-    /// Whether the server result_count it under its id.
+    /// Whether the server sends a response to it.
     pub(crate) fn expects_response(self) -> bool {
         matches!(self, Self::Initialize | Self::Request | Self::Ping)
     }
 
-    /// Whether it counts as a call while it is worked on. A ping is answered at once.
+    /// Whether it counts against the limit of concurrent calls. A ping does not: it takes no time.
     pub(crate) fn is_call(self) -> bool {
         matches!(self, Self::Initialize | Self::Request)
     }
@@ -64,26 +65,26 @@ impl Kind {
 /// A message that has been read.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// Its text, as the MCP server can read it.
+    /// The normalized text.
     pub(crate) text: Bytes,
     pub(crate) kind: Kind,
-    /// `None` where no answer is expected.
+    /// `None` if no response is expected.
     pub(crate) id: Option<Id>,
-    /// The arguments of a tool call, where they are long: they go beside the text, which has `{}` in their place.
+    /// The arguments of a tool call, if they are large. In the text, they are replaced by `{}`.
     pub(crate) arguments: Option<LargeArguments>,
 }
 
-/// Arguments that are longer go beside their message. The MCP server's model of the protocol reads a message several
-/// times and holds each number in some 250 bytes.
+/// Larger arguments are passed beside their message. rmcp parses a message several times and uses some 250 bytes for
+/// each number.
 const MAX_INLINE_ARGUMENTS_BYTES: usize = 64 * 1024;
 
-/// Why a text is not a message, without repeating what it holds.
+/// Why a text is not a valid message. Never repeats content of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct Malformed {
-    /// The `id` of the request, where one could be made out.
+    /// The `id` of the request, if it could be read.
     pub(crate) id: Option<Id>,
-    /// The code of JSON-RPC.
+    /// The JSON-RPC error code.
     pub(crate) code: i64,
     pub(crate) reason: Cow<'static, str>,
 }
@@ -93,12 +94,12 @@ impl Malformed {
         Self { id, code, reason: reason.into() }
     }
 
-    /// A message that the MCP server's model of the protocol cannot read.
+    /// For a message that rmcp's types cannot represent.
     pub(crate) fn unreadable(id: Option<Id>) -> Self {
-        Self::new(id, INVALID_REQUEST, "not a message of the Model Context Protocol")
+        Self::new(id, INVALID_REQUEST, "not a Model Context Protocol message")
     }
 
-    /// The answer to the request `id`, as JSON-RPC writes it.
+    /// The JSON-RPC error response to the request `id`.
     pub(crate) fn to_response(&self, id: &Id) -> String {
         let error = json!({ "code": self.code, "message": self.reason });
         format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
@@ -107,10 +108,10 @@ impl Malformed {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Tells what a text is for, if it is a message.
+/// Reads a message from a text.
 ///
 /// # Errors
-/// Says what is wrong, and which request it was.
+/// When the text is not a valid message.
 pub(crate) fn read(text: Bytes) -> Result<Message, Malformed> {
     let text = match text.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => text.slice_ref(rest),
@@ -130,7 +131,7 @@ fn read_text(text: &Bytes) -> Result<Message, Malformed> {
         Some(b'{') => read_object(text),
         first => {
             parse_json::<NoDuplicates>(text)
-                .map_err(|problem| problem.with_id(recovery::recover_id(text, text)))?;
+                .map_err(|fault| fault.with_id(recovery::recover_id(text, text)))?;
             if first == Some(&b'[') {
                 return Ok(Message { text: text.clone(), kind: Kind::Batch, id: None, arguments: None });
             }
@@ -141,34 +142,30 @@ fn read_text(text: &Bytes) -> Result<Message, Malformed> {
 
 fn read_object(text: &Bytes) -> Result<Message, Malformed> {
     let mut members = Members::of(text);
-    let (envelope, problem) = Envelope::of(text, &mut members);
+    let (envelope, fault) = Envelope::of(text, &mut members);
     if !members.are_whole() {
         let id = envelope.id_to_answer().or_else(|| recovery::last_members(text).id_to_answer());
-        return Err(Malformed::new(
-            id,
-            PARSE_ERROR,
-            "not JSON: a bracket, comma or quotation mark is missing",
-        ));
+        return Err(Malformed::new(id, PARSE_ERROR, "not JSON: missing bracket, comma or quotation mark"));
     }
-    let read = problem.map_or_else(|| envelope.kind(), Err).and_then(|kind| {
+    let read = fault.map_or_else(|| envelope.kind(), Err).and_then(|kind| {
         let (text, arguments) = normalize(text, &envelope, kind)?;
         Ok((text, kind, arguments))
     });
     match read {
         Ok((text, kind, arguments)) => Ok(Message { text, kind, id: envelope.id, arguments }),
-        Err(problem) => Err(problem.with_id(envelope.id_to_answer())),
+        Err(fault) => Err(fault.with_id(envelope.id_to_answer())),
     }
 }
 
-/// The text with what some clients write loosely put as the MCP server's model of the protocol wants it.
+/// Normalizes what some clients write differently from what rmcp accepts, and splits off large arguments.
 fn normalize(
     text: &Bytes,
     envelope: &Envelope,
     kind: Kind,
 ) -> Result<(Bytes, Option<LargeArguments>), Fault> {
     if let Some(text) = with_shortened_names(text, envelope) {
-        let (envelope, problem) = Envelope::of(&text, &mut Members::of(&text));
-        return problem.map_or_else(|| normalize(&text, &envelope, kind), Err);
+        let (envelope, fault) = Envelope::of(&text, &mut Members::of(&text));
+        return fault.map_or_else(|| normalize(&text, &envelope, kind), Err);
     }
     let params = envelope.params.clone();
     if kind == Kind::Initialize {
@@ -178,7 +175,7 @@ fn normalize(
         };
         return Ok((text, None));
     }
-    // PHP writes an object without members as a list.
+    // PHP writes an empty object as an empty array.
     let Some(params) = params.filter(|_| envelope.method.as_deref() == Some("tools/call")) else {
         return Ok((text.clone(), None));
     };
@@ -198,7 +195,8 @@ fn normalize(
     }
 }
 
-/// The text with the first overlong name cut. Nothing has such a name, and the MCP server repeats some in its errors.
+/// The text with its first overlong name cut, or `None` if there is none. Nothing has such a name, and rmcp would
+/// repeat it in some errors.
 fn with_shortened_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
     if text.len() <= MAX_NAME_BYTES {
         return None;
@@ -217,13 +215,13 @@ fn with_shortened_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
     Some(replace_range(text, Some(value), json!(start + "…").to_string().as_bytes()))
 }
 
-/// The values of the members with these names, quotation marks included.
+/// The values of the members with these names, which are given with quotation marks.
 fn values_of(object: &[u8], names: &[&[u8]]) -> Vec<Range<usize>> {
     let members = Members::of(object).filter(|member| names.contains(&&object[member.name.clone()]));
     members.map(|member| member.value).collect()
 }
 
-/// Names of methods, tools, prompts and resources that are longer are cut.
+/// Longer names of methods, tools, prompts and resources are cut.
 const MAX_NAME_BYTES: usize = 1024;
 
 fn is_empty_list(value: &[u8]) -> bool {
@@ -238,7 +236,7 @@ fn replace_range(text: &[u8], place: Option<Range<usize>>, by: &[u8]) -> Bytes {
     [&text[..start], by, &text[end..]].concat().into()
 }
 
-/// The requests of a batch that is refused as a whole, even of one that is not JSON. Another text has none.
+/// The ids of the requests in a batch that is rejected as a whole, even if it is not valid JSON. Empty for other texts.
 pub(crate) fn requests_of_batch(text: &[u8]) -> Vec<Id> {
     let request = |message: Range<usize>| {
         let message = &text[message];
@@ -248,7 +246,7 @@ pub(crate) fn requests_of_batch(text: &[u8]) -> Vec<Id> {
     members::elements(text).take(MAX_BATCH_ANSWERS).filter_map(request).collect()
 }
 
-/// How many requests of a refused batch are answered.
+/// How many requests of a rejected batch get an error response.
 const MAX_BATCH_ANSWERS: usize = 100;
 
 /// What is wrong with a part of a message.
@@ -268,11 +266,11 @@ impl Fault {
     }
 }
 
-/// Parses a text that must be JSON from its beginning to its end.
+/// Parses a text that must be JSON as a whole.
 fn parse_json<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(text).map_err(|error| {
         let reason = error.to_string();
-        // Only `NoDuplicates` has an opinion on data; a wrong type is told by who asked for it.
+        // Data errors come only from `NoDuplicates`. Callers report wrong types themselves.
         if error.is_data() && !reason.starts_with(duplicates::OUT_OF_RANGE) {
             return Fault::invalid(format!("not a JSON-RPC message: {reason}"));
         }

@@ -1,11 +1,11 @@
-//! Making out which request a text was that is broken, or too long to be kept.
+//! Recovers the id of a request whose text is invalid or too long.
 
 use super::{Id, envelope::Envelope, members::Members};
 
-/// How much of a text is searched from its end for the members that stand there.
+/// How many bytes at the end of a text are searched for members.
 pub(crate) const TAIL_BYTES: usize = 2 * 1024;
 
-/// The request that a text was, of which only the first and the last part are known.
+/// The id of a request of which only the first and the last part are known.
 pub(crate) fn recover_id(head: &[u8], tail: &[u8]) -> Option<Id> {
     let (first, _) = Envelope::of(head, &mut Members::of(head));
     let last = last_members(tail);
@@ -13,8 +13,8 @@ pub(crate) fn recover_id(head: &[u8], tail: &[u8]) -> Option<Id> {
     first.id.or(last.id).filter(|_| is_request)
 }
 
-/// The members at the end of an object whose middle cannot be read: as many as reach to the last bracket without
-/// another bracket between them.
+/// The members at the end of an object whose middle cannot be read. Finds as many as can be read without an unmatched
+/// bracket.
 pub(super) fn last_members(text: &[u8]) -> Envelope {
     let start = text.len().saturating_sub(TAIL_BYTES);
     let tail = &text[start..];
@@ -22,8 +22,8 @@ pub(super) fn last_members(text: &[u8]) -> Envelope {
     let read = |comma: usize| {
         let object = [b"{", &tail[comma + 1..]].concat();
         let mut members = Members::of(&object);
-        let (envelope, problem) = Envelope::of(&object, &mut members);
-        (members.are_whole() && problem.is_none()).then_some(envelope)
+        let (envelope, fault) = Envelope::of(&object, &mut members);
+        (members.are_whole() && fault.is_none()).then_some(envelope)
     };
     commas.find_map(read).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
-//! Halves of surrogate pairs. JavaScript writes them for a text that was cut in the middle of an emoji.
+//! Replaces lone surrogates. JavaScript writes them for a string that was cut in the middle of an emoji.
 
-/// The text with U+FFFD in place of each half pair; nothing where there is none.
+/// The text with U+FFFD in place of each lone surrogate, or `None` if there is none.
 pub(super) fn replace_lone_surrogates(text: &[u8]) -> Option<Vec<u8>> {
     let mut mended: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
         at += found;
         match unit(text, at) {
-            // Anything else that is escaped has one letter, which may be another backslash.
+            // All other escapes have one character, which may be another backslash.
             None => at += 2,
             Some(0xD800..=0xDBFF) if matches!(unit(text, at + ESCAPE_BYTES), Some(0xDC00..=0xDFFF)) => {
                 at += 2 * ESCAPE_BYTES;
@@ -26,10 +26,10 @@ pub(super) fn replace_lone_surrogates(text: &[u8]) -> Option<Vec<u8>> {
 /// The length of an escape such as `\ud83d`.
 const ESCAPE_BYTES: usize = 6;
 
-/// The UTF-16 unit that is escaped at a place.
+/// The UTF-16 code unit of the escape at a position.
 fn unit(text: &[u8], at: usize) -> Option<u16> {
     let digits = text.get(at..at + ESCAPE_BYTES)?.strip_prefix(b"\\u")?;
-    // `from_str_radix` takes a sign.
+    // `from_str_radix` would accept a sign.
     let digits = digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_replaced_and_pairs_kept() {
+    fn lone_surrogates_are_replaced_and_pairs_kept() {
         for (text, expected) in [
             (r#""cut \ud83d""#, Some(r#""cut \ufffd""#)),
             (r#""\uDE00 x""#, Some(r#""\ufffd x""#)),

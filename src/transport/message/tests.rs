@@ -4,14 +4,14 @@ fn kind(text: impl AsRef<[u8]>) -> Option<Kind> {
     read(Bytes::copy_from_slice(text.as_ref())).ok().map(|message| message.kind)
 }
 
-/// The id and the code under which a text is refused.
-fn refused(text: impl AsRef<[u8]>) -> (Option<String>, i64) {
+/// The id and the code with which a text is rejected.
+fn rejected(text: impl AsRef<[u8]>) -> (Option<String>, i64) {
     let malformed = read(Bytes::copy_from_slice(text.as_ref())).unwrap_err();
     (malformed.id.map(|id| id.to_string()), malformed.code)
 }
 
 #[test]
-fn messages_are_told_apart() {
+fn the_kind_of_a_message_is_recognized() {
     let hello =
         r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"a","version":"1"}}"#;
     let kinds = [
@@ -30,7 +30,7 @@ fn messages_are_told_apart() {
 }
 
 #[test]
-fn what_two_readers_could_read_differently_is_refused() {
+fn ambiguous_messages_are_rejected() {
     let bad = [
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#,
         r#"{"jsonrpc":"2.0","id":1,"Method":"tools/call","method":"ping"}"#,
@@ -48,18 +48,18 @@ fn what_two_readers_could_read_differently_is_refused() {
         r#"{"jsonrpc":"2.0","id":1}"#,
     ];
     for text in bad {
-        assert_eq!(refused(text), (Some("1".to_owned()), -32600), "{text}");
+        assert_eq!(rejected(text), (Some("1".to_owned()), -32600), "{text}");
     }
     for nothing in [r#"{"jsonrpc":"2.0""#, "", "\u{0}", "x", "[", "[1,]", r#"[{"a":NaN}]"#] {
-        assert_eq!(refused(nothing), (None, -32700), "{nothing}");
+        assert_eq!(rejected(nothing), (None, -32700), "{nothing}");
     }
     for nothing in ["5", "null", "\"text\"", "{}", r#"[{"a":1,"a":2}]"#] {
-        assert_eq!(refused(nothing), (None, -32600), "{nothing}");
+        assert_eq!(rejected(nothing), (None, -32600), "{nothing}");
     }
 }
 
 #[test]
-fn an_id_that_the_protocol_does_not_allow_is_repeated_as_it_was_written() {
+fn an_invalid_id_is_repeated_as_it_was_written() {
     for id in [
         "null",
         "1.5",
@@ -71,11 +71,11 @@ fn an_id_that_the_protocol_does_not_allow_is_repeated_as_it_was_written() {
         "123456789012345678901234567890",
     ] {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-        assert_eq!(refused(&text), (Some(id.to_owned()), -32600));
+        assert_eq!(rejected(&text), (Some(id.to_owned()), -32600));
     }
     for id in ["{}", "[]", "true"] {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-        assert_eq!(refused(&text), (None, -32600), "{id}");
+        assert_eq!(rejected(&text), (None, -32600), "{id}");
     }
     for id in ["9223372036854775807", "-9223372036854775808", "0", r#""1.5""#, r#""\u00e9""#] {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
@@ -84,7 +84,7 @@ fn an_id_that_the_protocol_does_not_allow_is_repeated_as_it_was_written() {
 }
 
 #[test]
-fn what_is_not_json_is_refused_under_its_id() {
+fn invalid_values_are_rejected_under_their_id() {
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
     let values: [&[u8]; 9] = [
         b"NaN",
@@ -99,15 +99,15 @@ fn what_is_not_json_is_refused_under_its_id() {
     ];
     for value in values {
         let text = [br#"{"jsonrpc":"2.0","id":"a","method":"x","params":{"v":"#, value, b"}}"].concat();
-        assert_eq!(refused(&text), (Some("\"a\"".to_owned()), -32700), "{}", String::from_utf8_lossy(&text));
+        assert_eq!(rejected(&text), (Some("\"a\"".to_owned()), -32700), "{}", String::from_utf8_lossy(&text));
         // As the Python SDK orders them.
         let text = [br#"{"method":"x","params":{"v":"#, value, br#"},"jsonrpc":"2.0","id":7}"#].concat();
-        assert_eq!(refused(&text), (Some("7".to_owned()), -32700), "{}", String::from_utf8_lossy(&text));
+        assert_eq!(rejected(&text), (Some("7".to_owned()), -32700), "{}", String::from_utf8_lossy(&text));
     }
 }
 
 #[test]
-fn a_broken_text_is_refused_under_its_id() {
+fn invalid_json_is_rejected_under_its_id() {
     for text in [
         r#"{"jsonrpc":"2.0","id":7,"method":"x","params":{"v":"#,
         r#"{"jsonrpc":"2.0","id":7,"method":"x","params":{"v":"abc"#,
@@ -120,25 +120,25 @@ fn a_broken_text_is_refused_under_its_id() {
         r#"{"params":{"id":1,"v":"say "hello" { now"},"id":7,"method":"x"}"#,
         r#"data: {"jsonrpc":"2.0","id":7,"method":"x"}"#,
     ] {
-        assert_eq!(refused(text), (Some("7".to_owned()), -32700), "{text}");
+        assert_eq!(rejected(text), (Some("7".to_owned()), -32700), "{text}");
     }
 }
 
 #[test]
-fn half_of_a_surrogate_pair_is_read_as_the_replacement_character() {
+fn a_lone_surrogate_is_read_as_the_replacement_character() {
     let text = r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"v":"cut \ud83d","n":1.10}}"#;
     let message = read(text.into()).unwrap();
     assert_eq!(message.text, text.replace(r"\ud83d", r"\ufffd"));
 }
 
 #[test]
-fn the_text_is_passed_on_as_it_was_written() {
+fn a_valid_text_is_not_changed() {
     let text = r#" {"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{"arguments":{"n":12345678901234567890.10}}} "#;
     assert_eq!(read(text.into()).unwrap().text, text);
 }
 
 #[test]
-fn arguments_that_php_writes_as_a_list_are_an_object() {
+fn an_empty_array_of_arguments_is_read_as_an_object() {
     let text = |arguments: &str| {
         format!(
             r#"{{"params":{{"name":"a","arguments":{arguments} }},"jsonrpc":"2.0","id":1,"method":"tools/call"}}"#
@@ -153,7 +153,7 @@ fn arguments_that_php_writes_as_a_list_are_an_object() {
 }
 
 #[test]
-fn what_was_sent_is_not_repeated() {
+fn errors_do_not_repeat_what_was_sent() {
     for text in [
         r#"{"jsonrpc":"2.0","id":1,"method":"x","params":"scope3_secret"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"scope3_secret":1,"scope3_secret":2}}"#,
@@ -169,19 +169,19 @@ fn what_was_sent_is_not_repeated() {
 }
 
 #[test]
-fn the_requests_of_a_refused_batch_are_known() {
+fn the_requests_of_a_rejected_batch_are_found() {
     let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"a"},{"method":"b"},5,{"id":"x","method":"c"},{"id":2,"result":{}}]"#;
     let ids: Vec<String> = requests_of_batch(batch.as_bytes()).iter().map(ToString::to_string).collect();
     assert_eq!(ids, ["1", "\"x\""]);
 }
 
 #[test]
-fn a_request_is_made_out_by_its_first_and_last_part() {
+fn the_id_is_recovered_from_the_first_and_last_part() {
     let id = |head: &str, tail: &str| recover_id(head.as_bytes(), tail.as_bytes()).map(|id| id.to_string());
     let seven = Some("7".to_owned());
     assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"method":"x","params":{"v":"aa"#, r#"aa"}}"#), seven);
     assert_eq!(id(r#"{"method":"x","params":{"v":"aa"#, r#"aa"},"jsonrpc":"2.0","id":7}"#), seven);
     assert_eq!(id(r#"{"params":{"v":"aa"#, r#"a,"a"]},"method":"x","id":7}"#), seven);
-    assert_eq!(id(r#"{"id":7,"result":{"v":"aa"#, r#"aa"}}"#), None, "an answer is not answered");
+    assert_eq!(id(r#"{"id":7,"result":{"v":"aa"#, r#"aa"}}"#), None, "a response gets no response");
     assert_eq!(id("xxxx", "xxxx"), None);
 }

@@ -1,30 +1,31 @@
-//! The lines of an input, none of which is kept beyond its max_bytes.
+//! Reads the lines of an input, and discards the middle of lines that are too long.
 
 use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How much is read at once, and how much of a line that is too long is kept of its beginning.
+/// How much is read at once, and how much of the start of a line that is too long is kept.
 const READ_BYTES: usize = 8 * 1024;
 
-/// A line of the input, without its end.
+/// A line of the input, without its line feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Whole(Bytes),
-    /// A line that is too long to be kept: its first and its last part.
+    /// The first and last part of a line that is too long.
     TooLong {
         head: Bytes,
         tail: Bytes,
     },
 }
 
+/// Reads an input line by line.
 #[derive(Debug)]
 pub(super) struct LineReader<R> {
     input: R,
     buffer: BytesMut,
     max_bytes: usize,
-    /// How much of a line that is too long is kept of its end.
+    /// How much of the end of a line that is too long is kept.
     tail_bytes: usize,
 }
 
@@ -33,7 +34,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Self { input, buffer: BytesMut::new(), max_bytes, tail_bytes }
     }
 
-    /// The next line; nothing at the end of the input. A last line may lack its end.
+    /// The next line, or `None` at the end of the input. The last line needs no line feed.
     pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
         let mut searched = 0;
         let end = loop {
@@ -54,7 +55,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             None => self.buffer.split().freeze(),
         };
         if self.buffer.is_empty() {
-            // What is left of the buffer would keep the memory of the whole line.
+            // An empty rest of the buffer would keep the memory of the whole line allocated.
             self.buffer = BytesMut::new();
         }
         if line.len() > self.max_bytes {
@@ -65,7 +66,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Ok(Some(Line::Whole(line)))
     }
 
-    /// Passes over a line that is too long.
+    /// Discards a line that is too long, except its first and last part.
     async fn skip_long_line(&mut self) -> io::Result<Line> {
         let head = Bytes::copy_from_slice(&self.buffer[..READ_BYTES.min(self.max_bytes)]);
         let mut tail = BytesMut::new();
@@ -101,7 +102,7 @@ mod tests {
         while let Some(line) = lines.next().await.unwrap() {
             found.push(line);
         }
-        assert_eq!(lines.next().await.unwrap(), None, "an end stays an end");
+        assert_eq!(lines.next().await.unwrap(), None, "the end of the input is final");
         found
     }
 
@@ -110,17 +111,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_told_apart() {
+    async fn lines_are_separated_by_line_feeds() {
         assert_eq!(lines(b"").await, []);
         assert_eq!(lines(b"a\n\nbc\r\n").await, [whole(b"a"), whole(b""), whole(b"bc\r")]);
         assert_eq!(lines(b"a\nb").await, [whole(b"a"), whole(b"b")]);
-        let max_bytes = vec![b'x'; 10_000];
-        let text = [&max_bytes[..], b"\n", &max_bytes].concat();
-        assert_eq!(lines(&text).await, [whole(&max_bytes), whole(&max_bytes)]);
+        let longest = vec![b'x'; 10_000];
+        let text = [&longest[..], b"\n", &longest].concat();
+        assert_eq!(lines(&text).await, [whole(&longest), whole(&longest)]);
     }
 
     #[tokio::test]
-    async fn of_a_line_that_is_too_long_the_ends_are_kept() {
+    async fn both_ends_of_a_line_that_is_too_long_are_kept() {
         for surplus in [1, 8_000, 100_000] {
             let text = [b"head", &vec![b'x'; 9_995 + surplus - 3][..], b"tail"].concat();
             for end in [&b"\nnext"[..], b"\nnext\n", b""] {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_memory_of_a_long_line_is_given_back() {
+    async fn the_memory_of_a_long_line_is_freed() {
         let (reader, mut writer) = tokio::io::duplex(1 << 16);
         let mut lines = LineReader::new(reader, 1 << 20, 4);
         let writing = tokio::spawn(async move {

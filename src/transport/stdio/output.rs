@@ -1,4 +1,4 @@
-//! The output of a session, which one task writes, so that no line is cut or mixed with another.
+//! The output of a session. One task writes it, so that lines are never split or interleaved.
 
 use std::io;
 
@@ -12,17 +12,17 @@ use tokio_util::sync::CancellationToken;
 /// How many lines wait to be written.
 const MAX_QUEUED_LINES: usize = 64;
 
-/// The way to the client. Clones lead the same way.
+/// Sends lines to the client. Clones send to the same client.
 #[derive(Debug, Clone)]
 pub(super) struct Output {
     lines: mpsc::Sender<QueuedLine>,
 }
 
-/// A line that waits to be written, and the memory that it takes until it is.
+/// A line that waits to be written, and the place that holds its memory until then.
 type QueuedLine = (Vec<u8>, Option<AnswerPlace>);
 
 impl Output {
-    /// Sends a line, without its end.
+    /// Sends a line, given without its line feed.
     ///
     /// # Errors
     /// When the client no longer reads.
@@ -30,7 +30,7 @@ impl Output {
         self.send_answer(line, None).await
     }
 
-    /// Sends a line, and holds the memory of the answer that it is until it is written.
+    /// Sends a line that is a response, and holds the response's memory until the line is written.
     ///
     /// # Errors
     /// When the client no longer reads.
@@ -43,8 +43,8 @@ impl Output {
     }
 }
 
-/// The way to the client, and what writes to `output` until every clone of it is client_gone. It cancels `client_gone` when the
-/// client no longer reads.
+/// Returns an [`Output`], and a task that writes its lines to `output` until all clones of it are dropped. The task
+/// cancels `client_gone` when the client no longer reads.
 pub(super) fn channel<W: AsyncWrite + Unpin>(
     output: W,
     client_gone: CancellationToken,
@@ -53,7 +53,7 @@ pub(super) fn channel<W: AsyncWrite + Unpin>(
     let writer = async move {
         let written = client_gone.run_until_cancelled(write_lines(output, &mut queued)).await;
         if let Some(Err(error)) = written {
-            tracing::debug!(%error, "the output cannot be written");
+            tracing::debug!(%error, "cannot write the output");
         }
         client_gone.cancel();
     };
@@ -66,7 +66,7 @@ async fn write_lines<W: AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     while let Some((line, _place)) = queued.recv().await {
         output.write_all(&line).await?;
-        // LineReader that wait already go out with this one.
+        // Flushes once for all lines that wait.
         if queued.is_empty() {
             output.flush().await?;
         }
@@ -74,10 +74,11 @@ async fn write_lines<W: AsyncWrite + Unpin>(
     output.flush().await
 }
 
-/// Waits until nobody reads standard output any more. Where that cannot be seen, the next write tells.
+/// Waits until standard output is closed by its reader. Where the system does not report that, waits forever; the next
+/// write fails.
 #[cfg(unix)]
 pub(super) async fn wait_until_closed() {
-    // Files and the like cannot be watched, and do not close.
+    // Files cannot be watched, and are never closed by a reader.
     if let Ok(output) = watchable_stdout() {
         while let Ok(mut writable) = output.writable().await {
             if writable.ready().is_write_closed() {
@@ -90,7 +91,7 @@ pub(super) async fn wait_until_closed() {
 }
 
 #[cfg(unix)]
-#[expect(deprecated, reason = "what takes its place is unsafe, since it takes more than an OwnedFd")]
+#[expect(deprecated, reason = "its replacement is unsafe because it accepts more than an OwnedFd")]
 fn watchable_stdout() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
     use std::os::fd::AsFd;
 
@@ -98,7 +99,7 @@ fn watchable_stdout() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedF
     tokio::io::unix::AsyncFd::with_interest(output, tokio::io::Interest::WRITABLE)
 }
 
-/// Waits for ever: here, the next write tells that nobody reads any more.
+/// Waits forever: on this system, only a failing write shows that the reader is gone.
 #[cfg(not(unix))]
 pub(super) async fn wait_until_closed() {
     std::future::pending::<()>().await;

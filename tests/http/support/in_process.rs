@@ -1,4 +1,4 @@
-//! A server in the process of the test, for what no setting changes, such as deadlines.
+//! A server in the process of the test, for options that are not settings, such as deadlines.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Mcp;
 
-/// How long the short deadlines of [`impatient`] are. That of an idle connection is long, so that it does not close
-/// what another deadline should.
+/// The short deadlines of [`shorten_deadlines`]. The one for idle connections is long, so that it does not close a
+/// connection before another deadline does.
 pub const SHORT: Duration = Duration::from_millis(500);
 
 /// A server in this process. It ends with the test's runtime.
@@ -30,7 +30,7 @@ impl InProcess {
         Self::start(&["--sandbox"], adjust).await
     }
 
-    /// A server whose upstream is `url`; callers bring keys.
+    /// A server whose upstream is `url`. Callers send their own keys.
     pub async fn before(url: &str, adjust: impl FnOnce(&mut HttpOptions)) -> Self {
         let with_keys = |options: &mut HttpOptions| {
             options.auth = Auth::Key;
@@ -73,8 +73,8 @@ impl InProcess {
     }
 }
 
-/// Deadlines that are short, all but that of an idle connection.
-pub fn impatient(options: &mut HttpOptions) {
+/// Shortens all deadlines except the one for idle connections.
+pub fn shorten_deadlines(options: &mut HttpOptions) {
     options.deadlines = Deadlines {
         head: SHORT,
         body: SHORT,

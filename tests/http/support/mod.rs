@@ -1,4 +1,4 @@
-//! A running `scope3-mcp http`, and clients that talk to it over real sockets.
+//! A running `scope3-mcp http`, and clients that use it over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
@@ -22,20 +22,20 @@ pub mod upstream;
 pub const FIRST: &str = "scope3_sandboxcustomer12345notarealkey0_sandboxsecret";
 pub const SECOND: &str = "scope3_sandboxcustomer67890notarealkey0_sandboxsecret";
 
-/// A server process. It ends when dropped.
+/// A server process. Dropping it ends the process.
 pub struct Server {
     process: Child,
     pub url: String,
-    // A file: a pipe would need a reader, whose work benchmarks would take for the server's.
+    // A file, because a pipe needs a reader, whose work would distort benchmarks.
     log: NamedTempFile,
 }
 
-/// The program: the one that cargo built for this test, or another.
+/// The program: the one that Cargo built for this test, or another.
 pub fn program() -> OsString {
     std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scope3-mcp").into())
 }
 
-/// A command that has none of the settings of whoever runs the tests.
+/// A command without the settings of the person who runs the tests.
 pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program());
     for (name, _) in std::env::vars_os() {
@@ -43,7 +43,7 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
             command.env_remove(name);
         }
     }
-    // Where a settings file of the tester's may lie.
+    // The directory of the tester's own settings file.
     for place in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
         command.env_remove(place);
     }
@@ -53,7 +53,7 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
 }
 
 impl Server {
-    /// A server with the sandbox, at a free port of this machine.
+    /// A server with the sandbox, on a free local port.
     pub fn sandbox(arguments: &[&str]) -> Self {
         let mut all = vec!["http", "--sandbox", "--bind", "127.0.0.1:0"];
         all.extend(arguments);
@@ -76,7 +76,7 @@ impl Server {
         server
     }
 
-    /// A server that may have so many open files.
+    /// A server with this limit of open files.
     pub fn with_open_files(limit: u32, arguments: &[&str]) -> Self {
         let log = NamedTempFile::new().unwrap();
         let inner = command(arguments, &[]);
@@ -93,7 +93,7 @@ impl Server {
 
     fn wait_for_url(&mut self) -> String {
         loop {
-            // Asked first: what it wrote before it ended is then in the log.
+            // Checked first, so that everything written before the end is in the log.
             let ended = self.process.try_wait().unwrap();
             let log = self.log();
             if let Some((_, rest)) = log.split_once("listening on ")
@@ -101,7 +101,7 @@ impl Server {
             {
                 return url.trim_end_matches("/mcp").to_owned();
             }
-            assert!(ended.is_none(), "it did not start: {log}");
+            assert!(ended.is_none(), "the server did not start: {log}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -114,18 +114,18 @@ impl Server {
         self.process.id()
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap()
     }
 
-    /// Asks it to end, as a container engine does.
+    /// Sends a termination signal, as a container engine does.
     pub fn terminate(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
-    /// Its exit code, once it ends.
+    /// Waits for the end of the process and returns its exit code.
     pub async fn ended(&mut self, within: Duration) -> Option<i32> {
         let started = Instant::now();
         while started.elapsed() < within {
@@ -137,7 +137,7 @@ impl Server {
         panic!("it did not end within {within:?}: {}", self.log());
     }
 
-    /// A client that says nothing of who it is.
+    /// A client without credentials.
     pub fn client(&self) -> Mcp {
         Mcp { http: Client::new(), url: self.url.clone(), headers: HeaderMap::new() }
     }
@@ -147,25 +147,25 @@ impl Server {
         self.client().with("x-scope3-api-key", key)
     }
 
-    /// The value of a metric, where it is there.
+    /// The value of a metric, if present.
     pub async fn metric(&self, name: &str) -> Option<f64> {
         let text = reqwest::get(format!("{}/metrics", self.url)).await.unwrap().text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map(|value| value.parse().unwrap())
     }
 
-    /// How often a bound was reached.
+    /// How often a limit was reached.
     pub async fn bound_reached(&self, bound: &str) -> u64 {
         let value = self.metric(&format!("scope3_mcp_bounds_reached_total{{bound=\"{bound}\"}}")).await;
         value.map_or(0, |value| format!("{value}").parse().unwrap())
     }
 
-    /// Memory that is resident, in bytes.
+    /// The resident memory, in bytes.
     pub fn resident(&self) -> u64 {
         self.status("VmRSS:")
     }
 
-    /// The most memory that was ever resident, in bytes.
+    /// The peak resident memory, in bytes.
     pub fn peak(&self) -> u64 {
         self.status("VmHWM:")
     }
@@ -176,7 +176,7 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// How many sockets it has open.
+    /// How many sockets are open.
     pub fn sockets(&self) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
         let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
@@ -191,7 +191,7 @@ impl Drop for Server {
     }
 }
 
-/// An MCP client of Streamable HTTP that sees each status.
+/// A Streamable HTTP client that exposes statuses.
 #[derive(Clone)]
 pub struct Mcp {
     pub http: Client,
@@ -210,7 +210,7 @@ impl Mcp {
         self
     }
 
-    /// A request as it would be sent, to any path.
+    /// A request to any path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).headers(self.headers.clone())
     }
@@ -239,7 +239,7 @@ impl Mcp {
         self.request(Method::DELETE, "/mcp").send().await.unwrap().status().as_u16()
     }
 
-    /// The same client with a session of its own.
+    /// The same client with a new session.
     pub async fn begin(&self, version: &str) -> Self {
         let response = self.post(&initialize(version)).await;
         assert_eq!(response.status(), 200);
@@ -256,12 +256,12 @@ impl Mcp {
         self.headers["mcp-session-id"].to_str().unwrap()
     }
 
-    /// The text of a tool's result, in a session.
+    /// Calls a tool in the session, and returns the text of the result.
     pub async fn call(&self, tool: &str) -> String {
         text(&message(self.post(&call(1, tool)).await).await)
     }
 
-    /// The request of 2026-07-28 for a tool, ready to be sent.
+    /// A request of 2026-07-28 that calls a tool.
     pub fn stateless(&self, tool: &str) -> RequestBuilder {
         self.stateless_message(&modern_call(tool), tool)
     }
@@ -302,7 +302,7 @@ pub fn text(answer: &Value) -> String {
     answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
 }
 
-/// The JSON-RPC answer of a response, be it a stream or not.
+/// The JSON-RPC response in an HTTP response, whether or not it is a stream.
 pub async fn message(response: Response) -> Value {
     let is_stream = response.headers()[CONTENT_TYPE].as_bytes().starts_with(b"text/event-stream");
     let body = response.text().await.unwrap();
@@ -368,7 +368,7 @@ impl Sse {
         self.endpoint.split_once('=').unwrap().1
     }
 
-    /// The next event and its data; nothing at the end of the stream.
+    /// The next event and its data, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<(String, String)> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {
@@ -385,7 +385,7 @@ impl Sse {
     }
 }
 
-/// A raw HTTP exchange: what is sent and everything that comes back until the server closes.
+/// Sends a raw HTTP request, and returns everything received until the server closes.
 pub fn raw(port: u16, text: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();

@@ -1,4 +1,4 @@
-//! A stand-in for Scope3 that answers late and remembers what it was asked.
+//! A stand-in for Scope3 that responds after a delay and records its requests.
 
 use std::{
     sync::{Arc, Mutex},
@@ -16,17 +16,17 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// An upstream that takes `late` for each answer.
+    /// An upstream that takes `late` for each response.
     pub async fn start(late: Duration) -> Self {
         Self::answering(late, json!({ "authenticated": true, "customerId": 12345 })).await
     }
 
-    /// One that answers with this data.
+    /// An upstream that responds with this data.
     pub async fn answering(late: Duration, data: Value) -> Self {
         Self::with(late, StatusCode::OK, json!({ "success": true, "data": data })).await
     }
 
-    /// One that accepts no key.
+    /// An upstream that accepts no key.
     pub async fn refusing() -> Self {
         let refusal = json!({ "error": "Invalid or expired API key", "code": "AUTH_INVALID_KEY" });
         Self::with(Duration::ZERO, StatusCode::UNAUTHORIZED, refusal).await
@@ -50,18 +50,18 @@ impl Upstream {
         Self { url, seen }
     }
 
-    /// The headers of what it was asked so far.
+    /// The headers of its requests so far.
     pub fn seen(&self) -> Vec<HeaderMap> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Waits until it was asked so often.
+    /// Waits until it has received this many requests.
     pub async fn asked(&self, times: usize) {
         let waiting = async {
             while self.seen.lock().unwrap().len() < times {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it was not asked");
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("too few requests");
     }
 }

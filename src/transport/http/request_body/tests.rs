@@ -10,19 +10,19 @@ fn budget(max_bytes: usize) -> Arc<BodyBudget> {
     Arc::new(BodyBudget::new(max_bytes))
 }
 
-/// A body of this length, in pieces, that ends.
-fn whole(length: usize) -> Body {
+/// A body of this length, in chunks, that ends.
+fn complete_body(length: usize) -> Body {
     let pieces = vec![Bytes::from(vec![b'x'; 1000]); length / 1000];
     Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>)))
 }
 
-/// One that stays open after its last byte.
-fn held(length: usize) -> Body {
-    Body::from_stream(whole(length).into_data_stream().chain(stream::pending()))
+/// A body that stays open after its last byte.
+fn endless_body(length: usize) -> Body {
+    Body::from_stream(complete_body(length).into_data_stream().chain(stream::pending()))
 }
 
-fn status(refused: Result<Bytes, Rejection>) -> u16 {
-    refused.unwrap_err().into_response().status().as_u16()
+fn status(rejected: Result<Bytes, Rejection>) -> u16 {
+    rejected.unwrap_err().into_response().status().as_u16()
 }
 
 async fn until_reserved(budget: &BodyBudget, bytes: usize) {
@@ -45,9 +45,9 @@ fn spawn(
 }
 
 #[tokio::test]
-async fn bytes_count_from_their_arrival_until_the_text_is_dropped() {
+async fn bytes_are_reserved_from_their_arrival_until_the_body_is_dropped() {
     let budget = budget(1024 * 1024);
-    let text = budget.collect(whole(100_000), MINUTE).await.unwrap();
+    let text = budget.collect(complete_body(100_000), MINUTE).await.unwrap();
     assert_eq!(text.len(), 100_000);
     assert_eq!(budget.lock().reserved, 128 * 1024, "the capacity counts");
     let part = text.slice(5..10);
@@ -59,53 +59,59 @@ async fn bytes_count_from_their_arrival_until_the_text_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_body_that_finds_no_room_is_told_to_come_back() {
+async fn a_body_that_exceeds_the_budget_is_rejected_with_a_retry_after() {
     let budget = budget(128 * 1024);
-    let holder = spawn(&budget, held(100_000), MINUTE);
+    let holder = spawn(&budget, endless_body(100_000), MINUTE);
     until_reserved(&budget, 128 * 1024).await;
-    let refused = budget.collect(whole(1000), MINUTE).await.unwrap_err().into_response();
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers().contains_key("retry-after"));
-    assert!(!holder.is_finished(), "a sender that has just begun is not displaced");
+    let rejected = budget.collect(complete_body(1000), MINUTE).await.unwrap_err().into_response();
+    assert_eq!(rejected.status(), 503);
+    assert!(rejected.headers().contains_key("retry-after"));
+    assert!(!holder.is_finished(), "a body that has just begun is not displaced");
     holder.abort();
     until_reserved(&budget, 0).await;
-    assert!(budget.collect(whole(100_000), MINUTE).await.is_ok());
+    assert!(budget.collect(complete_body(100_000), MINUTE).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_refused_body_is_answered_although_it_never_ends() {
+async fn a_rejected_body_gets_a_response_even_if_it_never_ends() {
     let budget = budget(4096);
-    let started = Instant::now();
-    assert_eq!(status(budget.collect(held(100_000), MINUTE).await), 503);
-    assert!(started.elapsed() < 10 * SECOND);
+    assert_eq!(
+        status(budget.collect(endless_body(100_000), MINUTE).await),
+        503,
+        "the deadline would be a 408"
+    );
     assert_eq!(budget.lock().reserved, 0);
 }
 
 #[tokio::test]
-async fn a_slow_body_makes_room_and_a_whole_one_does_not() {
+async fn a_slow_body_can_be_displaced_and_a_complete_one_cannot() {
     let budget = budget(128 * 1024);
-    let whole_text = budget.collect(whole(60_000), MINUTE).await.unwrap();
-    let slow = spawn(&budget, held(60_000), MINUTE);
+    let whole_text = budget.collect(complete_body(60_000), MINUTE).await.unwrap();
+    let slow = spawn(&budget, endless_body(60_000), MINUTE);
     until_reserved(&budget, 128 * 1024).await;
     tokio::time::sleep(MAX_PROTECTED_AGE).await;
-    let newcomer = budget.collect(whole(60_000), MINUTE).await.unwrap();
+    let newcomer = budget.collect(complete_body(60_000), MINUTE).await.unwrap();
     assert_eq!(status(slow.await.unwrap()), 503);
-    assert_eq!(status(budget.collect(whole(1000), MINUTE).await), 503, "whole bodies stay");
+    assert_eq!(status(budget.collect(complete_body(1000), MINUTE).await), 503, "complete bodies stay");
     drop((whole_text, newcomer));
     assert_eq!(budget.lock().reserved, 0);
 }
 
 #[tokio::test]
-async fn a_body_that_is_late_or_too_long_gives_back_what_it_had() {
+async fn a_body_that_is_late_or_too_long_frees_its_reservation() {
     let budget = budget(16 * 1024 * 1024);
-    assert_eq!(status(budget.collect(held(100_000), Duration::from_millis(50)).await), 408);
+    assert_eq!(status(budget.collect(endless_body(100_000), Duration::from_millis(50)).await), 408);
     assert_eq!(budget.lock().reserved, 0);
-    let long = spawn(&budget, held(MAX_BODY_BYTES + 5000), 2 * SECOND);
+    let long = spawn(&budget, endless_body(MAX_BODY_BYTES + 5000), 2 * SECOND);
     tokio::time::sleep(Duration::from_millis(200)).await;
     until_reserved(&budget, 0).await;
     assert_eq!(status(long.await.unwrap()), 408);
-    assert_eq!(status(budget.collect(whole(MAX_BODY_BYTES + 5000), MINUTE).await), 413);
-    assert_eq!(status(budget.collect(held(MAX_DISCARDED_BYTES + 5000), MINUTE).await), 413, "it never ends");
+    assert_eq!(status(budget.collect(complete_body(MAX_BODY_BYTES + 5000), MINUTE).await), 413);
+    assert_eq!(
+        status(budget.collect(endless_body(MAX_DISCARDED_BYTES + 5000), MINUTE).await),
+        413,
+        "it never ends"
+    );
     let broken = stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))]);
     assert_eq!(status(budget.collect(Body::from_stream(broken), MINUTE).await), 400);
     assert_eq!(budget.lock().reserved, 0);

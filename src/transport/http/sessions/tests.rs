@@ -5,8 +5,8 @@ fn sessions(sessions: usize, sessions_per_key: usize, idle: Duration) -> Session
     Sessions::new(SessionLimits { sessions, sessions_per_key, idle }, Arc::new(|_| true))
 }
 
-/// Sessions where only the key `proven` is one that Scope3 has accepted.
-fn with_proof(sessions: usize) -> Sessions {
+/// Sessions where Scope3 has accepted only the key `proven`.
+fn sessions_with_proven_key(sessions: usize) -> Sessions {
     let proven = key("proven");
     let limits = SessionLimits { sessions, sessions_per_key: 100, idle: LONG };
     Sessions::new(limits, Arc::new(move |owner| owner == proven))
@@ -23,7 +23,7 @@ fn open(sessions: &Sessions, owner: Owner) -> Result<SessionId, Rejection> {
 const LONG: Duration = Duration::from_mins(10);
 
 #[test]
-fn to_others_a_session_is_not_there() {
+fn a_session_does_not_exist_for_other_callers() {
     let sessions = sessions(10, 10, LONG);
     let id = open(&sessions, key("a")).unwrap();
     assert!(sessions.channel(&id, key("a")).is_some());
@@ -33,7 +33,7 @@ fn to_others_a_session_is_not_there() {
 }
 
 #[test]
-fn a_full_key_loses_its_own_stillest_session_and_nobody_elses() {
+fn at_its_limit_a_key_loses_only_its_own_longest_idle_session() {
     let sessions = sessions(10, 2, LONG);
     let other = open(&sessions, key("b")).unwrap();
     let first = open(&sessions, key("a")).unwrap();
@@ -46,33 +46,36 @@ fn a_full_key_loses_its_own_stillest_session_and_nobody_elses() {
 }
 
 #[test]
-fn sessions_with_a_stream_go_last_and_those_with_a_call_never() {
+fn sessions_with_a_stream_are_closed_last_and_those_with_a_call_never() {
     let sessions = sessions(2, 2, LONG);
     let streaming = open(&sessions, key("a")).unwrap();
     let lease = sessions.lease_stream(&streaming, key("a"), None).unwrap();
     let calling = open(&sessions, key("b")).unwrap();
     let busy = sessions.start_request(&calling, key("b"), &1.into()).unwrap();
-    assert!(sessions.start_request(&calling, key("b"), &1.into()).is_err(), "an id is used once at a time");
-    assert!(sessions.start_request(&calling, key("b"), &"1".into()).is_ok(), "a text is another id");
+    assert!(
+        sessions.start_request(&calling, key("b"), &1.into()).is_err(),
+        "an id can be in flight only once"
+    );
+    assert!(sessions.start_request(&calling, key("b"), &"1".into()).is_ok(), "a string is another id");
     let third = open(&sessions, key("c")).unwrap();
     assert!(
         sessions.channel(&streaming, key("a")).is_none() && sessions.channel(&calling, key("b")).is_some()
     );
     let also_busy = sessions.start_request(&third, key("c"), &1.into());
-    assert!(open(&sessions, key("d")).is_err(), "everybody works");
+    assert!(open(&sessions, key("d")).is_err(), "all have calls in flight");
     drop((busy, also_busy, lease));
     assert!(open(&sessions, key("d")).is_ok());
 }
 
 #[test]
-fn everybody_together_is_no_key() {
+fn the_limit_per_key_does_not_apply_to_shared_keys() {
     let sessions = sessions(3, 1, LONG);
     let ids: Vec<_> = (0..3).map(|_| open(&sessions, Owner::All).unwrap()).collect();
     assert!(ids.iter().all(|id| sessions.channel(id, Owner::All).is_some()));
 }
 
 #[test]
-fn a_stream_is_held_once_and_can_be_taken_again() {
+fn a_stream_has_one_lease_at_a_time() {
     let sessions = sessions(3, 1, LONG);
     let id = open(&sessions, Owner::All).unwrap();
     let lease = sessions.lease_stream(&id, Owner::All, None).unwrap();
@@ -83,7 +86,7 @@ fn a_stream_is_held_once_and_can_be_taken_again() {
 }
 
 #[tokio::test]
-async fn the_common_stream_is_taken_over_and_that_of_a_call_is_not() {
+async fn the_common_stream_can_be_taken_over_and_the_stream_of_a_call_cannot() {
     let sessions = sessions(3, 1, LONG);
     let id = open(&sessions, Owner::All).unwrap();
     let now = Duration::ZERO;
@@ -94,31 +97,34 @@ async fn the_common_stream_is_taken_over_and_that_of_a_call_is_not() {
     let old = sessions.lease_stream(&id, Owner::All, None).unwrap();
     let new = sessions.lease_stream_after(&id, Owner::All, None, now).unwrap();
     assert!(old.superseded().is_cancelled() && !new.superseded().is_cancelled());
-    assert!(new.wait_for_predecessor().await.is_err(), "the old connection does not let go");
+    assert!(new.wait_for_predecessor().await.is_err(), "the old connection does not release it");
     drop(old);
     assert!(new.wait_for_predecessor().await.is_ok());
-    assert!(sessions.lease_stream(&id, Owner::All, None).is_err(), "the new one holds it");
+    assert!(sessions.lease_stream(&id, Owner::All, None).is_err(), "the new connection has the lease");
 }
 
 #[test]
-fn a_session_that_opens_with_a_stream_has_it_from_the_start() {
+fn a_session_opened_with_a_stream_has_it_from_the_start() {
     let sessions = sessions(2, 2, LONG);
     let still = open(&sessions, key("a")).unwrap();
     let (streaming, lease) = sessions.open_streaming(key("b"), sse()).unwrap();
     sessions.channel(&still, key("a"));
     open(&sessions, key("c")).unwrap();
-    assert!(sessions.channel(&still, key("a")).is_none(), "the one without a stream goes");
+    assert!(sessions.channel(&still, key("a")).is_none(), "the one without a stream is closed");
     assert!(sessions.channel(&streaming, key("b")).is_some());
     assert!(sessions.lease_stream(&streaming, key("b"), None).is_err());
     drop(lease);
     open(&sessions, key("d")).unwrap();
     open(&sessions, key("d")).unwrap();
-    assert!(sessions.channel(&streaming, key("b")).is_none(), "without its stream it is as any other");
+    assert!(
+        sessions.channel(&streaming, key("b")).is_none(),
+        "without its stream, it is like any other session"
+    );
 }
 
 #[test]
-fn whose_key_is_not_accepted_goes_first_and_never_displaces_one_whose_is() {
-    let sessions = with_proof(3);
+fn unproven_keys_are_evicted_first_and_never_evict_proven_ones() {
+    let sessions = sessions_with_proven_key(3);
     let there = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
     let proven = key("proven");
     let invented = open(&sessions, key("invented")).unwrap();
@@ -129,14 +135,14 @@ fn whose_key_is_not_accepted_goes_first_and_never_displaces_one_whose_is() {
     let third = open(&sessions, proven).unwrap();
     assert!(!there(&streaming.0, key("streaming")), "although it has a stream");
     assert!(there(&still, proven) && there(&second, proven) && there(&third, proven));
-    assert!(open(&sessions, key("invented")).is_err(), "there are only proven ones");
+    assert!(open(&sessions, key("invented")).is_err(), "there are only proven keys");
     let fourth = open(&sessions, proven).unwrap();
     assert!(!there(&still, proven) && there(&fourth, proven), "among their own kind the longest_idle goes");
 }
 
 #[test]
-fn a_flood_of_invented_keys_displaces_its_own_kind() {
-    let sessions = with_proof(10);
+fn a_flood_of_invented_keys_evicts_only_invented_keys() {
+    let sessions = sessions_with_proven_key(10);
     let accepted = open(&sessions, key("proven")).unwrap();
     let early = open(&sessions, key("early")).unwrap();
     for number in 0..30 {
@@ -153,7 +159,7 @@ fn a_flood_of_invented_keys_displaces_its_own_kind() {
 }
 
 #[test]
-fn newcomers_at_once_never_lose_the_session_that_they_just_opened() {
+fn concurrent_newcomers_never_lose_the_session_they_just_opened() {
     let sessions = Arc::new(sessions(4, 100, LONG));
     let threads = [(); 4].map(|()| {
         let sessions = Arc::clone(&sessions);
@@ -161,7 +167,10 @@ fn newcomers_at_once_never_lose_the_session_that_they_just_opened() {
             for _ in 0..500 {
                 let channel = sse();
                 let (id, _claim) = sessions.open_streaming(Owner::All, channel).unwrap();
-                assert!(sessions.channel(&id, Owner::All).is_some(), "it was closed for another newcomer");
+                assert!(
+                    sessions.channel(&id, Owner::All).is_some(),
+                    "the session was closed for another newcomer"
+                );
             }
         })
     });
@@ -171,7 +180,7 @@ fn newcomers_at_once_never_lose_the_session_that_they_just_opened() {
 }
 
 #[tokio::test]
-async fn a_still_session_ends_and_one_with_a_stream_does_not() {
+async fn an_idle_session_expires_and_one_with_a_stream_does_not() {
     let sessions = Arc::new(sessions(3, 3, Duration::from_millis(100)));
     let still = open(&sessions, Owner::All).unwrap();
     let streaming = open(&sessions, Owner::All).unwrap();
@@ -180,7 +189,7 @@ async fn a_still_session_ends_and_one_with_a_stream_does_not() {
     let call = sessions.start_request(&busy, Owner::All, &1.into()).unwrap();
     let expiry = tokio::spawn(Arc::clone(&sessions).run_expiry());
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert!(sessions.channel(&busy, Owner::All).is_some(), "a call is under way in it");
+    assert!(sessions.channel(&busy, Owner::All).is_some(), "a call is in flight in it");
     drop(call);
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(sessions.channel(&busy, Owner::All).is_none());
