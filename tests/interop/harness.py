@@ -1,5 +1,5 @@
-"""The server under test, what a client has to offer, and the cases. Standard library only: every suite imports this,
-each in the Python environment of its client."""
+"""The server under test and the interface that the tests expect of a client. Standard library only: this runs in the
+Python environment of every client."""
 
 import asyncio
 import os
@@ -7,27 +7,26 @@ import re
 import signal
 import sys
 import tempfile
-import textwrap
-import time
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 HERE = Path(__file__).parent
-INSTALLED = HERE.parent.parent / "target" / "interop"
-SERVER = os.environ["INTEROP_BINARY"]
-CASE_SECONDS = 20
+REPO = HERE.parent.parent
+NODE_PACKAGES = REPO / "target" / "interop" / "npm" / "node_modules"
+SERVER = str(Path(os.environ.get("INTEROP_BINARY", REPO / "target" / "debug" / "scope3-mcp")).absolute())
+
+# One event loop for the whole session: some clients serve several tests.
+RUNNER = asyncio.Runner()
 
 Json = dict[str, Any]
 
 
 @dataclass
 class Endpoint:
-    """How to reach a server: over stdio by starting `command`, else at `url`."""
+    """How to reach a server: start `command` for stdio, otherwise connect to `url`."""
 
     transport: str
     command: list[str] = field(default_factory=list)
@@ -37,7 +36,7 @@ class Endpoint:
 
 
 class RpcError(Exception):
-    """A JSON-RPC error, as the client understood it."""
+    """A JSON-RPC error, as reported by the client."""
 
     def __init__(self, code: int, message: str):
         super().__init__(f"{code}: {message}")
@@ -45,36 +44,32 @@ class RpcError(Exception):
 
 
 class Client(Protocol):
-    """What a suite makes of its foreign client. Results are plain JSON, as they came over the wire."""
+    """The adapter of a client. Results are plain JSON, as received."""
 
     version: str
-    """The protocol version agreed on."""
+    """The negotiated protocol version."""
     server: Json
     """`serverInfo`."""
     instructions: str
     complaints: list[Any]
-    """Messages that the client could not make sense of."""
+    """Messages that the client rejected."""
 
     async def list_tools(self, cursor: str | None) -> Json: ...
 
     async def call(self, name: str, arguments: Json, on_progress: Callable[[Json], None] | None = None) -> Json: ...
 
     async def cancel(self, name: str, after: float) -> None:
-        """Calls a tool and takes the call back `after` seconds later."""
-
-
-Connect = Callable[..., AbstractAsyncContextManager[Client]]
-"""Connects to an `Endpoint`, asking for a `version` of the protocol."""
+        """Calls a tool and cancels the call `after` seconds later."""
 
 
 def clean_env(**more: str) -> dict[str, str]:
-    """An environment without the settings of whoever runs the suite. By its TMPDIR the runner knows its processes."""
+    """An environment without the caller's settings. Its TMPDIR marks the processes of the test session."""
     return {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir(), "RUST_LOG": "warn", **more}
 
 
 @asynccontextmanager
 async def server(transport: str, *flags: str, env: dict[str, str] | None = None) -> AsyncIterator[Endpoint]:
-    """A server with these flags, in an environment and a home of its own."""
+    """A server with these flags, its own environment and its own home."""
     with tempfile.TemporaryDirectory() as home:
         env = clean_env(HOME=home, **(env or {}))
         if transport == "stdio":
@@ -85,18 +80,18 @@ async def server(transport: str, *flags: str, env: dict[str, str] | None = None)
         try:
             yield Endpoint(transport, url=base + path)
         finally:
-            await ended(process)
+            await stopped(process)
 
 
 async def started(command: list[str], env: dict[str, str]) -> tuple[asyncio.subprocess.Process, str]:
-    """Starts a server that listens, and waits for the address that it prints on stderr."""
+    """Starts a server and waits until it prints its address on stderr."""
     process = await asyncio.create_subprocess_exec(*command, env=env, stderr=asyncio.subprocess.PIPE)
     while line := (await process.stderr.readline()).decode():
         print(line, end="", file=sys.stderr)
         if found := re.search(r"listening on (http://[\d.:]+)", line):
             process.reader = asyncio.create_task(_pass_on(process.stderr))
             return process, found[1]
-    raise RuntimeError(f"{command} ended before it listened")
+    raise RuntimeError(f"{command} exited before it listened")
 
 
 async def _pass_on(stream: asyncio.StreamReader) -> None:
@@ -104,80 +99,14 @@ async def _pass_on(stream: asyncio.StreamReader) -> None:
         sys.stderr.write(line.decode())
 
 
-async def ended(process: asyncio.subprocess.Process) -> None:
-    """Ends a server as an operator does, and holds it to ending well."""
+async def stopped(process: asyncio.subprocess.Process) -> None:
+    """Stops a server as an operator does; it must exit with 0 in time."""
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
     try:
         code = await asyncio.wait_for(process.wait(), 10)
     except TimeoutError:
         process.kill()
-        raise AssertionError("the server did not end within 10 s of SIGTERM") from None
+        raise AssertionError("the server did not exit within 10 s of SIGTERM") from None
     await process.reader
-    assert code == 0, f"the server ended with {code}"
-
-
-@dataclass
-class Case:
-    run: Callable[[str, Connect], Awaitable[None]]
-    name: str
-    transports: tuple[str, ...]
-
-
-CASES: list[Case] = []
-
-
-def case(*flags: str):
-    """Registers a case: a function of a client, connected to a server with these flags."""
-
-    def register(check):
-        async def run(transport, connect):
-            async with server(transport, *flags) as endpoint, connect(endpoint) as client:
-                await check(client)
-                assert not client.complaints, f"the client complained: {client.complaints}"
-
-        return by_hand("stdio", "sse", "http", name=check.__name__)(run)
-
-    return register
-
-
-def by_hand(*transports: str, name: str = ""):
-    """Registers a case that starts its servers itself: a function of a transport and of what connects to an endpoint."""
-
-    def register(run):
-        CASES.append(Case(run, (name or run.__name__).replace("_", " "), transports))
-        return run
-
-    return register
-
-
-async def run_cases(connect: Connect, versions: list[str]) -> bool:
-    """Runs every case over the transport that the command line ends with, in every protocol version, each on a fresh
-    server."""
-    transport = sys.argv[-1]
-    good = True
-    for version in versions:
-        for each in CASES:
-            if transport in each.transports:
-                work = each.run(transport, partial(connect, version=version))
-                good &= await reported(f"{version}: {each.name}", work)
-    return good
-
-
-async def reported(name: str, work) -> bool:
-    """Does a piece of work within its time, and prints the line that tests/interop/run reads."""
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(CASE_SECONDS):
-            await work
-    except Exception as error:
-        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-            [error] = error.exceptions
-        print(f"not ok {name}\n{_indented(traceback.format_exception(error))}", flush=True)
-        return False
-    print(f"ok {name} ({time.monotonic() - began:.2f} s)", flush=True)
-    return True
-
-
-def _indented(parts: list[str]) -> str:
-    return textwrap.indent("".join(parts), "    ")
+    assert code == 0, f"the server exited with {code}"

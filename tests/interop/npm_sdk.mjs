@@ -1,10 +1,10 @@
-// Drives clients of the npm package @modelcontextprotocol/sdk for npm_sdk.py: a JSON request a line on stdin, answers
-// and what happens besides on stdout.
+// Drives clients of the npm package @modelcontextprotocol/sdk for test_npm_sdk.py. Reads one JSON request per line from
+// stdin; writes results, progress and complaints to stdout.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
 const [installed, sdk] = process.argv.slice(2);
-// As CommonJS, since it is not installed here, and since its newest version is set below.
+// CommonJS, because the package is installed elsewhere and its newest protocol version is changed below.
 const require = createRequire(installed);
 const { Client } = require(`${sdk}/client/index.js`);
 const { SSEClientTransport } = require(`${sdk}/client/sse.js`);
@@ -22,9 +22,9 @@ function transportTo({ transport, command, env, url, headers }, complain) {
         return new StdioClientTransport({ command: program, args, env });
     }
     const watchedFetch = (url, init) => {
-        // No stream breaks off here, so none has to be taken up again.
+        // No stream breaks here, so no stream must be resumed.
         const from = new Headers(init?.headers).get('last-event-id');
-        if (from !== null) complain(`takes a stream up again from ${from}`);
+        if (from !== null) complain(`resumes a stream from ${from}`);
         return fetch(url, init);
     };
     const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
@@ -34,10 +34,10 @@ function transportTo({ transport, command, env, url, headers }, complain) {
 const operations = {
     async connect({ client: number, endpoint, version }) {
         const complain = complaint => {
-            // The package handles a notification later than an answer that came with it, and then does not know it.
+            // The package handles a notification after the result that arrived with it, and then rejects its token.
             if (!/progress notification for an unknown token/.test(complaint)) say({ client: number, complaint });
         };
-        // The package asks for its newest version, and takes what it is given.
+        // The package requests its newest version and accepts the server's choice.
         types.LATEST_PROTOCOL_VERSION = version;
         const transport = transportTo(endpoint, complain);
         let agreed;
@@ -75,5 +75,5 @@ for await (const line of createInterface({ input: process.stdin })) {
         .then(result => say({ id, result: result ?? null }))
         .catch(error => say({ id, error: { code: error.code ?? null, message: String(error) } }));
 }
-// The package may leave a timer behind, for a stream that it wanted to take up again.
+// The package may leave a timer for a stream that it wanted to resume.
 process.exit();

@@ -1,7 +1,6 @@
 """The Python package `mcp` 1.x as a client."""
 
 import asyncio
-import sys
 from contextlib import asynccontextmanager
 
 import mcp
@@ -11,57 +10,59 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-import cases  # noqa: F401: registers the cases
-from harness import RpcError, run_cases
+from cases import *  # noqa: F403: the tests
+from harness import RpcError
 
 VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+SPEAKS = {"stdio": VERSIONS, "sse": VERSIONS, "http": VERSIONS}
 
 
 class Mcp1:
     def __init__(self):
         self.complaints = []
 
-    async def hear(self, message):
+    async def on_message(self, message):
         if isinstance(message, Exception):
             self.complaints.append(message)
 
     async def start(self, session, version):
         self.session = session
-        # The package asks for its newest version, and takes what it is given.
+        # The package requests its newest version and accepts the server's choice.
         mcp.types.LATEST_PROTOCOL_VERSION = version
-        hello = await session.initialize()
-        self.version = hello.protocolVersion
-        self.server = plain(hello.serverInfo)
-        self.instructions = hello.instructions or ""
+        initialized = await session.initialize()
+        self.version = initialized.protocolVersion
+        self.server = to_json(initialized.serverInfo)
+        self.instructions = initialized.instructions or ""
         assert self.version == version, f"asked for {version}, got {self.version}"
 
     async def list_tools(self, cursor):
         params = mcp.types.PaginatedRequestParams(cursor=cursor)
-        return plain(await answered(self.session.list_tools(params=params)))
+        return to_json(await with_rpc_errors(self.session.list_tools(params=params)))
 
     async def call(self, name, arguments, on_progress=None):
-        async def hear(progress, total, message):
+        async def report(progress, total, message):
             on_progress({"progress": progress, "total": total, "message": message})
 
-        return plain(await answered(self.session.call_tool(name, arguments, progress_callback=on_progress and hear)))
+        call = self.session.call_tool(name, arguments, progress_callback=on_progress and report)
+        return to_json(await with_rpc_errors(call))
 
     async def cancel(self, name, after):
-        # The package leaves it to its user to tell the server, by the id that the next request will get.
+        # The package leaves it to its user to notify the server, with the id that the next request will get.
         id = self.session._request_id
         call = asyncio.create_task(self.session.call_tool(name, {}))
         await asyncio.sleep(after)
-        gone = mcp.types.CancelledNotificationParams(requestId=id, reason="interop")
+        cancelled = mcp.types.CancelledNotificationParams(requestId=id, reason="interop")
         await self.session.send_notification(
-            mcp.types.ClientNotification(mcp.types.CancelledNotification(params=gone))
+            mcp.types.ClientNotification(mcp.types.CancelledNotification(params=cancelled))
         )
         call.cancel()
 
 
-def plain(model):
+def to_json(model):
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-async def answered(work):
+async def with_rpc_errors(work):
     try:
         return await work
     except mcp.McpError as error:
@@ -88,10 +89,6 @@ def transport_to(at):
 async def connect(at, version):
     client = Mcp1()
     async with transport_to(at) as (read, write, *_):
-        async with mcp.ClientSession(read, write, message_handler=client.hear) as session:
+        async with mcp.ClientSession(read, write, message_handler=client.on_message) as session:
             await client.start(session, version)
             yield client
-
-
-if __name__ == "__main__":
-    sys.exit(not asyncio.run(run_cases(connect, VERSIONS)))

@@ -1,9 +1,8 @@
-"""The package `openai-agents`: the whole loop of an agent, with a model that follows a script instead of a service."""
+"""The Python package `openai-agents`: the complete loop of an agent, with a scripted model instead of a service."""
 
-import asyncio
 import json
-import sys
 
+import pytest
 from agents import Agent, Runner, set_tracing_disabled
 from agents.items import ModelResponse
 from agents.mcp import MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
@@ -12,11 +11,14 @@ from agents.usage import Usage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
 from cases import AUTHENTICATED, sandbox_keys
-from harness import reported, server
+from harness import server
+
+set_tracing_disabled(True)
+SPEAKS = ["stdio", "sse", "http"]
 
 
 class Scripted(Model):
-    """Calls each tool of its script in turn, then says what the tools answered."""
+    """Calls each tool of its script in turn, then repeats their results."""
 
     def __init__(self, *calls):
         self.calls = list(calls)
@@ -30,8 +32,8 @@ class Scripted(Model):
                 type="function_call", call_id=f"call_{len(self.calls)}", name=name, arguments=json.dumps(arguments)
             )
             return ModelResponse([call], Usage(), None)
-        said = [str(item["output"]) for item in input if item.get("type") == "function_call_output"]
-        text = ResponseOutputText(type="output_text", text="\n".join(said), annotations=[])
+        results = [str(item["output"]) for item in input if item.get("type") == "function_call_output"]
+        text = ResponseOutputText(type="output_text", text="\n".join(results), annotations=[])
         message = ResponseOutputMessage(
             type="message", id="message", role="assistant", status="completed", content=[text]
         )
@@ -42,16 +44,16 @@ class Scripted(Model):
 
 
 def mcp_server(at):
-    # A connection is given 5 seconds by default; a busy machine may need longer.
-    patience = {"client_session_timeout_seconds": 15}
+    # The default is 5 s; a busy machine may need longer.
+    timeout = {"client_session_timeout_seconds": 15}
     if at.transport == "stdio":
         program, *args = at.command
-        return MCPServerStdio({"command": program, "args": args, "env": at.env}, **patience)
+        return MCPServerStdio({"command": program, "args": args, "env": at.env}, **timeout)
     kind = MCPServerSse if at.transport == "sse" else MCPServerStreamableHttp
-    return kind({"url": at.url, "headers": at.headers}, **patience)
+    return kind({"url": at.url, "headers": at.headers}, **timeout)
 
 
-async def said_by_an_agent(at, *calls):
+async def output_of_an_agent(at, *calls):
     model = Scripted(*calls)
     async with mcp_server(at) as connected:
         agent = Agent("Buyer", instructions="Follow the script.", model=model, mcp_servers=[connected])
@@ -60,39 +62,28 @@ async def said_by_an_agent(at, *calls):
     return result.final_output
 
 
-async def an_agent_asks_who_it_is(transport):
+async def test_an_agent_checks_its_key(transport):
     async with server(transport, "--sandbox") as at:
-        said = await said_by_an_agent(at, ("check_auth_status", {}))
-        assert AUTHENTICATED in said, said
+        output = await output_of_an_agent(at, ("check_auth_status", {}))
+        assert AUTHENTICATED in output, output
 
 
-async def an_agent_is_told_what_was_wrong_and_goes_on(transport):
+async def test_an_agent_learns_what_was_wrong_and_continues(transport):
     async with server(transport, "--sandbox") as at:
-        said = await said_by_an_agent(at, ("brand_agent_list", {"wehre": {}}), ("brand_agent_list", {}))
-        assert "did you mean `where`?" in said and "Northwind Outdoor" in said, said
+        output = await output_of_an_agent(at, ("brand_agent_list", {"wehre": {}}), ("brand_agent_list", {}))
+        assert "did you mean `where`?" in output and "Northwind Outdoor" in output, output
 
 
-async def an_agent_pages_through_all_tools(transport):
+async def test_an_agent_pages_through_all_tools(transport):
     async with server(transport, "--sandbox", "--toolsets", "all") as at:
         # The last tool of the last page.
-        said = await said_by_an_agent(at, ("describe_tool", {"name": "tactic_get"}))
-        assert "tactic_get" in said, said
+        output = await output_of_an_agent(at, ("describe_tool", {"name": "tactic_get"}))
+        assert "tactic_get" in output, output
 
 
-async def an_agent_brings_its_own_key(transport):
+@pytest.mark.transports("sse", "http")
+async def test_an_agent_sends_its_own_key(transport):
     async with server(transport, "--sandbox", "--auth", "key") as at:
         at.headers = {"x-scope3-api-key": sandbox_keys()[0]}
-        said = await said_by_an_agent(at, ("check_auth_status", {}))
-        assert AUTHENTICATED in said, said
-
-
-async def main(transport):
-    set_tracing_disabled(True)
-    runs = [an_agent_asks_who_it_is, an_agent_is_told_what_was_wrong_and_goes_on, an_agent_pages_through_all_tools]
-    if transport != "stdio":
-        runs.append(an_agent_brings_its_own_key)
-    return all([await reported(run.__name__.replace("_", " "), run(transport)) for run in runs])
-
-
-if __name__ == "__main__":
-    sys.exit(not asyncio.run(main(sys.argv[1])))
+        output = await output_of_an_agent(at, ("check_auth_status", {}))
+        assert AUTHENTICATED in output, output

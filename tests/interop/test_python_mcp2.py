@@ -1,7 +1,6 @@
 """The Python package `mcp` 2.x as a client."""
 
 import asyncio
-import sys
 from contextlib import asynccontextmanager
 
 import mcp.client.session
@@ -12,41 +11,44 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import DiscoverResult
 
-import cases  # noqa: F401: registers the cases
-from harness import RpcError, run_cases
+from cases import *  # noqa: F403: the tests
+from harness import RpcError
 
 HANDSHAKE = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
-# `auto` asks the server which versions it has; a pinned version is used without asking.
+# `auto` asks the server for its versions; a pinned version is used without asking.
 VERSIONS = [*HANDSHAKE, "auto", "2026-07-28"]
+# 2026-07-28 has no HTTP+SSE.
+SPEAKS = {"stdio": VERSIONS, "sse": HANDSHAKE, "http": VERSIONS}
 
 
 class Mcp2:
     def __init__(self):
         self.complaints = []
 
-    async def hear(self, message):
+    async def on_message(self, message):
         if isinstance(message, Exception):
             self.complaints.append(message)
 
     async def start(self, client, version):
         self.client = client
-        if client.server_info is None:  # Nobody has asked.
-            said = await client.session.send_discover(version)
-            client.session.adopt(DiscoverResult.model_validate(said))
+        if client.server_info is None:  # A pinned version skips discovery.
+            discovered = await client.session.send_discover(version)
+            client.session.adopt(DiscoverResult.model_validate(discovered))
         self.version = client.protocol_version
-        self.server = plain(client.server_info)
+        self.server = to_json(client.server_info)
         self.instructions = client.instructions or ""
         expected = "2026-07-28" if version == "auto" else version
         assert self.version == expected, f"asked for {version}, got {self.version}"
 
     async def list_tools(self, cursor):
-        return plain(await answered(self.client.list_tools(cursor=cursor, cache_mode="refresh")))
+        return to_json(await with_rpc_errors(self.client.list_tools(cursor=cursor, cache_mode="refresh")))
 
     async def call(self, name, arguments, on_progress=None):
-        async def hear(progress, total, message):
+        async def report(progress, total, message):
             on_progress({"progress": progress, "total": total, "message": message})
 
-        return plain(await answered(self.client.call_tool(name, arguments, progress_callback=on_progress and hear)))
+        call = self.client.call_tool(name, arguments, progress_callback=on_progress and report)
+        return to_json(await with_rpc_errors(call))
 
     async def cancel(self, name, after):
         call = asyncio.create_task(self.client.call_tool(name, {}))
@@ -54,11 +56,11 @@ class Mcp2:
         call.cancel()
 
 
-def plain(model):
+def to_json(model):
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-async def answered(work):
+async def with_rpc_errors(work):
     try:
         return await work
     except MCPError as error:
@@ -85,15 +87,10 @@ def transport_to(at):
 async def connect(at, version):
     mode = version
     if version in HANDSHAKE:
-        # The package asks for its newest version, and takes what it is given.
+        # The package requests its newest version and accepts the server's choice.
         mcp.client.session.LATEST_HANDSHAKE_VERSION = version
         mode = "legacy"
     adapter = Mcp2()
-    async with Client(transport_to(at), mode=mode, message_handler=adapter.hear) as client:
+    async with Client(transport_to(at), mode=mode, message_handler=adapter.on_message) as client:
         await adapter.start(client, version)
         yield adapter
-
-
-if __name__ == "__main__":
-    # Legacy HTTP+SSE is older than 2026-07-28, which has no form for it.
-    sys.exit(not asyncio.run(run_cases(connect, HANDSHAKE if sys.argv[-1] == "sse" else VERSIONS)))

@@ -1,6 +1,6 @@
-#!/usr/bin/python3
-"""Tries the image `scope3-mcp`: what is in it, and what its containers do. scripts/image-test builds it and calls this,
-in a network of its own where containers and clients share the loopback."""
+"""Tests the image `scope3-mcp`: its contents, and how its containers behave.
+
+scripts/image-test builds the image and runs this in a network namespace, where all share the loopback interface."""
 
 import json
 import os
@@ -9,27 +9,27 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tarfile
 import tempfile
 import threading
 import time
-import traceback
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
+import pytest
 import yaml
 
 REPO = Path(__file__).parent.parent.parent
 IMAGE = "localhost/scope3-mcp"
 KEY = "scope3_sandboxcustomer12345notarealkey0_sandboxsecret"
 TOKEN = "a-token-that-only-this-test-knows"
-LARGEST = 30_000_000
-# Answers to what was accepted may take 25 seconds, open streams 2 more; nothing was left to answer here.
-END_SECONDS = 10
+MAX_IMAGE_BYTES = 30_000_000
+# Accepted calls may take 25 s, open streams 2 s more; no call is running here.
+STOP_SECONDS = 10
 
 Json = dict[str, Any]
 
@@ -45,12 +45,12 @@ def inspected(kind: str, name: str) -> Json:
 
 
 class Container:
-    """A container of the image, held as tightly as the compose file holds it."""
+    """A container of the image, as restricted as in the compose file."""
 
     def __init__(self, *command: str, env: Json | None = None, name: str = "server") -> None:
         self.name = name
         flags = [part for key, value in (env or {}).items() for part in ("--env", f"{key}={value or ''}")]
-        podman("run", "--detach", "--name", name, *TIGHT, *flags, IMAGE, *command)
+        podman("run", "--detach", "--name", name, *RESTRICTED, *flags, IMAGE, *command)
 
     @property
     def state(self) -> Json:
@@ -61,7 +61,6 @@ class Container:
         return done.stdout + done.stderr
 
     def is_healthy(self, test: list[str]) -> bool:
-        """What an engine does that has a HEALTHCHECK."""
         assert test[0] == "CMD", test
         return podman("exec", self.name, *test[1:], code=None).returncode == 0
 
@@ -72,31 +71,32 @@ class Container:
             time.sleep(0.1)
 
     def stop(self) -> tuple[int, float]:
-        """The exit code after SIGTERM, and how long the end took."""
+        """The exit code after SIGTERM, and the seconds until the container stopped."""
         began = time.monotonic()
         podman("stop", "--time", "30", self.name)
         return self.state["ExitCode"], time.monotonic() - began
 
 
-TIGHT = ["--network=host", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--no-healthcheck"]
+RESTRICTED = ["--network=host", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--no-healthcheck"]
 
 
 @contextmanager
 def running(*command: str, env: Json | None = None, check: list[str] | None = None, **how: Any) -> Iterator[Container]:
-    """A container that is healthy, by a check of its own or the image's."""
+    """A container that has passed the given health check, or the image's."""
     container = Container(*command, env=env, **how)
     try:
         container.wait(check or health())
         yield container
-    except BaseException:
-        print(container.log())
-        raise
     finally:
+        print(container.log())
         podman("rm", "--force", "--time", "0", container.name)
 
 
-def image() -> Json:
-    return inspected("image", IMAGE)["Config"]
+@pytest.fixture
+def server() -> Iterator[Container]:
+    """A server with the embedded sandbox and a token."""
+    with running(env=with_token()) as container:
+        yield container
 
 
 def health() -> list[str]:
@@ -105,7 +105,7 @@ def health() -> list[str]:
 
 
 def ask(method: str, path: str, body: Json | None = None, **headers: str) -> HTTPResponse:
-    """Sends a request; a name of `headers` stands for the header with dashes."""
+    """Sends a request. An underscore in a header's name stands for a dash; an empty value removes the header."""
     connection = HTTPConnection("127.0.0.1", 8080, timeout=10)
     sent = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json, text/event-stream"}
     sent |= {key.replace("_", "-"): value for key, value in headers.items()}
@@ -124,7 +124,7 @@ def hello(version: str) -> Json:
     return request("initialize", 1, protocolVersion=version, capabilities={}, clientInfo=client)
 
 
-WHO = request("tools/call", 2, name="check_auth_status", arguments={})
+CHECK_KEY = request("tools/call", 2, name="check_auth_status", arguments={})
 
 
 def events(response: HTTPResponse) -> Iterator[tuple[str, str]]:
@@ -141,55 +141,51 @@ def events(response: HTTPResponse) -> Iterator[tuple[str, str]]:
             name, data = "message", []
 
 
-def answer(response: HTTPResponse) -> Json:
-    """The JSON-RPC message of an answer, in either form."""
+def message_of(response: HTTPResponse) -> Json:
+    """The JSON-RPC message of a response, JSON or event stream."""
     assert response.status == 200, (response.status, response.read())
     if response.headers.get_content_type() == "application/json":
         return json.load(response)
     return next(found for _, data in events(response) if "id" in (found := json.loads(data or "{}")))
 
 
-def is_known(found: Json) -> None:
+def assert_authenticated(found: Json) -> None:
     text = found["result"]["content"][0]["text"]
     assert re.search(r"✅ Authenticated as .*12345", text), text
 
 
 def streamable(**headers: str) -> None:
-    """A session over Streamable HTTP, from its beginning to the sentence that tells who one is."""
+    """Opens a session over Streamable HTTP and calls a tool."""
     response = ask("POST", "/mcp", hello("2025-06-18"), **headers)
     session = {"Mcp_Session_Id": response.getheader("mcp-session-id"), **headers}
-    assert answer(response)["result"]["serverInfo"]["name"]
+    assert message_of(response)["result"]["serverInfo"]["name"]
     ready = ask("POST", "/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
     assert ready.status == 202, ready.status
-    is_known(answer(ask("POST", "/mcp", WHO, **session)))
+    assert_authenticated(message_of(ask("POST", "/mcp", CHECK_KEY, **session)))
 
 
 def with_token(**more: str) -> Json:
     return {"SCOPE3_SANDBOX": "1", "SCOPE3_MCP_TOKEN": TOKEN, **more}
 
 
-# What the tests are: functions whose names say what is promised.
-
-
-def the_image_is_small() -> None:
+def test_the_image_is_small() -> None:
     size = inspected("image", IMAGE)["Size"]
-    print(f"   {size / 1e6:.1f} MB")
-    assert size < LARGEST, size
+    assert size < MAX_IMAGE_BYTES, size
 
 
-def the_image_says_how_to_run_it() -> None:
-    config = image()
+def test_the_image_declares_how_to_run_it() -> None:
+    config = inspected("image", IMAGE)["Config"]
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"] == ["/usr/local/bin/scope3-mcp"] and config["Cmd"] == ["http"]
     assert list(config["ExposedPorts"]) == ["8080/tcp"]
     assert "SCOPE3_BIND=0.0.0.0:8080" in config["Env"]
     assert config["StopSignal"] in ("SIGTERM", "15")
     assert health() == ["CMD", "/usr/local/bin/scope3-mcp", "healthcheck"]
-    version = podman("run", "--rm", *TIGHT, IMAGE, "--version").stdout.split()[-1]
+    version = podman("run", "--rm", *RESTRICTED, IMAGE, "--version").stdout.split()[-1]
     assert config["Labels"]["org.opencontainers.image.version"] == version, (config["Labels"], version)
 
 
-def the_image_holds_the_server_and_what_it_needs() -> None:
+def test_the_image_contains_only_the_server_and_its_dependencies() -> None:
     name = podman("create", IMAGE).stdout.strip()
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
         podman("export", "--output", file.name, name)
@@ -199,74 +195,67 @@ def the_image_holds_the_server_and_what_it_needs() -> None:
     programs = [path for path, entry in files.items() if entry.isfile() and entry.mode & 0o111]
     libraries = re.compile(r".*/(ld-linux[\w.-]*|lib[\w.+-]*\.so(\.\d+)*)")
     assert [path for path in programs if not libraries.fullmatch(path)] == ["/usr/local/bin/scope3-mcp"], programs
-    assert not [path for path, entry in files.items() if entry.issym()], "links could name anything"
+    assert not [path for path, entry in files.items() if entry.issym()], "a link could point anywhere"
     for path, entry in files.items():
-        assert not entry.mode & 0o6000, f"{path} runs as somebody else"
-        assert entry.issym() or not entry.mode & 0o002 or path in ("/dev", "/proc", "/sys"), f"{path} is everybody's"
+        assert not entry.mode & 0o6000, f"{path} is setuid or setgid"
+        assert entry.issym() or not entry.mode & 0o002 or path in ("/dev", "/proc", "/sys"), f"{path} is world-writable"
         assert (entry.uid, entry.gid) == ((65532, 65532) if path.startswith("/home/nonroot") else (0, 0)), path
     roots = ssl.create_default_context(cadata=store).get_ca_certs()
     assert len(roots) > 50, len(roots)
     assert {"/var/lib/dpkg/status.d/libc6", "/usr/share/doc/libc6/copyright"} <= files.keys()
 
 
-def a_container_runs_as_its_user_and_ends_when_told() -> None:
-    with running(env=with_token()) as server:
-        status = Path(f"/proc/{server.state['Pid']}/status").read_text()
-        assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE), status
-        assert re.search(r"^NSpid:\t\d+\t1$", status, re.MULTILINE), "it is not the first process"
-        assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
-        stream = events(ask("GET", "/sse"))
-        assert next(stream)[0] == "endpoint"
-        code, seconds = server.stop()
-        print(f"   ended after {seconds:.1f} s, with a stream open")
-        assert code == 0 and seconds < END_SECONDS, (code, seconds, server.log())
-        assert not list(stream), "the stream was not ended"
+def test_a_container_runs_as_its_user_and_stops_on_sigterm(server: Container) -> None:
+    status = Path(f"/proc/{server.state['Pid']}/status").read_text()
+    assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE), status
+    assert re.search(r"^NSpid:\t\d+\t1$", status, re.MULTILINE), "not process 1"
+    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+    stream = events(ask("GET", "/sse"))
+    assert next(stream)[0] == "endpoint"
+    code, seconds = server.stop()
+    assert code == 0 and seconds < STOP_SECONDS, (code, seconds, server.log())
+    assert not list(stream), "the stream was not closed"
 
 
-def the_health_check_tells_the_living_from_the_dead() -> None:
-    with running(env=with_token()) as server:
-        assert ask("GET", "/healthz", Authorization="").status == 200
-        began = time.monotonic()
-        assert server.is_healthy(health())
-        print(f"   asked in {time.monotonic() - began:.2f} s")
-        os.kill(server.state["Pid"], signal.SIGSTOP)
-        began = time.monotonic()
-        assert not server.is_healthy(health())
-        assert time.monotonic() - began < 5, "an engine would not have waited for the answer"
-        os.kill(server.state["Pid"], signal.SIGCONT)
-        assert server.is_healthy(health())
-    podman("run", "--rm", *TIGHT, IMAGE, "healthcheck", code=1)
+def test_the_health_check_notices_a_server_that_hangs_or_is_gone(server: Container) -> None:
+    assert ask("GET", "/healthz", Authorization="").status == 200
+    assert server.is_healthy(health())
+    os.kill(server.state["Pid"], signal.SIGSTOP)
+    began = time.monotonic()
+    assert not server.is_healthy(health())
+    assert time.monotonic() - began < 5, "an engine would have stopped waiting"
+    os.kill(server.state["Pid"], signal.SIGCONT)
+    assert server.is_healthy(health())
+    server.stop()
+    podman("run", "--rm", *RESTRICTED, IMAGE, "healthcheck", code=1)
 
 
-def streamable_http_answers() -> None:
-    with running(env=with_token()):
-        streamable()
-        streamable(Host="localhost:8080")
+def test_streamable_http_works(server: Container) -> None:
+    streamable()
+    streamable(Host="localhost:8080")
 
 
-def legacy_sse_answers() -> None:
-    with running(env=with_token()):
-        response = ask("GET", "/sse")
-        assert response.status == 200 and response.headers.get_content_type() == "text/event-stream"
-        stream = events(response)
-        name, endpoint = next(stream)
-        assert name == "endpoint" and endpoint.startswith("/messages"), (name, endpoint)
-        received = (json.loads(data) for name, data in stream if name == "message")
-        for message in (hello("2024-11-05"), {"jsonrpc": "2.0", "method": "notifications/initialized"}, WHO):
-            assert ask("POST", endpoint, message).status == 202
-            found = next(received) if "id" in message else None
-        is_known(found)
+def test_http_sse_works(server: Container) -> None:
+    response = ask("GET", "/sse")
+    assert response.status == 200 and response.headers.get_content_type() == "text/event-stream"
+    stream = events(response)
+    name, endpoint = next(stream)
+    assert name == "endpoint" and endpoint.startswith("/messages"), (name, endpoint)
+    received = (json.loads(data) for name, data in stream if name == "message")
+    for message in (hello("2024-11-05"), {"jsonrpc": "2.0", "method": "notifications/initialized"}, CHECK_KEY):
+        assert ask("POST", endpoint, message).status == 202
+        found = next(received) if "id" in message else None
+    assert_authenticated(found)
 
 
-def only_the_right_token_is_let_in() -> None:
-    with running(env=with_token()):
-        for wrong in ("", "Bearer another", f"Bearer {KEY}"):
-            for method, path, body in (("POST", "/mcp", hello("2025-06-18")), ("GET", "/sse", None)):
-                response = ask(method, path, body, Authorization=wrong)
-                assert response.status == 401 and response.getheader("www-authenticate"), (path, wrong, response.status)
+def test_only_the_right_token_is_accepted(server: Container) -> None:
+    for wrong in ("", "Bearer another", f"Bearer {KEY}"):
+        for method, path, body in (("POST", "/mcp", hello("2025-06-18")), ("GET", "/sse", None)):
+            response = ask(method, path, body, Authorization=wrong)
+            assert response.status == 401 and response.getheader("www-authenticate"), (path, wrong, response.status)
 
 
-def the_host_list_comes_from_the_environment() -> None:
+def test_the_allowed_hosts_come_from_the_environment() -> None:
     with running(env=with_token(SCOPE3_ALLOW_HOST="mcp.example.com,other.example.com:8443")):
         for host in ("mcp.example.com", "mcp.example.com:443", "other.example.com:8443", "127.0.0.1:8080"):
             streamable(Host=host)
@@ -278,7 +267,7 @@ def the_host_list_comes_from_the_environment() -> None:
             assert ask("POST", "/mcp", hello("2025-06-18"), Origin=origin).status == 403, origin
 
 
-def a_server_with_a_key_makes_a_token_where_none_is_set() -> None:
+def test_a_server_with_a_key_generates_a_token_if_none_is_set() -> None:
     with running(env={"SCOPE3_SANDBOX": "1"}) as server:
         found = re.findall(r"Bearer ([\w.~+/=-]+)", server.log())
         assert len(found) == 1, server.log()
@@ -286,14 +275,14 @@ def a_server_with_a_key_makes_a_token_where_none_is_set() -> None:
         streamable(Authorization=f"Bearer {found[0]}")
 
 
-def a_server_without_a_key_asks_each_caller_for_one() -> None:
+def test_a_server_without_a_key_requires_one_from_each_caller() -> None:
     env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/rest/v1"}
     with running(env=env), sandbox():
         assert ask("POST", "/mcp", hello("2025-06-18"), Authorization="").status == 401
         streamable(Authorization=f"Bearer {KEY}")
 
 
-def a_key_can_be_mounted_as_a_file() -> None:
+def test_a_key_can_be_mounted_as_a_file() -> None:
     env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/rest/v1", "SCOPE3_API_KEY_FILE": "/run/secrets/scope3"}
     with tempfile.NamedTemporaryFile("w") as file, sandbox():
         os.chmod(file.name, 0o644)
@@ -301,21 +290,21 @@ def a_key_can_be_mounted_as_a_file() -> None:
         file.flush()
         flags = [part for pair in env.items() for part in ("--env", "=".join(pair))]
         mount = ["--volume", f"{file.name}:/run/secrets/scope3:ro"]
-        done = podman("run", "--rm", *TIGHT, *mount, *flags, IMAGE, "tools", "call", "check_auth_status")
+        done = podman("run", "--rm", *RESTRICTED, *mount, *flags, IMAGE, "tools", "call", "check_auth_status")
         assert "12345" in done.stdout, done
 
 
-def stdio_works_in_a_container_too() -> None:
+def test_stdio_works_in_a_container() -> None:
     ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    lines = "".join(json.dumps(message) + "\n" for message in (hello("2025-06-18"), ready, WHO))
-    done = podman("run", "--rm", "-i", *TIGHT, "--env", "SCOPE3_SANDBOX=1", IMAGE, "stdio", input=lines)
+    lines = "".join(json.dumps(message) + "\n" for message in (hello("2025-06-18"), ready, CHECK_KEY))
+    done = podman("run", "--rm", "-i", *RESTRICTED, "--env", "SCOPE3_SANDBOX=1", IMAGE, "stdio", input=lines)
     answers = {found["id"]: found for found in map(json.loads, done.stdout.splitlines()) if "id" in found}
-    is_known(answers[2])
+    assert_authenticated(answers[2])
 
 
-def the_certificates_of_the_image_are_what_is_trusted() -> None:
-    """A server that nobody vouches for is refused, and let in once its certificate stands where the image has its own."""
-    with tempfile.TemporaryDirectory() as folder, HTTPServer(("127.0.0.1", 8443), Nowhere) as server:
+def test_the_server_trusts_the_certificates_of_the_image() -> None:
+    """An unknown certificate is rejected, and accepted once it replaces the certificates of the image."""
+    with tempfile.TemporaryDirectory() as folder, HTTPServer(("127.0.0.1", 8443), EmptyApi) as server:
         os.chmod(folder, 0o755)
         key, certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
         make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
@@ -329,22 +318,22 @@ def the_certificates_of_the_image_are_what_is_trusted() -> None:
         env = ["--env", "SCOPE3_API_URL=https://localhost:8443/rest/v1", "--env", f"SCOPE3_API_KEY={KEY}"]
         mount = ["--volume", f"{certificate}:/etc/ssl/certs/ca-certificates.crt:ro"]
         call = [IMAGE, "tools", "call", "brand_agent_list"]
-        refused = podman("run", "--rm", *TIGHT, *env, *call, code=1).stderr
-        assert "UnknownIssuer" in refused and not Nowhere.asked, refused
-        answered = podman("run", "--rm", *TIGHT, *env, *mount, *call, code=1).stderr
-        assert Nowhere.asked and "certificate" not in answered, answered
+        rejected = podman("run", "--rm", *RESTRICTED, *env, *call, code=1).stderr
+        assert "UnknownIssuer" in rejected and not EmptyApi.requests, rejected
+        answered = podman("run", "--rm", *RESTRICTED, *env, *mount, *call, code=1).stderr
+        assert EmptyApi.requests and "certificate" not in answered, answered
         server.shutdown()
 
 
-def names_are_looked_up_in_the_network() -> None:
-    """The C library finds what it needs for that in the image."""
+def test_host_names_are_resolved_over_the_network() -> None:
+    """The image contains what the C library needs for that."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dns, socket.create_server(("127.0.0.1", 8444)) as api:
         dns.bind(("127.0.0.1", 53))
         api.settimeout(20)
         threading.Thread(target=resolve, args=(dns,), daemon=True).start()
         env = ["--env", "SCOPE3_API_URL=https://api.example.test:8444/rest/v1", "--env", f"SCOPE3_API_KEY={KEY}"]
         call = [IMAGE, "tools", "call", "brand_agent_list"]
-        container = podman("run", "--detach", *TIGHT, "--dns=127.0.0.1", *env, *call).stdout.strip()
+        container = podman("run", "--detach", *RESTRICTED, "--dns=127.0.0.1", *env, *call).stdout.strip()
         try:
             api.accept()[0].close()
         finally:
@@ -352,26 +341,26 @@ def names_are_looked_up_in_the_network() -> None:
 
 
 def resolve(dns: socket.socket) -> None:
-    """Tells whoever asks for a name that it is this machine, over IPv4 alone."""
+    """A DNS server that resolves every name to 127.0.0.1, and none to an IPv6 address."""
     while True:
         try:
-            query, asker = dns.recvfrom(512)
+            query, client = dns.recvfrom(512)
         except OSError:
             return
         end = query.index(b"\0", 12) + 5
         found = query[end - 4 : end - 2] == b"\0\1"
         head = query[:2] + b"\x81\x80\0\1" + (b"\0\1" if found else b"\0\0") + b"\0\0\0\0"
         address = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1" if found else b""
-        dns.sendto(head + query[12:end] + address, asker)
+        dns.sendto(head + query[12:end] + address, client)
 
 
-class Nowhere(BaseHTTPRequestHandler):
-    """An API that has nothing."""
+class EmptyApi(BaseHTTPRequestHandler):
+    """An API that answers 404 to everything."""
 
-    asked = 0
+    requests = 0
 
     def do_POST(self) -> None:
-        Nowhere.asked += 1
+        EmptyApi.requests += 1
         self.send_error(404)
 
     do_GET = do_POST
@@ -380,8 +369,8 @@ class Nowhere(BaseHTTPRequestHandler):
         pass
 
 
-def the_compose_file_starts_both_services() -> None:
-    """As it describes them, but by podman: a compose program needs a daemon."""
+def test_the_compose_file_starts_both_services() -> None:
+    """Podman starts them as the file describes: Compose itself needs a daemon."""
     server, other = COMPOSE["server"], COMPOSE["sandbox"]
     assert server["ports"] == ["127.0.0.1:8080:8080"] and other["network_mode"] == "service:server"
     for service in (server, other):
@@ -391,11 +380,11 @@ def the_compose_file_starts_both_services() -> None:
     with running(env=server["environment"] | {"SCOPE3_MCP_TOKEN": TOKEN}), sandbox() as container:
         streamable(Host="localhost:8080")
         code, seconds = container.stop()
-        assert code == 0 and seconds < END_SECONDS, (code, seconds)
+        assert code == 0 and seconds < STOP_SECONDS, (code, seconds)
 
 
 def compose() -> Json:
-    """The services of the compose file, with what it says where its variables are not set."""
+    """The services of the compose file, with the defaults of its variables."""
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (REPO / "compose.yaml").read_text())
     return yaml.safe_load(text)["services"]
 
@@ -409,40 +398,3 @@ def sandbox() -> AbstractContextManager[Container]:
     check = service["healthcheck"]["test"]
     return running(*service["command"], env=service["environment"], check=check, name="sandbox")
 
-
-TESTS = [
-    the_image_is_small,
-    the_image_says_how_to_run_it,
-    the_image_holds_the_server_and_what_it_needs,
-    a_container_runs_as_its_user_and_ends_when_told,
-    the_health_check_tells_the_living_from_the_dead,
-    streamable_http_answers,
-    legacy_sse_answers,
-    only_the_right_token_is_let_in,
-    the_host_list_comes_from_the_environment,
-    a_server_with_a_key_makes_a_token_where_none_is_set,
-    a_server_without_a_key_asks_each_caller_for_one,
-    a_key_can_be_mounted_as_a_file,
-    stdio_works_in_a_container_too,
-    the_certificates_of_the_image_are_what_is_trusted,
-    names_are_looked_up_in_the_network,
-    the_compose_file_starts_both_services,
-]
-
-
-def main() -> int:
-    failed = 0
-    for test in TESTS:
-        name, began = test.__name__.replace("_", " "), time.monotonic()
-        try:
-            test()
-            print(f"ok {name} ({time.monotonic() - began:.1f} s)", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {name}\n{traceback.format_exc()}", flush=True)
-    print(f"{len(TESTS) - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,20 @@
-"""npm's @modelcontextprotocol/conformance: what a version of the protocol requires of a server."""
+"""The npm package @modelcontextprotocol/conformance: what a version of the protocol requires of a server."""
 
 import asyncio
 import re
-import sys
 from asyncio.subprocess import PIPE, STDOUT
 
-from harness import HERE, INSTALLED, clean_env, reported, server
+import pytest
+from harness import HERE, NODE_PACKAGES, clean_env, server
 
-BIN = INSTALLED / "npm" / "node_modules" / ".bin"
+BIN = NODE_PACKAGES / ".bin"
+SPEAKS = {"http": ["2025-11-25", "2026-07-28"]}
 ENTRY = re.compile(r" +- ([^ :]+)(:\S+)?  # \S")
+
+
+@pytest.fixture
+def baseline(version):
+    return HERE / f"conformance-{version}.yml"
 
 
 async def conformance(*arguments):
@@ -19,30 +25,20 @@ async def conformance(*arguments):
     return suite.returncode, printed.decode()
 
 
-async def passes_but_for_the_baseline(version, baseline):
-    async with server("http", "--sandbox") as at:
-        # It fails on a scenario of the baseline that passes, too.
+async def test_passes_except_for_the_baseline(transport, version, baseline):
+    async with server(transport, "--sandbox") as at:
+        # It also fails if a scenario of the baseline passes.
         code, printed = await conformance(
             "server", "--url", at.url, "--requirements", version, "--expected-failures", baseline
         )
     assert code == 0, printed[printed.find("=== SUMMARY") :]
 
 
-async def has_a_reason_for_each_scenario_of_the_baseline(version, baseline):
-    # The suite does not mind names that it does not know.
+async def test_the_baseline_has_a_reason_for_each_scenario(transport, version, baseline):
+    # The suite ignores unknown names.
     _, scenarios = await conformance("list", "--server", "--requirements", version)
     for line in baseline.read_text().splitlines():
         if line.strip().startswith("-"):
             entry = ENTRY.match(line)
             assert entry, f"no reason: {line}"
             assert re.search(rf"^ +- {entry[1]}\b", scenarios, re.MULTILINE), f"not required: {line}"
-
-
-async def main(version):
-    baseline = HERE / f"conformance-{version}.yml"
-    runs = [passes_but_for_the_baseline, has_a_reason_for_each_scenario_of_the_baseline]
-    return all([await reported(run.__name__.replace("_", " "), run(version, baseline)) for run in runs])
-
-
-if __name__ == "__main__":
-    sys.exit(not asyncio.run(main(sys.argv[1])))
