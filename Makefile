@@ -1,44 +1,74 @@
-# `make test` is all that must pass; the other targets are its parts. `scripts/setup` installs or names what they need.
+# `make help` lists the targets. `make test` runs everything that CI requires.
 
 CARGO ?= cargo
+# Prebuilt tools for Cargo, from PyPI.
+TOOLS := target/tools/bin
+# Without nextest, `cargo test` runs the same tests.
+NEXTEST = $(shell [ -x $(TOOLS)/cargo-nextest ] && echo $(TOOLS)/cargo-nextest nextest run || echo $(CARGO) test --no-fail-fast)
+# All but the tests of the transports and of the command line.
+FAST := --lib --bins --test gateway --test catalog --test api
+MAIN ?= main
 export INTEROP_BINARY ?= target/debug/scope3-mcp
 
-.PHONY: test lint unit interop image bench deny generated
+.PHONY: help check test lint format clippy fast unit interop image deny unused tools mutants bench generated
+.DEFAULT_GOAL := test
 
-test:
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+check: format clippy fast ## format, clippy and the fast tests: the daily loop
+
+test: ## everything that CI requires: lint, unit, interop and image
 	scripts/test
 
-lint:
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+lint: format clippy deny unused ## format, clippy, documentation and dependencies
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	python3 docs/check-snippets.py
 
-unit:
-	$(CARGO) test --locked --workspace --no-fail-fast
+format: ## check the format of the Rust code
+	$(CARGO) fmt --all --check
 
-# Foreign clients, each a real process: scripts/setup-interop installs them.
-interop:
+clippy: ## check the Rust code with clippy
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+fast: tools ## the fast Rust tests
+	$(NEXTEST) --locked --workspace $(FAST)
+
+unit: tools ## all Rust tests
+	$(NEXTEST) --locked --workspace
+	$(CARGO) test --locked --workspace --doc --quiet
+
+interop: ## the server against real MCP clients that others wrote
 	$(CARGO) build --locked
 	scripts/setup-interop
 	tests/interop/run
 
-# The container image, built and run.
-image:
+image: ## the container image, built and run; needs root on Debian
 	scripts/image-test
 
-# Speed, as ratios within one run. Not part of `test`: machines differ, and differ from hour to hour.
-# The program is built first by itself: what tests need of the dependencies makes it larger and slower.
-bench:
+deny: tools ## check the licenses and sources of the dependencies
+	$(TOOLS)/cargo-deny --log-level error check bans licenses sources
+
+unused: tools ## find unused dependencies
+	$(TOOLS)/cargo-shear shear
+
+# A failure here is no error: the tests run without these tools, and the other targets fail by themselves.
+tools: ## install the tools for Cargo below target/tools
+	@scripts/python-environment target/tools scripts/tools.txt || echo 'make: cannot install the tools for Cargo' >&2
+
+mutants: ## mutate the lines changed since MAIN (main) and run the Rust tests; compiles cargo-mutants the first time
+	[ -x target/mutants/bin/cargo-mutants ] || \
+		$(CARGO) install cargo-mutants --version 27.1.0 --locked --root target/mutants
+	git diff "$$(git merge-base $(MAIN) HEAD)" > target/mutants/changes.diff
+	target/mutants/bin/cargo-mutants mutants --workspace --in-diff target/mutants/changes.diff --output target/mutants
+
+# Not part of `test`: machines differ, and one machine differs from hour to hour. The program is built separately,
+# because the features that the tests add to its dependencies make it larger and slower.
+bench: ## speed, as ratios within one run
 	$(CARGO) build --profile dist --locked
 	cp target/dist/scope3-mcp target/bench-scope3-mcp
 	BENCH_BINARY=$(CURDIR)/target/bench-scope3-mcp $(CARGO) bench --profile dist --locked
 
-# Licences, sources and bans of the dependencies; needs cargo-deny.
-deny:
-	$(CARGO) deny check bans licenses sources
-
-# Writes what is made from the code and checked by tests: the tool table of the README, tools/schema.json, snapshots.
-generated:
+generated: ## update generated files: README tables, tools/schema.json, snapshots
 	UPDATE_GENERATED=1 INSTA_UPDATE=always $(CARGO) test --locked --test gateway --test cli -- catalog readme
 	UPDATE_GENERATED=1 $(CARGO) test --locked --package scope3-mcp-catalog -- schema
