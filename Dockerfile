@@ -1,8 +1,8 @@
-# The server alone in an image: no shell, no package manager, not root. Every builder can build it; none of BuildKit's
-# additions is used. `scripts/image-test` builds and tries it.
+# The image contains only the server: no shell, no package manager, no root. Any builder can build it; it needs no
+# BuildKit. `scripts/image-test` builds and tests it.
 
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-slim-bookworm
-# What lies under the server. It brings along all that it needs, so nothing has to.
+# The base of the image. The server brings everything it needs, so the base can be empty.
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
@@ -24,7 +24,7 @@ COPY --from=build /image/ /
 COPY --from=build --chown=65532:65532 /home/nonroot /home/nonroot
 ENV PATH=/usr/local/bin HOME=/home/nonroot SCOPE3_BIND=0.0.0.0:8080
 WORKDIR /home/nonroot
-# By number, so that an orchestrator can see that it is not root.
+# A number, so that an orchestrator can verify that it is not root.
 USER 65532:65532
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -1,7 +1,7 @@
-//! The figures that the HTTP transport is held to, as ratios, in some two minutes. `make bench` runs it on the program
-//! as it ships.
+//! Measures the HTTP transport against its targets, as ratios, in about two minutes.
 //!
-//! With a name (`memory`, `throughput`, `stalled`, `junk`) only that one runs.
+//! `make bench` runs it on the program as it ships. Names (`memory`, `throughput`, `stalled`, `junk`) select
+//! measurements; `cargo bench --profile dist --bench http -- memory` runs one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,7 +41,7 @@ use support::{FIRST, Mcp, Server};
 const MIB: f64 = 1024.0 * 1024.0;
 const CALLERS: usize = 16;
 
-/// No limit of requests comes into play.
+/// Rate limits that no measurement reaches.
 const UNLIMITED: [&str; 4] = ["--mcp-limit", "1000000/s", "--api-limit", "1000000/s"];
 
 #[tokio::main]
@@ -50,31 +50,31 @@ async fn main() {
     if arguments.iter().any(|argument| argument == "--echo") {
         return echo().await;
     }
-    let wanted = |name: &str| {
+    let is_selected = |name: &str| {
         let mut names = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
-        names.peek().is_none() || names.any(|wanted| wanted == name)
+        names.peek().is_none() || names.any(|selected| selected == name)
     };
-    if wanted("memory") {
+    if is_selected("memory") {
         memory().await;
     }
-    if wanted("throughput") {
+    if is_selected("throughput") {
         throughput().await;
     }
-    if wanted("stalled") {
+    if is_selected("stalled") {
         stalled().await;
     }
-    if wanted("junk") {
+    if is_selected("junk") {
         junk().await;
     }
 }
 
-/// Resident memory with 1,000 open sessions, each with its stream.
+/// Resident memory with 1,000 open sessions, each with a stream.
 async fn memory() {
     let server = Server::sandbox(&[]);
     let before = server.resident();
     let mut open = Vec::new();
     for _ in 0..1000 {
-        // A connection pool each, as clients of their own have.
+        // Separate connection pools, as separate clients have.
         let client = Mcp { http: reqwest::Client::new(), ..server.client() };
         let session = client.begin("2025-11-25").await;
         let stream = session.stream().await;
@@ -86,14 +86,14 @@ async fn memory() {
     }
     let resident = server.resident();
     report(
-        "1,000 open sessions, resident",
+        "resident memory with 1,000 open sessions",
         mib(resident) / 200.0,
-        "of 200 MiB, at most 1",
-        &format!("{:.0} MiB, {:.0} KiB a session", mib(resident), mib(resident - before) * 1024.0 / 1000.0),
+        "of 200 MiB; target: at most 1",
+        &format!("{:.0} MiB, {:.0} KiB per session", mib(resident), mib(resident - before) * 1024.0 / 1000.0),
     );
 }
 
-/// Calls a second, beside those of a bare echo server on rmcp. Each of ours asks the sandbox.
+/// Calls per second, compared with a bare echo server on rmcp. Each of our calls sends a request to the sandbox.
 async fn throughput() {
     let ours = Server::sandbox(&UNLIMITED);
     let mut echo = Echo::start();
@@ -106,10 +106,10 @@ async fn throughput() {
     echo.end();
     let (fast, bare) = (median(&mut fast), median(&mut bare));
     report(
-        "16 callers over stateless HTTP",
+        "calls by 16 callers over stateless HTTP",
         fast / bare,
-        "of a bare rmcp echo server's calls, at least 0.4",
-        &format!("{fast:.0} and {bare:.0} a second"),
+        "of those of a bare rmcp echo server; target: at least 0.4",
+        &format!("{fast:.0} and {bare:.0} per second"),
     );
 }
 
@@ -141,7 +141,7 @@ async fn succeed(client: &Mcp, tool: &str) {
     assert!(!body.windows(14).any(|part| part == b"\"isError\":true"), "{}", String::from_utf8_lossy(&body));
 }
 
-/// How long the slowest hundredth of calls takes, while others do not read what they asked for.
+/// The 99th percentile of the latency while other clients do not read their responses.
 async fn stalled() {
     let server = Server::sandbox(&UNLIMITED);
     latencies(&server, Duration::from_secs(2)).await;
@@ -151,7 +151,7 @@ async fn stalled() {
         let stalled: Vec<Stalled> = (0..50).map(|_| Stalled::begin(server.port())).collect();
         let begun = Instant::now();
         while !stalled.iter().all(Stalled::is_stalled) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "not all of 50 readers stall");
+            assert!(begun.elapsed() < Duration::from_secs(20), "some of the 50 readers did not stall");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         with.push(p99(latencies(&server, Duration::from_secs(5)).await));
@@ -160,14 +160,14 @@ async fn stalled() {
     }
     let (without, with) = (median(&mut without), median(&mut with));
     report(
-        "p99 of others while 50 readers stall",
+        "p99 latency while 50 readers stall",
         with / without,
-        "of the p99 without them, at most 1.2",
+        "of the p99 without them; target: at most 1.2",
         &format!("{:.2} and {:.2} ms", with * 1000.0, without * 1000.0),
     );
 }
 
-/// The times that calls take, at a load that leaves the machine some air.
+/// The latencies of calls in seconds, at a load below the machine's capacity.
 async fn latencies(server: &Server, span: Duration) -> Vec<f64> {
     let started = Instant::now();
     let callers = (0..4).map(|_| {
@@ -190,7 +190,7 @@ async fn latencies(server: &Server, span: Duration) -> Vec<f64> {
     times
 }
 
-/// A client that asks for more than it ever reads.
+/// A client that sends requests and does not read the responses.
 struct Stalled {
     stuck: Arc<AtomicBool>,
     stream: TcpStream,
@@ -212,7 +212,7 @@ impl Stalled {
         let stuck = Arc::new(AtomicBool::new(false));
         let (mut writer, flag) = (stream.try_clone().unwrap(), Arc::clone(&stuck));
         std::thread::spawn(move || {
-            // The server reads no further request while an answer finds no room.
+            // The server stops reading requests when a response cannot be written.
             while writer.write_all(one.as_bytes()).is_ok() {}
             flag.store(true, Ordering::Relaxed);
         });
@@ -230,7 +230,7 @@ impl Drop for Stalled {
     }
 }
 
-/// 100,000 POSTs of junk: what they leave behind.
+/// Resident memory after 100,000 invalid POST requests.
 async fn junk() {
     let server = Server::sandbox(&["--auth", "key"]);
     let client = server.with_key(FIRST);
@@ -243,11 +243,11 @@ async fn junk() {
     let sessions = server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await;
     assert_eq!(sessions, Some(0.0));
     report(
-        "resident after 100,000 junk POSTs",
+        "resident memory after 100,000 invalid POST requests",
         mib(after) / mib(before),
-        "of what it was before; flat",
+        "of the memory before; target: about 1",
         &format!(
-            "{:.1} and {:.1} MiB, no session, {:.0} a second",
+            "{:.1} and {:.1} MiB, no session, {:.0} requests per second",
             mib(after),
             mib(before),
             100_000.0 / took
@@ -283,7 +283,7 @@ async fn send_junk(client: &Mcp, count: usize) {
     }
 }
 
-/// A bare server on rmcp in a process of its own.
+/// A bare rmcp server in a separate process.
 struct Echo {
     process: Child,
     url: String,

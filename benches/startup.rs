@@ -1,5 +1,6 @@
-//! How long a client waits: from starting the program to its first `tools/list`, against a bare rmcp server with one
-//! tool. Prints the ratio of the medians; both run in turn, so that a machine that changes its pace does not decide.
+//! Measures the time from starting the program to the response to its first `tools/list`, compared with a bare rmcp
+//! server with one tool. Prints the ratio of the medians. The two alternate, so that changes in the machine's speed affect
+//! both.
 //!
 //! `make bench` runs it on the program as it ships.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
@@ -23,7 +24,7 @@ use rmcp::{
 
 const ROUNDS: usize = 200;
 
-/// What a server cannot do without.
+/// The smallest possible server.
 struct Bare;
 
 impl ServerHandler for Bare {
@@ -36,7 +37,7 @@ impl ServerHandler for Bare {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(vec![Tool::new("echo", "Says it again.", Arc::default())]))
+        Ok(ListToolsResult::with_all_items(vec![Tool::new("echo", "Repeats its input.", Arc::default())]))
     }
 
     async fn call_tool(
@@ -62,8 +63,8 @@ fn main() {
     }
     let (bare, ours) = (median(bare), median(ours));
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
-    println!("start to first tools/list, median of {ROUNDS}: bare rmcp {bare:?}, scope3-mcp {ours:?}");
-    println!("ratio {ratio:.2} (at most 1.5 is wanted)");
+    println!("start to first tools/list, median of {ROUNDS} runs: bare rmcp {bare:?}, scope3-mcp {ours:?}");
+    println!("ratio {ratio:.2}; target: at most 1.5");
 }
 
 #[tokio::main]
@@ -77,8 +78,8 @@ fn until_listed(command: &mut Command) -> Duration {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
-    writeln!(input, "{hello}").unwrap();
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
+    writeln!(input, "{initialize}").unwrap();
     lines.next().unwrap().unwrap();
     writeln!(input, r#"{{"jsonrpc":"2.0","method":"notifications/initialized"}}"#).unwrap();
     writeln!(input, r#"{{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{{}}}}"#).unwrap();

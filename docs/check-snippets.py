@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that the examples in these pages can be parsed, and that links between the pages lead somewhere."""
+"""Checks that the examples in these pages parse, and that the targets of relative links exist."""
 
 import json
 import re
@@ -30,6 +30,6 @@ for page in sorted(HERE.rglob("*.md")):
     for target in LINK.findall(text):
         checked += 1
         if not (page.parent / target).exists():
-            problems.append(f"{name}: there is no {target}")
-print(*problems, f"{checked} checked, {len(problems)} bad", sep="\n")
+            problems.append(f"{name}: broken link to {target}")
+print(*problems, f"{checked} examples and links checked, {len(problems)} bad", sep="\n")
 sys.exit(bool(problems))
