@@ -141,7 +141,7 @@ async fn shut_down(state: &ServerState, graceful: GracefulShutdown) {
             tracing::warn!(
                 calls = state.calls.running_calls(),
                 "calls did not finish before the shutdown deadline"
-            )
+            );
         }
     }
     state.end_streams.cancel();

@@ -137,7 +137,10 @@ fn unproven_keys_are_evicted_first_and_never_evict_proven_ones() {
     assert!(there(&still, proven) && there(&second, proven) && there(&third, proven));
     assert!(open(&sessions, key("invented")).is_err(), "there are only proven keys");
     let fourth = open(&sessions, proven).unwrap();
-    assert!(!there(&still, proven) && there(&fourth, proven), "among their own kind the longest_idle goes");
+    assert!(
+        !there(&still, proven) && there(&fourth, proven),
+        "among proven keys, the longest-idle session is closed"
+    );
 }
 
 #[test]
