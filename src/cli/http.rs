@@ -6,6 +6,7 @@ use std::{
     fmt::Display,
     net::{IpAddr, SocketAddr},
     str::FromStr,
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -69,7 +70,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         max_request_bytes: settings.request_memory as usize * 1024 * 1024,
         deadlines: Deadlines::default(),
     };
-    http::serve(listener, &app, options, stop).await?;
+    let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
+    http::serve(listener, gateway, keys, || app.server(), options, stop).await?;
     Ok(())
 }
 

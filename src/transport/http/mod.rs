@@ -57,7 +57,7 @@ use axum::{
     routing::{any, get, post},
 };
 use http::{HeaderName, Method, header};
-use scope3_mcp_gateway::credentials::KeyRing;
+use scope3_mcp_gateway::{Gateway, credentials::KeyRing};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -82,18 +82,19 @@ use self::{
     sessions::Sessions,
     state::ServerState,
 };
-use crate::{
-    app::App,
-    mcp::{Keys, Server},
-};
+use crate::mcp::{Keys, Server};
 
 /// Serves until `stop` is cancelled, then responds to the requests accepted so far.
+///
+/// Unless callers send their own keys, calls go through the MCP server that `own_server` creates, which uses `own_keys`.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    app: &App,
+    gateway: Arc<Gateway>,
+    own_keys: Arc<KeyRing>,
+    own_server: impl FnOnce() -> Server,
     options: HttpOptions,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -107,14 +108,14 @@ pub async fn serve(
         max_request_bytes,
         deadlines,
     } = options;
-    let is_proven = auth::is_proven(&app.gateway);
+    let is_proven = auth::is_proven(&gateway);
     let max_connections = sockets::available_connections(max_connections);
     let server = match auth {
-        Auth::Key => Server::new(Arc::clone(&app.gateway), Keys::OfRequest(extensions::keys)),
-        Auth::Token(_) | Auth::None => app.server(),
+        Auth::Key => Server::new(Arc::clone(&gateway), Keys::OfRequest(extensions::keys)),
+        Auth::Token(_) | Auth::None => own_server(),
     };
     let state = Arc::new(ServerState {
-        gateway: Arc::clone(&app.gateway),
+        gateway,
         server: server
             .with_traceparent(extensions::traceparent)
             .with_place(extensions::place)
@@ -130,7 +131,7 @@ pub async fn serve(
         stop: stop.clone(),
         end_streams: CancellationToken::new(),
     });
-    let own_keys = (!matches!(auth, Auth::Key)).then(|| Arc::clone(&app.keys));
+    let own_keys = (!matches!(auth, Auth::Key)).then_some(own_keys);
     let background_tasks = [
         tokio::spawn(Arc::clone(&state.sessions).run_expiry()),
         tokio::spawn(metrics::run_upkeep()),

@@ -1,6 +1,6 @@
 //! A server in the process of the test, for options that are not settings, such as deadlines.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Parser;
 use reqwest::header::HeaderMap;
@@ -63,7 +63,10 @@ impl InProcess {
         adjust(&mut options);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        tokio::spawn(async move { serve(listener, &app, options, stopped).await });
+        tokio::spawn(async move {
+            let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
+            serve(listener, gateway, keys, || app.server(), options, stopped).await
+        });
         Self { address, stop }
     }
 
