@@ -103,7 +103,7 @@ impl CallLimiter {
             bound_reached("calls_per_key");
             return Err(Rejection::busy("this key has reached its concurrent call limit", RETRY_AFTER));
         }
-        let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             bound_reached("calls");
             return Err(Rejection::busy("this server has reached its concurrent call limit", RETRY_AFTER));
         };
@@ -111,7 +111,7 @@ impl CallLimiter {
         Ok(CallPermit(Arc::new(RunningCall {
             owner,
             counts: Arc::clone(&self.counts),
-            _permit: place,
+            _permit: permit,
             _activity: connection.map(|connection| connection.start_activity(Some(owner))),
         })))
     }

@@ -30,10 +30,10 @@ mod tests {
             let made: Vec<String> = (0..50).map(|_| make().unwrap()).collect();
             assert!(made.iter().all(|text| text.len() == digits));
             assert!(made.iter().flat_map(|text| text.chars()).all(|digit| digit.is_ascii_hexdigit()));
-            for place in (0..digits).step_by(8) {
+            for start in (0..digits).step_by(8) {
                 let parts: std::collections::HashSet<_> =
-                    made.iter().map(|text| &text[place..place + 8]).collect();
-                assert!(parts.len() > 48, "digits {place} to {} repeat", place + 8);
+                    made.iter().map(|text| &text[start..start + 8]).collect();
+                assert!(parts.len() > 48, "digits {start} to {} repeat", start + 8);
             }
         }
     }

@@ -27,7 +27,7 @@ impl Envelope {
         let mut seen = HashSet::new();
         for member in members {
             let taken = parse_json::<String>(&text[member.name]).and_then(|name| {
-                envelope.take(text, &name, member.value)?;
+                envelope.read_member(text, &name, member.value)?;
                 if seen.insert(name) {
                     return Ok(());
                 }
@@ -40,7 +40,7 @@ impl Envelope {
         (envelope, fault)
     }
 
-    fn take(&mut self, text: &[u8], name: &str, at: Range<usize>) -> Result<(), Fault> {
+    fn read_member(&mut self, text: &[u8], name: &str, at: Range<usize>) -> Result<(), Fault> {
         let value = &text[at.clone()];
         match name {
             "jsonrpc" => self.is_version_2 = value == br#""2.0""#,
