@@ -154,7 +154,7 @@ async fn what_was_sent_is_not_logged() {
     assert_eq!(session.receive().await.unwrap()["error"]["code"], -32600);
     let (_, code, log) = session.end().await;
     assert_eq!(code, Some(0));
-    assert!(log.contains("not a message") && !log.contains("hush-hush"), "{log}");
+    assert!(log.contains("not a valid message") && !log.contains("hush-hush"), "{log}");
 }
 
 #[tokio::test]
