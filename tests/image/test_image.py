@@ -119,7 +119,7 @@ def request(method: str, id: int, **params: Any) -> Json:
     return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
 
 
-def hello(version: str) -> Json:
+def initialize(version: str) -> Json:
     client = {"name": "image test", "version": "1"}
     return request("initialize", 1, protocolVersion=version, capabilities={}, clientInfo=client)
 
@@ -156,7 +156,7 @@ def assert_authenticated(found: Json) -> None:
 
 def streamable(**headers: str) -> None:
     """Opens a session over Streamable HTTP and calls a tool."""
-    response = ask("POST", "/mcp", hello("2025-06-18"), **headers)
+    response = ask("POST", "/mcp", initialize("2025-06-18"), **headers)
     session = {"Mcp_Session_Id": response.getheader("mcp-session-id"), **headers}
     assert message_of(response)["result"]["serverInfo"]["name"]
     ready = ask("POST", "/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
@@ -242,7 +242,7 @@ def test_http_sse_works(server: Container) -> None:
     name, endpoint = next(stream)
     assert name == "endpoint" and endpoint.startswith("/messages"), (name, endpoint)
     received = (json.loads(data) for name, data in stream if name == "message")
-    for message in (hello("2024-11-05"), {"jsonrpc": "2.0", "method": "notifications/initialized"}, CHECK_KEY):
+    for message in (initialize("2024-11-05"), {"jsonrpc": "2.0", "method": "notifications/initialized"}, CHECK_KEY):
         assert ask("POST", endpoint, message).status == 202
         found = next(received) if "id" in message else None
     assert_authenticated(found)
@@ -250,7 +250,7 @@ def test_http_sse_works(server: Container) -> None:
 
 def test_only_the_right_token_is_accepted(server: Container) -> None:
     for wrong in ("", "Bearer another", f"Bearer {KEY}"):
-        for method, path, body in (("POST", "/mcp", hello("2025-06-18")), ("GET", "/sse", None)):
+        for method, path, body in (("POST", "/mcp", initialize("2025-06-18")), ("GET", "/sse", None)):
             response = ask(method, path, body, Authorization=wrong)
             assert response.status == 401 and response.getheader("www-authenticate"), (path, wrong, response.status)
 
@@ -261,24 +261,24 @@ def test_the_allowed_hosts_come_from_the_environment() -> None:
             streamable(Host=host)
         for host in ("evil.example", "other.example.com:8444", "mcp.example.com.evil.example", "localhost:9"):
             for method, path in (("POST", "/mcp"), ("GET", "/sse"), ("POST", "/messages"), ("GET", "/healthz")):
-                status = ask(method, path, hello("2025-06-18") if method == "POST" else None, Host=host).status
+                status = ask(method, path, initialize("2025-06-18") if method == "POST" else None, Host=host).status
                 assert status == 403, (host, path, status)
         for origin in ("https://evil.example", "null"):
-            assert ask("POST", "/mcp", hello("2025-06-18"), Origin=origin).status == 403, origin
+            assert ask("POST", "/mcp", initialize("2025-06-18"), Origin=origin).status == 403, origin
 
 
 def test_a_server_with_a_key_generates_a_token_if_none_is_set() -> None:
     with running(env={"SCOPE3_SANDBOX": "1"}) as server:
         found = re.findall(r"Bearer ([\w.~+/=-]+)", server.log())
         assert len(found) == 1, server.log()
-        assert ask("POST", "/mcp", hello("2025-06-18"), Authorization="").status == 401
+        assert ask("POST", "/mcp", initialize("2025-06-18"), Authorization="").status == 401
         streamable(Authorization=f"Bearer {found[0]}")
 
 
 def test_a_server_without_a_key_requires_one_from_each_caller() -> None:
     env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/rest/v1"}
     with running(env=env), sandbox():
-        assert ask("POST", "/mcp", hello("2025-06-18"), Authorization="").status == 401
+        assert ask("POST", "/mcp", initialize("2025-06-18"), Authorization="").status == 401
         streamable(Authorization=f"Bearer {KEY}")
 
 
@@ -296,7 +296,7 @@ def test_a_key_can_be_mounted_as_a_file() -> None:
 
 def test_stdio_works_in_a_container() -> None:
     ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    lines = "".join(json.dumps(message) + "\n" for message in (hello("2025-06-18"), ready, CHECK_KEY))
+    lines = "".join(json.dumps(message) + "\n" for message in (initialize("2025-06-18"), ready, CHECK_KEY))
     done = podman("run", "--rm", "-i", *RESTRICTED, "--env", "SCOPE3_SANDBOX=1", IMAGE, "stdio", input=lines)
     answers = {found["id"]: found for found in map(json.loads, done.stdout.splitlines()) if "id" in found}
     assert_authenticated(answers[2])
