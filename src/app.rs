@@ -1,4 +1,4 @@
-//! Puts the parts together as the settings say.
+//! Builds the server's parts from the settings.
 
 use std::{io, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
 /// The parts that every command works with.
 #[derive(Debug)]
 pub struct App {
-    /// The way of every call.
+    /// The path that every call takes.
     pub gateway: Arc<Gateway>,
     /// The server's own keys.
     pub keys: Arc<KeyRing>,
@@ -35,12 +35,12 @@ pub enum StartError {
     /// The sandbox does not start.
     #[error("the sandbox cannot start: {0}")]
     Sandbox(#[source] io::Error),
-    /// The sandbox says a URL that is none.
+    /// The sandbox reported an invalid URL.
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
     /// A surface has no URL in this environment.
     #[error("{name}: Scope3 publishes no staging address for the API `{surface}`; name one with --api-url")]
-    NoBase {
+    NoBaseUrl {
         /// The setting of the environment, as the user gave it.
         name: String,
         /// The surface.
@@ -49,10 +49,10 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether the one who started the program can put it right by other settings.
+    /// Whether other settings can fix it.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::NoBase { .. })
+        matches!(self, Self::Config(_) | Self::NoBaseUrl { .. })
     }
 }
 
@@ -80,7 +80,7 @@ impl App {
         let memory = AnswerMemory::new(settings.response_memory.get() as usize * 1024 * 1024);
         let mut apis = Vec::new();
         for &surface in &settings.api {
-            let profile = Profile::of(surface).ok_or_else(|| no_base(settings, surface))?;
+            let profile = Profile::of(surface).ok_or_else(|| no_base_url(settings, surface))?;
             let base = base_url(settings, sandbox.as_ref(), profile)?;
             tracing::info!(api = %base, surface = surface.as_str(), sandbox = sandbox.is_some(), "starting");
             let quotas = settings.quotas(profile);
@@ -97,7 +97,7 @@ impl App {
         Ok(Self { gateway: Arc::new(gateway), keys: Arc::new(keys), sandbox })
     }
 
-    /// The one who starts the program, with the server's own keys.
+    /// The operator as a caller, with the server's own keys.
     #[must_use]
     pub fn caller(&self) -> Caller {
         Caller {
@@ -113,7 +113,7 @@ impl App {
     #[must_use]
     pub fn server(&self) -> Server {
         if self.sandbox.is_none() {
-            // In its own time: a command that prints the key may take longer than a client waits for the start.
+            // In the background: a command that prints the key may take longer than a client waits for the server to start.
             tokio::spawn(warn_about(Arc::clone(&self.keys)));
         }
         Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
@@ -133,12 +133,12 @@ fn base_url(
         return Ok(url.clone());
     }
     let published = profile.base_url(settings.environment.into());
-    let published = published.ok_or_else(|| no_base(settings, profile.surface))?;
+    let published = published.ok_or_else(|| no_base_url(settings, profile.surface))?;
     Ok(published.parse()?)
 }
 
-fn no_base(settings: &Settings, surface: Surface) -> StartError {
-    StartError::NoBase { name: settings.name_of("environment"), surface }
+fn no_base_url(settings: &Settings, surface: Surface) -> StartError {
+    StartError::NoBaseUrl { name: settings.name_of("environment"), surface }
 }
 
 /// The keys of the sandbox's customers: the first, with the second in no way a backup of it.
@@ -147,18 +147,18 @@ fn sandbox_keys() -> KeyRing {
     ApiKey::parse(&first.into()).map_or_else(|_| KeyRing::empty(), KeyRing::of)
 }
 
-/// Says at the start what every call would say later.
+/// Warns at startup about what would make every call fail.
 async fn warn_about(keys: Arc<KeyRing>) {
     match keys.keys().await {
         Ok(keys) => {
             for key in keys.iter().filter(|key| !key.has_usual_length()) {
                 tracing::warn!(
                     key = %key.fingerprint(),
-                    "the client id of this API key has not the usual 32 characters; it may have been cut"
+                    "the client id of this API key is not 32 characters long; it may be truncated"
                 );
             }
         }
-        Err(KeyError::Missing) => tracing::warn!("no API key is set: every call will answer AUTH_MISSING"),
-        Err(error) => tracing::warn!(error = error.in_full(), "there is no usable API key"),
+        Err(KeyError::Missing) => tracing::warn!("no API key is set: every call will fail with AUTH_MISSING"),
+        Err(error) => tracing::warn!(error = error.in_full(), "API key unusable"),
     }
 }

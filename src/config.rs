@@ -28,7 +28,7 @@ use self::values::{parse_address, parse_idle_time, parse_public_url};
 pub use self::{environment::unknown_variables, error::ConfigError, values::parse_duration};
 pub(crate) use self::{
     secrets::Secrets,
-    sources::{Sources, all, arguments, beside, without_empty},
+    sources::{Sources, all, arguments, values_beside_flags, without_empty},
 };
 
 /// The headings under which help shows the settings. Which command shows which is the command line's choice.
@@ -227,12 +227,12 @@ pub struct Settings {
     pub(crate) sources: Sources,
 }
 
-/// Which of Scope3's installations is meant.
+/// A Scope3 environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EnvironmentChoice {
-    /// The one where money is real.
+    /// Live, with real money.
     Production,
-    /// The one for trying things.
+    /// For testing.
     Staging,
 }
 
@@ -248,20 +248,20 @@ impl From<EnvironmentChoice> for Environment {
 /// What a call does when a limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LimitChoice {
-    /// Answer at once when it may be made.
+    /// Refuse at once and say when to retry.
     Reject,
-    /// Wait, if that is within `--max-wait`.
+    /// Wait, for up to `--max-wait`.
     Wait,
 }
 
-/// Who may come in over http.
+/// Who may connect over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AuthChoice {
-    /// Who brings a Scope3 key, which the calls are made with.
+    /// Callers send their own Scope3 key, and calls use it.
     Key,
-    /// Who brings the token of `SCOPE3_MCP_TOKEN`; calls are made with the server's own key.
+    /// Callers send the server's token; calls use the server's own key.
     Token,
-    /// Everybody.
+    /// Everyone.
     None,
 }
 
@@ -294,10 +294,10 @@ impl Settings {
         }
     }
 
-    /// What the operator chose to offer, checked against a catalogue.
+    /// What the operator chose to offer, checked against a catalog.
     ///
     /// # Errors
-    /// When a tool or a toolset is named that is not in the catalogue.
+    /// When a tool or a toolset is named that is not in the catalog.
     pub fn policy(&self, catalog: &Catalog) -> Result<Policy, ConfigError> {
         Policy::new(catalog, self.choice())
             .map_err(|error| ConfigError::value(self.name_of(error.setting), error.problem()))

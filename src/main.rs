@@ -1,4 +1,4 @@
-//! The `scope3-mcp` command. What it does stands in [`scope3_mcp::cli`].
+//! The `scope3-mcp` command. See [`scope3_mcp::cli`] for what it does.
 
 use std::process::ExitCode;
 

@@ -75,7 +75,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Who may come in. Open to more than this machine, the server is only on an explicit word.
+/// Who may connect. The server accepts everyone beyond this machine only when told so explicitly.
 fn choose(settings: &Settings, local: bool, has_token: bool) -> Result<AuthChoice, CommandError> {
     match settings.auth {
         Some(AuthChoice::None) if !local && !settings.dangerously_allow_unauthenticated => {
@@ -85,7 +85,7 @@ fn choose(settings: &Settings, local: bool, has_token: bool) -> Result<AuthChoic
             Err(CommandError::Usage(format!("{} {problem}", settings.name_of("auth"))))
         }
         Some(choice) => Ok(choice),
-        // Who sets a token wants it asked for.
+        // A configured token implies `--auth token`.
         None if local && has_token => Ok(AuthChoice::Token),
         None if local => Ok(AuthChoice::None),
         None if settings.has_own_key() => Ok(AuthChoice::Token),
@@ -103,7 +103,7 @@ fn auth(
         (AuthChoice::None, _) => Ok((Auth::None, None)),
         (AuthChoice::Token, Some(token)) => Ok((Auth::Token(Token::new(token)), None)),
         (AuthChoice::Token, None) => {
-            let token: SecretString = http::random_token().context("no token can be made")?.into();
+            let token: SecretString = http::random_token().context("cannot create a token")?.into();
             Ok((Auth::Token(Token::new(&token)), Some(token)))
         }
     }

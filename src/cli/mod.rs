@@ -45,15 +45,15 @@ enum Command {
     Stdio,
     /// Serve MCP over HTTP: Streamable HTTP, and its predecessor with SSE
     Http,
-    /// Serve the embedded API alone, and print its URL and keys
+    /// Serve only the simulated API, and print its URL and keys
     Sandbox(sandbox::Arguments),
-    /// Play a day of an agent's work against the embedded API
+    /// Walk through a day of an agent's work in the sandbox
     Demo(demo::Arguments),
-    /// Look at the tools, and call one
+    /// List, show, search and call tools
     Tools(tools::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
-    /// Ask whether the http server on this machine answers: exit code 0 if so, else 1
+    /// Check whether the HTTP server on this machine responds: exit code 0 or 1
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
 }
@@ -74,18 +74,18 @@ impl Command {
     }
 }
 
-/// A command that did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
-    /// What was asked cannot be done so: exit code 2.
+    /// Wrong usage or configuration: exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// It was tried and failed: exit code 1.
+    /// The command failed: exit code 1.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
-    /// It failed and has said so already.
+    /// The command failed and has already reported it.
     #[error("failed")]
-    Told,
+    AlreadyReported,
 }
 
 impl From<StartError> for CommandError {
@@ -106,7 +106,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let early_format = format_of_refusals(&arguments);
     let cli = match parse(arguments) {
         Ok(cli) => cli,
-        Err(EarlyExit::Asked(text)) => {
+        Err(EarlyExit::Output(text)) => {
             return finish(
                 write!(anstream::stdout(), "{}", text.ansi()).map_err(Into::into),
                 LogFormat::Text,
@@ -135,7 +135,7 @@ fn format_of_refusals(arguments: &[OsString]) -> LogFormat {
 fn start_log(cli: &Cli) -> Result<(), CommandError> {
     let Settings { log_format, ref log_file, .. } = cli.settings;
     let level = match log_file {
-        // Nobody takes a file for a list of errors.
+        // A log file may hold more than errors.
         Some(_) => LevelFilter::INFO,
         None => cli.command.as_ref().map_or(LevelFilter::WARN, Command::level),
     };
@@ -159,14 +159,14 @@ fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
     };
     let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(execute(cli));
-    // Nobody waits for a read of standard input whose client says no more.
+    // Do not wait for a pending read of standard input.
     runtime.shutdown_background();
     outcome
 }
 
 enum EarlyExit {
     /// Help or the version.
-    Asked(StyledStr),
+    Output(StyledStr),
     Usage(String),
 }
 
@@ -179,7 +179,7 @@ impl From<config::ConfigError> for EarlyExit {
 impl From<clap::Error> for EarlyExit {
     fn from(error: clap::Error) -> Self {
         match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Asked(error.render()),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Output(error.render()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Self::Usage(format!("a command is missing\n\n{}", error.render()))
             }
@@ -205,7 +205,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, EarlyExit> {
         return Ok(Cli::from_matches(&matches)?);
     }
     let unknown_variables = config::unknown_variables(&settings)?;
-    let given = config::beside(&settings, program::settings_of(&matches))?;
+    let given = config::values_beside_flags(&settings, program::settings_of(&matches))?;
     if !given.flags.is_empty() {
         arguments.splice(settings_at..settings_at, given.flags);
         matches = parser.try_get_matches_from_mut(arguments)?;
@@ -221,7 +221,7 @@ fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     let (code, text) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
-        Err(CommandError::Told) => return ExitCode::FAILURE,
+        Err(CommandError::AlreadyReported) => return ExitCode::FAILURE,
         // The reader closed the pipe, as `head` does.
         Err(CommandError::Failed(error)) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
         Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
@@ -274,7 +274,7 @@ fn until_asked_to_end() -> std::io::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("asked to end");
+        tracing::info!("shutting down");
         cancel.cancel();
     });
     Ok(token)

@@ -1,7 +1,7 @@
 //! Where each value comes from: a flag, else the environment, else the file, else the default.
 //!
-//! Flags are parsed first, by themselves. What they leave open is looked up in the environment and in the file, checked
-//! one by one, so that an error names what the user wrote, and then put in front of the flags.
+//! Flags are parsed first. The settings that they do not set are read from the environment and the file, checked one by
+//! one, so that an error names what the user wrote, and then added in front of the flags.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -118,11 +118,11 @@ fn tidy(setting: &Arg, value: &str) -> Option<String> {
     (!value.is_empty()).then_some(value)
 }
 
-/// What the environment and the file say of the settings that the command line leaves open.
+/// Reads from the environment and the file the settings that the command line does not set.
 ///
 /// # Errors
 /// When the file cannot be used, or a value is invalid.
-pub(crate) fn beside(settings: &[&Arg], matches: &ArgMatches) -> Result<Given, ConfigError> {
+pub(crate) fn values_beside_flags(settings: &[&Arg], matches: &ArgMatches) -> Result<Given, ConfigError> {
     let is_open = |id: &str| matches.value_source(id) != Some(ValueSource::CommandLine);
     let mut given = Given::default();
     for setting in settings.iter().filter(|setting| is_open(setting.get_id().as_str())) {
@@ -169,7 +169,7 @@ fn from_file(
         return Ok((PathBuf::new(), BTreeMap::new()));
     };
     let missing =
-        || ConfigError::value(given.sources.name("config"), format!("there is no file {}", path.display()));
+        || ConfigError::value(given.sources.name("config"), format!("no such file: {}", path.display()));
     let entries = file::read(&path, &settings)?.ok_or_else(missing)?;
     Ok((path, entries))
 }

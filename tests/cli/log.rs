@@ -38,7 +38,7 @@ async fn a_client_and_a_person_see_warnings_alone_unless_they_ask_for_more() {
 async fn a_server_logs_what_it_does() {
     for (arguments, line) in [
         (["http", "--sandbox", "--bind", "127.0.0.1:0"].as_slice(), "starting"),
-        (&["sandbox"], "asked to end"),
+        (&["sandbox"], "shutting down"),
     ] {
         let mut session = Session::spawn(&mut command(arguments));
         tokio::time::sleep(Duration::from_secs(1)).await;

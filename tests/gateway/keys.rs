@@ -50,7 +50,7 @@ async fn a_refused_key_and_an_unusual_one_are_told_by_fingerprint() {
     let (result, log) =
         answer(&[("SCOPE3_API_KEY", "scope3_short_verysecret"), ("SCOPE3_API_URL", &server.uri())]).await;
     assert_eq!(result["structuredContent"]["code"], "AUTH_INVALID_KEY");
-    assert!(log.contains("has not the usual 32 characters"), "{log}");
+    assert!(log.contains("is not 32 characters long"), "{log}");
     assert!(log.contains("refused this API key"), "authentication failures are logged: {log}");
     for shown in [result.to_string(), log] {
         assert!(!shown.contains("verysecret") && !shown.contains("scope3_short"), "{shown}");

@@ -26,7 +26,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Print whole calls and answers, as JSON
+    /// Print full calls and results, as JSON
     #[arg(long)]
     full: bool,
 }
@@ -109,7 +109,7 @@ struct Day {
 impl Day {
     async fn begin(&self) -> anyhow::Result<()> {
         let about = self.agent.client.peer_info().and_then(|about| about.server_info.clone());
-        let about = about.context("the server has said nothing of itself")?;
+        let about = about.context("the server did not identify itself")?;
         let tools = self.agent.tools().await?;
         print(ASKED, &format!("{} {}: a day of an agent that buys media", about.name, about.version))?;
         print(GOOD, &format!("A real MCP connection, {tools} tools, and a sandbox in place of Scope3:"))?;
@@ -146,7 +146,7 @@ impl Day {
             "brandAgentId": brand, "budget": { "total": 5_000_000, "dailyCap": 100_000 }, "name": "Trail boots",
             "startDate": format!("{start}T00:00:00Z"), "endDate": format!("{end}T23:59:59Z"), "prompt": whole,
         });
-        let asked = "Then a whole brief, and a campaign of 50,000 USD. Amounts are in cents.";
+        let asked = "Then a whole brief, and a campaign of 50,000 USD. Amounts are in hundredths.";
         let created = self.step(asked, "campaign_create", campaign, created).await?;
         let campaign = text(&created, "/campaign/id");
 
@@ -280,7 +280,7 @@ fn later(date: Date, days: i64) -> anyhow::Result<String> {
     Ok(date.checked_add(Span::new().days(days))?.to_string())
 }
 
-/// Prints a line, in colour where standard output is a terminal.
+/// Prints a line, in color where standard output is a terminal.
 fn print(style: Style, line: &str) -> std::io::Result<()> {
     writeln!(anstream::stdout(), "{style}{line}{style:#}")
 }

@@ -122,10 +122,10 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
     }
 }
 
-/// An amount of a campaign, which is in cents: `50,000.00 USD`.
+/// An amount of a campaign, which is in hundredths of the currency unit: `50,000.00 USD`.
 fn money(campaign: &Value, pointer: &str) -> String {
-    let cents = campaign.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
-    format!("{} {}", grouped(cents / 100.0, 2), text(campaign, "/budget/currency"))
+    let hundredths = campaign.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
+    format!("{} {}", grouped(hundredths / 100.0, 2), text(campaign, "/budget/currency"))
 }
 
 /// A number with commas between its thousands.

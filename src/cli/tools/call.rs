@@ -47,7 +47,7 @@ pub(super) async fn call(
             if let Some(outcome) = outcome {
                 print(outcome, settings, form)?;
             }
-            Err(CommandError::Told)
+            Err(CommandError::AlreadyReported)
         }
     }
 }
@@ -78,7 +78,7 @@ fn print(outcome: Outcome, settings: &Settings, form: Form) -> Result<(), Comman
         Ok(success) => print_success(success, form),
         Err(CallError::Failed(failure)) => {
             print_failure(&failure, settings.sandbox, form)?;
-            Err(CommandError::Told)
+            Err(CommandError::AlreadyReported)
         }
         Err(unknown) => Err(CommandError::Usage(unknown.to_string())),
     }

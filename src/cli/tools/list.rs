@@ -33,7 +33,7 @@ pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), C
         let mut err = std::io::stderr();
         writeln!(err, "No tool fits. Try other words, such as `pause campaign` or `weekly report`.")?;
         writeln!(err, "`scope3-mcp tools list --toolsets all` lists every tool.")?;
-        return Err(CommandError::Told);
+        return Err(CommandError::AlreadyReported);
     }
     print(&found, json)?;
     let withheld: Vec<&&Entry> = found.iter().filter(|entry| policy.permits(entry).is_err()).collect();
