@@ -3,8 +3,8 @@
 use std::{io, sync::Arc};
 
 use scope3_mcp_gateway::{
-    AnswerMemory, Api, BaseUrl, BaseUrlError, Caller, Environment, Gateway, KeyOwner, Parts, Patience,
-    Profile, Target,
+    Api, Backend, BaseUrl, BaseUrlError, Caller, ClientConfig, Environment, Gateway, GatewayConfig, KeyOwner,
+    Profile, ResponseMemory,
     catalog::{Catalog, Surface},
     credentials::{ApiKey, KeyError, KeyRing},
 };
@@ -73,20 +73,20 @@ impl App {
             (None, own_keys)
         };
         let target = match settings.environment.into() {
-            _ if sandbox.is_some() => Target::Sandbox,
-            Environment::Production => Target::Production,
-            Environment::Staging => Target::Staging,
+            _ if sandbox.is_some() => Backend::Sandbox,
+            Environment::Production => Backend::Production,
+            Environment::Staging => Backend::Staging,
         };
-        let memory = AnswerMemory::new(settings.response_memory.get() as usize * 1024 * 1024);
+        let memory = ResponseMemory::new(settings.response_memory.get() as usize * 1024 * 1024);
         let mut apis = Vec::new();
         for &surface in &settings.api {
             let profile = Profile::of(surface).ok_or_else(|| no_base_url(settings, surface))?;
             let base = base_url(settings, sandbox.as_ref(), profile)?;
             tracing::info!(api = %base, surface = surface.as_str(), sandbox = sandbox.is_some(), "starting");
             let quotas = settings.quotas(profile);
-            apis.push(Api::new(profile, base, Patience::default(), memory.clone(), quotas));
+            apis.push(Api::new(profile, base, ClientConfig::default(), memory.clone(), quotas));
         }
-        let gateway = Gateway::new(Parts {
+        let gateway = Gateway::new(GatewayConfig {
             catalog,
             policy,
             surfaces: apis.into_iter().collect(),
@@ -105,7 +105,7 @@ impl App {
             key_owner: KeyOwner::Server,
             traceparent: None,
             client: None,
-            place: None,
+            call_slot: None,
         }
     }
 

@@ -19,7 +19,7 @@ use scope3_mcp_gateway::{
     catalog::{Catalog, Surface, rate::Rate},
     credentials::{KeyRing, KeySource},
     limits::{Class, Quota},
-    policy::{Choice, Policy},
+    policy::{Policy, Selection},
 };
 use secrecy::SecretString;
 use url::Url;
@@ -284,8 +284,8 @@ impl Settings {
 
     /// What the operator chose to offer.
     #[must_use]
-    pub fn choice(&self) -> Choice {
-        Choice {
+    pub fn choice(&self) -> Selection {
+        Selection {
             toolsets: self.toolsets.clone(),
             tools: self.tools.clone(),
             exclude: self.exclude_tools.clone(),

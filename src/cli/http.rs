@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use url::Url;
 
-use self::announcement::{Entry, Place};
+use self::announcement::{Entry, ServerAddress};
 use super::{CommandError, until_asked_to_end};
 use crate::{
     app::{App, StartError},
@@ -46,10 +46,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let app = App::start(settings).await?;
     let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
     let bound = listener.local_addr()?;
-    let place = Place::new(settings.public_url.as_ref(), &hosts, bound);
+    let address = ServerAddress::new(settings.public_url.as_ref(), &hosts, bound);
     let has_key = !settings.sandbox && settings.has_own_key();
     let entry = Entry { choice, is_local: local, made: made.as_ref(), has_key };
-    announcement::tell(&place, &entry, settings.log_format);
+    announcement::tell(&address, &entry, settings.log_format);
     let allowlist = Allowlist::new(hosts, origins, bound);
     let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,

@@ -20,7 +20,7 @@ use rmcp::{
     service::RequestContext,
 };
 use scope3_mcp_gateway::{
-    AnswerPlace, CallError, Caller, Gateway, KeyOwner, Place, Target, Waiting, catalog::shortened,
+    Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Waiting, catalog::shortened,
     credentials::KeyRing,
 };
 use tokio::sync::mpsc;
@@ -50,9 +50,9 @@ pub struct Server {
     gateway: Arc<Gateway>,
     keys: Keys,
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
-    place: fn(&Extensions) -> Option<Place>,
+    call_slot: fn(&Extensions) -> Option<CallSlot>,
     large_arguments: fn(&Extensions) -> Option<LargeArguments>,
-    answer_place: fn(&Extensions) -> Option<AnswerPlace>,
+    memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
 }
 
 impl Server {
@@ -63,9 +63,9 @@ impl Server {
             gateway,
             keys,
             traceparent: |_| None,
-            place: |_| None,
+            call_slot: |_| None,
             large_arguments: |message| message.get().cloned(),
-            answer_place: |message| message.get().cloned(),
+            memory_holder: |message| message.get().cloned(),
         }
     }
 
@@ -77,14 +77,14 @@ impl Server {
 
     /// The same server, where the transport counts the calls that are under way.
     #[must_use]
-    pub fn with_place(self, place: fn(&Extensions) -> Option<Place>) -> Self {
-        Self { place, ..self }
+    pub fn with_call_slot(self, call_slot: fn(&Extensions) -> Option<CallSlot>) -> Self {
+        Self { call_slot, ..self }
     }
 
     /// The same server, where the transport keeps the place of an answer's memory in a place of its own.
     #[must_use]
-    pub fn with_answer_place(self, answer_place: fn(&Extensions) -> Option<AnswerPlace>) -> Self {
-        Self { answer_place, ..self }
+    pub fn with_memory_holder(self, memory_holder: fn(&Extensions) -> Option<MemoryHolder>) -> Self {
+        Self { memory_holder, ..self }
     }
 
     /// The same server, where the transport keeps long arguments in a place of its own.
@@ -107,8 +107,8 @@ impl Server {
         };
         let traceparent = context.meta.get_traceparent().and_then(traceparent::parse);
         let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
-        let place = (self.place)(&context.extensions);
-        let caller = Caller { keys, key_owner, traceparent, client: client(context), place };
+        let call_slot = (self.call_slot)(&context.extensions);
+        let caller = Caller { keys, key_owner, traceparent, client: client(context), call_slot };
         let (waiting, heard) = mpsc::channel(1);
         let progress = forward_progress(context, heard);
         let arguments = match (self.large_arguments)(&context.extensions) {
@@ -126,8 +126,8 @@ impl Server {
         // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
         match tokio::join!(call, progress).0 {
             Ok(mut success) => {
-                if let Some(place) = (self.answer_place)(&context.extensions) {
-                    place.hold(std::mem::take(&mut success.memory));
+                if let Some(holder) = (self.memory_holder)(&context.extensions) {
+                    holder.hold(std::mem::take(&mut success.memory));
                 }
                 Ok(results::success(success).into())
             }
@@ -146,14 +146,14 @@ impl fmt::Debug for Server {
 }
 
 /// What clients are told of the API behind this server: a title, and what a model must know before anything else.
-fn about(target: Target) -> (&'static str, String) {
-    match target {
-        Target::Production => ("Scope3", String::new()),
-        Target::Staging => (
+fn about(backend: Backend) -> (&'static str, String) {
+    match backend {
+        Backend::Production => ("Scope3", String::new()),
+        Backend::Staging => (
             "Scope3 (staging)",
             "This server works with Scope3's staging environment, not with production.\n\n".to_owned(),
         ),
-        Target::Sandbox => {
+        Backend::Sandbox => {
             let today = Offset::UTC.to_datetime(Timestamp::now()).date();
             let notice = format!(
                 "This is a sandbox: an imitation of Scope3's API with made-up data. Nothing here reaches Scope3 or costs \

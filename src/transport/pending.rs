@@ -9,21 +9,21 @@ use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcError, JsonRpcMessage, JsonRpcResponse,
     RequestId, ServerJsonRpcMessage,
 };
-use scope3_mcp_gateway::AnswerPlace;
+use scope3_mcp_gateway::MemoryHolder;
 
 /// For each running call of a session, the place that holds the memory of its response. Clones share the places.
 ///
 /// rmcp returns a response without the extensions of its request, so the request's id connects the two.
 #[derive(Debug, Clone, Default)]
-pub(super) struct PendingResponses(Arc<Mutex<HashMap<RequestId, AnswerPlace>>>);
+pub(super) struct PendingResponses(Arc<Mutex<HashMap<RequestId, MemoryHolder>>>);
 
 impl PendingResponses {
     /// Tracks a message of the client. A call gets a place for the memory of its response. A cancelled call, which gets
     /// no response, loses it.
-    pub(super) fn track(&self, message: &ClientJsonRpcMessage) -> Option<AnswerPlace> {
+    pub(super) fn track(&self, message: &ClientJsonRpcMessage) -> Option<MemoryHolder> {
         match message {
             JsonRpcMessage::Request(call) if matches!(call.request, ClientRequest::CallToolRequest(_)) => {
-                let place = AnswerPlace::default();
+                let place = MemoryHolder::default();
                 self.lock().insert(call.id.clone(), place.clone());
                 Some(place)
             }
@@ -40,7 +40,7 @@ impl PendingResponses {
     }
 
     /// Removes and returns the place of a response that is about to be written. Hold it until then.
-    pub(super) fn take(&self, response: &ServerJsonRpcMessage) -> Option<AnswerPlace> {
+    pub(super) fn take(&self, response: &ServerJsonRpcMessage) -> Option<MemoryHolder> {
         match response {
             JsonRpcMessage::Response(JsonRpcResponse { id, .. })
             | JsonRpcMessage::Error(JsonRpcError { id: Some(id), .. }) => self.lock().remove(id),
@@ -48,7 +48,7 @@ impl PendingResponses {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, AnswerPlace>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, MemoryHolder>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use rmcp::{
     service::ServerInitializeError,
     transport::{Transport, io::stdio_pipes},
 };
-use scope3_mcp_gateway::{deadlines, measure};
+use scope3_mcp_gateway::{deadlines, instruments};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
@@ -178,7 +178,7 @@ impl Reader {
             let taken = match lines.next().await {
                 Ok(Some(Line::Whole(text))) => self.handle_line(text).await,
                 Ok(Some(Line::TooLong { head, tail })) => {
-                    measure::bound_reached("message_bytes");
+                    instruments::bound_reached("message_bytes");
                     let id = message::recover_id(&head, &tail);
                     self.reject(Malformed::new(id, INVALID_REQUEST, "expected a message of at most 16 MiB"))
                         .await

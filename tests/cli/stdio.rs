@@ -126,7 +126,7 @@ async fn local_tools_answer_without_a_request() {
     let after = session.call("get_usage", json!({})).await["structuredContent"].clone();
     let counts: Vec<&Value> = after["limits"].as_array().unwrap().iter().map(|row| &row["used"]).collect();
     assert_eq!(counts, [&json!(1), &json!(1), &json!(0)]);
-    assert!(after["limits"][0]["moreInSeconds"].as_u64().unwrap() > 3_500);
+    assert!(after["limits"][0]["nextFreeInSeconds"].as_u64().unwrap() > 3_500);
 
     let shown =
         session.call("describe_tool", json!({ "name": "creative_create" })).await["structuredContent"]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use scope3_mcp_gateway::{OnLimit, Patience};
+use scope3_mcp_gateway::{ClientConfig, OnLimit};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -189,7 +189,7 @@ async fn a_refused_key_gives_way_to_its_backup_which_stays() {
         &["first", "second"],
         OnLimit::Reject,
         ["500/h", "1000/h", "50/h"],
-        Patience::default(),
+        ClientConfig::default(),
     );
     rig.call(WRITE.0, WRITE.1()).await.unwrap();
     rig.call(WRITE.0, WRITE.1()).await.unwrap();
@@ -295,8 +295,8 @@ async fn nothing_left_is_believed() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_given_up() {
     let server = api(ok().set_delay(Duration::from_secs(30))).await;
-    let patience = Patience { total: Duration::from_millis(200), ..Patience::default() };
-    let rig = Rig::with(&server.uri(), &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], patience);
+    let config = ClientConfig { total: Duration::from_millis(200), ..ClientConfig::default() };
+    let rig = Rig::with(&server.uri(), &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], config);
     let failure = rig.failure(WRITE.0, WRITE.1()).await;
     assert_eq!((&failure["code"], &failure["changed"]), (&json!("TIMEOUT"), &json!("unknown")));
     assert_eq!(requests(&server).await, 1);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use scope3_mcp_gateway::{CallError, OnLimit, Patience};
+use scope3_mcp_gateway::{CallError, ClientConfig, OnLimit};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -23,7 +23,7 @@ async fn api(first: ResponseTemplate, then: ResponseTemplate) -> MockServer {
 }
 
 fn rig(server: &MockServer, on_limit: OnLimit, rates: [&str; 3]) -> Rig {
-    Rig::with(&server.uri(), &["only"], on_limit, rates, Patience::default())
+    Rig::with(&server.uri(), &["only"], on_limit, rates, ClientConfig::default())
 }
 
 const WAIT: OnLimit = OnLimit::Wait(Duration::from_secs(5));

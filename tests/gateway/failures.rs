@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use scope3_mcp_gateway::{
-    OnLimit, Patience,
+    ClientConfig, OnLimit,
     catalog::{Catalog, Effect},
 };
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn an_answer_that_makes_no_sense_is_not_asked_for_again() {
     assert_eq!((&failure["status"], &failure["retryable"]), (&json!(200), &json!(false)), "{failure}");
     assert_eq!(requests(&server).await, 1);
 
-    let small = Patience { most_bytes: 10, ..Patience::default() };
+    let small = ClientConfig { most_bytes: 10, ..ClientConfig::default() };
     for (status, retryable) in [(200, false), (400, false), (502, true)] {
         let long = ResponseTemplate::new(status).set_body_raw("a much longer text", "text/plain");
         let server = api(long).await;

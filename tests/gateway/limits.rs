@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scope3_mcp_gateway::{OnLimit, Patience};
+use scope3_mcp_gateway::{ClientConfig, OnLimit};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -16,7 +16,7 @@ async fn api() -> MockServer {
 }
 
 fn rig(server: &MockServer, on_limit: OnLimit, rates: [&str; 3]) -> Rig {
-    Rig::with(&server.uri(), &["only"], on_limit, rates, Patience::default())
+    Rig::with(&server.uri(), &["only"], on_limit, rates, ClientConfig::default())
 }
 
 #[tokio::test]

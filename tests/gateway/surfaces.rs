@@ -4,9 +4,9 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use scope3_mcp_gateway::{
-    AnswerMemory, Api, Gateway, OnLimit, Parts, Patience, Profile, Success, Target,
+    Api, Backend, ClientConfig, Gateway, GatewayConfig, OnLimit, Profile, ResponseMemory, Success,
     catalog::{Catalog, Entry, EntryRef, Surface, Toolset},
-    policy::{Choice, Policy},
+    policy::{Policy, Selection},
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -36,9 +36,9 @@ async fn api(answer: Value) -> MockServer {
 
 fn behind(surface: Surface, server: &MockServer) -> Api {
     let profile = Profile::of(surface).unwrap();
-    let memory = AnswerMemory::new(256 << 20);
+    let memory = ResponseMemory::new(256 << 20);
     let base = server.uri().parse().unwrap();
-    Api::new(profile, base, Patience::default(), memory, profile.quotas.to_vec())
+    Api::new(profile, base, ClientConfig::default(), memory, profile.quotas.to_vec())
 }
 
 #[tokio::test]
@@ -47,13 +47,13 @@ async fn each_call_goes_to_its_own_api_and_new_tools_can_come_at_any_time() {
     let campaign = api(json!({ "success": true, "data": { "a": 1 }, "total": 3 })).await;
     let buyer = api(json!({ "data": [{ "id": 7 }], "error": null, "meta": { "requestId": "r" } })).await;
     let embedded = Catalog::embedded();
-    let choice = Choice {
+    let choice = Selection {
         toolsets: Some(vec!["all".to_owned()]),
         surfaces: vec![Surface::Campaign, Surface::Buyer],
-        ..Choice::default()
+        ..Selection::default()
     };
     let mut rig = Rig::new(&campaign.uri());
-    rig.gateway = Arc::new(Gateway::new(Parts {
+    rig.gateway = Arc::new(Gateway::new(GatewayConfig {
         policy: Policy::new(&embedded, choice).unwrap(),
         catalog: embedded.clone(),
         surfaces: [behind(Surface::Campaign, &campaign), behind(Surface::Buyer, &buyer)]
@@ -61,7 +61,7 @@ async fn each_call_goes_to_its_own_api_and_new_tools_can_come_at_any_time() {
             .collect(),
         on_limit: OnLimit::Reject,
         unproven_per_minute: NonZeroU32::new(60).unwrap(),
-        target: Target::Production,
+        target: Backend::Production,
     }));
 
     rig.call("list_advertisers", json!({})).await.unwrap_err();

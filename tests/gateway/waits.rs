@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use scope3_mcp_gateway::{Caller, OnLimit, Patience, credentials::KeyRing};
+use scope3_mcp_gateway::{Caller, ClientConfig, OnLimit, credentials::KeyRing};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -107,7 +107,7 @@ async fn what_scope3_says_of_its_own_limit_closes_that_one_alone() {
 async fn calls_from_many_threads_share_the_seats_exactly() {
     let server = api(ok()).await;
     let rates = ["200/h", "1000/h", "50/h"];
-    let rig = Arc::new(Rig::with(&server.uri(), &["only"], OnLimit::Reject, rates, Patience::default()));
+    let rig = Arc::new(Rig::with(&server.uri(), &["only"], OnLimit::Reject, rates, ClientConfig::default()));
     let calls = (0..64).map(|_| {
         let rig = Arc::clone(&rig);
         tokio::spawn(async move {
@@ -127,7 +127,7 @@ async fn a_call_that_waits_says_so_about_once_a_second() {
     let refused = ResponseTemplate::new(429).insert_header("retry-after", "2");
     let server = api(in_turn(vec![refused, ok()])).await;
     let on_limit = OnLimit::Wait(Duration::from_secs(5));
-    let rig = Rig::with(&server.uri(), &["only"], on_limit, RATES, Patience::default());
+    let rig = Rig::with(&server.uri(), &["only"], on_limit, RATES, ClientConfig::default());
     let notices = Arc::new(Mutex::new(0));
     let on_wait = {
         let notices = Arc::clone(&notices);
@@ -144,8 +144,13 @@ async fn a_call_that_waits_says_so_about_once_a_second() {
 #[tokio::test]
 async fn a_call_without_a_seat_is_refused_at_once_and_by_this_servers_limit() {
     let server = api(ok()).await;
-    let rig =
-        Rig::with(&server.uri(), &["only"], OnLimit::Reject, ["1/s", "1000/h", "50/h"], Patience::default());
+    let rig = Rig::with(
+        &server.uri(),
+        &["only"],
+        OnLimit::Reject,
+        ["1/s", "1000/h", "50/h"],
+        ClientConfig::default(),
+    );
     rig.call(READ.0, READ.1()).await.unwrap();
     let started = Instant::now();
     let failure = rig.failure(READ.0, READ.1()).await;
@@ -208,8 +213,8 @@ async fn stalls() -> String {
 #[tokio::test]
 async fn a_silence_within_an_answer_has_an_end() {
     let url = stalls().await;
-    let patience = Patience { read: Duration::from_millis(200), ..Patience::default() };
-    let rig = Rig::with(&url, &["only"], OnLimit::Reject, RATES, patience);
+    let config = ClientConfig { read: Duration::from_millis(200), ..ClientConfig::default() };
+    let rig = Rig::with(&url, &["only"], OnLimit::Reject, RATES, config);
     let started = Instant::now();
     let failure = rig.failure(WRITE.0, WRITE.1()).await;
     assert_eq!((&failure["code"], &failure["changed"]), (&json!("TIMEOUT"), &json!("unknown")), "{failure}");
@@ -234,8 +239,8 @@ async fn a_connection_that_does_not_come_about_is_given_up() {
         queued.push(stream);
         assert!(queued.len() < 100, "the queue has no end");
     }
-    let patience = Patience { connect: Duration::from_millis(200), ..Patience::default() };
-    let rig = Rig::with(&format!("http://{address}"), &["only"], OnLimit::Reject, RATES, patience);
+    let config = ClientConfig { connect: Duration::from_millis(200), ..ClientConfig::default() };
+    let rig = Rig::with(&format!("http://{address}"), &["only"], OnLimit::Reject, RATES, config);
     let started = Instant::now();
     let failure = rig.failure(WRITE.0, WRITE.1()).await;
     assert_eq!(
@@ -268,7 +273,7 @@ async fn requests_that_bring_no_status_are_measured_by_what_went_wrong() {
         format!("http://{}", listener.local_addr().unwrap())
     };
     let slow = api(ok().set_delay(Duration::from_secs(30))).await;
-    let hasty = Patience { total: Duration::from_millis(200), ..Patience::default() };
+    let hasty = ClientConfig { total: Duration::from_millis(200), ..ClientConfig::default() };
     for (url, word) in
         [(closed, "not_connected"), (slow.uri(), "timed_out"), (hangs_up().await, "broken_off")]
     {

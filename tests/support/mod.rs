@@ -11,12 +11,12 @@
 use std::{num::NonZeroU32, process::Stdio, sync::Arc, time::Duration};
 
 use scope3_mcp_gateway::{
-    AnswerMemory, Api, CallError, Caller, Gateway, KeyOwner, OnLimit, Parts, Patience, Profile, Success,
-    Target,
+    Api, Backend, CallError, Caller, ClientConfig, Gateway, GatewayConfig, KeyOwner, OnLimit, Profile,
+    ResponseMemory, Success,
     catalog::{Catalog, Surface},
     credentials::{ApiKey, KeyRing, KeySource},
     limits::{Class, Quota},
-    policy::{Choice, Policy},
+    policy::{Policy, Selection},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -185,15 +185,15 @@ pub struct Rig {
 impl Rig {
     /// A gateway to the API at `url`, with one key and the ordinary limits.
     pub fn new(url: &str) -> Self {
-        Self::with(url, &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], Patience::default())
+        Self::with(url, &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], ClientConfig::default())
     }
 
-    pub fn with(url: &str, keys: &[&str], on_limit: OnLimit, rates: [&str; 3], patience: Patience) -> Self {
+    pub fn with(url: &str, keys: &[&str], on_limit: OnLimit, rates: [&str; 3], config: ClientConfig) -> Self {
         let catalog = Catalog::embedded();
-        let all = Choice {
+        let all = Selection {
             toolsets: Some(vec!["all".to_owned()]),
             surfaces: vec![Surface::Campaign],
-            ..Choice::default()
+            ..Selection::default()
         };
         let policy = Policy::new(&catalog, all).unwrap();
         let [mcp, api, export] = rates.map(|rate| rate.parse().unwrap());
@@ -203,15 +203,15 @@ impl Rig {
             let (_, rate) = rates.iter().find(|(class, _)| *class == quota.class).unwrap();
             Quota { rate: *rate, ..*quota }
         });
-        let memory = AnswerMemory::new(256 << 20);
-        let api = Api::new(profile, url.parse().unwrap(), patience, memory, quotas.collect());
-        let gateway = Gateway::new(Parts {
+        let memory = ResponseMemory::new(256 << 20);
+        let api = Api::new(profile, url.parse().unwrap(), config, memory, quotas.collect());
+        let gateway = Gateway::new(GatewayConfig {
             catalog,
             policy,
             surfaces: [api].into_iter().collect(),
             on_limit,
             unproven_per_minute: NonZeroU32::new(60).unwrap(),
-            target: Target::Production,
+            target: Backend::Production,
         });
         let mut keys = keys.iter().map(|name| key(name));
         let primary = KeySource::Given(Ok(keys.next().unwrap()));
@@ -223,7 +223,7 @@ impl Rig {
                 key_owner: KeyOwner::Server,
                 traceparent: None,
                 client: None,
-                place: None,
+                call_slot: None,
             },
         }
     }

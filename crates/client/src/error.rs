@@ -135,7 +135,7 @@ pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The code that stands for an HTTP status where Scope3 gives none.
 #[must_use]
-pub fn usual_code(status: u16) -> &'static str {
+pub fn default_code(status: u16) -> &'static str {
     match status {
         400 => "BAD_REQUEST",
         401 => "AUTH_INVALID_KEY",

@@ -7,9 +7,9 @@ pub mod credentials;
 pub mod deadlines;
 mod dialect;
 mod error;
-mod held;
+pub mod instruments;
 mod json;
-pub mod measure;
+mod memory;
 mod quota;
 mod request;
 mod surface;
@@ -26,14 +26,14 @@ use reqwest::multipart::Form;
 use serde_json::{Map, Value};
 
 use self::credentials::ApiKey;
-pub use self::error::{root_cause, usual_code};
+pub use self::error::{default_code, root_cause};
 pub use self::{
     base::{BaseUrl, BaseUrlError, Environment},
     dialect::Dialect,
     error::{Error, Refusal},
-    held::{AnswerMemory, AnswerPlace, HeldMemory},
+    memory::{MemoryHolder, MemoryPermit, ResponseMemory},
     quota::{Class, Counts, Quota},
-    request::Prepared,
+    request::PreparedRequest,
     surface::{KeyHeader, Profile},
 };
 use self::{
@@ -46,7 +46,7 @@ pub const SANDBOX_HEADER: &str = "x-scope3-sandbox";
 
 /// How patient the client is, and how much it takes in.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct ClientConfig {
     /// The longest time to a connection.
     pub connect: Duration,
     /// The longest silence within an answer.
@@ -57,7 +57,7 @@ pub struct Patience {
     pub most_bytes: usize,
 }
 
-impl Default for Patience {
+impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             connect: deadlines::CONNECT,
@@ -72,16 +72,16 @@ impl Default for Patience {
 pub struct Client {
     profile: &'static Profile,
     base: BaseUrl,
-    patience: Patience,
-    memory: AnswerMemory,
+    config: ClientConfig,
+    memory: ResponseMemory,
     // Building it reads the system's certificates, which takes longer than the rest of a start.
     http: OnceLock<reqwest::Client>,
-    contact: Mutex<Contact>,
+    contact: Mutex<LastContact>,
 }
 
 /// What is known of the way to a surface.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Contact {
+pub struct LastContact {
     /// When the surface last answered, with whatever status.
     pub answered_at: Option<Instant>,
     /// When the last connection failed, and how many in a row. An answer that is late is not counted.
@@ -104,7 +104,7 @@ pub struct Answer {
     /// How long Scope3 wants the key to be still after this, where nothing is left of a limit.
     pub pause: Option<Duration>,
     /// The memory that it is counted under.
-    pub memory: HeldMemory,
+    pub memory: MemoryPermit,
 }
 
 impl std::fmt::Debug for Client {
@@ -116,8 +116,13 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A client for the surface of a profile at `base`. Nothing is opened yet.
     #[must_use]
-    pub fn new(profile: &'static Profile, base: BaseUrl, patience: Patience, memory: AnswerMemory) -> Self {
-        Self { profile, base, patience, memory, http: OnceLock::new(), contact: Mutex::default() }
+    pub fn new(
+        profile: &'static Profile,
+        base: BaseUrl,
+        config: ClientConfig,
+        memory: ResponseMemory,
+    ) -> Self {
+        Self { profile, base, config, memory, http: OnceLock::new(), contact: Mutex::default() }
     }
 
     /// Where it sends to.
@@ -128,7 +133,7 @@ impl Client {
 
     /// What is known of the way to the surface.
     #[must_use]
-    pub fn contact(&self) -> Contact {
+    pub fn last_contact(&self) -> LastContact {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,7 +141,7 @@ impl Client {
     ///
     /// # Errors
     /// When no data comes.
-    pub async fn attempt(&self, request: &Prepared, key: &ApiKey) -> Result<Answer, Error> {
+    pub async fn attempt(&self, request: &PreparedRequest, key: &ApiKey) -> Result<Answer, Error> {
         let (name, value) = self.profile.key_header.with(key);
         let outgoing = self.http()?.request(request.method.clone(), request.url.clone());
         let mut outgoing = outgoing.headers(request.headers.clone()).header(name, value);
@@ -166,9 +171,9 @@ impl Client {
         &self,
         status: u16,
         mut response: reqwest::Response,
-    ) -> Result<(Vec<u8>, HeldMemory), Error> {
-        let cap = self.patience.most_bytes;
-        let mut memory = HeldMemory::default();
+    ) -> Result<(Vec<u8>, MemoryPermit), Error> {
+        let cap = self.config.most_bytes;
+        let mut memory = MemoryPermit::default();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Error::from_transport)? {
             if body.len() + chunk.len() > cap {
@@ -186,10 +191,10 @@ impl Client {
             Ok(response) => response.status().as_u16().to_string(),
             Err(error) => error.measured().to_owned(),
         };
-        measure::upstream(status, since.elapsed());
+        instruments::upstream(status, since.elapsed());
         let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
-            Ok(_) => *contact = Contact { answered_at: Some(Instant::now()), ..Contact::default() },
+            Ok(_) => *contact = LastContact { answered_at: Some(Instant::now()), ..LastContact::default() },
             Err(Error::NotConnected(_)) => {
                 contact.failures = contact.failures.saturating_add(1);
                 contact.failed_at = Some(Instant::now());
@@ -202,7 +207,7 @@ impl Client {
         if let Some(client) = self.http.get() {
             return Ok(client);
         }
-        let Patience { connect, read, total, .. } = self.patience;
+        let ClientConfig { connect, read, total, .. } = self.config;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("scope3-mcp/", env!("CARGO_PKG_VERSION")))
             // reqwest keeps custom headers, and so the key, when a redirect leaves the host.

@@ -9,7 +9,7 @@ use super::base::BaseUrl;
 
 /// A request that is ready to be sent, with every key alike.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct PreparedRequest {
     pub(super) method: http::Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -17,7 +17,7 @@ pub struct Prepared {
     pub(super) parts: Vec<(String, String)>,
 }
 
-impl Prepared {
+impl PreparedRequest {
     /// Puts arguments where the catalogue says: into the path, the query, headers, the body or its parts.
     ///
     /// # Errors
@@ -64,12 +64,12 @@ mod tests {
 
     use super::*;
 
-    fn prepare(request: &str, arguments: Value) -> Result<Prepared, Misplaced> {
+    fn prepare(request: &str, arguments: Value) -> Result<PreparedRequest, Misplaced> {
         let base = "https://api.example.com/rest/v1".parse().unwrap();
         let Value::Object(arguments) = arguments else { panic!("not an object") };
         let mut request: Request = request.parse().unwrap();
         request.bind(arguments.keys());
-        Prepared::new(&base, &request, arguments)
+        PreparedRequest::new(&base, &request, arguments)
     }
 
     #[test]

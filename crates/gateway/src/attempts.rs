@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use scope3_mcp_catalog::{Effect, Entry};
 use scope3_mcp_client::{
-    Answer, Error, Prepared,
+    Answer, Error, PreparedRequest,
     credentials::{Admission, ApiKey, Fingerprint, KeyError, NotAdmitted},
 };
 use tower::retry::budget::Budget;
@@ -55,7 +55,7 @@ impl Gateway {
         call: &Call,
         entry: &Entry,
         api: &Api,
-        request: &Prepared,
+        request: &PreparedRequest,
         record: &mut Record,
     ) -> Result<Answer, SendError> {
         let keys = &call.caller.keys;
@@ -111,7 +111,7 @@ impl Gateway {
         call: &Call,
         entry: &Entry,
         api: &Api,
-        request: &Prepared,
+        request: &PreparedRequest,
         key: &ApiKey,
         counted: &mut Option<Fingerprint>,
         record: &mut Record,
@@ -119,7 +119,7 @@ impl Gateway {
         let who = key.fingerprint();
         let admission = match call.caller.key_owner {
             KeyOwner::Server => None,
-            KeyOwner::Caller => Some(self.standings.admit(who).await?),
+            KeyOwner::Caller => Some(self.reputations.admit(who).await?),
         };
         if call.abandoned.is_cancelled() {
             return Err(SendError::Abandoned);

@@ -47,14 +47,14 @@ pub struct Caller {
     /// What the client says that it is, such as `claude-code 2.1.331`. For the log.
     pub client: Option<String>,
     /// What its transport counts it by. It is dropped when the call has ended, also one that outlives its client.
-    pub place: Option<Place>,
+    pub call_slot: Option<CallSlot>,
 }
 
 /// The place that a call takes up in a transport until it has ended.
 #[derive(Clone)]
-pub struct Place(#[expect(dead_code, reason = "its drop is what counts")] Arc<dyn Any + Send + Sync>);
+pub struct CallSlot(#[expect(dead_code, reason = "its drop is what counts")] Arc<dyn Any + Send + Sync>);
 
-impl Place {
+impl CallSlot {
     /// A place that is free again when `guard` is dropped.
     #[must_use]
     pub fn of(guard: Arc<dyn Any + Send + Sync>) -> Self {
@@ -62,9 +62,9 @@ impl Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for CallSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Place")
+        f.write_str("CallSlot")
     }
 }
 

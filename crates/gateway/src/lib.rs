@@ -23,8 +23,8 @@ use scope3_mcp_catalog::{
     shortened,
 };
 use scope3_mcp_client::{
-    Answer, Prepared,
-    credentials::{Fingerprint, KeyAge, KeyError, KeyRing, Standings},
+    Answer, PreparedRequest,
+    credentials::{Fingerprint, KeyAge, KeyError, KeyReputations, KeyRing},
 };
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,14 +32,14 @@ use tracing::Instrument;
 
 pub use scope3_mcp_catalog as catalog;
 pub use scope3_mcp_client::{
-    AnswerMemory, AnswerPlace, BaseUrl, BaseUrlError, Contact, Environment, HeldMemory, Patience, Profile,
-    credentials, deadlines, measure,
+    BaseUrl, BaseUrlError, ClientConfig, Environment, LastContact, MemoryHolder, MemoryPermit, Profile,
+    ResponseMemory, credentials, deadlines, instruments,
 };
 
 pub use self::{
     attempts::SendError,
-    caller::{Caller, KeyOwner, OnLimit, OnWait, Place, Waiting},
-    local::description,
+    caller::{CallSlot, Caller, KeyOwner, OnLimit, OnWait, Waiting},
+    local::describe_tool,
     outcome::{CallError, Success},
     surfaces::{Api, Surfaces},
 };
@@ -59,15 +59,15 @@ pub struct Gateway {
     surfaces: Surfaces,
     limits: Limits,
     on_limit: OnLimit,
-    standings: Standings,
-    target: Target,
+    reputations: KeyReputations,
+    target: Backend,
     changes: TaskTracker,
     ending: CancellationToken,
 }
 
 /// What a gateway is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct GatewayConfig {
     /// The tools that there are.
     pub catalog: Catalog,
     /// Which of them run.
@@ -79,12 +79,12 @@ pub struct Parts {
     /// How many requests a minute all keys together may send that callers bring and Scope3 has not accepted yet.
     pub unproven_per_minute: NonZeroU32,
     /// What is behind the APIs.
-    pub target: Target,
+    pub target: Backend,
 }
 
 /// What is behind the APIs. Clients are told when it is not the real thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum Backend {
     /// Scope3, where money is real.
     Production,
     /// Scope3's environment for testing.
@@ -96,15 +96,15 @@ pub enum Target {
 impl Gateway {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts { catalog, policy, surfaces, on_limit, unproven_per_minute, target } = parts;
+    pub fn new(parts: GatewayConfig) -> Self {
+        let GatewayConfig { catalog, policy, surfaces, on_limit, unproven_per_minute, target } = parts;
         Self {
             catalog: Live::new(catalog),
             policy,
             limits: Limits::new(surfaces.quotas()),
             surfaces,
             on_limit,
-            standings: Standings::new(unproven_per_minute),
+            reputations: KeyReputations::new(unproven_per_minute),
             target,
             changes: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -176,7 +176,7 @@ impl Gateway {
         mut call: Call,
         record: &mut Record,
     ) -> Result<Success, CallError> {
-        self.policy.permits(entry).map_err(|why| Failure::withheld(entry, why))?;
+        self.policy.check(entry).map_err(|why| Failure::denied(entry, why))?;
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
@@ -192,7 +192,7 @@ impl Gateway {
         let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
         let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
-        let request = Prepared::new(api.client.base(), request, arguments)
+        let request = PreparedRequest::new(api.client.base(), request, arguments)
             .map_err(|problem| Failure::misplaced(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         let answer = self.send(&call, entry, api, &request, record).await;
@@ -211,7 +211,7 @@ impl Gateway {
         let data = match local {
             Local::Describe => {
                 let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-                local::description(catalog, &self.policy, name).map_err(|nearest| {
+                local::describe_tool(catalog, &self.policy, name).map_err(|nearest| {
                     let problem =
                         Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
                     Failure::arguments(entry, &problem.into())
@@ -248,7 +248,7 @@ impl Gateway {
             }
         };
         note("sandbox", sandbox.then_some(true.into()));
-        note("environment", (self.target == Target::Staging).then_some("staging".into()));
+        note("environment", (self.target == Backend::Staging).then_some("staging".into()));
         note("amount", amount.map(Value::from));
         if unchanged.is_some_and(|unchanged| unchanged.is_said_by(&data)) {
             note("changed", Some("no".into()));
@@ -260,7 +260,7 @@ impl Gateway {
         match entry.tool.presents {
             Some(Sentence::Whoami) => {
                 let mut said = whoami::sentence(&data, sandbox);
-                if self.target == Target::Staging {
+                if self.target == Backend::Staging {
                     said.push_str(". This is Scope3's staging environment, not production");
                 }
                 if let Some(notice) =
@@ -291,7 +291,7 @@ impl Gateway {
     #[must_use]
     pub fn offered(&self) -> Vec<EntryRef> {
         let catalog = self.catalog();
-        let offered = catalog.shared_entries().iter().filter(|entry| self.policy.permits(entry).is_ok());
+        let offered = catalog.shared_entries().iter().filter(|entry| self.policy.check(entry).is_ok());
         let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
         default.into_iter().chain(more).collect()
     }
@@ -299,12 +299,12 @@ impl Gateway {
     /// The tool of that name, where clients are offered it.
     #[must_use]
     pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
-        self.catalog().get(name).filter(|entry| self.policy.permits(entry).is_ok()).cloned()
+        self.catalog().get(name).filter(|entry| self.policy.check(entry).is_ok()).cloned()
     }
 
     /// What is behind the APIs.
     #[must_use]
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> Backend {
         self.target
     }
 
@@ -316,12 +316,12 @@ impl Gateway {
     /// Whether Scope3 has accepted this key since the server started. Sessions of other keys make room first.
     #[must_use]
     pub fn is_proven(&self, key: Fingerprint) -> bool {
-        self.standings.is_proven(key)
+        self.reputations.is_proven(key)
     }
 
     /// What is known of the way to each API.
-    pub fn contacts(&self) -> impl Iterator<Item = Contact> {
-        self.surfaces.iter().map(|api| api.client.contact())
+    pub fn last_contacts(&self) -> impl Iterator<Item = LastContact> {
+        self.surfaces.iter().map(|api| api.client.last_contact())
     }
 
     /// Ends the waits of all calls, now and from now on: what has not left does not leave any more.

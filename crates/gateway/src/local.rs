@@ -19,8 +19,8 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
         .map(|Usage { class, limit, used, left, next_in }| {
             let mut row = json!({ "class": class, "limit": limit.to_string(), "used": used, "left": left });
             if let Some(wait) = next_in {
-                row["moreInSeconds"] = whole_seconds(*wait).into();
-                row["moreAt"] = reset_time(now, *wait).into();
+                row["nextFreeInSeconds"] = whole_seconds(*wait).into();
+                row["nextFreeAt"] = reset_time(now, *wait).into();
             }
             row
         })
@@ -32,14 +32,14 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
 ///
 /// # Errors
 /// When there is no tool of that name.
-pub fn description(
+pub fn describe_tool(
     catalog: &Catalog,
     policy: &Policy,
     name: &str,
 ) -> Result<Map<String, Value>, Option<String>> {
     let entry = catalog.get(name).ok_or_else(|| catalog.nearest(name).map(str::to_owned))?;
     let Entry { surface, toolset, tool, .. } = &**entry;
-    let permitted = policy.permits(entry);
+    let permitted = policy.check(entry);
     let members = [
         ("name", Some(json!(tool.name))),
         ("title", Some(json!(tool.title))),

@@ -1,6 +1,6 @@
 //! What a call brings.
 
-use scope3_mcp_client::HeldMemory;
+use scope3_mcp_client::MemoryPermit;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -15,13 +15,13 @@ pub struct Success {
     /// What this server adds, shown as one member `scope3Mcp`: `sandbox`, `environment`, `amount`, `partial`, `replaced`.
     pub notes: Map<String, Value>,
     /// The memory that the data is counted under.
-    pub memory: HeldMemory,
+    pub memory: MemoryPermit,
 }
 
 impl Success {
     /// What this server answers by itself.
     pub(super) fn local(data: Map<String, Value>) -> Self {
-        Self { data, sentence: None, notes: Map::new(), memory: HeldMemory::default() }
+        Self { data, sentence: None, notes: Map::new(), memory: MemoryPermit::default() }
     }
 
     /// The data with the notes in it, as clients get it.

@@ -6,7 +6,7 @@ use scope3_mcp_catalog::{Catalog, Effect, Entry, Surface, echo, nearest};
 
 /// What the operator chose to offer.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct Selection {
     /// Names of toolsets, `default` or `all`. `None` is `default`, or nothing where `tools` names some.
     pub toolsets: Option<Vec<String>>,
     /// Names of tools that are offered besides.
@@ -42,7 +42,7 @@ impl UnknownName {
 
 /// Why a tool does not run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Withheld {
+pub enum Denied {
     /// It changes something.
     #[error("this server is read-only")]
     ReadOnly,
@@ -72,7 +72,7 @@ impl Policy {
     ///
     /// # Errors
     /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.
-    pub fn new(catalog: &Catalog, choice: Choice) -> Result<Self, UnknownName> {
+    pub fn new(catalog: &Catalog, choice: Selection) -> Result<Self, UnknownName> {
         let toolset_names: Vec<&str> =
             ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
         for name in choice.toolsets.iter().flatten() {
@@ -105,19 +105,19 @@ impl Policy {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn permits(&self, entry: &Entry) -> Result<(), Withheld> {
+    pub fn check(&self, entry: &Entry) -> Result<(), Denied> {
         let tool = &entry.tool;
         let is_local = entry.surface == Surface::Local;
         if self.read_only && tool.effect != Effect::Read {
-            Err(Withheld::ReadOnly)
+            Err(Denied::ReadOnly)
         } else if self.excluded.contains(&*tool.name) {
-            Err(Withheld::Excluded)
+            Err(Denied::Excluded)
         } else if !is_local && !self.surfaces.contains(&entry.surface) {
-            Err(Withheld::OtherSurface)
+            Err(Denied::OtherSurface)
         } else if is_local || self.tools.contains(&*tool.name) || self.toolset_chosen(entry) {
             Ok(())
         } else {
-            Err(Withheld::NotChosen)
+            Err(Denied::NotChosen)
         }
     }
 
@@ -137,12 +137,13 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn offered(choice: Choice) -> Vec<String> {
+    fn offered(choice: Selection) -> Vec<String> {
         let catalog = Catalog::embedded();
-        let policy = Policy::new(&catalog, Choice { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
+        let policy =
+            Policy::new(&catalog, Selection { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
         catalog
             .entries()
-            .filter(|entry| policy.permits(entry).is_ok())
+            .filter(|entry| policy.check(entry).is_ok())
             .map(|entry| entry.tool.name.to_string())
             .collect()
     }
@@ -153,28 +154,30 @@ mod tests {
 
     #[test]
     fn the_default_set_is_a_buyers_day_and_all_is_everything() {
-        let default = offered(Choice::default());
+        let default = offered(Selection::default());
         assert!((28..=34).contains(&default.len()), "{}", default.len());
         assert!(default.contains(&"check_auth_status".to_owned()));
-        let all = offered(Choice { toolsets: Some(names(&["all"])), ..Choice::default() });
+        let all = offered(Selection { toolsets: Some(names(&["all"])), ..Selection::default() });
         assert_eq!(all.len(), 65 + 2);
     }
 
     #[test]
     fn tools_add_to_toolsets_and_alone_stand_alone() {
-        let alone = offered(Choice { tools: names(&["pmp_list"]), ..Choice::default() });
+        let alone = offered(Selection { tools: names(&["pmp_list"]), ..Selection::default() });
         assert_eq!(alone, ["pmp_list", "get_usage", "describe_tool"]);
-        let both = offered(Choice {
+        let both = offered(Selection {
             tools: names(&["pmp_list"]),
             toolsets: Some(names(&["webhooks"])),
-            ..Choice::default()
+            ..Selection::default()
         });
         assert_eq!(both, ["pmp_list", "webhook_register", "get_usage", "describe_tool"]);
     }
 
     #[test]
     fn toolsets_add_to_each_other_and_to_the_default_set() {
-        let of = |toolsets: &[&str]| offered(Choice { toolsets: Some(names(toolsets)), ..Choice::default() });
+        let of = |toolsets: &[&str]| {
+            offered(Selection { toolsets: Some(names(toolsets)), ..Selection::default() })
+        };
         assert_eq!(
             of(&["webhooks", "account"]),
             [
@@ -186,7 +189,7 @@ mod tests {
             ],
             "a tool of either, and no other"
         );
-        let default = offered(Choice::default());
+        let default = offered(Selection::default());
         let both = of(&["default", "webhooks"]);
         assert!(!default.contains(&"webhook_register".to_owned()));
         assert_eq!(both.len(), default.len() + 1, "the default set, and one more");
@@ -200,11 +203,11 @@ mod tests {
 
     #[test]
     fn read_only_wins_over_everything() {
-        let choice = Choice {
+        let choice = Selection {
             tools: names(&["campaign_create"]),
             toolsets: Some(names(&["all"])),
             read_only: true,
-            ..Choice::default()
+            ..Selection::default()
         };
         let catalog = Catalog::embedded();
         for name in offered(choice) {
@@ -214,10 +217,10 @@ mod tests {
 
     #[test]
     fn excluding_wins_over_choosing() {
-        let choice = Choice {
+        let choice = Selection {
             tools: names(&["campaign_create", "get_usage"]),
             exclude: names(&["campaign_create", "get_usage"]),
-            ..Choice::default()
+            ..Selection::default()
         };
         assert_eq!(offered(choice), ["describe_tool"]);
     }
@@ -226,9 +229,9 @@ mod tests {
     fn a_name_that_there_is_not_is_refused_with_the_nearest() {
         let catalog = Catalog::embedded();
         let error = |choice| Policy::new(&catalog, choice).unwrap_err().to_string();
-        let unknown = error(Choice { exclude: names(&["campaign_creat"]), ..Choice::default() });
+        let unknown = error(Selection { exclude: names(&["campaign_creat"]), ..Selection::default() });
         assert_eq!(unknown, "exclude_tools: unknown tool `campaign_creat`; did you mean `campaign_create`?");
-        let unknown = error(Choice { toolsets: Some(names(&["campaign"])), ..Choice::default() });
+        let unknown = error(Selection { toolsets: Some(names(&["campaign"])), ..Selection::default() });
         assert_eq!(unknown, "toolsets: unknown toolset `campaign`; did you mean `campaigns`?");
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error, time::Instant};
 
 use scope3_mcp_catalog::Entry;
-use scope3_mcp_client::{credentials::Fingerprint, measure, usual_code};
+use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 
 use super::{CallError, Caller, Success};
 
@@ -56,7 +56,7 @@ impl Record {
             Err(CallError::Failed(failure)) => {
                 // A code that Scope3 chose counts under the usual one of its status.
                 let outcome = match failure.status {
-                    Some(status) if failure.is_scope3s => usual_code(status).into(),
+                    Some(status) if failure.is_scope3s => default_code(status).into(),
                     _ => failure.code.clone().into(),
                 };
                 let cause = failure.source().map_or_else(String::new, chain);
@@ -83,7 +83,7 @@ impl Record {
                 tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, cause, delivered, "call"
             );
         }
-        measure::call_ended(std::mem::take(tool), class, outcome, took);
+        instruments::call_ended(std::mem::take(tool), class, outcome, took);
     }
 }
 

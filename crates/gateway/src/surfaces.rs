@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use scope3_mcp_catalog::{Entry, Surface};
-use scope3_mcp_client::{AnswerMemory, BaseUrl, Class, Client, Counts, Patience, Profile, Quota};
+use scope3_mcp_client::{BaseUrl, Class, Client, ClientConfig, Counts, Profile, Quota, ResponseMemory};
 use tower::retry::budget::{Budget, TpsBudget};
 
 /// One API: how to reach it, and what it allows.
@@ -20,11 +20,11 @@ impl Api {
     pub fn new(
         profile: &'static Profile,
         base: BaseUrl,
-        patience: Patience,
-        memory: AnswerMemory,
+        config: ClientConfig,
+        memory: ResponseMemory,
         quotas: Vec<Quota>,
     ) -> Self {
-        let client = Client::new(profile, base, patience, memory);
+        let client = Client::new(profile, base, config, memory);
         // Beside a reserve of one retry a second, a fifth of the requests may be retried: a service that is down is not
         // pressed further.
         let retry_budget = TpsBudget::new(Duration::from_secs(10), 1, 0.2);

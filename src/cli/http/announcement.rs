@@ -13,7 +13,7 @@ use crate::{
 
 /// Where the server is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ServerAddress {
     /// Where it listens, as a URL that works on this machine.
     pub(super) listening: String,
     /// The URL for clients.
@@ -22,8 +22,8 @@ pub(super) struct Place {
     pub(super) is_private: bool,
 }
 
-impl Place {
-    /// The place of a server at an address: that of its public URL, else by the first name that it was given.
+impl ServerAddress {
+    /// The address of a server at an address: that of its public URL, else by the first name that it was given.
     pub(super) fn new(public: Option<&Url>, hosts: &[Host], bound: SocketAddr) -> Self {
         let everywhere = bound.ip().is_unspecified();
         let here = if everywhere { format!("localhost:{}", bound.port()) } else { bound.to_string() };
@@ -81,21 +81,21 @@ const NO_TLS: &str = "do not send the token over `http:` to another machine, whe
 
 /// Says where the server listens and how to come in. As text it goes past the log, whose level may be set to say
 /// nothing; among JSON it is part of the log.
-pub(super) fn tell(place: &Place, entry: &Entry<'_>, format: LogFormat) {
+pub(super) fn tell(address: &ServerAddress, entry: &Entry<'_>, format: LogFormat) {
     match format {
         LogFormat::Text => {
             // Where nobody listens to standard error, nobody is told.
-            let _written = std::io::stderr().write_all(text(place, entry).as_bytes());
+            let _written = std::io::stderr().write_all(text(address, entry).as_bytes());
         }
-        LogFormat::Json => log(place, entry),
+        LogFormat::Json => log(address, entry),
     }
     if entry.choice == AuthChoice::None && entry.is_local && entry.has_key {
         tracing::warn!("{OPEN_HERE}");
     }
 }
 
-fn text(place: &Place, entry: &Entry<'_>) -> String {
-    let Place { listening, endpoint, is_private } = place;
+fn text(address: &ServerAddress, entry: &Entry<'_>) -> String {
+    let ServerAddress { listening, endpoint, is_private } = address;
     let mut lines = vec![format!("scope3-mcp: listening on {listening} (auth: {})", who(entry.choice))];
     if endpoint != listening {
         lines.push(format!("clients connect to {endpoint}"));
@@ -117,8 +117,8 @@ fn text(place: &Place, entry: &Entry<'_>) -> String {
     lines.join("\n")
 }
 
-fn log(place: &Place, entry: &Entry<'_>) {
-    let Place { listening, endpoint, is_private } = place;
+fn log(address: &ServerAddress, entry: &Entry<'_>) {
+    let ServerAddress { listening, endpoint, is_private } = address;
     let auth = who(entry.choice);
     tracing::info!(url = listening, public_url = endpoint, auth, "listening on {listening} (auth: {auth})");
     if entry.choice == AuthChoice::None && !entry.is_local {
@@ -144,10 +144,10 @@ fn who(choice: AuthChoice) -> &'static str {
 mod tests {
     use super::*;
 
-    fn place(public: &str, hosts: &str, bound: &str) -> Place {
+    fn address(public: &str, hosts: &str, bound: &str) -> ServerAddress {
         let public = (!public.is_empty()).then(|| public.parse().unwrap());
         let hosts: Vec<Host> = hosts.split_whitespace().map(|host| host.parse().unwrap()).collect();
-        Place::new(public.as_ref(), &hosts, bound.parse().unwrap())
+        ServerAddress::new(public.as_ref(), &hosts, bound.parse().unwrap())
     }
 
     #[test]
@@ -186,8 +186,9 @@ mod tests {
             ("http://a.example", "", "0.0.0.0:8099", here, "http://a.example/mcp", false),
             ("http://localhost:9000", "", "0.0.0.0:8099", here, "http://localhost:9000/mcp", true),
         ] {
-            let expected = Place { listening: listening.into(), endpoint: endpoint.into(), is_private };
-            assert_eq!(place(public, hosts, bound), expected, "{public} {hosts} {bound}");
+            let expected =
+                ServerAddress { listening: listening.into(), endpoint: endpoint.into(), is_private };
+            assert_eq!(address(public, hosts, bound), expected, "{public} {hosts} {bound}");
         }
     }
 
@@ -195,10 +196,10 @@ mod tests {
     fn a_token_is_not_put_together_with_a_url_that_others_can_listen_to() {
         let token: SecretString = "a-made-token".into();
         let entry = Entry { choice: AuthChoice::Token, is_local: false, made: Some(&token), has_key: true };
-        let open = text(&place("", "10.0.0.7", "0.0.0.0:8099"), &entry);
+        let open = text(&address("", "10.0.0.7", "0.0.0.0:8099"), &entry);
         assert!(open.contains("a-made-token") && open.contains("--public-url"), "{open}");
         assert!(!open.contains("Authorization") && !open.contains("mcpServers"), "{open}");
-        let closed = text(&place("", "mcp.example.com", "0.0.0.0:8099"), &entry);
+        let closed = text(&address("", "mcp.example.com", "0.0.0.0:8099"), &entry);
         assert!(closed.contains("\"url\": \"https://mcp.example.com/mcp\""), "{closed}");
         assert!(closed.contains("Bearer a-made-token") && !closed.contains("http://mcp"), "{closed}");
     }

@@ -20,7 +20,7 @@ pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), Co
     let entry = find(&catalog, name)?;
     let mut out = std::io::stdout().lock();
     if json {
-        let described = scope3_mcp_gateway::description(&catalog, &policy, name).unwrap_or_default();
+        let described = scope3_mcp_gateway::describe_tool(&catalog, &policy, name).unwrap_or_default();
         writeln!(out, "{}", serde_json::to_string_pretty(&described).context("the tool")?)?;
         return Ok(());
     }
@@ -41,7 +41,7 @@ fn page(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
     let mut facts = vec![
         ("Effect", tool.effect.to_string()),
         ("Toolset", format!("{} ({} API)", entry.toolset, entry.surface)),
-        ("Offered", policy.permits(entry).err().map_or("yes".to_owned(), |why| format!("no: {why}"))),
+        ("Offered", policy.check(entry).err().map_or("yes".to_owned(), |why| format!("no: {why}"))),
     ];
     if let Some(request) = &tool.request {
         facts.push(("Request", request.to_string()));
@@ -183,13 +183,13 @@ mod tests {
     use super::*;
     use scope3_mcp_gateway::{
         catalog::{Catalog, Surface},
-        policy::Choice,
+        policy::Selection,
     };
 
     #[test]
     fn every_page_fits_its_terminal() {
         let catalog = Catalog::embedded();
-        let choice = Choice { surfaces: vec![Surface::Campaign], ..Choice::default() };
+        let choice = Selection { surfaces: vec![Surface::Campaign], ..Selection::default() };
         let policy = Policy::new(&catalog, choice).unwrap();
         for entry in catalog.entries() {
             for columns in [20, 40, 60, 80, 120] {

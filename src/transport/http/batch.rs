@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use rmcp::model::ProtocolVersion;
-use scope3_mcp_gateway::measure::bound_reached;
+use scope3_mcp_gateway::instruments::bound_reached;
 use serde_json::Value;
 
 use super::{

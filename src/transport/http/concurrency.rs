@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use scope3_mcp_gateway::{Place, measure::bound_reached};
+use scope3_mcp_gateway::{CallSlot, instruments::bound_reached};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -46,8 +46,8 @@ pub(super) struct CallPermit(Arc<RunningCall>);
 
 impl CallPermit {
     /// Keeps the permit for a change that outlives its request.
-    pub(super) fn place(&self) -> Place {
-        Place::of(Arc::clone(&self.0) as _)
+    pub(super) fn place(&self) -> CallSlot {
+        CallSlot::of(Arc::clone(&self.0) as _)
     }
 }
 

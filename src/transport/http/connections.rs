@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use scope3_mcp_gateway::measure::bound_reached;
+use scope3_mcp_gateway::instruments::bound_reached;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{IsProven, Owner};

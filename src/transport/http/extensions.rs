@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, request::Parts};
 use rmcp::model::Extensions;
-use scope3_mcp_gateway::{AnswerPlace, Place, credentials::KeyRing};
+use scope3_mcp_gateway::{CallSlot, MemoryHolder, credentials::KeyRing};
 
 use super::{auth::HttpCaller, concurrency::CallPermit};
 use crate::{mcp::LargeArguments, traceparent};
@@ -22,12 +22,12 @@ pub(super) fn large_arguments(message: &Extensions) -> Option<LargeArguments> {
 }
 
 /// Where the memory of the request's response is held.
-pub(super) fn answer_place(message: &Extensions) -> Option<AnswerPlace> {
+pub(super) fn memory_holder(message: &Extensions) -> Option<MemoryHolder> {
     message.get::<Parts>()?.extensions.get().cloned()
 }
 
 /// The call's permit, for a change that outlives its request.
-pub(super) fn place(message: &Extensions) -> Option<Place> {
+pub(super) fn place(message: &Extensions) -> Option<CallSlot> {
     Some(message.get::<Parts>()?.extensions.get::<CallPermit>()?.place())
 }
 

@@ -16,7 +16,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use scope3_mcp_gateway::measure::{BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS};
+use scope3_mcp_gateway::instruments::{BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS};
 
 use super::{connections::Peer, origin::has_loopback_host, rejection::Rejection, state::ServerState};
 

@@ -118,9 +118,9 @@ pub async fn serve(
         gateway,
         server: server
             .with_traceparent(extensions::traceparent)
-            .with_place(extensions::place)
+            .with_call_slot(extensions::place)
             .with_large_arguments(extensions::large_arguments)
-            .with_answer_place(extensions::answer_place),
+            .with_memory_holder(extensions::memory_holder),
         connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),
         bodies: Arc::new(BodyBudget::new(max_request_bytes.max(MAX_BODY_BYTES))),
         sessions: Arc::new(Sessions::new(sessions, Arc::clone(&is_proven))),

@@ -10,7 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt;
-use scope3_mcp_gateway::measure::bound_reached;
+use scope3_mcp_gateway::instruments::bound_reached;
 use tokio_util::sync::CancellationToken;
 
 use super::rejection::Rejection;

@@ -14,7 +14,7 @@ use rmcp::{
     model::{ClientJsonRpcMessage, ProtocolVersion},
     transport::streamable_http_server::session::{SessionId, local::LocalSessionHandle},
 };
-use scope3_mcp_gateway::measure::bound_reached;
+use scope3_mcp_gateway::instruments::bound_reached;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -17,7 +17,7 @@ use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::streamable_http_server::session::SessionId,
 };
-use scope3_mcp_gateway::AnswerPlace;
+use scope3_mcp_gateway::MemoryHolder;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::PollSender;
@@ -90,13 +90,13 @@ fn session_events(
 ) -> impl Stream<Item = Event> + Send {
     stream::unfold((from_server, pending, None), async |(mut from_server, pending, previous)| {
         // The previous event has been sent by the time the next one is polled.
-        drop::<Option<AnswerPlace>>(previous);
+        drop::<Option<MemoryHolder>>(previous);
         loop {
             let message = from_server.recv().await?;
             let place = pending.take(&message);
             if let Some(event) = message_event(&message) {
                 drop(message);
-                place.iter().for_each(AnswerPlace::written);
+                place.iter().for_each(MemoryHolder::written);
                 return Some((event, (from_server, pending, place)));
             }
         }

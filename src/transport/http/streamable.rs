@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use scope3_mcp_gateway::AnswerPlace;
+use scope3_mcp_gateway::MemoryHolder;
 
 use super::{
     auth::HttpCaller,
@@ -58,7 +58,7 @@ async fn post(state: &ServerState, caller: &HttpCaller, request: Request) -> Res
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
     }
-    let place = AnswerPlace::default();
+    let place = MemoryHolder::default();
     parts.extensions.insert(place.clone());
     let response_guard = state.calls.track_response();
     let rmcp = state.rmcp_accepting(caller, accepted);

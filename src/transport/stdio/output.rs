@@ -2,7 +2,7 @@
 
 use std::io;
 
-use scope3_mcp_gateway::AnswerPlace;
+use scope3_mcp_gateway::MemoryHolder;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::mpsc,
@@ -19,7 +19,7 @@ pub(super) struct Output {
 }
 
 /// A line that waits to be written, and the place that holds its memory until then.
-type QueuedLine = (Vec<u8>, Option<AnswerPlace>);
+type QueuedLine = (Vec<u8>, Option<MemoryHolder>);
 
 impl Output {
     /// Sends a line, given without its line feed.
@@ -34,7 +34,7 @@ impl Output {
     ///
     /// # Errors
     /// When the client no longer reads.
-    pub(super) async fn send_answer(&self, mut line: Vec<u8>, place: Option<AnswerPlace>) -> io::Result<()> {
+    pub(super) async fn send_answer(&self, mut line: Vec<u8>, place: Option<MemoryHolder>) -> io::Result<()> {
         line.push(b'\n');
         if let Some(place) = &place {
             place.written();

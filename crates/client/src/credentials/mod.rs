@@ -4,14 +4,14 @@ mod command;
 mod file;
 mod key;
 mod rejection;
+mod reputation;
 mod ring;
 mod source;
-mod standing;
 
 pub use self::{
     command::CommandError,
     key::{ApiKey, Fingerprint, InvalidKey},
+    reputation::{Admission, KeyReputations, NotAdmitted},
     ring::{KeyAge, KeyRing},
     source::{KeyError, KeySource},
-    standing::{Admission, NotAdmitted, Standings},
 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{
-    error::{Error, Refusal, usual_code},
+    error::{Error, Refusal, default_code},
     waits::{UNKNOWN_WAIT, Waits},
 };
 use crate::json;
@@ -144,7 +144,7 @@ impl Said {
             1 => details.shift_remove("details").or_else(|| Some(details.into())),
             _ => Some(details.into()),
         };
-        let default_code = if status < 300 { "REFUSED" } else { usual_code(status) };
+        let default_code = if status < 300 { "REFUSED" } else { default_code(status) };
         Refusal {
             status,
             code: self.code.unwrap_or_else(|| default_code.to_owned()),

@@ -21,7 +21,7 @@ use self::hint::{UNAVAILABLE, hint};
 use crate::{
     KeyOwner, SendError,
     limits::{LimitExceeded, whole_seconds},
-    policy::Withheld,
+    policy::Denied,
 };
 
 /// The body of a failed call's result.
@@ -160,14 +160,14 @@ impl Failure {
 
     /// A tool that this server has but does not run.
     #[must_use]
-    pub fn withheld(entry: &Entry, why: Withheld) -> Self {
+    pub fn denied(entry: &Entry, why: Denied) -> Self {
         let (name, toolset) = (&entry.tool.name, &entry.toolset);
         let message = format!("{name} was not run and nothing was changed: {why}.");
         let how = match why {
-            Withheld::ReadOnly => "started without --read-only".to_owned(),
-            Withheld::Excluded => format!("started without {name} in --exclude-tools"),
-            Withheld::OtherSurface => format!("started with --api {}", entry.surface),
-            Withheld::NotChosen => {
+            Denied::ReadOnly => "started without --read-only".to_owned(),
+            Denied::Excluded => format!("started without {name} in --exclude-tools"),
+            Denied::OtherSurface => format!("started with --api {}", entry.surface),
+            Denied::NotChosen => {
                 format!(
                     "started with `--toolsets default,{toolset}`, or with `--toolsets default --tools {name}`"
                 )

@@ -16,22 +16,22 @@ const UNIT_BYTES: usize = 8 * 1024;
 
 /// The memory that answers may take together.
 #[derive(Debug, Clone)]
-pub struct AnswerMemory {
+pub struct ResponseMemory {
     units: Arc<Semaphore>,
     all: u32,
 }
 
 /// A part of the memory, held as long as an answer is.
 #[derive(Debug, Default)]
-pub struct HeldMemory(Option<OwnedSemaphorePermit>);
+pub struct MemoryPermit(Option<OwnedSemaphorePermit>);
 
 /// Where the memory of an answer is held until the answer is sent. Clones are the same place.
 #[derive(Debug, Clone, Default)]
-pub struct AnswerPlace(Arc<Mutex<HeldMemory>>);
+pub struct MemoryHolder(Arc<Mutex<MemoryPermit>>);
 
-impl AnswerPlace {
+impl MemoryHolder {
     /// Holds the memory of an answer here.
-    pub fn hold(&self, memory: HeldMemory) {
+    pub fn hold(&self, memory: MemoryPermit) {
         *self.lock() = memory;
     }
 
@@ -44,12 +44,12 @@ impl AnswerPlace {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HeldMemory> {
+    fn lock(&self) -> MutexGuard<'_, MemoryPermit> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl AnswerMemory {
+impl ResponseMemory {
     /// Room for `bytes` of memory.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
@@ -62,7 +62,7 @@ impl AnswerMemory {
     /// Where there is no room, what is held goes back, and all that the answer may still need is waited for at once:
     /// answers that each wait for a little more could wait for each other for ever. An answer longer than all there is
     /// has it to itself.
-    pub(super) async fn cover(&self, held: &mut HeldMemory, length: usize, longest: usize) {
+    pub(super) async fn cover(&self, held: &mut MemoryPermit, length: usize, longest: usize) {
         let wanted = self.units_of(length);
         if held.units() >= wanted {
             return;
@@ -72,8 +72,8 @@ impl AnswerMemory {
         if let Ok(more) = Arc::clone(&self.units).try_acquire_many_owned(more) {
             return held.add(more);
         }
-        crate::measure::bound_reached("response_memory");
-        *held = HeldMemory::default();
+        crate::instruments::bound_reached("response_memory");
+        *held = MemoryPermit::default();
         // The semaphore is never closed.
         held.0 = Arc::clone(&self.units).acquire_many_owned(self.units_of(longest)).await.ok();
     }
@@ -83,7 +83,7 @@ impl AnswerMemory {
     }
 }
 
-impl HeldMemory {
+impl MemoryPermit {
     /// Gives back what an answer of this length does not need.
     pub(super) fn shrink_to(&mut self, length: usize) {
         let needed = length / UNIT_BYTES;
@@ -114,12 +114,12 @@ mod tests {
 
     #[tokio::test]
     async fn answers_wait_for_memory_and_never_for_each_other() {
-        let memory = AnswerMemory::new(8 * MIB);
+        let memory = ResponseMemory::new(8 * MIB);
         let tasks: Vec<_> = (0..20)
             .map(|_| {
                 let memory = memory.clone();
                 tokio::spawn(async move {
-                    let mut held = HeldMemory::default();
+                    let mut held = MemoryPermit::default();
                     for length in [100, MIB / 4, MIB / 2, MIB] {
                         memory.cover(&mut held, length, 2 * MIB).await;
                         tokio::task::yield_now().await;
@@ -136,8 +136,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_held_is_what_an_answer_needs() {
-        let memory = AnswerMemory::new(8 * MIB);
-        let mut held = HeldMemory::default();
+        let memory = ResponseMemory::new(8 * MIB);
+        let mut held = MemoryPermit::default();
         memory.cover(&mut held, UNIT_BYTES - 1, MIB).await;
         assert_eq!(held.units(), 0, "small answers are not counted");
         memory.cover(&mut held, 10 * UNIT_BYTES, MIB).await;

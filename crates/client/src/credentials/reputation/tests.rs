@@ -17,11 +17,11 @@ impl Clock {
     }
 }
 
-fn standings(unproven_per_minute: u32) -> (Arc<Standings>, Clock) {
+fn reputations(unproven_per_minute: u32) -> (Arc<KeyReputations>, Clock) {
     let clock = Clock(Arc::new(Mutex::new(Instant::now())));
     let read = Arc::clone(&clock.0);
     let per_minute = NonZeroU32::new(unproven_per_minute).unwrap();
-    (Arc::new(Standings::with_clock(per_minute, move || *read.lock().unwrap())), clock)
+    (Arc::new(KeyReputations::with_clock(per_minute, move || *read.lock().unwrap())), clock)
 }
 
 fn seconds(error: NotAdmitted) -> u64 {
@@ -30,40 +30,40 @@ fn seconds(error: NotAdmitted) -> u64 {
 
 #[tokio::test]
 async fn an_accepted_key_is_proven_and_no_longer_counted() {
-    let (standings, _) = standings(1);
-    assert!(!standings.is_proven(key("a")));
-    standings.admit(key("a")).await.unwrap().accepted();
-    assert!(standings.is_proven(key("a")));
-    let together: Vec<_> = [standings.admit(key("a")).await, standings.admit(key("a")).await].into();
+    let (reputations, _) = reputations(1);
+    assert!(!reputations.is_proven(key("a")));
+    reputations.admit(key("a")).await.unwrap().accepted();
+    assert!(reputations.is_proven(key("a")));
+    let together: Vec<_> = [reputations.admit(key("a")).await, reputations.admit(key("a")).await].into();
     assert!(together.iter().all(Result::is_ok), "a proven key has as many requests as it likes");
-    let error = standings.admit(key("b")).await.unwrap_err();
+    let error = reputations.admit(key("b")).await.unwrap_err();
     assert_eq!(error, NotAdmitted::TooManyUnproven { retry_after: UNPROVEN_SPAN });
-    assert!(!standings.is_proven(key("b")));
+    assert!(!reputations.is_proven(key("b")));
 }
 
 #[tokio::test]
 async fn a_rejection_is_remembered_for_a_minute_doubling_to_fifteen() {
-    let (standings, clock) = standings(60);
+    let (reputations, clock) = reputations(60);
     for length in [60, 120, 240, 480, 900, 900] {
-        standings.admit(key("a")).await.unwrap().rejected();
-        assert_eq!(seconds(standings.admit(key("a")).await.unwrap_err()), length);
+        reputations.admit(key("a")).await.unwrap().rejected();
+        assert_eq!(seconds(reputations.admit(key("a")).await.unwrap_err()), length);
         clock.advance(Duration::from_secs(length - 1));
-        let error = standings.admit(key("a")).await.unwrap_err();
+        let error = reputations.admit(key("a")).await.unwrap_err();
         assert_eq!(error, NotAdmitted::Rejected { retry_after: Duration::from_secs(1) });
         clock.advance(Duration::from_secs(1));
     }
-    standings.admit(key("a")).await.unwrap().accepted();
-    standings.admit(key("a")).await.unwrap().rejected();
-    assert_eq!(seconds(standings.admit(key("a")).await.unwrap_err()), 60, "an accepted key begins anew");
+    reputations.admit(key("a")).await.unwrap().accepted();
+    reputations.admit(key("a")).await.unwrap().rejected();
+    assert_eq!(seconds(reputations.admit(key("a")).await.unwrap_err()), 60, "an accepted key begins anew");
 }
 
 #[tokio::test]
 async fn one_key_that_is_rejected_is_sent_once_however_many_call() {
-    let (standings, _) = standings(60);
+    let (reputations, _) = reputations(60);
     let calls = (0..40).map(|_| {
-        let standings = Arc::clone(&standings);
+        let reputations = Arc::clone(&reputations);
         tokio::spawn(async move {
-            let admission = standings.admit(key("a")).await?;
+            let admission = reputations.admit(key("a")).await?;
             tokio::time::sleep(Duration::from_millis(20)).await;
             admission.rejected();
             Ok::<_, NotAdmitted>(())
@@ -82,13 +82,13 @@ async fn one_key_that_is_rejected_is_sent_once_however_many_call() {
 
 #[tokio::test]
 async fn those_who_wait_for_a_key_to_prove_itself_all_go_on_when_it_does() {
-    let (standings, _) = standings(1);
-    let first = standings.admit(key("a")).await.unwrap();
+    let (reputations, _) = reputations(1);
+    let first = reputations.admit(key("a")).await.unwrap();
     let waiting = tokio::spawn({
-        let standings = Arc::clone(&standings);
+        let reputations = Arc::clone(&reputations);
         async move {
             let admissions =
-                [standings.admit(key("a")).await.unwrap(), standings.admit(key("a")).await.unwrap()];
+                [reputations.admit(key("a")).await.unwrap(), reputations.admit(key("a")).await.unwrap()];
             admissions.len()
         }
     });
@@ -100,12 +100,12 @@ async fn those_who_wait_for_a_key_to_prove_itself_all_go_on_when_it_does() {
 
 #[tokio::test]
 async fn a_request_without_an_outcome_lets_the_next_one_try() {
-    let (standings, _) = standings(2);
-    drop(standings.admit(key("a")).await.unwrap());
-    assert!(!standings.is_proven(key("a")));
-    standings.admit(key("a")).await.unwrap().rejected();
-    assert!(matches!(standings.admit(key("a")).await, Err(NotAdmitted::Rejected { .. })));
-    let error = standings.admit(key("b")).await.unwrap_err();
+    let (reputations, _) = reputations(2);
+    drop(reputations.admit(key("a")).await.unwrap());
+    assert!(!reputations.is_proven(key("a")));
+    reputations.admit(key("a")).await.unwrap().rejected();
+    assert!(matches!(reputations.admit(key("a")).await, Err(NotAdmitted::Rejected { .. })));
+    let error = reputations.admit(key("b")).await.unwrap_err();
     assert!(
         matches!(error, NotAdmitted::TooManyUnproven { .. }),
         "both requests left, so both count: {error}"
@@ -114,40 +114,40 @@ async fn a_request_without_an_outcome_lets_the_next_one_try() {
 
 #[tokio::test]
 async fn a_proven_key_outlives_a_rejection_and_comes_back_one_request_at_a_time() {
-    let (standings, clock) = standings(1);
-    standings.admit(key("a")).await.unwrap().accepted();
-    let together = [standings.admit(key("a")).await.unwrap(), standings.admit(key("a")).await.unwrap()];
+    let (reputations, clock) = reputations(1);
+    reputations.admit(key("a")).await.unwrap().accepted();
+    let together = [reputations.admit(key("a")).await.unwrap(), reputations.admit(key("a")).await.unwrap()];
     together.into_iter().for_each(Admission::rejected);
-    assert!(standings.is_proven(key("a")), "one moment is not the end of a key");
-    assert_eq!(seconds(standings.admit(key("a")).await.unwrap_err()), 60, "two at once are one rejection");
+    assert!(reputations.is_proven(key("a")), "one moment is not the end of a key");
+    assert_eq!(seconds(reputations.admit(key("a")).await.unwrap_err()), 60, "two at once are one rejection");
 
     clock.advance(Duration::from_mins(1));
-    let probe = standings.admit(key("a")).await.unwrap();
-    let waits = tokio::time::timeout(Duration::from_millis(20), standings.admit(key("a"))).await;
+    let probe = reputations.admit(key("a")).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_millis(20), reputations.admit(key("a"))).await;
     assert!(waits.is_err(), "one request finds out whether the key is good again");
     probe.rejected();
     clock.advance(Duration::from_mins(2));
-    standings.admit(key("a")).await.unwrap().rejected();
-    assert!(!standings.is_proven(key("a")), "this key is gone");
+    reputations.admit(key("a")).await.unwrap().rejected();
+    assert!(!reputations.is_proven(key("a")), "this key is gone");
 }
 
 #[tokio::test]
 async fn a_million_invented_keys_grow_nothing_and_displace_no_proven_key() {
-    let (standings, clock) = standings(60);
-    standings.admit(key("real")).await.unwrap().accepted();
+    let (reputations, clock) = reputations(60);
+    reputations.admit(key("real")).await.unwrap().accepted();
     for n in 0..1_000_000u32 {
         let mut invented = [0; 16];
         invented[..4].copy_from_slice(&n.to_le_bytes());
-        match standings.admit(Fingerprint(invented)).await {
+        match reputations.admit(Fingerprint(invented)).await {
             Ok(admission) => admission.rejected(),
             Err(_) => clock.advance(Duration::from_millis(500)),
         }
     }
-    let known = standings.lock();
+    let known = reputations.lock();
     assert_eq!((known.proven.len(), known.sent_unproven.len()), (1, 60));
     assert_eq!(known.unproven.len(), MAX_KEYS.get());
     drop(known);
-    assert!(standings.is_proven(key("real")));
+    assert!(reputations.is_proven(key("real")));
 }
 
 proptest! {
@@ -158,7 +158,7 @@ proptest! {
         steps in prop::collection::vec((prop_oneof![Just(0), 0..500u64, 0..20_000u64], 0..30u8, 0..8u8), 1..400),
         most in prop_oneof![Just(60u32), 1..10u32],
     ) {
-        let (standings, clock) = standings(most);
+        let (reputations, clock) = reputations(most);
         let mut now = 0;
         let mut left: Vec<u64> = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -167,8 +167,8 @@ proptest! {
             now += pause;
             let within_the_minute = left.iter().filter(|at| **at + 60_000 > now).count();
             let caller = key(&caller.to_string());
-            let was_proven = standings.is_proven(caller);
-            match runtime.block_on(standings.admit(caller)) {
+            let was_proven = reputations.is_proven(caller);
+            match runtime.block_on(reputations.admit(caller)) {
                 Ok(admission) => {
                     if !was_proven {
                         prop_assert!(within_the_minute < most as usize);

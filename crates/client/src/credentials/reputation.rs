@@ -15,7 +15,7 @@ use lru::LruCache;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{key::Fingerprint, rejection::Rejection};
-use crate::measure;
+use crate::instruments;
 
 /// The span in which unproven keys may send their requests.
 const UNPROVEN_SPAN: Duration = Duration::from_mins(1);
@@ -28,7 +28,7 @@ const REJECTIONS_TO_DISPROVE: u32 = 3;
 const MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// What this server has learned about the keys that its callers bring. In memory, and bounded.
-pub struct Standings {
+pub struct KeyReputations {
     now: Box<dyn Fn() -> Instant + Send + Sync>,
     known: Mutex<Known>,
 }
@@ -66,7 +66,7 @@ impl NotAdmitted {
 #[derive(Debug)]
 #[must_use = "the outcome of the request shows whether the key is good"]
 pub struct Admission<'a> {
-    standings: &'a Standings,
+    reputations: &'a KeyReputations,
     key: Fingerprint,
     // Callers with the same unproven key wait until it is released.
     _probe: Option<Probe>,
@@ -78,12 +78,12 @@ type Probe = OwnedMutexGuard<()>;
 impl Admission<'_> {
     /// Scope3 answered in a way that shows that it accepted the key.
     pub fn accepted(self) {
-        self.standings.accepted(self.key);
+        self.reputations.accepted(self.key);
     }
 
     /// Scope3 answered 401.
     pub fn rejected(self) {
-        self.standings.rejected(self.key);
+        self.reputations.rejected(self.key);
     }
 }
 
@@ -94,7 +94,7 @@ fn places_for_keys<V>() -> LruCache<Fingerprint, V> {
     places
 }
 
-impl Standings {
+impl KeyReputations {
     /// Knows no key yet. `unproven_per_minute` is how many requests all unproven keys together may send in any span
     /// of a minute.
     #[must_use]
@@ -130,7 +130,7 @@ impl Standings {
     pub async fn admit(&self, key: Fingerprint) -> Result<Admission<'_>, NotAdmitted> {
         let outcome = self.try_admit(key).await;
         if let Err(error) = &outcome {
-            measure::bound_reached(match error {
+            instruments::bound_reached(match error {
                 NotAdmitted::Rejected { .. } => "rejected_keys",
                 NotAdmitted::TooManyUnproven { .. } => "unproven_requests",
             });
@@ -140,7 +140,7 @@ impl Standings {
 
     async fn try_admit(&self, key: Fingerprint) -> Result<Admission<'_>, NotAdmitted> {
         let Gate::OneAtATime(gate) = self.lock().gate(key, (self.now)())? else {
-            return Ok(Admission { standings: self, key, _probe: None });
+            return Ok(Admission { reputations: self, key, _probe: None });
         };
         let probe = gate.lock_owned().await;
         // What the request before this one showed may hold for this one, too.
@@ -154,7 +154,7 @@ impl Standings {
             known.check_unproven(now)?;
             known.sent_unproven.push_back(now);
         }
-        Ok(Admission { standings: self, key, _probe: probe })
+        Ok(Admission { reputations: self, key, _probe: probe })
     }
 
     /// Scope3 accepted this key: it is proven, whatever was before.
@@ -192,9 +192,9 @@ impl Standings {
     }
 }
 
-impl fmt::Debug for Standings {
+impl fmt::Debug for KeyReputations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standings").finish_non_exhaustive()
+        f.debug_struct("KeyReputations").finish_non_exhaustive()
     }
 }
 
