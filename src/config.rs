@@ -43,45 +43,45 @@ pub(crate) mod heading {
     pub(crate) const FILE: &str = "Settings file";
 }
 
-/// The settings that a command line, the environment and a file share.
+/// The settings, which come from flags, environment variables and a file.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// A file that holds the API key (a mounted secret); read again when it changes
+    /// File with the API key, such as a mounted secret; read again when it changes
     #[arg(long, env = "SCOPE3_API_KEY_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = heading::KEY)]
     pub api_key_file: Option<PathBuf>,
 
-    /// A command that prints the API key (a secret manager's client); no shell
+    /// Command that prints the API key, such as a secret manager's client; runs without a shell
     #[arg(long, env = "SCOPE3_API_KEY_COMMAND", value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     #[arg(help_heading = heading::KEY)]
     pub api_key_command: Option<String>,
 
-    /// Use the embedded API instead of Scope3; needs no key
+    /// Use the embedded sandbox instead of Scope3; needs no key
     #[arg(long, env = "SCOPE3_SANDBOX", value_parser = BoolishValueParser::new())]
     #[arg(help_heading = heading::SCOPE3)]
     pub sandbox: bool,
 
-    /// The Scope3 installation
+    /// Scope3 environment
     #[arg(long, env = "SCOPE3_ENVIRONMENT", value_enum, default_value = "production")]
     #[arg(help_heading = heading::SCOPE3)]
     pub environment: EnvironmentChoice,
 
-    /// Another base URL for a single API; `http:` only to this machine
+    /// Base URL to use instead of the published one; `http:` only to this machine
     #[arg(long, env = "SCOPE3_API_URL", value_name = "URL", value_hint = ValueHint::Url)]
     #[arg(help_heading = heading::SCOPE3)]
     pub api_url: Option<BaseUrl>,
 
-    /// The APIs to work with, comma-separated
+    /// APIs to work with, comma-separated
     #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "campaign")]
     #[arg(help_heading = heading::TOOLS)]
     pub api: Vec<Surface>,
 
-    /// The toolsets to offer, comma-separated: names, `default` or `all`
+    /// Toolsets to offer, comma-separated: names, `default` or `all`
     #[arg(long, env = "SCOPE3_TOOLSETS", value_delimiter = ',', value_name = "NAMES")]
     #[arg(help_heading = heading::TOOLS)]
     pub toolsets: Option<Vec<String>>,
 
-    /// Tools to offer besides the toolsets, comma-separated; without `--toolsets`, only these
+    /// Tools to offer in addition to the toolsets, comma-separated; without `--toolsets`, only these
     #[arg(long, env = "SCOPE3_TOOLS", value_delimiter = ',', value_name = "NAMES")]
     #[arg(help_heading = heading::TOOLS)]
     pub tools: Vec<String>,
@@ -91,138 +91,138 @@ pub struct Settings {
     #[arg(help_heading = heading::TOOLS)]
     pub exclude_tools: Vec<String>,
 
-    /// Offer only tools that change nothing; wins over everything
+    /// Offer read-only tools only; overrides every other setting
     #[arg(long, env = "SCOPE3_READ_ONLY", value_parser = BoolishValueParser::new())]
     #[arg(help_heading = heading::TOOLS)]
     pub read_only: bool,
 
-    /// Tool calls that may reach Scope3, for each key
+    /// Limit of tool calls that reach Scope3, per key
     #[arg(long, env = "SCOPE3_MCP_LIMIT", value_name = "RATE", default_value = "500/h")]
     #[arg(help_heading = heading::LIMITS)]
     pub mcp_limit: Rate,
 
-    /// HTTP requests to Scope3, for each key
+    /// Limit of HTTP requests to Scope3, per key
     #[arg(long, env = "SCOPE3_API_LIMIT", value_name = "RATE", default_value = "1000/h")]
     #[arg(help_heading = heading::LIMITS)]
     pub api_limit: Rate,
 
-    /// Data exports, for each key
+    /// Limit of data exports, per key
     #[arg(long, env = "SCOPE3_EXPORT_LIMIT", value_name = "RATE", default_value = "50/h")]
     #[arg(help_heading = heading::LIMITS)]
     pub export_limit: Rate,
 
-    /// What a call does when a limit is reached
+    /// What to do with a call when a limit is reached
     #[arg(long, env = "SCOPE3_ON_LIMIT", value_enum, default_value = "reject")]
     #[arg(help_heading = heading::LIMITS)]
     pub on_limit: LimitChoice,
 
-    /// The longest that a call waits for a limit
+    /// Longest time that a call waits for a limit
     #[arg(long, env = "SCOPE3_MAX_WAIT", value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
     #[arg(help_heading = heading::LIMITS)]
     pub max_wait: Duration,
 
-    /// Where to listen [default: 127.0.0.1:8080 for http, a free port for sandbox]
+    /// Address to listen on [default: 127.0.0.1:8080 for http, a free port for sandbox]
     #[arg(long, env = "SCOPE3_BIND", value_name = "ADDRESS", value_parser = parse_address)]
     #[arg(help_heading = heading::LISTEN)]
     pub bind: Option<SocketAddr>,
 
-    /// Who may connect over HTTP: clients with a Scope3 key of their own, clients with a token, or everyone [default:
-    /// none on this machine; elsewhere key or, where this server has a key, token]
+    /// Who may connect over HTTP [default: `none` for local addresses; for others `key`, or `token` if this server has
+    /// a key]
     #[arg(long, env = "SCOPE3_AUTH", value_enum, value_name = "WHO")]
     #[arg(help_heading = heading::HTTP)]
     pub auth: Option<AuthChoice>,
 
-    /// A file that holds the token of `--auth token` (a mounted secret)
+    /// File with the token for `--auth token`, such as a mounted secret
     #[arg(long, env = "SCOPE3_MCP_TOKEN_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = heading::HTTP)]
     pub mcp_token_file: Option<PathBuf>,
 
-    /// Accept everyone who can reach this server, although it listens beyond this machine
+    /// Accept everyone, even on an address that other machines can reach
     #[arg(long, env = "SCOPE3_DANGEROUSLY_ALLOW_UNAUTHENTICATED", value_parser = BoolishValueParser::new())]
     #[arg(help_heading = heading::HTTP)]
     pub dangerously_allow_unauthenticated: bool,
 
-    /// Names that the HTTP server answers to besides this machine's, comma-separated: `mcp.example.com`, or with a port
+    /// Host names to accept in addition to local ones, comma-separated: `mcp.example.com`, or with a port
     #[arg(long, env = "SCOPE3_ALLOW_HOST", value_delimiter = ',', value_name = "HOSTS")]
     #[arg(help_heading = heading::HTTP)]
     pub allow_host: Vec<String>,
 
-    /// The URL by which clients reach the HTTP server, where a proxy stands before it: `https://mcp.example.com`
+    /// URL at which clients reach the HTTP server behind a proxy: `https://mcp.example.com`
     #[arg(long, env = "SCOPE3_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
     #[arg(help_heading = heading::HTTP)]
     pub public_url: Option<Url>,
 
-    /// Origins whose pages may use the HTTP server, comma-separated: `https://app.example.com`, `http://localhost:*`
+    /// Web origins to accept, comma-separated: `https://app.example.com`, `http://localhost:*`
     #[arg(long, env = "SCOPE3_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGINS")]
     #[arg(help_heading = heading::HTTP)]
     pub allow_origin: Vec<String>,
 
-    /// The most sessions over HTTP; the one that has been silent for longest makes room
+    /// Maximum number of HTTP sessions; the longest-idle one is closed to make room
     #[arg(long, env = "SCOPE3_MAX_SESSIONS", value_name = "NUMBER", default_value = "2000")]
     #[arg(help_heading = heading::HTTP)]
     pub max_sessions: NonZeroU32,
 
-    /// The most sessions of each key that clients bring
+    /// Maximum number of HTTP sessions per client key
     #[arg(long, env = "SCOPE3_MAX_SESSIONS_PER_KEY", value_name = "NUMBER", default_value = "100")]
     #[arg(help_heading = heading::HTTP)]
     pub max_sessions_per_key: NonZeroU32,
 
-    /// How long a session over HTTP is kept that has neither a call nor an open stream
+    /// How long to keep an HTTP session without a call or an open stream
     #[arg(long, env = "SCOPE3_SESSION_IDLE", value_name = "TIME", default_value = "30m", value_parser = parse_idle_time)]
     #[arg(help_heading = heading::HTTP)]
     pub session_idle: Duration,
 
-    /// The most calls at once over HTTP
+    /// Maximum number of concurrent calls over HTTP
     #[arg(long, env = "SCOPE3_MAX_CALLS", value_name = "NUMBER", default_value = "64")]
     #[arg(help_heading = heading::HTTP)]
     pub max_calls: NonZeroU32,
 
-    /// The most calls at once of each key that clients bring
+    /// Maximum number of concurrent calls per client key
     #[arg(long, env = "SCOPE3_MAX_CALLS_PER_KEY", value_name = "NUMBER", default_value = "16")]
     #[arg(help_heading = heading::HTTP)]
     pub max_calls_per_key: NonZeroU32,
 
-    /// The most connections over HTTP; the one that has been silent for longest makes room
+    /// Maximum number of HTTP connections; the longest-idle one is closed to make room
     #[arg(long, env = "SCOPE3_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "1024")]
     #[arg(help_heading = heading::HTTP)]
     pub max_connections: NonZeroU32,
 
-    /// Memory for the bodies of requests over HTTP that are held at once, in MiB, at least 4
+    /// Memory for HTTP request bodies in flight, in MiB; at least 4
     #[arg(long, env = "SCOPE3_REQUEST_MEMORY", value_name = "MIB", default_value = "64")]
     #[arg(value_parser = clap::value_parser!(u32).range(4..), help_heading = heading::HTTP)]
     pub request_memory: u32,
 
-    /// Requests a minute that all keys together may send that clients bring and Scope3 has not accepted yet
+    /// Requests per minute that client keys which Scope3 has not accepted yet may send, all together
     #[arg(long, env = "SCOPE3_UNPROVEN_PER_MINUTE", value_name = "NUMBER", default_value = "60")]
     #[arg(help_heading = heading::HTTP)]
     pub unproven_per_minute: NonZeroU32,
 
-    /// Memory for Scope3's answers that are held at once, in MiB
+    /// Memory for Scope3's responses in flight, in MiB
     #[arg(long, env = "SCOPE3_RESPONSE_MEMORY", value_name = "MIB", default_value = "256")]
     #[arg(help_heading = heading::LIMITS)]
     pub response_memory: NonZeroU32,
 
-    /// The format of the log; `RUST_LOG` sets its level
+    /// Log format; `RUST_LOG` sets the level
     #[arg(long, env = "SCOPE3_LOG_FORMAT", value_enum, default_value = "text")]
     #[arg(help_heading = heading::LOG)]
     pub log_format: LogFormat,
 
-    /// A file to append the log to, instead of standard error
+    /// File to append the log to, instead of standard error
     #[arg(long, env = "SCOPE3_LOG_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = heading::LOG)]
     pub log_file: Option<PathBuf>,
 
-    /// A TOML file of settings, named like the flags [default: scope3-mcp/config.toml in the user's configuration
-    /// folder, if it is there]
+    /// TOML file of settings, named like the flags [default: scope3-mcp/config.toml in the user's configuration
+    /// directory, if it exists]
     #[arg(long, env = "SCOPE3_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = heading::FILE)]
     pub config: Option<PathBuf>,
 
-    /// What comes from the environment alone.
+    /// Secrets, which come from environment variables only.
     #[arg(skip)]
     pub(crate) secrets: Secrets,
 
-    /// Where the values were written, for errors.
+    /// Where each value was set, for error messages.
     #[arg(skip)]
     pub(crate) sources: Sources,
 }
@@ -265,12 +265,12 @@ pub enum AuthChoice {
     None,
 }
 
-/// The form of the log.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Lines of text.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

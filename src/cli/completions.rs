@@ -11,7 +11,7 @@ use super::{Cli, CommandError};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The shell
+    /// Shell to complete for
     shell: Shell,
 }
 
@@ -29,8 +29,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The command line, which also knows the names of the tools and toolsets. A parser that knows them would refuse others
-/// in words of its own.
+/// The command line with the names of all tools and toolsets. Only for completion: as a parser, it would reject unknown
+/// names with its own messages.
 fn with_names(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
         // The last is what `tools show` and `tools call` take.

@@ -13,12 +13,12 @@ use url::Url;
 use super::{CommandError, http};
 use crate::config::Settings;
 
-/// How long the answer may take: less than those who ask give this program.
+/// Longest time to wait for a response: less than container engines give this command.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// What to ask for [default: /healthz where `http` listens]
+    /// URL to check [default: /healthz at the address of `http`]
     #[arg(value_name = "URL", value_parser = plain)]
     url: Option<Url>,
 }
@@ -41,10 +41,10 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 
 fn plain(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "http");
-    url.ok_or_else(|| "a URL like http://127.0.0.1:8080/healthz is wanted".to_owned())
+    url.ok_or_else(|| "expected a URL such as `http://127.0.0.1:8080/healthz`".to_owned())
 }
 
-/// The health of who listens at an address, asked from this machine.
+/// The URL of the health check of a server that listens at this address.
 fn health_of(bind: SocketAddr, name: &str) -> Result<Url, CommandError> {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

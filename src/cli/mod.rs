@@ -29,13 +29,13 @@ use crate::{
     telemetry,
 };
 
-/// What a command line asks for.
+/// A parsed command line.
 #[derive(Debug)]
 pub struct Cli {
-    /// Without one, it is `stdio`.
+    /// Without a command, the program runs `stdio`.
     command: Option<Command>,
     settings: Settings,
-    /// Variables under this program's prefix that are not its settings.
+    /// Variables that begin with `SCOPE3_` and are not settings of this program.
     unknown_variables: Vec<String>,
 }
 
@@ -59,8 +59,8 @@ enum Command {
 }
 
 impl Command {
-    /// The level of the log where neither the user nor a file says otherwise: little where a client takes every line for
-    /// an error, and where a person looks.
+    /// The default log level: `warn` for commands that clients or people read, because many clients show every line as an
+    /// error.
     fn level(&self) -> LevelFilter {
         match self {
             Self::Http | Self::Sandbox(_) => LevelFilter::INFO,
@@ -68,7 +68,7 @@ impl Command {
         }
     }
 
-    /// Whether it serves many clients.
+    /// Whether the command serves many clients.
     fn is_server(&self) -> bool {
         matches!(self, Self::Http | Self::Sandbox(_))
     }
@@ -123,7 +123,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     finish(outcome, on_stderr)
 }
 
-/// The form of the log as far as it can be seen before the settings are read, for what is wrong with them.
+/// The log format as far as it is known before the settings are parsed. Used to report invalid settings.
 fn format_of_refusals(arguments: &[OsString]) -> LogFormat {
     let flags = arguments.join(OsStr::new(" "));
     let by_flag = ["--log-format=json", "--log-format json"];
@@ -165,7 +165,7 @@ fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
 }
 
 enum EarlyExit {
-    /// Help or the version.
+    /// Help or version text.
     Output(StyledStr),
     Usage(String),
 }
@@ -216,7 +216,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, EarlyExit> {
     Ok(Cli { unknown_variables, ..cli })
 }
 
-/// Reports what went wrong on standard error, whose lines are JSON where the log's are.
+/// Reports an error on standard error, as JSON if the log is JSON.
 fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     let (code, text) = match outcome {
@@ -254,7 +254,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
     }
 }
 
-/// A token that is cancelled when the process is asked to end.
+/// A token that is cancelled when the process receives a signal to stop.
 fn until_asked_to_end() -> std::io::Result<CancellationToken> {
     // Listened for from here on: one that comes before the task below runs is not lost.
     #[cfg(unix)]

@@ -17,25 +17,25 @@ use crate::config::{Settings, parse_duration};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// How long to wait before each answer, such as `200ms`
+    /// Delay before each response, such as `200ms`
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     latency: Duration,
 
-    /// A status and the share of requests that fail with it, such as `503:0.1`; may be given again
+    /// Status and the share of requests that fail with it, such as `503:0.1`; can be repeated
     #[arg(long, value_name = "STATUS:SHARE")]
     fault: Vec<Fault>,
 
-    /// How many requests each key may make, such as `20/h`
+    /// Limit of requests per key, such as `20/h`
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<Rate>,
 
-    /// Set the clock to a date or instant, such as `2026-06-15` or `2026-06-15T12:00:00Z`: it stands there and goes on
-    /// by a second with each change, so that the same requests get the same answers [default: the true time]
+    /// Date or instant of the sandbox clock, such as `2026-06-15` or `2026-06-15T12:00:00Z`. The clock then advances by
+    /// one second with each change, so the same requests get the same responses [default: the real time]
     #[arg(long, value_name = "DATE", value_parser = parse_instant, allow_hyphen_values = true)]
     now: Option<Timestamp>,
 
-    /// Do what Scope3's published code does where that falls short of its documents: operations that always fail,
-    /// filters without effect
+    /// Behave like Scope3's published code where it does less than its documents promise: some operations always fail,
+    /// some filters have no effect
     #[arg(long)]
     as_published: bool,
 }

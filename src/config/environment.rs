@@ -1,28 +1,28 @@
-//! Environment variables: which are settings, which look like settings, and which are somebody else's.
+//! Environment variables: which are settings, which look like settings, and which belong to other programs.
 
 use clap::Arg;
 
 use super::{ConfigError, secrets};
 
-/// Every setting's variable begins so.
+/// The prefix of every variable of this program.
 const PREFIX: &str = "SCOPE3_";
 
-/// The value of a variable, without white space around it. One that is set to nothing is not set: clients and
-/// container engines fill in empty texts.
+/// The value of a variable, trimmed. An empty variable counts as unset, because clients and container engines often set
+/// empty values.
 ///
 /// # Errors
 /// When it is not UTF-8.
 pub(super) fn text(name: &str) -> Result<Option<String>, ConfigError> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
-    let value = value.into_string().map_err(|_| ConfigError::value(name, "expected text in UTF-8"))?;
+    let value = value.into_string().map_err(|_| ConfigError::value(name, "expected UTF-8 text"))?;
     let value = value.trim();
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
-/// The variables under this program's prefix that are none of its settings and do not look like one, sorted.
+/// Variables that begin with `SCOPE3_`, are not settings and do not look like one, sorted.
 ///
 /// # Errors
-/// Names one that looks like a mistyped setting: `SCOPE3_READONLY` must not leave a server open.
+/// When a variable looks like a mistyped setting: `SCOPE3_READONLY` must not leave a server open.
 pub fn unknown_variables(settings: &[&Arg]) -> Result<Vec<String>, ConfigError> {
     let known: Vec<&str> =
         settings.iter().filter_map(|setting| setting.get_env()?.to_str()).chain(secrets::VARIABLES).collect();
@@ -44,24 +44,24 @@ pub fn unknown_variables(settings: &[&Arg]) -> Result<Vec<String>, ConfigError> 
     Ok(unknown)
 }
 
-/// What a variable is to this program.
+/// How this program treats a variable.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict<'a> {
     Setting,
-    /// Beyond the prefix, or set by Kubernetes or Docker for a service of a similar name.
+    /// Without the prefix, or set by Kubernetes or Docker for a service with a similar name.
     NotOurs,
-    /// Under the prefix, perhaps of another tool for Scope3.
+    /// With the prefix, perhaps from another tool for Scope3.
     Unknown,
     Mistyped(&'a str),
 }
 
 fn judge<'a>(name: &str, value: &str, known: &[&'a str]) -> Verdict<'a> {
     let has_prefix = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
-    // One that is set to nothing is not set, whatever its name.
+    // An empty variable counts as unset.
     if !has_prefix || value.is_empty() {
         return Verdict::NotOurs;
     }
-    // Windows does not tell the cases apart.
+    // Names are case-insensitive on Windows.
     if known.contains(&name) || cfg!(windows) && known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return Verdict::Setting;
     }

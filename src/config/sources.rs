@@ -1,7 +1,8 @@
-//! Where each value comes from: a flag, else the environment, else the file, else the default.
+//! Where each value comes from: flags override environment variables, which override the file, which overrides the
+//! defaults.
 //!
-//! Flags are parsed first. The settings that they do not set are read from the environment and the file, checked one by
-//! one, so that an error names what the user wrote, and then added in front of the flags.
+//! Flags are parsed first. A setting without a flag is looked up in the environment and in the file, and checked by
+//! itself, so that an error names what the user wrote. Its value is then inserted before the flags.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,12 +21,12 @@ use scope3_mcp_gateway::catalog::echo;
 
 use super::{ConfigError, Settings, environment, file};
 
-/// Where a value was written that no flag gave.
+/// Where a value that no flag gave was set.
 #[derive(Debug, Clone)]
 enum Source {
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(String),
-    /// A line of the settings file.
+    /// A line in the settings file.
     File { path: PathBuf, line: usize, name: String },
 }
 
@@ -38,39 +39,39 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where the values were written that no flag gave, by the id of their setting.
+/// Where the values that no flag gave were set, by setting id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources(HashMap<String, Source>);
 
 impl Sources {
-    /// What to call a setting in an error: what the user wrote.
+    /// The name of a setting for an error: what the user wrote.
     pub(super) fn name(&self, id: &str) -> String {
         self.0.get(id).map_or_else(|| format!("--{}", id.replace('_', "-")), ToString::to_string)
     }
 }
 
-/// Values from the environment and the file, as flags.
+/// Values from the environment and the file, written as flags.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
     pub(crate) flags: Vec<OsString>,
     pub(crate) sources: Sources,
 }
 
-/// The arguments of every setting. They are made once: that takes longer than reading a command line with them.
+/// The arguments of every setting. Created once, because that takes longer than parsing a command line.
 static SETTINGS: LazyLock<Command> = LazyLock::new(|| Settings::augment_args(Command::new("settings")));
 
-/// Every argument that is a setting, for a command line.
+/// The arguments of all settings, for a command line.
 pub(crate) fn arguments() -> impl Iterator<Item = &'static Arg> {
     SETTINGS.get_arguments()
 }
 
-/// Every setting that a flag, a variable and the settings file can set.
+/// Every setting with a flag, a variable and a name in the settings file.
 #[must_use]
 pub(crate) fn all() -> Vec<&'static Arg> {
     arguments().filter(|argument| argument.get_env().is_some()).collect()
 }
 
-/// The command line without the flags that are set to nothing, as `--toolsets=` and `--toolsets ""` are.
+/// The command line without flags that have an empty value, such as `--toolsets=` or `--toolsets ""`.
 #[must_use]
 pub(crate) fn without_empty(settings: &[&Arg], arguments: Vec<OsString>) -> Vec<OsString> {
     let setting = |name: &str| settings.iter().find(|setting| setting.get_long() == Some(name));
@@ -101,12 +102,12 @@ pub(crate) fn without_empty(settings: &[&Arg], arguments: Vec<OsString>) -> Vec<
     kept
 }
 
-/// Whether what follows a flag is its value. The parser refuses one that begins with a hyphen.
+/// Whether an argument can be the value of the flag before it. The parser rejects values that begin with a hyphen.
 fn is_text_of_a_value(text: &OsStr) -> bool {
     text.to_str().is_some_and(|text| !text.starts_with('-'))
 }
 
-/// A value without white space around it, and a list without its empty parts. `None` where nothing is left.
+/// A trimmed value; a list loses its empty items. `None` if nothing is left.
 fn tidy(setting: &Arg, value: &str) -> Option<String> {
     let value = match setting.get_value_delimiter() {
         None => value.trim().to_owned(),
@@ -146,13 +147,13 @@ pub(crate) fn values_beside_flags(settings: &[&Arg], matches: &ArgMatches) -> Re
     Ok(given)
 }
 
-/// The settings of the file that is named, or else of the first that lies at a usual place.
+/// The settings of the named file, or of the first that exists in a default location.
 fn from_file(
     settings: &[&Arg],
     flag: Option<&PathBuf>,
     given: &Given,
 ) -> Result<(PathBuf, BTreeMap<String, file::Entry>), ConfigError> {
-    // A file does not name another.
+    // A file cannot name another file.
     let settings: Vec<&Arg> =
         settings.iter().copied().filter(|setting| *setting.get_id() != "config").collect();
     let variable = || given.sources.0.contains_key("config").then(|| environment::text("SCOPE3_CONFIG"));
@@ -180,7 +181,7 @@ impl Given {
         let flag = format!("--{}", setting.get_long().unwrap_or(id));
         let with_value = format!("{flag}={value}");
         let is_switch = !setting.get_action().takes_values();
-        // By itself, and as an option even where it is a switch, so that `false` can be said too.
+        // Parsed by itself, and as an option even if it is a switch, so that `false` is accepted.
         let alone = if is_switch { setting.clone().action(ArgAction::Set) } else { setting.clone() };
         let parser = Command::new("setting").no_binary_name(true).arg(alone.env(None::<&str>));
         let matches = parser.try_get_matches_from([&with_value]).map_err(|error| {
@@ -201,7 +202,7 @@ impl Given {
     }
 }
 
-/// What is wrong with a value and what is allowed, without the flag that nobody typed.
+/// What is wrong with a value and what is allowed, without the flag, which the user did not type.
 fn problem(error: &clap::Error) -> String {
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => echo(value),

@@ -27,20 +27,20 @@ use tokio::sync::mpsc;
 
 use crate::traceparent;
 
-/// How long a client may keep what it listed. It cannot change while the server runs.
-const FRESH: Duration = Duration::from_hours(1);
+/// How long clients may cache the tool list, which does not change while the server runs.
+const TOOL_LIST_TTL: Duration = Duration::from_hours(1);
 
-/// Whose keys a request is made with.
+/// The keys that a request uses.
 #[derive(Clone)]
 pub enum Keys {
     /// The server's own.
     Own(Arc<KeyRing>),
-    /// Those that the transport found in the request. Where it finds none, there are none.
+    /// The keys that the transport finds in the request, if any.
     OfRequest(fn(&Extensions) -> Option<Arc<KeyRing>>),
 }
 
-/// The arguments of a call as JSON text, where they are long. A transport hands them over beside the message, in its
-/// extensions: within it, they would take many times their length.
+/// Large arguments of a call, as JSON text. A transport passes them beside the message, in its extensions: parsed as part
+/// of the message, they would take many times their size.
 #[derive(Debug, Clone)]
 pub struct LargeArguments(pub Bytes);
 
@@ -69,25 +69,25 @@ impl Server {
         }
     }
 
-    /// The same server, where the transport may know the trace context of a request that does not name it itself.
+    /// The same server, with the trace context that the transport knows for a request without one.
     #[must_use]
     pub fn with_traceparent(self, traceparent: fn(&Extensions) -> Option<HeaderValue>) -> Self {
         Self { traceparent, ..self }
     }
 
-    /// The same server, where the transport counts the calls that are under way.
+    /// The same server, with a transport that counts running calls.
     #[must_use]
     pub fn with_call_slot(self, call_slot: fn(&Extensions) -> Option<CallSlot>) -> Self {
         Self { call_slot, ..self }
     }
 
-    /// The same server, where the transport keeps the place of an answer's memory in a place of its own.
+    /// The same server, with a transport that keeps each result's memory holder somewhere else in the message.
     #[must_use]
     pub fn with_memory_holder(self, memory_holder: fn(&Extensions) -> Option<MemoryHolder>) -> Self {
         Self { memory_holder, ..self }
     }
 
-    /// The same server, where the transport keeps long arguments in a place of its own.
+    /// The same server, with a transport that keeps large arguments somewhere else in the message.
     #[must_use]
     pub fn with_large_arguments(self, large_arguments: fn(&Extensions) -> Option<LargeArguments>) -> Self {
         Self { large_arguments, ..self }
@@ -109,8 +109,8 @@ impl Server {
         let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
         let call_slot = (self.call_slot)(&context.extensions);
         let caller = Caller { keys, key_owner, traceparent, client: client(context), call_slot };
-        let (waiting, heard) = mpsc::channel(1);
-        let progress = forward_progress(context, heard);
+        let (notices, received) = mpsc::channel(1);
+        let progress = forward_progress(context, received);
         let arguments = match (self.large_arguments)(&context.extensions) {
             Some(LargeArguments(text)) => serde_json::from_slice(&text)
                 .map_err(|_| ErrorData::invalid_params("tools/call: `arguments` must be an object", None))?,
@@ -119,7 +119,7 @@ impl Server {
         let call = async move {
             // A notice that nobody has taken yet says the same as the next: it may be dropped.
             let on_wait = Arc::new(move |notice| {
-                let _taken = waiting.try_send(notice);
+                let _taken = notices.try_send(notice);
             });
             self.gateway.call(caller, &request.name, arguments, on_wait).await
         };
@@ -145,7 +145,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// What clients are told of the API behind this server: a title, and what a model must know before anything else.
+/// The title of the server, and a notice for the model about the API behind it.
 fn about(backend: Backend) -> (&'static str, String) {
     match backend {
         Backend::Production => ("Scope3", String::new()),
@@ -164,7 +164,7 @@ fn about(backend: Backend) -> (&'static str, String) {
     }
 }
 
-/// What the client says that it is, for the log.
+/// The name and version that the client reports, for the log.
 fn client(context: &RequestContext<RoleServer>) -> Option<String> {
     /// Longer names are cut.
     const MAX_CHARACTERS: usize = 64;
@@ -173,16 +173,16 @@ fn client(context: &RequestContext<RoleServer>) -> Option<String> {
     Some(format!("{name} {version}").chars().filter(plain).take(MAX_CHARACTERS).collect())
 }
 
-/// Tells a client that asked for it how a waiting call gets on.
-async fn forward_progress(context: &RequestContext<RoleServer>, mut heard: mpsc::Receiver<Waiting>) {
+/// Sends progress notifications for a waiting call to a client that asked for them.
+async fn forward_progress(context: &RequestContext<RoleServer>, mut notices: mpsc::Receiver<Waiting>) {
     let token = context.meta.get_progress_token();
-    while let Some(Waiting { waited, total }) = heard.recv().await {
+    while let Some(Waiting { waited, total }) = notices.recv().await {
         let Some(token) = token.clone() else { continue };
         let left = total.saturating_sub(waited).as_secs_f64().ceil();
         let notice = ProgressNotificationParam::new(token, waited.as_secs_f64())
             .with_total(total.as_secs_f64())
             .with_message(format!("Waiting {left:.0} s for the request limit"));
-        // Who is gone hears nothing; the call is cancelled by other means.
+        // A client that is gone needs no notice; its call is cancelled elsewhere.
         drop(context.peer.notify_progress(notice).await);
     }
 }
@@ -203,7 +203,7 @@ impl ServerHandler for Server {
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let versions = self.supported_protocol_versions().into_owned();
         Ok(DiscoverResult::from_server_info(versions, self.get_info())
-            .with_ttl_ms(fresh_ms())
+            .with_ttl_ms(tool_list_ttl_ms())
             .with_cache_scope(CacheScope::Public))
     }
 
@@ -221,7 +221,7 @@ impl ServerHandler for Server {
         }
         let tools = self.gateway.offered().iter().map(|entry| listing::tool(entry)).collect();
         let mut page = ListToolsResult::with_all_items(tools);
-        page.ttl_ms = Some(fresh_ms());
+        page.ttl_ms = Some(tool_list_ttl_ms());
         page.cache_scope = Some(CacheScope::Public);
         Ok(page)
     }
@@ -242,7 +242,7 @@ impl ServerHandler for Server {
         }
     }
 
-    /// rmcp hands over what it cannot read, under the method that was meant.
+    /// rmcp passes requests that it cannot parse here, with their method.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -265,11 +265,11 @@ fn malformed(request: &CustomRequest, why: Option<serde_json::Error>) -> ErrorDa
     ErrorData::invalid_params(format!("{}: {why}", request.method), None)
 }
 
-fn fresh_ms() -> u64 {
-    u64::try_from(FRESH.as_millis()).unwrap_or(u64::MAX)
+fn tool_list_ttl_ms() -> u64 {
+    u64::try_from(TOOL_LIST_TTL.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A `_meta` of this server's members.
+/// A `_meta` object with this server's members.
 fn meta<const N: usize>(members: [(&str, serde_json::Value); N]) -> MetaObject {
     MetaObject(members.into_iter().map(|(name, value)| (format!("scope3-mcp/{name}"), value)).collect())
 }

@@ -26,7 +26,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Print full calls and results, as JSON
+    /// Print complete calls and results, as JSON
     #[arg(long)]
     full: bool,
 }
@@ -36,7 +36,7 @@ const CALL: Style = Style::new().dimmed();
 const GOOD: Style = Style::new();
 const REFUSED: Style = AnsiColor::Yellow.on_default();
 
-/// The in-memory pipe between the client and the server holds this much.
+/// Size of the in-memory pipe between the client and the server.
 const PIPE_BYTES: usize = 64 * 1024;
 
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
@@ -54,7 +54,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     Ok(())
 }
 
-/// The settings that the story is about, whatever the operator's are.
+/// The settings of the demo, which ignores those of the operator.
 fn story_settings(settings: &Settings) -> Settings {
     Settings {
         sandbox: true,
@@ -70,7 +70,7 @@ fn story_settings(settings: &Settings) -> Settings {
     }
 }
 
-/// An agent with an MCP connection to a server of its own.
+/// An agent, connected over MCP to its own server.
 struct Agent {
     client: RunningService<RoleClient, ()>,
     // They run as long as they are held.
@@ -99,7 +99,7 @@ impl Agent {
     }
 }
 
-/// The story as it is told.
+/// Tells the story.
 struct Day {
     agent: Agent,
     step: usize,
@@ -117,7 +117,7 @@ impl Day {
         Ok(())
     }
 
-    /// Who am I, and for whom do I buy? Returns the id of the brand.
+    /// Checks the account and picks a brand. Returns the id of the brand.
     async fn look_around(&mut self) -> anyhow::Result<String> {
         self.step("Whose account is this?", "check_auth_status", json!({}), message).await?;
         let show = |answer: &Value| {
@@ -130,7 +130,7 @@ impl Day {
         Ok(brand.map(|brand| text(brand, "/id")).unwrap_or_default())
     }
 
-    /// From a brief that will not do to a campaign with a creative. Returns the id of the campaign.
+    /// Improves a weak brief, then creates a campaign with a creative. Returns the id of the campaign.
     async fn launch(&mut self, brand: &str) -> anyhow::Result<String> {
         let poor = json!({ "brief": "Sell more boots" });
         self.step("Sell more boots! Is that brief enough?", "campaign_validate_brief", poor, brief).await?;
@@ -164,7 +164,7 @@ impl Day {
         Ok(campaign)
     }
 
-    /// What runs, how it does, and the rows behind it.
+    /// Shows the running campaigns, a summary and the delivery rows.
     async fn report(&mut self) -> anyhow::Result<()> {
         let active = json!({ "status": "active" });
         let campaigns = self.step("What is live now?", "campaign_list", active, live).await?;
@@ -201,7 +201,7 @@ impl Day {
         Ok(())
     }
 
-    /// Calls until the hourly limit is reached, and once more.
+    /// Calls until the hourly limit refuses a call.
     async fn use_up(&mut self) -> anyhow::Result<()> {
         let show = |answer: &Value| {
             table(
@@ -223,7 +223,7 @@ impl Day {
         Ok(())
     }
 
-    /// Tells what is asked, makes the call, and tells the point of its answer.
+    /// Prints the request, makes the call, and prints the main point of the result.
     async fn step(
         &mut self,
         asked: &str,
@@ -262,7 +262,7 @@ impl Day {
     }
 }
 
-/// How to go on. The last line is the one to copy.
+/// The next steps. The last line is a command to copy.
 fn end() -> std::io::Result<()> {
     print(ASKED, "\nYour turn")?;
     print(GOOD, "README.md has a section for each client, and says how to use your own key.")?;
@@ -270,12 +270,12 @@ fn end() -> std::io::Result<()> {
     print(GOOD, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox")
 }
 
-/// The date by UTC, as Scope3 counts.
+/// The current date in UTC, which Scope3 uses.
 fn today() -> Date {
     Offset::UTC.to_datetime(Timestamp::now()).date()
 }
 
-/// The date so many days later.
+/// The date this many days later.
 fn later(date: Date, days: i64) -> anyhow::Result<String> {
     Ok(date.checked_add(Span::new().days(days))?.to_string())
 }

@@ -154,7 +154,7 @@ enum Watched {
     Interrupted(Option<Outcome>),
 }
 
-/// Makes a call, shows a person that it is under way, and hears Ctrl-C.
+/// Makes a call, shows a person that it is running, and stops at Ctrl-C.
 async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std::io::Result<Watched> {
     let limit_wait = Arc::new(AtomicU64::new(0));
     let told = Arc::clone(&limit_wait);

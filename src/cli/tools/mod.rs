@@ -29,9 +29,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show one tool whole
+    /// Show one tool in full
     Show {
-        /// Its name
+        /// Name of the tool
         name: String,
         /// Print JSON
         #[arg(long)]
@@ -39,22 +39,22 @@ enum Command {
     },
     /// Find tools by what they do: `pause my ads`, `weekly report`
     Search {
-        /// What to find, in words
+        /// What to find, in plain words
         #[arg(required = true)]
         words: Vec<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Call a tool, by the same way as an agent
+    /// Call a tool, the way an agent does
     Call {
-        /// Its name
+        /// Name of the tool
         name: String,
-        /// Its arguments: `name=value`, `name:=JSON`, `object.member=value`, `list[]=value`, a JSON object, or `-` for
+        /// Arguments: `name=value`, `name:=JSON`, `object.member=value`, `list[]=value`, a JSON object, or `-` for
         /// one on standard input
         arguments: Vec<String>,
-        /// Print the answer, or the failure, as one line of JSON. A terminal gets a message and a table otherwise, a
-        /// pipe or file indented JSON
+        /// Print the result or the failure as one line of JSON. By default, a terminal gets a message and a table, and a
+        /// pipe or file gets indented JSON
         #[arg(long)]
         json: bool,
     },
@@ -75,10 +75,10 @@ fn look(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
     Ok((catalog, policy))
 }
 
-/// The tool of that name.
+/// The tool with this name.
 ///
 /// # Errors
-/// Says what is spelt or means nearly the same.
+/// When there is none. The error suggests a similar name or meaning.
 fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
     catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
         let meant = search(catalog.entries(), name);
