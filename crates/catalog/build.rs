@@ -75,7 +75,7 @@ fn embed() -> Result<(), Fault> {
                     && other != *path
                 {
                     problems.push(format!(
-                        "{shown}: tool `{}`, field `name`: stands in {} too",
+                        "{shown}: tool `{}`, field `name`: also appears in {}",
                         tool.name,
                         named(&other)
                     ));

@@ -289,7 +289,7 @@ async fn nothing_left_is_believed() {
     rig.call(READ.0, READ.1()).await.unwrap();
     let failure = rig.failure(READ.0, READ.1()).await;
     assert_eq!(failure["code"], "RATE_LIMIT_EXCEEDED");
-    assert!(failure["message"].as_str().unwrap().contains("Scope3 asks this key to wait"), "{failure}");
+    assert!(failure["message"].as_str().unwrap().contains("Scope3 asked this key to wait"), "{failure}");
 }
 
 #[tokio::test]

@@ -84,9 +84,9 @@ async fn an_answer_that_makes_no_sense_is_not_asked_for_again() {
 /// What is said of each failure, by status and Scope3's code: the words that matter.
 const HINTS: [(u16, &str, &[&str]); 22] = [
     (200, "", &["message", "declined"]),
-    (200, "CAMPAIGN_ACTIVE", &["Ask the person", "force"]),
-    (409, "CAMPAIGN_ACTIVE", &["Ask the person", "force"]),
-    (409, "CREATIVE_ASSIGNED", &["creative_unassign", "person"]),
+    (200, "CAMPAIGN_ACTIVE", &["Ask the user", "force"]),
+    (409, "CAMPAIGN_ACTIVE", &["Ask the user", "force"]),
+    (409, "CREATIVE_ASSIGNED", &["creative_unassign", "user"]),
     (400, "CREDIT_LIMIT_EXCEEDED", &["credit", "person"]),
     (402, "", &["credit", "person"]),
     (403, "TOS_ACCEPTANCE_REQUIRED", &["person", "terms"]),

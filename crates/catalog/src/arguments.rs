@@ -24,7 +24,7 @@ impl Entry {
     /// `null` is left out.
     ///
     /// # Errors
-    /// Everything that does not fit the schema, all at once.
+    /// Everything that does not match the schema, all at once.
     pub fn check_arguments(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, Problems> {
         let mut arguments = Value::Object(arguments);
         let mut problems = Problems::default();
@@ -183,14 +183,14 @@ fn words(kind: &ValidationErrorKind, value: &Value) -> String {
         Kind::MinItems { limit } => format!("must have at least {limit} item(s)"),
         Kind::MaxItems { limit } => format!("must have at most {limit} item(s)"),
         Kind::MinProperties { limit } => {
-            format!("must have at least {limit} member(s): nothing to change is named")
+            format!("must have at least {limit} member(s): it names nothing to change")
         }
         Kind::UniqueItems => "must not have the same item twice".to_owned(),
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
             "fits none of the forms that are allowed".to_owned()
         }
         Kind::OneOfMultipleValid { .. } => "fits several of the forms of which one is allowed".to_owned(),
-        other => format!("does not fit the schema's `{}`", other.keyword()),
+        other => format!("does not match the schema's `{}`", other.keyword()),
     }
 }
 

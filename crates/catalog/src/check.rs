@@ -25,7 +25,7 @@ pub(crate) struct Problem {
 }
 
 /// Clients put `mcp__scope3__` before a name and cut at 64 characters.
-const LONGEST_NAME: usize = 50;
+const MAX_NAME_LENGTH: usize = 50;
 
 /// JSON Schema keywords that some model provider refuses in a tool's input, or reads differently from the rest.
 const UNPORTABLE: [&str; 9] =
@@ -40,7 +40,7 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
             problems.push(Problem { tool: tool.name.to_string(), field: field.to_owned(), rule });
         };
         if !seen.insert(&tool.name) {
-            report("name", "stands twice in the file".to_owned());
+            report("name", "appears twice in the file".to_owned());
         }
         check_tool(tool, local, &mut report);
     }
@@ -66,8 +66,8 @@ pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Problem> {
 
 fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if tool.name.is_empty() || tool.name.len() > LONGEST_NAME || !tool.name.chars().all(name_ok) {
-        report("name", format!("1 to {LONGEST_NAME} characters of a-z, 0-9 and _ are wanted"));
+    if tool.name.is_empty() || tool.name.len() > MAX_NAME_LENGTH || !tool.name.chars().all(name_ok) {
+        report("name", format!("expected 1 to {MAX_NAME_LENGTH} characters of a-z, 0-9 and _"));
     }
     for (field, text) in [("title", &tool.title), ("description", &tool.description)] {
         if text.trim().is_empty() {
@@ -75,7 +75,7 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         }
     }
     match (tool.answers, local) {
-        (None, true) => report("answers", "is missing; the server has to know how to answer it".to_owned()),
+        (None, true) => report("answers", "is missing; it selects the code that answers the tool".to_owned()),
         (Some(_), false) => report("answers", "is for tools in tools/local".to_owned()),
         _ => {}
     }
@@ -186,7 +186,7 @@ fn fault(check: &Check, input: &Input) -> Option<String> {
         Check::Before(..) | Check::NotPast { .. } | Check::Currency(_) if !all("string") => {
             Some("expected a string".to_owned())
         }
-        Check::Unique(path) if !path.contains("[]") => Some(format!("`{path}` leads through no list")),
+        Check::Unique(path) if !path.contains("[]") => Some(format!("`{path}` has no list")),
         _ => None,
     }
 }

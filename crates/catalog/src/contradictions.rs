@@ -45,7 +45,7 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
                     problems.add(|| {
                         Problem::at(
                             &first.path,
-                            format!("means nothing without `{}`: give both", second.path),
+                            format!("has no effect without `{}`; give both", second.path),
                         )
                     });
                 }

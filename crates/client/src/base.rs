@@ -21,13 +21,13 @@ pub struct BaseUrl(Url);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
     /// Not a URL at all.
-    #[error("`{0}` is no URL; it looks like https://host/path")]
+    #[error("`{0}` is not a URL; expected https://host/path")]
     NoUrl(String),
     /// The key would travel in the clear.
-    #[error("`{0}` is neither https: nor http: to this machine (127.0.0.1, [::1] or localhost)")]
+    #[error("`{0}` is not allowed; expected https:, or http: to 127.0.0.1, [::1] or localhost")]
     NotSecure(String),
     /// Something that a base has no place for.
-    #[error("a base URL has no user, no `?` and no `#`")]
+    #[error("expected a base URL without a user, `?` or `#`")]
     Extras,
 }
 

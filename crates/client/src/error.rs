@@ -11,13 +11,13 @@ pub enum Error {
     #[error("{0}")]
     Refused(Box<Refusal>),
     /// Scope3 did not accept the key.
-    #[error("Scope3 refused the API key")]
+    #[error("Scope3 rejected the API key")]
     Unauthorized {
         /// What Scope3 said.
         message: String,
     },
     /// Scope3 counts too many requests.
-    #[error("Scope3 refused the request: too many requests")]
+    #[error("Scope3 rejected the request: too many requests")]
     RateLimited {
         /// The HTTP status: 429, or 200 where v1 declines so.
         status: u16,
@@ -28,13 +28,13 @@ pub enum Error {
     #[error("no connection to Scope3")]
     NotConnected(#[source] reqwest::Error),
     /// No answer came in time.
-    #[error("no answer from Scope3 in time")]
+    #[error("no response from Scope3 in time")]
     TimedOut(#[source] reqwest::Error),
     /// The connection broke off.
-    #[error("the connection to Scope3 broke off")]
+    #[error("the connection to Scope3 was lost")]
     BrokenOff(#[source] reqwest::Error),
     /// An answer came that makes no sense.
-    #[error("Scope3's answer (status {status}) cannot be read: {why}")]
+    #[error("cannot read Scope3's response (status {status}): {why}")]
     Unreadable {
         /// The HTTP status that came with it.
         status: u16,
@@ -42,7 +42,7 @@ pub enum Error {
         why: String,
     },
     /// The client cannot be built.
-    #[error("the HTTP client cannot be set up")]
+    #[error("cannot set up the HTTP client")]
     Setup(#[source] reqwest::Error),
 }
 

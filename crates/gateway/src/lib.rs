@@ -336,7 +336,7 @@ impl Gateway {
         if tokio::time::timeout(deadlines::SHUTDOWN, self.changes.wait()).await.is_err() {
             tracing::error!(
                 changes = self.changes.len(),
-                "these changes did not end; their outcome is unknown"
+                "these changes did not finish in time; their outcome is unknown"
             );
         }
     }

@@ -47,13 +47,13 @@ pub enum Denied {
     #[error("this server is read-only")]
     ReadOnly,
     /// The operator took it out.
-    #[error("the operator of this server has excluded it")]
+    #[error("the operator of this server excluded it")]
     Excluded,
     /// It belongs to another API.
-    #[error("this server does not work with the API it belongs to")]
+    #[error("this server does not use its API")]
     OtherSurface,
     /// It is in no chosen toolset.
-    #[error("it is not among the tools that the operator of this server chose")]
+    #[error("the operator of this server did not select it")]
     NotChosen,
 }
 

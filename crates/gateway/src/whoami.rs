@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// The most characters of a name or number that are repeated. Hardly any address is longer.
-const LONGEST_NAME_CHARS: usize = 100;
+const MAX_NAME_LENGTH_CHARS: usize = 100;
 
 /// The members in which answers speak of the caller, besides the top of the answer.
 const WHO: [&str; 6] = ["user", "account", "customer", "profile", "company", "organization"];
@@ -71,7 +71,7 @@ fn number(object: &Map<String, Value>, name: &str) -> Option<String> {
 fn readable(text: &str) -> Option<String> {
     let mut kept =
         text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).skip_while(|c| c.is_whitespace());
-    let mut name: String = kept.by_ref().take(LONGEST_NAME_CHARS).collect();
+    let mut name: String = kept.by_ref().take(MAX_NAME_LENGTH_CHARS).collect();
     name.truncate(name.trim_end().len());
     if kept.next().is_some() {
         name.push('…');
@@ -150,7 +150,7 @@ mod tests {
         let long = json!({"email": "ü".repeat(3_000_000), "customerId": "9".repeat(3_000_000)});
         let said = say(&long);
         assert!(said.len() < 600 && said.contains("ü… (Customer ID: 9"), "{said}");
-        let fits = "a".repeat(LONGEST_NAME_CHARS);
+        let fits = "a".repeat(MAX_NAME_LENGTH_CHARS);
         assert_eq!(say(&json!({ "email": fits })), format!("✅ Authenticated as {fits}"));
     }
 

@@ -96,11 +96,7 @@ fn a_broken_file_fails_the_build_and_says_where() {
             "effect: read\n    checks: [{ before: [id, end] }]",
             "field `checks`: `end` is not in input",
         ),
-        (
-            "effect: read",
-            "effect: read\n    checks: [{ unique: id }]",
-            "field `checks`: `id` leads through no list",
-        ),
+        ("effect: read", "effect: read\n    checks: [{ unique: id }]", "field `checks`: `id` has no list"),
         ("effect: read", "effect: read\n    checks: [{ less: [id, id] }]", "less"),
         ("effect: read", "effect: read\n    checks: [{ not_past: { date: id } }]", "days"),
         ("effect: read", "effect: read\n    money: { amount: total, unit: major }", "field `money`: `total`"),
@@ -129,7 +125,7 @@ fn a_broken_file_fails_the_build_and_says_where() {
 fn a_name_that_stands_twice_fails_the_build() {
     let tool = GOOD.split_once("tools:\n").unwrap().1;
     let (output, _folder) = build("campaign", "things.yaml", &format!("{GOOD}{tool}"));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("stands twice"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("appears twice"));
 }
 
 #[test]

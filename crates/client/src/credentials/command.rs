@@ -37,7 +37,7 @@ pub enum CommandError {
     #[error("it cannot be run")]
     Start(#[source] Arc<io::Error>),
     /// It takes too long.
-    #[error("it did not end within {} s", COMMAND_TIMEOUT.as_secs())]
+    #[error("it did not exit within {} s", COMMAND_TIMEOUT.as_secs())]
     TimedOut,
     /// It says so itself.
     #[error("it failed ({0})")]

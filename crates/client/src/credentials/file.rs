@@ -128,7 +128,7 @@ mod tests {
         let file = KeyFile::new(path.clone());
         let error = file.key().await.unwrap_err();
         assert!(matches!(&error, KeyError::File { cause, .. } if cause.kind() == io::ErrorKind::NotFound));
-        assert!(error.in_full().contains("cannot be read: "), "{}", error.in_full());
+        assert!(error.in_full().contains("cannot read the Scope3 API key file "), "{}", error.in_full());
 
         let start = SystemTime::now();
         fs::write(&path, key_text("one")).unwrap();

@@ -30,13 +30,15 @@ pub enum InvalidKey {
     #[error("it does not start with `scope3_`")]
     Prefix,
     /// A variable that a client's configuration did not fill in.
-    #[error("it is a placeholder that was not filled in; the variable it names is not set")]
+    #[error("it is a placeholder whose variable is not set")]
     Placeholder,
     /// Cut off, or joined wrongly.
-    #[error("it has no secret after the client id; the form is `scope3_<client id>_<secret>`")]
+    #[error("it has no secret after the client id; expected `scope3_<client id>_<secret>`")]
     NoSecret,
     /// A line break or a quotation mark, most often.
-    #[error("it has characters other than letters, digits, `-` and `_`; look for quotation marks and blanks")]
+    #[error(
+        "it contains characters other than letters, digits, `-` and `_`, such as quotation marks or spaces"
+    )]
     Characters,
 }
 

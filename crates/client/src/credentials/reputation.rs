@@ -37,7 +37,7 @@ pub struct KeyReputations {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
     /// Scope3 rejected this key a moment ago, so it is not asked again yet.
-    #[error("Scope3 rejected this API key a moment ago")]
+    #[error("Scope3 rejected this API key recently")]
     Rejected {
         /// When the key may be tried again.
         retry_after: Duration,

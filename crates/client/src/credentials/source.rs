@@ -42,7 +42,7 @@ pub enum KeyError {
         why: InvalidKey,
     },
     /// The file cannot be read.
-    #[error("the Scope3 API key file {path} cannot be read")]
+    #[error("cannot read the Scope3 API key file {path}")]
     File {
         /// Its path.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum KeyError {
         cause: Arc<io::Error>,
     },
     /// The command failed. What it printed is not repeated.
-    #[error("the command for the Scope3 API key, `{program}`, gave none")]
+    #[error("the Scope3 API key command `{program}` returned no key")]
     Command {
         /// Its first word.
         program: String,

@@ -106,21 +106,25 @@ impl Failure {
     pub fn internal(may_have_changed: bool) -> Self {
         let changed = if may_have_changed { Changed::Unknown } else { Changed::No };
         let hint = if may_have_changed {
-            "The change may have been made: look before you repeat the call. Tell the operator of this server."
+            "The change may have been made: check before you repeat the call. Tell the operator of this server."
         } else {
-            "Tell the operator of this server; its log says more."
+            "Tell the operator of this server. The server's log has the details."
         };
         Self {
             changed,
-            ..Self::new(INTERNAL_ERROR, "This server has a fault and could not finish the call.", hint)
+            ..Self::new(
+                INTERNAL_ERROR,
+                "This server has an internal error and could not finish the call.",
+                hint,
+            )
         }
     }
 
     /// A change of which Scope3 made a part.
     #[must_use]
     pub fn partial(entry: &Entry, what: &str, data: Map<String, Value>) -> Self {
-        let message = format!("{} was made in part. Scope3 says: {what}", entry.tool.name);
-        let hint = "The details show what Scope3 answered. Repeat only the part that is missing.";
+        let message = format!("{} was only partly done. Scope3 reports: {what}", entry.tool.name);
+        let hint = "The details contain Scope3's response. Repeat only the missing part.";
         Self {
             changed: Changed::Yes,
             details: Some(data.into()),
@@ -138,11 +142,11 @@ impl Failure {
             details["moreProblems"] = problems.more.into();
         }
         let message = format!(
-            "Nothing was sent. The arguments of {} do not fit: {}.",
+            "Nothing was sent. The arguments of {} are invalid: {}.",
             entry.tool.name,
             listed.join("; ")
         );
-        let hint = "Correct all of them and call again. describe_tool shows the whole input schema.";
+        let hint = "Correct all of them and call again. describe_tool shows the full input schema.";
         Self { details: Some(details), ..Self::new("VALIDATION_ERROR", message, hint) }
     }
 
@@ -164,17 +168,14 @@ impl Failure {
         let (name, toolset) = (&entry.tool.name, &entry.toolset);
         let message = format!("{name} was not run and nothing was changed: {why}.");
         let how = match why {
-            Denied::ReadOnly => "started without --read-only".to_owned(),
-            Denied::Excluded => format!("started without {name} in --exclude-tools"),
-            Denied::OtherSurface => format!("started with --api {}", entry.surface),
+            Denied::ReadOnly => "without --read-only".to_owned(),
+            Denied::Excluded => format!("without {name} in --exclude-tools"),
+            Denied::OtherSurface => format!("with --api {}", entry.surface),
             Denied::NotChosen => {
-                format!(
-                    "started with `--toolsets default,{toolset}`, or with `--toolsets default --tools {name}`"
-                )
+                format!("with `--toolsets default,{toolset}`, or with `--toolsets default --tools {name}`")
             }
         };
-        let hint =
-            format!("Use a tool that is listed. The operator can offer this one: the server must be {how}.");
+        let hint = format!("Use a listed tool. To offer this one, the operator has to run the server {how}.");
         Self::new("TOOL_NOT_OFFERED", message, hint)
     }
 
@@ -184,7 +185,7 @@ impl Failure {
         let message = format!("Nothing was sent: {exceeded}.");
         Self {
             details: Some(json!({ "class": exceeded.class, "limit": exceeded.limit.to_string() })),
-            ..Self::new("RATE_LIMIT_EXCEEDED", message, "Wait until resetTime. get_usage shows every limit.")
+            ..Self::new("RATE_LIMIT_EXCEEDED", message, "Wait until resetTime. get_usage shows all limits.")
                 .later(exceeded.wait)
         }
     }
@@ -192,8 +193,8 @@ impl Failure {
     /// No key can be had.
     #[must_use]
     pub fn key(error: KeyError) -> Self {
-        let how = "Set SCOPE3_API_KEY (or SCOPE3_API_KEY_FILE, or SCOPE3_API_KEY_COMMAND) where this server is started, \
-                   and restart it; SCOPE3_SANDBOX=1 tries it without a key.";
+        let how = "Set SCOPE3_API_KEY, SCOPE3_API_KEY_FILE or SCOPE3_API_KEY_COMMAND in the environment of this server, and \
+                   restart it. To try it without a key, set SCOPE3_SANDBOX=1.";
         let code = match error {
             KeyError::Missing => "AUTH_MISSING",
             KeyError::Invalid { .. } => "AUTH_INVALID_FORMAT",
@@ -205,10 +206,9 @@ impl Failure {
     /// A key of the caller's that may not be used now. Nothing was sent.
     fn not_admitted(error: NotAdmitted) -> Self {
         let (code, hint) = match error {
-            NotAdmitted::Rejected { .. } => (
-                "AUTH_INVALID_KEY",
-                "Send another key. If this one is right by now, call again at resetTime.",
-            ),
+            NotAdmitted::Rejected { .. } => {
+                ("AUTH_INVALID_KEY", "Send another key. If this key is valid now, call again at resetTime.")
+            }
             NotAdmitted::TooManyUnproven { .. } => ("RATE_LIMIT_EXCEEDED", "Call again at resetTime."),
         };
         Self::new(code, format!("Nothing was sent: {error}."), hint).later(error.retry_after())
@@ -236,11 +236,11 @@ impl Failure {
             failure.retryable = false;
             failure.hint = match &tool.settled_by {
                 Some(read) => format!(
-                    "The change may have been made. Do not repeat the call: look first with {read}, and repeat it only \
-                     if it is clearly missing."
+                    "The change may have been made. Do not repeat the call: check with {read} first, and repeat it only \
+                     if the change is clearly missing."
                 ),
                 None => "The change may have been made. Do not repeat the call: no tool shows whether it was made. Ask \
-                         the person first."
+                         the user first."
                     .to_owned(),
             };
         }
@@ -255,21 +255,21 @@ impl Failure {
             Error::Refused(refusal) => Self::refused(refusal),
             Error::Unauthorized { message } => Self::new(
                 "AUTH_INVALID_KEY",
-                format!("Scope3 refused the API key: {message}."),
+                format!("Scope3 rejected the API key: {message}."),
                 match key_owner {
                     KeyOwner::Server => {
-                        "The key is wrong, expired or revoked. Create a new one in Scope3 and set it where this server \
-                         is started."
+                        "The key is wrong, expired or revoked. Create a new key in Scope3 and set it in the environment \
+                         of this server."
                     }
                     KeyOwner::Caller => {
-                        "The key is wrong, expired or revoked. Create a new one in Scope3 and send that."
+                        "The key is wrong, expired or revoked. Create a new key in Scope3 and send it."
                     }
                 },
             ),
             Error::RateLimited { wait, .. } => Self::new(
                 "RATE_LIMIT_EXCEEDED",
-                "Scope3 refused the request: too many requests with this key.",
-                "Wait until resetTime; other programs may use the same key.",
+                "Scope3 rejected the request: too many requests with this key.",
+                "Wait until resetTime. Other programs may use the same key.",
             )
             .later(*wait),
             Error::NotConnected(cause) => {
@@ -277,11 +277,11 @@ impl Failure {
                 Self { retryable: true, ..Self::new("CONNECTION_FAILED", message, "Try again in a minute.") }
             }
             Error::TimedOut(_) => {
-                let hint = "Try again, with a smaller range where one can be given.";
+                let hint = "Retry, with a smaller range if the tool accepts one.";
                 Self { retryable: true, ..Self::new("TIMEOUT", format!("There was {error}."), hint) }
             }
             Error::BrokenOff(cause) => {
-                let message = format!("The connection to Scope3 broke off: {}.", root_cause(cause));
+                let message = format!("The connection to Scope3 was lost: {}.", root_cause(cause));
                 Self { retryable: true, ..Self::new("CONNECTION_LOST", message, "Try again.") }
             }
             Error::Unreadable { status, .. } => Self {
@@ -289,7 +289,7 @@ impl Failure {
                 ..Self::new(
                     "INVALID_RESPONSE",
                     format!("{error}."),
-                    "This is not about the arguments. If it happens again, tell the operator of this server.",
+                    "The arguments are not the cause. If it happens again, tell the operator of this server.",
                 )
             },
             Error::Setup(cause) => {

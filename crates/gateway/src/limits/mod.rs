@@ -41,7 +41,7 @@ impl LimitExceeded {
         let Self { class, limit, wait, by_scope3 } = self;
         let seconds = whole_seconds(*wait);
         if *by_scope3 {
-            format!("Scope3 asks this key to wait {seconds} s before its next request")
+            format!("Scope3 asked this key to wait {seconds} s before its next request")
         } else {
             let Rate { count, per } = limit;
             format!(
