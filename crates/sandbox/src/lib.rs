@@ -1,18 +1,31 @@
-//! The embedded sandbox: a real HTTP server inside the process that plays Scope3's Campaign API (v1), so that
-//! everything can be tried and tested without an account.
+//! The sandbox: Scope3's Campaign API (v1), simulated by a real HTTP server inside the process, so that everything can be
+//! tried and tested without an account.
 //!
-//! It knows the catalogue and rates, and nothing else of this crate: whoever talks to it does so over HTTP, with
-//! the code that ships. What it answers follows the public repository `scope3data/activation-api` and the OpenAPI
-//! document published there. Where its tool descriptions promise what its code does not do, the sandbox keeps the
-//! promise, unless it is started to play the code as published (`handlers::published`).
+//! It uses the catalog and nothing else of this project: clients reach it over HTTP, with the code that ships. Its
+//! responses follow the public repository `scope3data/activation-api` and the OpenAPI document published there. Where the
+//! tool descriptions in that repository promise more than its code does, the sandbox keeps the promise, unless it is
+//! started with `as_published` (see `handlers::published`).
 //!
-//! The way of a request: `server` waits, orders a fault, checks the key (`customers`) and the rate (`window`),
-//! reads the arguments (`input`) and hands them to one of the `handlers`, which sees a single customer's part of
-//! the `store`. Ids are made up in a fixed order, and times come from one `clock`: where that was set to an instant,
-//! the same requests get the same answers.
+//! # Layers
+//!
+//! A module uses only the modules below it.
+//!
+//! | modules | what they do |
+//! |---|---|
+//! | `server` | takes a request: delay, fault, key, rate, arguments, then the handler |
+//! | `world`, `handlers` | all accounts and their data at the start; what each operation does |
+//! | `seed`, `call` | the data at the start; one call, as a handler sees it |
+//! | `store` | the account of one customer |
+//! | `objects`, `input`, `brief`, `places` | campaigns, creatives and so on; arguments; texts and places |
+//! | `answers`, `customers`, `fault`, `ids`, `window` | envelopes; keys; faults; ids; the rate limit |
+//! | `clock` | the time, which can be set |
+//!
+//! Ids are made in a fixed order, and all times come from one clock: with a set clock, the same requests get the same
+//! responses.
 
 mod answers;
 mod brief;
+mod call;
 mod clock;
 mod customers;
 mod fault;
@@ -25,6 +38,7 @@ mod seed;
 mod server;
 mod store;
 mod window;
+mod world;
 
 use std::{
     io,

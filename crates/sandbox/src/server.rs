@@ -24,8 +24,8 @@ use super::{
     customers::{self, Stranger},
     fault::{self, Faults},
     handlers, input,
-    store::World,
     window::Windows,
+    world::World,
 };
 
 /// The path of the API's root, as in Scope3's URLs.

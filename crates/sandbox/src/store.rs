@@ -1,80 +1,15 @@
-//! The state: an account for each customer, and what all customers share.
-//!
-//! A handler is given one customer's account and nothing of the others', so the ids of another customer cannot be
-//! found by mistake.
-
-use std::collections::BTreeMap;
-
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+//! The state of one customer.
 
 use super::{
     answers::{Answer, Outcome},
     clock::Clock,
-    customers::{CUSTOMERS, Customer},
-    handlers::Handler,
+    customers::Customer,
     ids::Ids,
     objects::{
-        BrandAgent, Campaign, Creative, Delivery, Guide, Market, MeasuredOutcome, Pmps, Signals,
-        SignalsAgents, Strategy, Tactic, Webhooks, creative::Assignment, tactic::TacticStatus,
+        BrandAgent, Campaign, Creative, Delivery, Guide, MeasuredOutcome, Pmps, Signals, SignalsAgents,
+        Strategy, Tactic, Webhooks, creative::Assignment, tactic::TacticStatus,
     },
-    seed,
 };
-
-/// Everything there is.
-pub(crate) struct World {
-    accounts: BTreeMap<u32, Account>,
-    market: Market,
-}
-
-impl World {
-    /// The state at the start.
-    pub(crate) fn new(clock: &Clock, as_published: bool) -> Self {
-        let mut market = Market::default();
-        let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
-            .iter()
-            .map(|customer| (customer.id, Account::new(customer, clock.clone(), as_published)))
-            .collect();
-        seed::market(&mut market, clock);
-        for account in accounts.values_mut() {
-            seed::account(account, &mut market);
-        }
-        Self { accounts, market }
-    }
-
-    /// The account of one customer, for tests.
-    #[cfg(test)]
-    pub(crate) fn account(&self, customer: u32) -> Option<&Account> {
-        self.accounts.get(&customer)
-    }
-
-    /// Lets a handler work on the account of the customer who asks.
-    pub(crate) fn serve(&mut self, customer: u32, arguments: Value, handler: Handler) -> Outcome {
-        let account = self.accounts.get_mut(&customer).ok_or_else(Answer::unknown_key)?;
-        handler(&mut Call { account, market: &mut self.market, arguments })
-    }
-}
-
-/// What a handler works with.
-pub(crate) struct Call<'a> {
-    /// All that the customer who asks has.
-    pub(crate) account: &'a mut Account,
-    /// What all customers share.
-    pub(crate) market: &'a mut Market,
-    arguments: Value,
-}
-
-impl Call<'_> {
-    /// The arguments in the form that a handler wants. They fit the catalogue's schema already.
-    pub(crate) fn input<T: DeserializeOwned>(&self) -> Outcome<T> {
-        T::deserialize(&self.arguments).map_err(|error| Answer::thrown(format!("Invalid input: {error}")))
-    }
-
-    /// The arguments as they came, for answers that repeat them.
-    pub(crate) fn arguments(&self) -> &Value {
-        &self.arguments
-    }
-}
 
 /// All that one customer has. Lists are in the order of creation.
 pub(crate) struct Account {
@@ -102,7 +37,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(customer: &Customer, clock: Clock, as_published: bool) -> Self {
+    pub(crate) fn new(customer: &Customer, clock: Clock, as_published: bool) -> Self {
         Self {
             customer_id: customer.id,
             email: customer.email,

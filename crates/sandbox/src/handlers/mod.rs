@@ -23,11 +23,8 @@ mod webhooks;
 
 use super::{
     answers::{Answer, Outcome, count},
-    store::Call,
+    call::{Call, Handler},
 };
-
-/// Answers one operation. Its arguments fit the catalogue's schema.
-pub(crate) type Handler = fn(&mut Call<'_>) -> Outcome;
 
 /// The handler of the tool with that name in the catalogue.
 pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {

@@ -7,13 +7,14 @@ use super::money;
 use crate::{
     answers::{Answer, Outcome},
     brief::{self, BriefValidation},
+    call::Call,
     clock::Moment,
     objects::{
         Campaign,
         campaign::{Budget, Status, Weights},
         creative::Assignment,
     },
-    store::{Account, Call},
+    store::Account,
 };
 
 #[derive(Deserialize)]

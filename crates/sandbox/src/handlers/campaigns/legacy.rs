@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     answers::{Answer, Outcome},
+    call::Call,
     objects::Strategy,
-    store::Call,
 };
 
 #[derive(Deserialize)]

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     answers::{Answer, Outcome, count},
+    call::Call,
     clock::Moment,
     objects::{Campaign, campaign::Status},
-    store::{Account, Call},
+    store::Account,
 };
 
 /// How many campaigns are listed where the caller does not say.

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::super::tactics::AllocationChange;
 use crate::{
     answers::{Answer, Outcome, count},
-    store::{Account, Call},
+    call::Call,
+    store::Account,
 };
 
 #[derive(Deserialize)]

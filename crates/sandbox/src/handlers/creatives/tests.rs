@@ -13,7 +13,7 @@ use crate::{
         product::Product,
         tactic::{Allocation, TacticPacing, TacticStatus},
     },
-    store::World,
+    world::World,
 };
 
 const CUSTOMER: u32 = 12345;

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use super::Span;
 use crate::{
     answers::{Answer, Outcome},
+    call::Call,
     clock::Moment,
     objects::{Campaign, Tactic, delivery::units},
-    store::{Account, Call},
+    store::Account,
 };
 
 /// Longer exports are fetched by a link.

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::Span;
 use crate::{
     answers::{Answer, Outcome},
+    call::Call,
     objects::{MeasuredOutcome, delivery::ExposureRange},
-    store::Call,
 };
 
 #[derive(Deserialize)]

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     answers::{Answer, Outcome, count},
+    call::Call,
     objects::{Campaign, Delivery, Tactic, delivery::units},
-    store::{Account, Call},
+    store::Account,
 };
 
 #[derive(Deserialize)]

@@ -1,0 +1,52 @@
+//! The whole state: an account for each customer, and the market that all of them share.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    answers::{Answer, Outcome},
+    call::{Call, Handler},
+    clock::Clock,
+    customers::CUSTOMERS,
+    objects::Market,
+    seed,
+    store::Account,
+};
+
+/// The accounts of all customers, and what they share.
+pub(crate) struct World {
+    accounts: BTreeMap<u32, Account>,
+    market: Market,
+}
+
+impl World {
+    /// The state at the start.
+    pub(crate) fn new(clock: &Clock, as_published: bool) -> Self {
+        let mut market = Market::default();
+        let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
+            .iter()
+            .map(|customer| (customer.id, Account::new(customer, clock.clone(), as_published)))
+            .collect();
+        seed::market(&mut market, clock);
+        for account in accounts.values_mut() {
+            seed::account(account, &mut market);
+        }
+        Self { accounts, market }
+    }
+
+    /// The account of one customer, for tests.
+    #[cfg(test)]
+    pub(crate) fn account(&self, customer: u32) -> Option<&Account> {
+        self.accounts.get(&customer)
+    }
+
+    /// Lets a handler work on the account of the customer who asks.
+    pub(crate) fn serve(&mut self, customer: u32, arguments: Value, handler: Handler) -> Outcome {
+        let account = self.accounts.get_mut(&customer).ok_or_else(Answer::unknown_key)?;
+        handler(&mut Call::new(account, &mut self.market, arguments))
+    }
+}
+
+#[cfg(test)]
+mod tests;
