@@ -40,8 +40,8 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
     if let Some(path) = file {
         start_with(wanted, format, false, Arc::new(open(path)?));
     } else {
-        let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        start_with(wanted, format, colours, io::stderr);
+        let colors = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+        start_with(wanted, format, colors, io::stderr);
     }
     if format == LogFormat::Json || file.is_some() {
         // Else they would be lines of text among objects, and would not be in the file.
@@ -55,14 +55,14 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
     Ok(())
 }
 
-fn start_with<W>(wanted: Targets, format: LogFormat, colours: bool, writer: W)
+fn start_with<W>(wanted: Targets, format: LogFormat, colors: bool, writer: W)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     // A filter of its own: whatever an operator asks for, and for however small a part of these crates, they say no more.
     let allowed = Targets::new().with_default(LevelFilter::TRACE).with_targets(QUIET);
     let lines = match format {
-        LogFormat::Text => fmt::layer().with_ansi(colours).with_writer(writer).boxed(),
+        LogFormat::Text => fmt::layer().with_ansi(colors).with_writer(writer).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(writer).boxed(),
     };
     let _already_started = tracing_subscriber::registry().with(wanted).with(allowed).with(lines).try_init();

@@ -1,4 +1,4 @@
-//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and hands the crate the catalogue as Rust.
+//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and hands the crate the catalog as Rust.
 //!
 //! A broken file fails the build with a message that names the file, the tool and the field.
 
@@ -112,7 +112,7 @@ fn shown(owners: &HashMap<String, PathBuf>, problem: &Problem) -> String {
     owners.get(&problem.tool).map(|path| named(path).to_string()).unwrap_or_default()
 }
 
-/// An entry of the catalogue as an expression of Rust, so that the program has nothing to read when it starts.
+/// An entry of the catalog as an expression of Rust, so that the program has nothing to read when it starts.
 fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fault> {
     let Tool {
         name,

@@ -1,4 +1,4 @@
-//! A catalogue entry as clients see it in `tools/list`.
+//! A catalog entry as clients see it in `tools/list`.
 
 use rmcp::model::{Tool, ToolAnnotations};
 use scope3_mcp_gateway::catalog::{Effect, Entry, Surface};

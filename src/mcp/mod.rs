@@ -1,4 +1,4 @@
-//! The MCP server: what clients see of the catalogue, and their calls on the way to the [gateway](scope3_mcp_gateway).
+//! The MCP server: what clients see of the catalog, and their calls on the way to the [gateway](scope3_mcp_gateway).
 //!
 //! It serves every protocol version that rmcp knows, over whatever carries messages; it knows nothing of HTTP.
 

@@ -64,7 +64,7 @@ async fn the_story_fits_a_few_screens_and_ends_with_how_to_connect() {
         assert!(line.chars().count() <= COLUMNS, "{line}");
         assert!(!line.trim_start().starts_with(['{', '"', '}']), "no JSON: {line}");
     }
-    assert!(!outcome.stdout.contains('\u{1b}'), "a pipe gets no colours");
+    assert!(!outcome.stdout.contains('\u{1b}'), "a pipe gets no colors");
     assert_eq!(lines.last(), Some(&"claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox"));
     let page = include_str!("../../docs/clients/claude-code.md");
     assert!(page.contains(lines.last().unwrap()), "the page on Claude Code says the same");
@@ -112,7 +112,7 @@ async fn a_reader_may_stop_reading() {
 }
 
 #[tokio::test]
-async fn a_terminal_gets_colours() {
+async fn a_terminal_gets_colors() {
     let outcome = run(command(&["demo", "--mcp-limit", "12/h"]).env("CLICOLOR_FORCE", "1")).await;
     assert!(outcome.stdout.contains("\u{1b}["), "{}", outcome.stdout);
 }

@@ -67,7 +67,7 @@ async fn a_log_file_takes_the_log_in_place_of_standard_error() {
     assert_eq!(run(&mut program).await.stderr, "");
     let text = std::fs::read_to_string(path).unwrap();
     assert_eq!(starts(&text), 2, "RUST_LOG wins");
-    assert!(!text.contains('\u{1b}'), "no colours in a file");
+    assert!(!text.contains('\u{1b}'), "no colors in a file");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

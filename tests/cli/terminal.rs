@@ -1,4 +1,4 @@
-//! What a person at a terminal sees: a word instead of silence, and colours where they are welcome.
+//! What a person at a terminal sees: a word instead of silence, and colors where they are welcome.
 
 use std::{
     fs::File,
@@ -81,7 +81,7 @@ async fn a_client_is_not_told_what_a_person_is() {
     }
 }
 
-/// A command for each kind of output that could be coloured.
+/// A command for each kind of output that could be colored.
 const OUTPUTS: [(&str, &[&str]); 3] = [
     ("help", &["--help"]),
     ("an error", &["stdio", "--on-limit", "maybe"]),
@@ -89,9 +89,9 @@ const OUTPUTS: [(&str, &[&str]); 3] = [
 ];
 
 #[test]
-fn one_choice_of_colours_holds_for_help_errors_and_the_log_at_a_terminal() {
+fn one_choice_of_colors_holds_for_help_errors_and_the_log_at_a_terminal() {
     let xterm = ("TERM", "xterm-256color");
-    for (environment, coloured) in [
+    for (environment, colored) in [
         ([xterm].as_slice(), true),
         (&[xterm, ("NO_COLOR", "")], true),
         (&[xterm, ("NO_COLOR", "1")], false),
@@ -106,14 +106,14 @@ fn one_choice_of_colours_holds_for_help_errors_and_the_log_at_a_terminal() {
             let environment = [environment, &[("RUST_LOG", "info")]].concat();
             let text = shown(arguments, &environment);
             assert!(text.len() > 50, "{what}: {text}");
-            assert_eq!(text.contains('\u{1b}'), coloured, "{what} with {environment:?}: {text}");
+            assert_eq!(text.contains('\u{1b}'), colored, "{what} with {environment:?}: {text}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_pipe_gets_colours_by_force_alone() {
-    for (force, coloured) in [(None, false), (Some("1"), true)] {
+async fn a_pipe_gets_colors_by_force_alone() {
+    for (force, colored) in [(None, false), (Some("1"), true)] {
         for (what, arguments) in OUTPUTS {
             let mut program = command(arguments);
             program.env("RUST_LOG", "info").env("TERM", "xterm-256color");
@@ -123,7 +123,7 @@ async fn a_pipe_gets_colours_by_force_alone() {
             let outcome = run(&mut program).await;
             let text = outcome.stdout + &outcome.stderr;
             assert!(text.len() > 50, "{what}: {text}");
-            assert_eq!(text.contains('\u{1b}'), coloured, "{what} with {force:?}: {text}");
+            assert_eq!(text.contains('\u{1b}'), colored, "{what} with {force:?}: {text}");
         }
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn told(problems: &Problems) -> Vec<String> {
     problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
 }
 
-/// A tool of the catalogue's format with this input.
+/// A tool of the catalog's format with this input.
 pub(crate) fn tool(effect: &str, input: Value) -> Entry {
     let file: Toolset = serde_json::from_value(json!({
         "toolset": "things", "description": "Things.",

@@ -60,9 +60,9 @@ fn no_more_than_64_bytes_of_what_was_sent_are_repeated() {
         let text = serde_json::to_string(&problem).unwrap();
         assert!(text.matches("secret-").count() <= 9 && text.len() < 600, "{text}");
     }
-    let colours: Vec<String> = (0..500).map(|at| format!("colour {at}")).collect();
-    let entry = tool("read", json!({ "type": "object", "properties": { "colour": { "enum": colours } } }));
-    let problems = check_with(&entry, json!({ "colour": "x" })).unwrap_err();
+    let colors: Vec<String> = (0..500).map(|at| format!("color {at}")).collect();
+    let entry = tool("read", json!({ "type": "object", "properties": { "color": { "enum": colors } } }));
+    let problems = check_with(&entry, json!({ "color": "x" })).unwrap_err();
     assert_eq!((problems[0].allowed.len(), problems[0].more_allowed), (30, 470));
 }
 

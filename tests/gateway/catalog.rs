@@ -1,4 +1,4 @@
-//! What clients see of the catalogue, and what it may cost them.
+//! What clients see of the catalog, and what it may cost them.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -21,7 +21,7 @@ fn tokens_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
 }
 
 #[test]
-fn the_catalogue_costs_a_small_share_of_a_models_context() {
+fn the_catalog_costs_a_small_share_of_a_models_context() {
     let catalog = Catalog::embedded();
     let default = tokens_of(catalog.entries().filter(|entry| entry.tool.default));
     let all = tokens_of(catalog.entries().filter(|entry| entry.surface == Surface::Campaign));
@@ -156,7 +156,7 @@ fn a_tool_that_moves_a_budget_says_where_and_in_which_unit() {
     }
 }
 
-/// The published document is not part of the project; where it lies beside it, the catalogue is held against it.
+/// The published document is not part of the project; where it lies beside it, the catalog is held against it.
 #[test]
 fn every_published_operation_is_a_tool() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/campaign-v1.openapi.yaml");

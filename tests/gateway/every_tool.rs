@@ -1,4 +1,4 @@
-//! Every tool of the catalogue reaches its operation and brings back something that makes sense.
+//! Every tool of the catalog reaches its operation and brings back something that makes sense.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The path of a call, from a tool's name to its result: catalogue, arguments, keys, limits, and the API client.
+//! The path of a call, from a tool's name to its result: catalog, arguments, keys, limits, and the API client.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod answers;

@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use crate::support::{Rig, key_text};
 
-/// A tool of the buyer API, as a file of the catalogue would describe it.
+/// A tool of the buyer API, as a file of the catalog would describe it.
 fn buyer_tool() -> EntryRef {
     let file: Toolset = serde_json::from_value(json!({
         "toolset": "advertisers", "description": "Advertisers.",

@@ -46,7 +46,7 @@ pub enum Why {
     /// It would become two items of a list.
     #[error("has an item with a comma, which separates the items of this list")]
     Comma,
-    /// The catalogue does not say where it goes.
+    /// The catalog does not say where it goes.
     #[error("has no place in the request")]
     Unbound,
 }

@@ -1,4 +1,4 @@
-//! What must be true of a catalogue file beyond its shape, checked when the project is built.
+//! What must be true of a catalog file beyond its shape, checked when the project is built.
 //!
 //! The rules are those of the clients that will read the tools: names that survive their prefixes, schemas that
 //! every model provider accepts. Each problem names the tool and the field, since the build script prints it.

@@ -1,4 +1,4 @@
-//! What arguments that fit the schema may still contradict, as data of the catalogue.
+//! What arguments that fit the schema may still contradict, as data of the catalog.
 //!
 //! The build script includes this file too, so it stands by itself.
 

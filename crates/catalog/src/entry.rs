@@ -1,4 +1,4 @@
-//! A tool and its place in the catalogue.
+//! A tool and its place in the catalog.
 
 use std::{
     ops::Deref,
@@ -12,7 +12,7 @@ use super::{
     tool::{self, Input},
 };
 
-/// A tool and where it stands in the catalogue.
+/// A tool and where it stands in the catalog.
 #[derive(Debug)]
 pub struct Entry {
     /// The API behind it.
@@ -23,7 +23,7 @@ pub struct Entry {
     pub tool: Tool,
     /// The schema for lists, where it is not the full one.
     shown: Option<Schema>,
-    // Compiling a schema takes longer than reading the catalogue: it happens at the first call of a tool.
+    // Compiling a schema takes longer than reading the catalog: it happens at the first call of a tool.
     pub(super) validator: OnceLock<Option<jsonschema::Validator>>,
 }
 
@@ -32,7 +32,7 @@ impl Entry {
         Self { surface, toolset, tool, shown, validator: OnceLock::new() }
     }
 
-    /// An entry that is made while the program runs, from a tool as a file of the catalogue describes it.
+    /// An entry that is made while the program runs, from a tool as a file of the catalog describes it.
     #[must_use]
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();

@@ -1,4 +1,4 @@
-//! The tools by name, and the catalogue that can be replaced while the server runs.
+//! The tools by name, and the catalog that can be replaced while the server runs.
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,7 @@ struct Tools {
 }
 
 impl Catalog {
-    /// The catalogue that was built in.
+    /// The catalog that was built in.
     #[must_use]
     pub fn embedded() -> Self {
         static EMBEDDED: LazyLock<Catalog> =
@@ -55,7 +55,7 @@ impl Catalog {
     }
 }
 
-/// The catalogue of these entries, in this order. Of two entries with one name, the first counts.
+/// The catalog of these entries, in this order. Of two entries with one name, the first counts.
 impl FromIterator<EntryRef> for Catalog {
     fn from_iter<Entries: IntoIterator<Item = EntryRef>>(entries: Entries) -> Self {
         let mut names = HashSet::new();
@@ -67,26 +67,26 @@ impl FromIterator<EntryRef> for Catalog {
     }
 }
 
-/// The catalogue that calls look tools up in. It can be replaced while they run: a call keeps what it began with.
+/// The catalog that calls look tools up in. It can be replaced while they run: a call keeps what it began with.
 #[derive(Debug)]
 pub struct Live {
     current: RwLock<Catalog>,
 }
 
 impl Live {
-    /// A holder of this catalogue.
+    /// A holder of this catalog.
     #[must_use]
     pub fn new(catalog: Catalog) -> Self {
         Self { current: RwLock::new(catalog) }
     }
 
-    /// The catalogue as it is now.
+    /// The catalog as it is now.
     #[must_use]
     pub fn current(&self) -> Catalog {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has all later calls use another catalogue.
+    /// Has all later calls use another catalog.
     pub fn replace(&self, catalog: Catalog) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalog;
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_catalogue_serves_later_calls_and_leaves_earlier_ones_theirs() {
+    fn a_replaced_catalog_serves_later_calls_and_leaves_earlier_ones_theirs() {
         let live = Live::new(Catalog::embedded());
         let before = live.current();
         live.replace(

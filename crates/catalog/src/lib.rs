@@ -1,4 +1,4 @@
-//! The tool catalogue: every tool as plain data, read from `tools/<surface>/<toolset>.yaml` when the project is
+//! The tool catalog: every tool as plain data, read from `tools/<surface>/<toolset>.yaml` when the project is
 //! built.
 //!
 //! Who wants to know what a tool is, looks here; what a call does with it stands in `crates/gateway`.

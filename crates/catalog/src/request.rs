@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tool::Text;
 
-/// An API request. A file of the catalogue writes `POST /campaign-create` or `GET /prebid-segmentss/{id}`, and says
+/// An API request. A file of the catalog writes `POST /campaign-create` or `GET /prebid-segmentss/{id}`, and says
 /// in `bindings` which arguments go elsewhere than the rule puts them: into the path where it has `{argument}`, else
 /// into the query of a GET or DELETE, else into the JSON body.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -52,7 +52,7 @@ const MEANINGS: [&str; 14] = [
     "live running active current",
 ];
 
-/// The entries that fit a query, best first; equals stay in the order of the catalogue.
+/// The entries that fit a query, best first; equals stay in the order of the catalog.
 pub fn search<'a>(entries: impl Iterator<Item = &'a Entry>, query: &str) -> Vec<&'a Entry> {
     let language = Language::new();
     let entries: Vec<(&Entry, Weights)> = entries.map(|entry| (entry, language.weights(entry))).collect();

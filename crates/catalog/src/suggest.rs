@@ -42,7 +42,7 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
     short.into()
 }
 
-/// As much of an invalid value of a setting as an error may repeat: enough to recognise it, and nothing of a key that
+/// As much of an invalid value of a setting as an error may repeat: enough to recognize it, and nothing of a key that
 /// ended up in the wrong place.
 #[must_use]
 pub fn echo(text: &str) -> Cow<'_, str> {

@@ -17,7 +17,7 @@ pub type Text = Cow<'static, str>;
 /// A JSON Schema as it stands in a file.
 pub(crate) type Input = Map<String, Value>;
 
-/// A file of the catalogue: the tools of one theme.
+/// A file of the catalog: the tools of one theme.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the word of the files; the build script sees it as private")]
@@ -174,7 +174,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The word of the catalogue.
+    /// The word of the catalog.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

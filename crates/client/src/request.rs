@@ -1,4 +1,4 @@
-//! From a catalogue entry and checked arguments to an HTTP request.
+//! From a catalog entry and checked arguments to an HTTP request.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use scope3_mcp_catalog::{Method, Misplaced, Placed, Request, Why};
@@ -18,7 +18,7 @@ pub struct PreparedRequest {
 }
 
 impl PreparedRequest {
-    /// Puts arguments where the catalogue says: into the path, the query, headers, the body or its parts.
+    /// Puts arguments where the catalog says: into the path, the query, headers, the body or its parts.
     ///
     /// # Errors
     /// When an argument does not fit into its place.

@@ -282,7 +282,7 @@ impl Gateway {
         self.catalog.current()
     }
 
-    /// Has all later calls use another catalogue.
+    /// Has all later calls use another catalog.
     pub fn replace_catalog(&self, catalog: Catalog) {
         self.catalog.replace(catalog);
     }

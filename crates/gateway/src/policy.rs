@@ -19,7 +19,7 @@ pub struct Selection {
     pub surfaces: Vec<Surface>,
 }
 
-/// A name in the operator's choice that is not in the catalogue.
+/// A name in the operator's choice that is not in the catalog.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {}", self.problem())]
 pub struct UnknownName {
@@ -68,7 +68,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks a choice against the catalogue.
+    /// Checks a choice against the catalog.
     ///
     /// # Errors
     /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.

@@ -108,7 +108,7 @@ impl Answer {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, body)
     }
 
-    /// An operation of the catalogue that the sandbox does not play.
+    /// An operation of the catalog that the sandbox does not play.
     pub(crate) fn not_implemented(tool: &str) -> Self {
         let error = format!("The sandbox does not play {tool}");
         Self::new(StatusCode::NOT_IMPLEMENTED, json!({"error": error, "code": "NOT_IMPLEMENTED"}))

@@ -27,7 +27,7 @@ impl<'a> Call<'a> {
     pub(crate) fn new(account: &'a mut Account, market: &'a mut Market, arguments: Value) -> Self {
         Self { account, market, arguments }
     }
-    /// The arguments in the form that a handler wants. They fit the catalogue's schema already.
+    /// The arguments in the form that a handler wants. They fit the catalog's schema already.
     pub(crate) fn input<T: DeserializeOwned>(&self) -> Outcome<T> {
         T::deserialize(&self.arguments).map_err(|error| Answer::thrown(format!("Invalid input: {error}")))
     }

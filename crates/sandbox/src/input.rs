@@ -8,7 +8,7 @@ use super::answers::{Answer, Outcome, as_javascript};
 /// What a tool gets to see of a request's arguments, or the refusal when they do not fit its schema.
 pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer> {
     // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
-    // catalogue has with them, keeps them from counting as something given.
+    // catalog has with them, keeps them from counting as something given.
     let kept = not_offered(&entry.tool.name, &arguments);
     drop_unknown(&mut arguments, entry.tool.input.object());
     if let Value::Object(arguments) = &mut arguments {
@@ -52,7 +52,7 @@ pub(crate) fn read(body: &[u8]) -> Outcome<Value> {
     })
 }
 
-/// The catalogue asks for more than the provider's schema in these places; there the tool itself answers.
+/// The catalog asks for more than the provider's schema in these places; there the tool itself answers.
 fn tool_answers(tool: &str, problem: &Problem, arguments: &Value) -> bool {
     match (tool, problem.path.as_str()) {
         // Nothing to change: refused with INVALID_REQUEST.
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tool_answers_where_the_catalogue_is_stricter() {
+    fn the_tool_answers_where_the_catalog_is_stricter() {
         assert!(checked("brand_agent_update", json!({"brandAgentId": "1"})).is_ok());
         assert!(checked("brand_agent_update", json!([])).is_err());
         assert!(checked("tactic_delete", json!({"tacticId": "t", "confirm": false})).is_ok());

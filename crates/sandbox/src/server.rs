@@ -1,4 +1,4 @@
-//! The HTTP side: routes from the catalogue, and what every request goes through before its handler.
+//! The HTTP side: routes from the catalog, and what every request goes through before its handler.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -18,7 +18,7 @@ fn build_script() -> PathBuf {
     scripts.max().unwrap().1
 }
 
-/// Builds a catalogue of one file.
+/// Builds a catalog of one file.
 fn build(surface: &str, name: &str, text: &str) -> (Output, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let tools = folder.path().join("tools").join(surface);

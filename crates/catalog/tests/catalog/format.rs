@@ -1,4 +1,4 @@
-//! `tools/schema.json` describes the files of the catalogue to editors; it is made from the types that read them.
+//! `tools/schema.json` describes the files of the catalog to editors; it is made from the types that read them.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use scope3_mcp_catalog::Toolset;
 use serde_json::Value;
 
 #[test]
-fn the_schema_of_the_catalogue_is_the_types() {
+fn the_schema_of_the_catalog_is_the_types() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/schema.json");
     let made = serde_json::to_string_pretty(&schemars::schema_for!(Toolset)).unwrap() + "\n";
     if std::env::var_os("UPDATE_GENERATED").is_some() {

@@ -21,12 +21,12 @@ fn creatives(list: Value) -> Value {
 #[test]
 fn an_unknown_member_inside_a_list_is_named() {
     let mut item = creative();
-    item["colour"] = "red".into();
+    item["color"] = "red".into();
     item["format"]["size"] = 3.into();
     let problems = check("creative_create", creatives(json!([creative(), item]))).unwrap_err();
     let mut paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
     paths.sort_unstable();
-    assert_eq!(paths, ["creatives[1].colour", "creatives[1].format.size"]);
+    assert_eq!(paths, ["creatives[1].color", "creatives[1].format.size"]);
     assert!(problems.iter().all(|problem| problem.unknown_argument), "{problems:?}");
 }
 
@@ -63,10 +63,10 @@ fn a_number_in_a_string_is_unwrapped_whole_or_not() {
 
 #[test]
 fn an_unknown_argument_is_named_even_if_it_is_null() {
-    let problems = check("campaign_list", json!({ "colour": null })).unwrap_err();
-    assert_eq!((problems[0].path.as_str(), problems[0].unknown_argument), ("colour", true), "{problems:?}");
+    let problems = check("campaign_list", json!({ "color": null })).unwrap_err();
+    assert_eq!((problems[0].path.as_str(), problems[0].unknown_argument), ("color", true), "{problems:?}");
     let mut item = creative();
-    item["colour"] = Value::Null;
+    item["color"] = Value::Null;
     let problems = check("creative_create", creatives(json!([item]))).unwrap_err();
-    assert_eq!(problems[0].path, "creatives[0].colour", "{problems:?}");
+    assert_eq!(problems[0].path, "creatives[0].color", "{problems:?}");
 }

@@ -26,7 +26,7 @@ use super::{
     call::{Call, Handler},
 };
 
-/// The handler of the tool with that name in the catalogue.
+/// The handler of the tool with that name in the catalog.
 pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {
     if let Some(dead) = published::handler(tool).filter(|_| as_published) {
         return Some(dead);
