@@ -1,4 +1,4 @@
-//! Checking the arguments of a call against the tool's full schema, before anything leaves.
+//! Checks the arguments of a call against the tool's full schema, before anything is sent.
 
 use jiff::Timestamp;
 use jsonschema::{
@@ -15,13 +15,12 @@ use super::{
     walk::{Schemas, closed},
 };
 
-/// How many values are validated with every error collected. Beyond, errors are looked for in an excerpt.
+/// Up to this number of values, all errors are collected. Above it, only an excerpt is searched for errors.
 const MAX_VALIDATED_VALUES: usize = 4_000;
 
 impl Entry {
-    /// The arguments as they will be sent: values that models wrap in a string are unwrapped where only one reading
-    /// fits the schema, whole numbers become text where text is expected, and an optional argument of a read that is
-    /// `null` is left out.
+    /// The arguments to send. A value that a model wrapped in a string is unwrapped if only one reading matches the schema,
+    /// a whole number becomes text where text is expected, and an optional argument of a read that is `null` is left out.
     ///
     /// # Errors
     /// Everything that does not match the schema, all at once.
@@ -37,7 +36,7 @@ impl Entry {
         settled(arguments, problems)
     }
 
-    /// Everything in a value that does not fit the tool's full schema.
+    /// Everything in a value that does not match the tool's full schema.
     #[must_use]
     pub fn problems(&self, arguments: &Value) -> Problems {
         let mut problems = Problems::default();
@@ -51,7 +50,7 @@ impl Entry {
             jsonschema::options().should_validate_formats(true).build(&schema).ok()
         });
         match validator {
-            // The build refuses schemas that do not compile; should one slip through, nothing may leave unchecked.
+            // The build rejects schemas that do not compile. If one slips through, nothing is sent unchecked.
             None => problems.add(|| Problem::at("", "cannot be checked: the tool's schema is broken")),
             Some(validator) if values <= MAX_VALIDATED_VALUES => {
                 self.report(validator.iter_errors(arguments), problems);
@@ -60,7 +59,7 @@ impl Entry {
         }
     }
 
-    /// The validator collects all errors of a value before it tells the first: of millions it is not asked for all.
+    /// The validator collects all errors before it returns the first, so it is not asked about millions of values.
     fn validate_excerpt(&self, validator: &Validator, arguments: &Value, problems: &mut Problems) {
         let Err(first) = validator.validate(arguments) else { return };
         let before = problems.len() + problems.more;

@@ -1,4 +1,4 @@
-//! From checked arguments to the parts of a request, as plain data: the API client makes HTTP of them.
+//! From checked arguments to the parts of a request, as plain data. The API client turns them into HTTP.
 
 use serde_json::{Map, Value};
 
@@ -7,19 +7,19 @@ use super::request::{Binding, Place, Request, Style, parameter};
 /// Arguments in their places.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placed {
-    /// The segments of the path below the base URL, unescaped. None leaves its place.
+    /// The segments of the path below the base URL, unescaped. No segment can leave its place.
     pub path: Vec<String>,
     /// The parameters of the query in order, unescaped.
     pub query: Vec<(String, String)>,
     /// Headers, in lower case. Values are visible ASCII and inner spaces.
     pub headers: Vec<(String, String)>,
-    /// The JSON body, where there is one.
+    /// The JSON body, if there is one.
     pub body: Option<Map<String, Value>>,
     /// The parts of a `multipart/form-data` body in order. Where there are any, there is no JSON body.
     pub parts: Vec<(String, String)>,
 }
 
-/// An argument that does not fit into its place.
+/// An argument that cannot be placed in the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{argument}` {why}")]
 pub struct Misplaced {
@@ -29,7 +29,7 @@ pub struct Misplaced {
     pub why: Why,
 }
 
-/// Why an argument does not fit into its place.
+/// Why an argument cannot be placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// It would leave its segment of the path.
@@ -37,7 +37,7 @@ pub enum Why {
         "cannot be part of a path: it is empty, `.`, `..`, or has one of `/ \\ ? # %` or a control character"
     )]
     Path,
-    /// It is `null` where only text can be.
+    /// It is `null`, where only text is possible.
     #[error("is null, which has no form in a path, a query or a header")]
     Null,
     /// It would end its header or be changed on the way.
@@ -52,7 +52,7 @@ pub enum Why {
 }
 
 impl Request {
-    /// Puts each argument where its binding says.
+    /// Places each argument as its binding says.
     ///
     /// # Errors
     /// When an argument does not fit into its place, or has none.
@@ -134,7 +134,7 @@ fn texts(value: &Value, style: Style) -> Result<Vec<String>, Why> {
     }
 }
 
-/// A value that reaches the other side as it is: servers strip spaces at the ends, and read other bytes in their way.
+/// Whether a header value arrives unchanged: servers strip outer spaces, and decode other bytes in different ways.
 fn header(text: String) -> Option<String> {
     let fits =
         text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text && !text.is_empty();

@@ -1,7 +1,7 @@
-//! What must be true of a catalog file beyond its shape, checked when the project is built.
+//! The rules for catalog files beyond their format. The build applies them.
 //!
-//! The rules are those of the clients that will read the tools: names that survive their prefixes, schemas that
-//! every model provider accepts. Each problem names the tool and the field, since the build script prints it.
+//! They come from the clients that read the tools: names that fit with a prefix, schemas that every model provider accepts.
+//! Each problem names the tool and the field, for the build script to print.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use super::{
     walk::{Schemas, children},
 };
 
-/// A rule that a file breaks.
+/// A broken rule.
 #[derive(Debug, thiserror::Error)]
 #[error("tool `{tool}`, field `{field}`: {rule}")]
 pub(crate) struct Problem {
@@ -31,7 +31,7 @@ const MAX_NAME_LENGTH: usize = 50;
 const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
-/// All rules over one file. `local` tells that the file belongs to the surface the server answers by itself.
+/// Checks one file. `local` is whether its tools are answered by the server itself.
 pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
@@ -47,7 +47,7 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
     problems
 }
 
-/// The rules over all files of a surface together.
+/// Checks all files of a surface together.
 pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Problem> {
     let tools = || files.iter().flat_map(|file| &file.tools);
     let reads: HashSet<&str> =

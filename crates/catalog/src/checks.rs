@@ -1,6 +1,6 @@
-//! What arguments that fit the schema may still contradict, as data of the catalog.
+//! Checks between arguments that the schema cannot express, as catalog data.
 //!
-//! The build script includes this file too, so it stands by itself.
+//! The build script includes this file too, so it does not depend on the rest of the crate.
 
 use super::tool::Text;
 use schemars::JsonSchema;
@@ -26,7 +26,7 @@ pub enum Check {
     Currency(Text),
     /// No two items of a list have the same value here.
     Unique(Text),
-    /// The first means nothing without the second.
+    /// The first has no effect without the second.
     Needs(Text, Text),
 }
 

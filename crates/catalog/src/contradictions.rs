@@ -1,4 +1,4 @@
-//! Finding what the arguments of a call alone contradict.
+//! Finds contradictions between the arguments of a call.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::{
     suggest::shortened,
 };
 
-/// Reports what contradicts a check. Values of other types than expected are told by the validator.
+/// Reports what contradicts a check. The validator reports values of unexpected types.
 pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems: &mut Problems) {
     for check in checks {
         match check {

@@ -12,7 +12,7 @@ use super::{
     tool::{self, Input},
 };
 
-/// A tool and where it stands in the catalog.
+/// A tool, with its surface and toolset.
 #[derive(Debug)]
 pub struct Entry {
     /// The API behind it.
@@ -21,9 +21,9 @@ pub struct Entry {
     pub toolset: Text,
     /// The entry itself.
     pub tool: Tool,
-    /// The schema for lists, where it is not the full one.
+    /// The schema for lists, if it differs from the full one.
     shown: Option<Schema>,
-    // Compiling a schema takes longer than reading the catalog: it happens at the first call of a tool.
+    // Compiled at the first call of the tool, because that takes longer than loading the catalog.
     pub(super) validator: OnceLock<Option<jsonschema::Validator>>,
 }
 
@@ -32,7 +32,7 @@ impl Entry {
         Self { surface, toolset, tool, shown, validator: OnceLock::new() }
     }
 
-    /// An entry that is made while the program runs, from a tool as a file of the catalog describes it.
+    /// An entry created at run time, from a tool in the format of the catalog files.
     #[must_use]
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();
@@ -40,8 +40,8 @@ impl Entry {
         Self::new(surface, toolset.into(), tool.map_input(Schema::of), shown)
     }
 
-    /// The input schema for lists. It never asks for more than the full one does, so that arguments made from it
-    /// fail only on what it leaves out.
+    /// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail
+    /// because of what it omits.
     #[must_use]
     pub fn shown_schema(&self) -> Arc<Map<String, Value>> {
         self.shown.as_ref().unwrap_or(&self.tool.input).shared()

@@ -21,7 +21,7 @@ struct Tools {
 }
 
 impl Catalog {
-    /// The catalog that was built in.
+    /// The embedded catalog.
     #[must_use]
     pub fn embedded() -> Self {
         static EMBEDDED: LazyLock<Catalog> =
@@ -29,18 +29,18 @@ impl Catalog {
         EMBEDDED.clone()
     }
 
-    /// Every tool, in the order in which they are listed.
+    /// All tools, in list order.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.tools.entries.iter().map(|entry| &**entry)
     }
 
-    /// The same for those who keep what they find.
+    /// All tools, as shared entries.
     #[must_use]
     pub fn shared_entries(&self) -> &[EntryRef] {
         &self.tools.entries
     }
 
-    /// The tool of that name.
+    /// The tool with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&EntryRef> {
         let Tools { entries, by_name } = &*self.tools;
@@ -48,7 +48,7 @@ impl Catalog {
         Some(&entries[by_name[found]])
     }
 
-    /// The name of a tool that is spelt much like `name`.
+    /// The most similar tool name.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.entries().map(|entry| &*entry.tool.name))
@@ -67,7 +67,7 @@ impl FromIterator<EntryRef> for Catalog {
     }
 }
 
-/// The catalog that calls look tools up in. It can be replaced while they run: a call keeps what it began with.
+/// The current catalog. It can be replaced at run time; a running call keeps the catalog that it started with.
 #[derive(Debug)]
 pub struct Live {
     current: RwLock<Catalog>,
@@ -80,13 +80,13 @@ impl Live {
         Self { current: RwLock::new(catalog) }
     }
 
-    /// The catalog as it is now.
+    /// The current catalog.
     #[must_use]
     pub fn current(&self) -> Catalog {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has all later calls use another catalog.
+    /// Replaces the catalog for all later calls.
     pub fn replace(&self, catalog: Catalog) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalog;
     }

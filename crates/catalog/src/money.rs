@@ -1,10 +1,10 @@
-//! What a call would spend, in words that people check before they agree.
+//! The amount that a call would spend, in words that a person can check.
 
 use serde_json::{Map, Value};
 
 use super::{MoneyUnit, Tool, contradictions::values, suggest::shortened, walk::Schemas};
 
-/// How many amounts are told; the rest is counted.
+/// Maximum number of amounts to list. The rest is counted.
 const MAX_AMOUNTS: usize = 10;
 
 /// The money that a call of a tool with these arguments would move, such as `50,000.00 USD`. `None` for a tool that

@@ -1,22 +1,21 @@
-//! The schema that clients are shown: in words that every model provider takes, whole where it is small, and with its
-//! deepest parts folded where it is not.
+//! The schema that clients see: with keywords that every model provider accepts, complete if it is small, and otherwise with
+//! its deepest parts folded.
 //!
-//! What a list shows stays in the model's context for the whole conversation. `describe_tool` shows the rest. The
-//! build script includes this file too, so that the program finds the shown schemas ready.
+//! A list stays in the context of a model for the whole conversation. `describe_tool` shows the full schema. The build
+//! script includes this file too, and embeds the result.
 
 use serde_json::{Map, Value, json};
 
 use super::walk::{Schemas, children};
 
-/// How long a shown schema may be, in bytes of compact JSON: about 500 tokens.
+/// Maximum size of a presented schema, in bytes of compact JSON: about 500 tokens.
 const MAX_SHOWN_BYTES: usize = 2_100;
 
 /// How deep and how large a schema that contains itself is written out.
 const MAX_DEPTH: usize = 8;
 const MAX_SCHEMAS: usize = 2_000;
 
-/// Keywords that say the same to every model provider. Others are left out: arguments are checked against them all
-/// the same.
+/// Keywords with the same meaning for every model provider. Others are omitted; arguments are still checked against them.
 const PORTABLE: [&str; 11] = [
     "title",
     "description",
@@ -34,15 +33,15 @@ const PORTABLE: [&str; 11] = [
 /// Formats that have a meaning for every reader.
 const FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
 
-/// The input schema for lists. It never asks for more than the full one does, so that arguments made from it fail
-/// only on what is left out.
+/// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail because
+/// of what it omits.
 pub(crate) fn shown(input: &Map<String, Value>) -> Map<String, Value> {
     let mut shown = Plain { left: MAX_SCHEMAS }.schema(&Schemas::of(input), 0);
     shown.insert("type".to_owned(), "object".into());
     let has_members =
         shown.get("properties").and_then(Value::as_object).is_some_and(|members| !members.is_empty());
     if !has_members && !Schemas::of(input).allow_extra() {
-        // Strict clients ask for it, and a model has nothing to invent.
+        // Strict clients require it, and it leaves a model nothing to make up.
         shown.insert("additionalProperties".to_owned(), false.into());
     }
     folded(shown)

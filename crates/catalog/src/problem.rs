@@ -1,4 +1,4 @@
-//! What is wrong with the arguments of a call, in few words whatever was sent.
+//! What is wrong with the arguments of a call, kept short whatever was sent.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::suggest::shortened;
 
-/// How many problems are told; the rest is counted.
+/// Maximum number of problems to list. The rest is counted.
 const MAX_PROBLEMS: usize = 20;
 
-/// How many allowed values are listed; the rest is counted.
+/// Maximum number of allowed values to list. The rest is counted.
 const MAX_ALLOWED: usize = 30;
 
 /// One thing that is wrong with the arguments of a call.
@@ -19,16 +19,16 @@ const MAX_ALLOWED: usize = 30;
 pub struct Problem {
     /// Where, such as `budget.total` or `creatives[0].format.type`; empty for the arguments as a whole.
     pub path: String,
-    /// What is wrong, without repeating the value where it may be long or secret.
+    /// What is wrong. It does not repeat a value that may be long or secret.
     pub message: String,
-    /// The values that are allowed there, where they are few; for an unknown argument, the known ones. What an earlier
-    /// problem lists is not listed again.
+    /// The allowed values, if they are few; for an unknown argument, the known arguments. Values that an earlier problem
+    /// lists are not repeated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<Value>,
-    /// How many more values are allowed than are listed.
+    /// How many more values are allowed.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_allowed: usize,
-    /// The known argument that is spelt most like an unknown one.
+    /// The known argument that is most similar to an unknown one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub did_you_mean: Option<String>,
     /// Whether an argument is there that the schema does not name.
@@ -63,16 +63,16 @@ impl Problem {
     }
 }
 
-/// Everything that is wrong with the arguments of a call, told as far as it is of use.
+/// The problems of the arguments of a call, up to the maximum.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Problems {
     listed: Vec<Problem>,
-    /// How many more problems there are than are listed. In very long lists not all are counted.
+    /// How many more problems there are. In very long lists, this is a lower bound.
     pub more: usize,
 }
 
 impl Problems {
-    /// Adds a problem, which is only made if there is room to tell it.
+    /// Adds a problem, which is only created if it can be listed.
     pub(super) fn add(&mut self, problem: impl FnOnce() -> Problem) {
         if self.listed.len() >= MAX_PROBLEMS {
             self.more += 1;
@@ -85,7 +85,7 @@ impl Problems {
         self.listed.push(problem);
     }
 
-    /// Whether a problem with this argument is told already.
+    /// Whether a problem with this argument is listed already.
     pub(super) fn are_told_at(&self, path: &str) -> bool {
         self.listed.iter().any(|problem| problem.path == path)
     }
@@ -114,7 +114,7 @@ impl IntoIterator for Problems {
     }
 }
 
-/// The place of a value in the arguments, from the inside out: it costs nothing as long as nobody asks for it.
+/// The location of a value in the arguments, from the inside out. Its path is only built when needed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place<'a> {
     /// The arguments as a whole.

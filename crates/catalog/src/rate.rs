@@ -1,4 +1,4 @@
-//! So many in so long, as `500/h`.
+//! Rates such as `500/h`.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -33,7 +33,7 @@ impl Per {
         })
     }
 
-    /// The word for people: `hour`.
+    /// Its name: `hour`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Per {
     }
 }
 
-/// The largest number a rate may have; seats are kept one by one.
+/// The largest count of a rate, because permits are stored one by one.
 const MAX_COUNT: u32 = 1_000_000;
 
 /// A text that is not a rate.

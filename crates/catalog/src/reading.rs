@@ -1,8 +1,8 @@
-//! Reading arguments as they were meant, and finding what a validator would find too late or not at all.
+//! Corrects arguments whose meaning is clear, and finds problems that a validator would find too late or not at all.
 //!
-//! Models wrap values in strings, clients turn digits into numbers, and strict modes fill in what nobody asked for.
-//! What leaves no doubt is put right. In a tool that changes something an empty text or a `null` is refused: it may
-//! stand for "nothing to say" as well as for "clear this".
+//! Models wrap values in strings, clients turn digits into numbers, and strict modes fill in every argument. A value with
+//! only one possible meaning is corrected. A tool that changes something rejects an empty text or a `null`: it can mean
+//! "no value" or "clear this".
 
 use serde_json::{Map, Number, Value};
 
@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Puts a value right and reports what cannot be. Members that are not known are reported and taken out.
+    /// Corrects a value, and reports what cannot be corrected. Unknown members are reported and removed.
     pub(super) fn read(&mut self, value: &mut Value, schemas: &Schemas<'_>, place: Place<'_>) {
         self.read_as(value, schemas, schemas.types(), place);
     }
@@ -80,7 +80,7 @@ impl Reader<'_> {
         }
         let (changes, problems) = (self.changes, &mut *self.problems);
         members.retain(|name, member| {
-            // A required one that is `null` is told by the validator.
+            // The validator reports a required member that is `null`.
             let is_doubtful = member.is_null()
                 && schemas.names(name)
                 && !schemas.require(name)

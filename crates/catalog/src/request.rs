@@ -1,6 +1,6 @@
 //! An API request as plain data: its method, its path, and where each argument goes.
 //!
-//! The build script includes this file too, so it stands by itself.
+//! The build script includes this file too, so it does not depend on the rest of the crate.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::tool::Text;
 
-/// An API request. A file of the catalog writes `POST /campaign-create` or `GET /prebid-segmentss/{id}`, and says
-/// in `bindings` which arguments go elsewhere than the rule puts them: into the path where it has `{argument}`, else
-/// into the query of a GET or DELETE, else into the JSON body.
+/// An API request. A catalog file has `POST /campaign-create` or `GET /prebid-segmentss/{id}`. By default, an argument goes
+/// into the path if that has `{argument}`, else into the query of a GET or DELETE, else into the JSON body. `bindings` lists
+/// the arguments that go elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 #[schemars(with = "Written")]
@@ -20,7 +20,7 @@ pub struct Request {
     pub method: Method,
     /// The path below the surface's base URL, with `{name}` where an argument goes.
     pub path: Text,
-    /// Where each argument goes. Complete once the tool is expanded, which the build does.
+    /// Where each argument goes. Complete after the build has expanded the tool.
     pub bindings: Cow<'static, [Binding]>,
 }
 
@@ -53,7 +53,7 @@ pub enum Place {
     Part,
 }
 
-/// How a list is written where there are no lists.
+/// How a list is written in a query or a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
@@ -80,11 +80,11 @@ enum Written {
 struct Bound {
     /// Method and path.
     line: String,
-    /// The arguments that go elsewhere than the rule puts them.
+    /// The arguments that do not go to their default place.
     bindings: Vec<Exception>,
 }
 
-/// An argument that goes elsewhere than the rule puts it.
+/// An argument that does not go to its default place.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Exception {
@@ -92,7 +92,7 @@ struct Exception {
     argument: Text,
     /// The part of the request it goes into.
     place: Place,
-    /// Its name there, where it is another.
+    /// Its name there, if it differs.
     name: Option<Text>,
     /// How a list is written in the query or a header.
     #[serde(default)]
@@ -108,7 +108,7 @@ impl Request {
         self.path.split('/').filter_map(parameter)
     }
 
-    /// Adds a binding by the rule for each of these arguments that has none.
+    /// Adds the default binding for each of these arguments that has none.
     pub fn bind<'a>(&mut self, arguments: impl Iterator<Item = &'a String>) {
         let by_rule: Vec<Binding> = arguments
             .filter(|argument| !self.bindings.iter().any(|binding| binding.argument == **argument))
@@ -217,7 +217,7 @@ impl Method {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
-    /// As it stands in a request line.
+    /// Its name in a request line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,6 @@
-//! A tool's input schema, read when it is first asked for.
+//! A tool's input schema, parsed when it is first used.
 //!
-//! Reading all of them would take most of the time between the start of the program and its first answer, and most
-//! sessions use few.
+//! Parsing all of them would take most of the start-up time, and most sessions use few.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,8 +1,7 @@
-//! Finding a tool by what people say.
+//! Finds tools by people's words.
 //!
-//! Every word of the query counts by itself: where it is found decides how much, and a word that few tools have
-//! counts more than one that many have. Words are compared by their stems. A word that no tool has is taken for
-//! the one that is spelt most like it.
+//! Each word of the query counts by itself: how much depends on where it is found, and a word of few tools counts more than
+//! a word of many. Words are compared by their stems. A word that no tool has counts as the most similar word.
 
 use std::collections::HashMap;
 
@@ -10,7 +9,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 use super::Entry;
 
-/// More of a query than this is not read.
+/// The part of a query that is read.
 const MAX_QUERY_BYTES: usize = 256;
 
 /// What a word counts that stands in a tool's name or keywords, in its title, or in its description.
@@ -28,13 +27,13 @@ const OF_DEFAULT_SET: f64 = 1.15;
 /// How much less than the best a result may score.
 const LOWEST_SHARE: f64 = 0.3;
 
-/// Words that say nothing of a tool.
+/// Stop words.
 const STOP_WORDS: &str = "a am an and any anything are as at be been but by can could did do does down for from gets give \
                           got had has have how i if in into is it its let like me much my need of on or our out please \
                           so some something than that the their them then there these they this to up us want was we \
                           were what when where which who why will with would you your";
 
-/// Words that people take for each other.
+/// Synonyms.
 const MEANINGS: [&str; 14] = [
     "delete remove drop cancel stop end kill terminate unregister disconnect archive",
     "stop pause suspend halt hold freeze kill disable off shut",
@@ -52,7 +51,7 @@ const MEANINGS: [&str; 14] = [
     "live running active current",
 ];
 
-/// The entries that fit a query, best first; equals stay in the order of the catalog.
+/// The entries that match a query, best first. Equal ones keep the order of the catalog.
 pub fn search<'a>(entries: impl Iterator<Item = &'a Entry>, query: &str) -> Vec<&'a Entry> {
     let language = Language::new();
     let entries: Vec<(&Entry, Weights)> = entries.map(|entry| (entry, language.weights(entry))).collect();

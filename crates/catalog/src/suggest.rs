@@ -1,11 +1,11 @@
-//! Names that others wrote: what was probably meant by them, and how they are repeated.
+//! Similar names, and how to repeat input from outside.
 
 use std::borrow::Cow;
 
-/// How much of a text of others is looked at or repeated.
+/// How much of input from outside is compared or repeated.
 const MAX_BYTES: usize = 64;
 
-/// The candidate that is spelt most like `word`, if any comes close. A long word is close to none.
+/// The candidate that is most similar to `word`, if it is similar enough. Long words have none.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this similarity a suggestion confuses more than it helps.
     const MIN_SIMILARITY: f64 = 0.85;
@@ -21,7 +21,7 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
-/// A text of others as it is repeated to them: its beginning, in at most 64 bytes and on one line.
+/// Input from outside as an error may repeat it: its beginning, in at most 64 bytes and on one line.
 #[must_use]
 pub fn shortened(text: &str) -> Cow<'_, str> {
     const ELLIPSIS: char = '…';

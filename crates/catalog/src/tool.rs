@@ -1,7 +1,6 @@
-//! A tool as plain data: what one entry of a file in `tools/` says.
+//! A tool as plain data: the format of an entry in `tools/`.
 //!
-//! The build script includes this file too, so it stands by itself: it reads and describes entries, and knows
-//! neither the rest of the crate nor how a tool is called.
+//! The build script includes this file too, so it does not depend on the rest of the crate.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,18 +10,18 @@ use serde_json::{Map, Value, json};
 
 use super::{checks::Check, request::Request};
 
-/// A text of a file, or of the program that it was built into.
+/// Text from a file, or embedded in the program.
 pub type Text = Cow<'static, str>;
 
-/// A JSON Schema as it stands in a file.
+/// A JSON Schema as written in a file.
 pub(crate) type Input = Map<String, Value>;
 
-/// A file of the catalog: the tools of one theme.
+/// A file of the catalog: the tools of one topic.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the word of the files; the build script sees it as private")]
 pub struct Toolset {
-    /// The name that `--toolsets` takes, equal to the file's.
+    /// Its name in `--toolsets`, the same as the file name.
     pub toolset: String,
     /// One sentence for people who choose toolsets.
     pub description: String,
@@ -31,7 +30,7 @@ pub struct Toolset {
 }
 
 /// A tool that an agent can call.
-// `Input` is the schema of the file, or what the program makes of it.
+// `Input` is the schema in the file, or its form in the program.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
 #[schemars(rename = "Tool", bound = "Input: Default + JsonSchema + Serialize")]
@@ -42,30 +41,30 @@ pub struct Tool<Input> {
     pub title: Text,
     /// What an agent reads: what the tool does, needs and returns, its units and side effects.
     pub description: Text,
-    /// The API request behind it. A tool of the `local` surface has none: the server answers it by itself.
+    /// The API request of the tool. A tool of the `local` surface has none: the server answers it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
     /// How the server answers a tool of the `local` surface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Local>,
-    /// The sentence that the answer is shown as, where one is promised.
+    /// The sentence that replaces the data in results, if one is promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presents: Option<Sentence>,
-    /// What people say who do not know the name. For finding, not shown in lists.
+    /// Words of people who do not know the name. For search; not shown in lists.
     #[serde(default)]
     pub keywords: Cow<'static, [Text]>,
     /// What a call can do to the account.
     pub effect: Effect,
-    /// Where the arguments say how much money moves.
+    /// Where the arguments contain an amount of money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub money: Option<Money>,
     /// What must hold between arguments, beyond the schema.
     #[serde(default)]
     pub checks: Cow<'static, [Check]>,
-    /// Whether calling twice does no more than calling once. Every `read` is, whatever stands here.
+    /// Whether calling twice has the same effect as calling once. Always true for a `read`.
     #[serde(default)]
     pub idempotent: bool,
-    /// Whether a refusal means that nothing was changed: `false` where Scope3 may fail after a part of the work.
+    /// Whether a rejection means that nothing changed. `false` if Scope3 can fail after a part of the work.
     #[serde(default = "yes")]
     pub atomic: bool,
     /// The read that shows whether a change of unknown outcome was made.
@@ -74,16 +73,16 @@ pub struct Tool<Input> {
     /// Why no read shows that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_settled: Option<Text>,
-    /// How an answer that reports success says that nothing was changed.
+    /// How a successful response shows that nothing changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchanged: Option<Unchanged>,
-    /// The limit that counts besides the ordinary ones.
+    /// A limit that counts in addition to the ordinary ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<SpecialLimit>,
-    /// Whether it is offered when the operator chooses nothing.
+    /// Whether the tool is in the default set.
     #[serde(default)]
     pub default: bool,
-    /// JSON Schema 2020-12 of the arguments. Objects are closed: an argument it does not name is refused.
+    /// JSON Schema 2020-12 of the arguments. Objects are closed: unknown arguments are rejected.
     #[serde(default)]
     pub input: Input,
 }
@@ -93,7 +92,7 @@ fn yes() -> bool {
 }
 
 impl<Input> Tool<Input> {
-    /// Whether calling twice does no more than calling once.
+    /// Whether calling twice has the same effect as calling once.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.idempotent || self.effect == Effect::Read
@@ -145,8 +144,7 @@ impl<Input> Tool<Input> {
 }
 
 impl Tool<Input> {
-    /// Writes out what a file may leave to the rule: the schema of a tool without arguments, and where each argument
-    /// goes.
+    /// Adds what a file may omit: the schema of a tool without arguments, and the default place of each argument.
     pub(crate) fn expand(&mut self) {
         if self.input.is_empty() {
             let none = [("type", json!("object")), ("properties", json!({}))];
@@ -159,7 +157,7 @@ impl Tool<Input> {
     }
 }
 
-/// What a call can do to the account. Ordered by how much a person would want to be asked.
+/// What a call can do to the account, from least to most in need of consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
@@ -167,14 +165,14 @@ pub enum Effect {
     Read,
     /// Adds or changes something that costs nothing by itself.
     Write,
-    /// Takes something away.
+    /// Removes something.
     Delete,
     /// Can commit money or accept a contract.
     Spend,
 }
 
 impl Effect {
-    /// The word of the catalog.
+    /// Its name in the catalog.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -192,11 +190,11 @@ impl fmt::Display for Effect {
     }
 }
 
-/// How the answer of a change says that it changed nothing.
+/// How the response to a change shows that nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unchanged {
-    /// Path in the answer's data of what is 0, or empty, then.
+    /// Path in the data of the value that is then 0 or empty.
     pub zero: Text,
     /// Arguments whose change is not counted there.
     #[serde(default)]
@@ -204,13 +202,13 @@ pub struct Unchanged {
 }
 
 impl Unchanged {
-    /// Whether the answer to a call with these arguments can say it.
+    /// Whether the response to a call with these arguments can show it.
     #[must_use]
     pub fn counts(&self, arguments: &Map<String, Value>) -> bool {
         !self.unless.iter().any(|name| arguments.contains_key(&**name))
     }
 
-    /// Whether this answer says it.
+    /// Whether this response shows it.
     #[must_use]
     pub fn is_said_by(&self, data: &Map<String, Value>) -> bool {
         let (first, rest) = self.zero.split_once('.').unwrap_or((&self.zero, ""));
@@ -223,38 +221,38 @@ impl Unchanged {
     }
 }
 
-/// How the server answers a tool by itself.
+/// How the server answers a local tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Local {
-    /// With what is used and left of the limits.
+    /// With the usage of the limits.
     Usage,
     /// With a tool in full.
     Describe,
 }
 
-/// A sentence that is shown in place of an answer's data.
+/// A sentence that replaces the data in results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sentence {
-    /// Whose key it is: `✅ Authenticated as …`.
+    /// The owner of the key: `✅ Authenticated as …`.
     Whoami,
 }
 
-/// Where the arguments of a tool say how much money moves, for caps and confirmations.
+/// Where the arguments of a tool contain an amount of money, for caps and confirmations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
     /// Path of the amount in the arguments, such as `budget.total` or `tacticAdjustments[].budgetAllocation.amount`.
     pub amount: Text,
-    /// Path of the ISO 4217 currency, where the arguments have one.
+    /// Path of the ISO 4217 currency, if the arguments have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Text>,
-    /// What the amount counts. Scope3 uses both, even within one surface.
+    /// The unit of the amount. Scope3 uses both, even within one surface.
     pub unit: MoneyUnit,
 }
 
-/// What an amount counts.
+/// The unit of an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MoneyUnit {
@@ -264,7 +262,7 @@ pub enum MoneyUnit {
     Major,
 }
 
-/// A limit that counts besides the ordinary ones.
+/// A limit that counts in addition to the ordinary ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SpecialLimit {

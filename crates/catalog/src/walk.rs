@@ -1,8 +1,8 @@
-//! Walking a JSON Schema: what it says of one value, whichever of its keywords say it.
+//! Walks a JSON Schema: what it says about one value, in any of its keywords.
 //!
-//! What is read here is `$ref` within the document, `allOf`, `anyOf`, `oneOf`, `if`/`then`/`else`, `properties`,
-//! `patternProperties`, `additionalProperties`, `items` and `prefixItems`. Schemas that contain themselves are walked
-//! as far as a value goes. The build script includes this file too, so it stands by itself.
+//! It understands `$ref` within the document, `allOf`, `anyOf`, `oneOf`, `if`/`then`/`else`, `properties`,
+//! `patternProperties`, `additionalProperties`, `items` and `prefixItems`. Recursive schemas are walked
+//! as far as a value goes. The build script includes this file too, so it does not depend on the rest of the crate.
 
 use std::{cell::Cell, collections::HashSet, iter, ptr};
 
@@ -12,7 +12,7 @@ use super::types::Types;
 
 type Schema = Map<String, Value>;
 
-/// How many schemas are looked at for one value. Who writes more, or a circle, is not read to the end.
+/// Maximum number of schemas to visit for one value. Larger or cyclic ones are not visited completely.
 const MAX_PARTS: usize = 256;
 
 /// Keywords whose value is a schema, a list of schemas, or schemas by name.
@@ -68,7 +68,7 @@ enum Extra {
 #[derive(Debug, Clone)]
 pub(crate) struct Schemas<'a> {
     document: &'a Schema,
-    /// The schemas that stand at the value's place. Several where alternatives describe it.
+    /// The schemas for the value. Several if there are alternatives.
     stated: Vec<&'a Schema>,
     /// These and all that they bring in by `$ref` and the combining keywords.
     parts: Vec<&'a Schema>,

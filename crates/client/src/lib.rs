@@ -1,6 +1,6 @@
-//! The API client: one request, one answer, or one error that keeps its cause.
+//! The API client: one request, and one response or one error that keeps its cause.
 //!
-//! It knows nothing of retries, waits, limits or which key comes next: `crates/gateway` decides all of that.
+//! It has no retries, waits, limits or choice of keys; `crates/gateway` decides all of these.
 
 mod base;
 pub mod credentials;
@@ -41,19 +41,19 @@ use self::{
     waits::Waits,
 };
 
-/// The header by which the embedded sandbox marks its answers.
+/// The header that marks responses of the embedded sandbox.
 pub const SANDBOX_HEADER: &str = "x-scope3-sandbox";
 
-/// How patient the client is, and how much it takes in.
+/// Timeouts and the size limit of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
-    /// The longest time to a connection.
+    /// Timeout for opening a connection.
     pub connect: Duration,
-    /// The longest silence within an answer.
+    /// Timeout between two parts of a response.
     pub read: Duration,
-    /// The longest time for a whole attempt.
+    /// Timeout for a whole attempt.
     pub total: Duration,
-    /// The longest answer, in bytes after decompression.
+    /// Maximum size of a response body in bytes, after decompression.
     pub most_bytes: usize,
 }
 
@@ -68,42 +68,42 @@ impl Default for ClientConfig {
     }
 }
 
-/// The client of one surface.
+/// A client for one surface.
 pub struct Client {
     profile: &'static Profile,
     base: BaseUrl,
     config: ClientConfig,
     memory: ResponseMemory,
-    // Building it reads the system's certificates, which takes longer than the rest of a start.
+    // Created when first used: reading the system's certificates takes longer than the rest of a start.
     http: OnceLock<reqwest::Client>,
     contact: Mutex<LastContact>,
 }
 
-/// What is known of the way to a surface.
+/// The last contact with a surface.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LastContact {
-    /// When the surface last answered, with whatever status.
+    /// When the surface last responded, with any status.
     pub answered_at: Option<Instant>,
-    /// When the last connection failed, and how many in a row. An answer that is late is not counted.
+    /// When the last connection failed, and how many failed in a row. Late responses do not count.
     pub failed_at: Option<Instant>,
-    /// How many connections failed since the last answer.
+    /// How many connections failed since the last response.
     pub failures: u32,
 }
 
-/// What an answer brought.
+/// The content of a response.
 #[derive(Debug)]
 pub struct Answer {
     /// The data, without the envelope.
     pub data: Map<String, Value>,
-    /// What Scope3 says went wrong with a part of it.
+    /// What failed in part, in the words of Scope3.
     pub partial: Option<String>,
-    /// What had to be replaced to read it, in words.
+    /// What was replaced in order to parse it, in words.
     pub replaced: Option<String>,
-    /// Whether the sandbox answered.
+    /// Whether it came from the sandbox.
     pub sandbox: bool,
-    /// How long Scope3 wants the key to be still after this, where nothing is left of a limit.
+    /// How long Scope3 asks the key to wait after this response, if it used up a limit.
     pub pause: Option<Duration>,
-    /// The memory that it is counted under.
+    /// The memory reserved for it.
     pub memory: MemoryPermit,
 }
 
@@ -114,7 +114,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the surface of a profile at `base`. Nothing is opened yet.
+    /// A client for the surface of a profile at `base`. It opens no connection yet.
     #[must_use]
     pub fn new(
         profile: &'static Profile,
@@ -125,13 +125,13 @@ impl Client {
         Self { profile, base, config, memory, http: OnceLock::new(), contact: Mutex::default() }
     }
 
-    /// Where it sends to.
+    /// The base URL.
     #[must_use]
     pub fn base(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// What is known of the way to the surface.
+    /// The last contact with the surface.
     #[must_use]
     pub fn last_contact(&self) -> LastContact {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
@@ -140,7 +140,7 @@ impl Client {
     /// Sends a request once, with one key.
     ///
     /// # Errors
-    /// When no data comes.
+    /// When the request fails or the response has no data.
     pub async fn attempt(&self, request: &PreparedRequest, key: &ApiKey) -> Result<Answer, Error> {
         let (name, value) = self.profile.key_header.with(key);
         let outgoing = self.http()?.request(request.method.clone(), request.url.clone());
@@ -166,7 +166,7 @@ impl Client {
         Ok(Answer { data, partial, replaced, sandbox, pause, memory })
     }
 
-    /// Reads a body up to the cap, which counts what comes out of a compressed one.
+    /// Reads a body up to the size limit, which applies after decompression.
     async fn read(
         &self,
         status: u16,
@@ -210,13 +210,13 @@ impl Client {
         let ClientConfig { connect, read, total, .. } = self.config;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("scope3-mcp/", env!("CARGO_PKG_VERSION")))
-            // reqwest keeps custom headers, and so the key, when a redirect leaves the host.
+            // reqwest keeps custom headers, and with them the key, when a redirect leads to another host.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(connect)
             .read_timeout(read)
             .timeout(total)
             .tcp_nodelay(true);
-        // Requests to this machine are in the clear, so no proxy may see them.
+        // Requests to this machine are not encrypted, so they must not go through a proxy.
         builder = if self.base.is_loopback() { builder.no_proxy() } else { builder.https_only(true) };
         let client = builder.build().map_err(Error::from_transport)?;
         Ok(self.http.get_or_init(|| client))

@@ -1,4 +1,4 @@
-//! Keys × attempts × waits: one loop, in which every request to Scope3 leaves.
+//! Keys × attempts × waits: the one loop that sends requests to Scope3.
 
 use std::time::Duration;
 
@@ -18,38 +18,38 @@ use super::{
 };
 use crate::limits::LimitExceeded;
 
-/// Why a call brought no answer of Scope3.
+/// Why a call got no response from Scope3.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// There is no key to send.
+    /// No key is available.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The key has not proved itself.
+    /// Scope3 has not accepted the key yet, and it may not send now.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
     /// No permit is free.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
-    /// Nobody waits for a change any more that has not left yet.
+    /// The caller of a change is gone, and its request was not sent yet.
     #[error("the caller has gone")]
     Abandoned,
-    /// It left and failed, or could not leave.
+    /// The request failed, or could not be sent.
     #[error(transparent)]
     Api(#[from] Error),
 }
 
-/// What follows a failed attempt.
-enum Next {
-    /// Another attempt, after a pause.
+/// What to do after a failed attempt.
+enum NextStep {
+    /// Retry after a pause.
     Retry(Duration),
-    /// Another attempt, when a permit is free.
+    /// Retry when a permit is free.
     Wait(Duration),
-    /// Nothing.
+    /// Stop.
     GiveUp,
 }
 
 impl Gateway {
-    /// Sends a request until it is answered, or nothing more can be done.
+    /// Sends a request until there is a response, or nothing more can be done.
     pub(super) async fn send(
         &self,
         call: &Call,
@@ -79,32 +79,32 @@ impl Gateway {
                         Some(other) => {
                             key = other;
                             tried.push(key.fingerprint());
-                            Next::Retry(Duration::ZERO)
+                            NextStep::Retry(Duration::ZERO)
                         }
-                        None => Next::GiveUp,
+                        None => NextStep::GiveUp,
                     }
                 }
-                // Refused by a count: it changed nothing, so it may be sent again, whatever its effect.
+                // A limit rejected it: nothing changed, so it may be sent again, whatever its effect.
                 SendError::Api(Error::RateLimited { wait, .. })
                 | SendError::Limit(LimitExceeded { wait, .. }) => self.wait_for_permit(call, *wait),
                 SendError::Api(error) => retries.after(error),
-                SendError::Key(_) | SendError::NotAdmitted(_) | SendError::Abandoned => Next::GiveUp,
+                SendError::Key(_) | SendError::NotAdmitted(_) | SendError::Abandoned => NextStep::GiveUp,
             };
-            // What was sent before is what happened, where its repetition did not leave.
+            // If the retry was not sent, the earlier error is the outcome.
             let error = match error {
                 SendError::Api(error) => error.into(),
                 unsent => earlier.take().unwrap_or(unsent),
             };
             match next {
-                Next::Retry(pause) => call.pause(pause).await?,
-                Next::Wait(wait) => call.wait(wait).await?,
-                Next::GiveUp => return Err(error),
+                NextStep::Retry(pause) => call.pause(pause).await?,
+                NextStep::Wait(wait) => call.wait(wait).await?,
+                NextStep::GiveUp => return Err(error),
             }
             earlier = matches!(error, SendError::Api(_)).then_some(error);
         }
     }
 
-    /// Sends a request once, when it may leave. A journal of changes will be written just before it does.
+    /// Sends a request once, if it may be sent. A journal of changes will be written just before.
     #[expect(clippy::too_many_arguments, reason = "the state of the loop above")]
     async fn attempt(
         &self,
@@ -130,13 +130,13 @@ impl Gateway {
         record.attempt(who);
         let outcome = api.client.attempt(request, key).await;
         if let Some(admission) = admission {
-            prove(admission, &outcome);
+            record_reputation(admission, &outcome);
         }
         self.cool_down(who, entry, api, &outcome);
         Ok(outcome?)
     }
 
-    /// Remembers what an answer says about later requests with this key.
+    /// Remembers what a response says about later requests with this key.
     fn cool_down(&self, who: Fingerprint, entry: &Entry, api: &Api, outcome: &Result<Answer, Error>) {
         let (class, wait) = match outcome {
             Ok(Answer { pause: Some(pause), .. }) => (api.request_class(), *pause),
@@ -148,26 +148,26 @@ impl Gateway {
         }
     }
 
-    fn wait_for_permit(&self, call: &Call, wait: Duration) -> Next {
+    fn wait_for_permit(&self, call: &Call, wait: Duration) -> NextStep {
         match self.on_limit {
             OnLimit::Wait(longest) if call.started.elapsed().saturating_add(wait) <= longest => {
-                Next::Wait(wait)
+                NextStep::Wait(wait)
             }
-            _ => Next::GiveUp,
+            _ => NextStep::GiveUp,
         }
     }
 }
 
-/// Tells what an answer says about the key that a caller brought.
-fn prove(admission: Admission<'_>, outcome: &Result<Answer, Error>) {
+/// Records what a response says about a caller's key.
+fn record_reputation(admission: Admission<'_>, outcome: &Result<Answer, Error>) {
     match outcome {
         Err(Error::Unauthorized { .. }) => admission.rejected(),
         Ok(_) => admission.accepted(),
-        // Not 404, which something before the API may answer.
+        // Not 404, which a proxy in front of the API may return.
         Err(Error::Refused(refusal)) if matches!(refusal.status, 200..300 | 400 | 402 | 403 | 409 | 422) => {
             admission.accepted();
         }
-        // What may not come from behind the check of keys says nothing of this one: limits by address come before it.
+        // Other responses may come from before the key check, such as limits by address, and say nothing about the key.
         Err(_) => drop(admission),
     }
 }
@@ -180,27 +180,27 @@ struct Retries<'a> {
 }
 
 impl<'a> Retries<'a> {
-    /// An attempt and its retries are this many at most.
+    /// The maximum number of attempts, retries included.
     const MAX_ATTEMPTS: usize = 3;
 
-    /// A pause that Scope3 asks for before a retry is kept up to this length; beyond, the caller is told.
+    /// The longest pause that Scope3 can ask for before a retry. If it asks for more, the call fails and says so.
     const MAX_PAUSE: Duration = Duration::from_secs(5);
 
     fn new(entry: &Entry, api: &'a Api) -> Self {
         api.deposit();
-        // A change that failed may have been made.
+        // A failed change may have been made.
         let most = if entry.tool.effect == Effect::Read { Self::MAX_ATTEMPTS - 1 } else { 0 };
         Self { api, pauses: Box::new(full_jitter().take(most)), internal_errors: 0 }
     }
 
-    fn after(&mut self, error: &Error) -> Next {
-        self.pause_after(error).map_or(Next::GiveUp, Next::Retry)
+    fn after(&mut self, error: &Error) -> NextStep {
+        self.pause_after(error).map_or(NextStep::GiveUp, NextStep::Retry)
     }
 
     fn pause_after(&mut self, error: &Error) -> Option<Duration> {
         let mut asked = Duration::ZERO;
         if let Error::Refused(refusal) = error {
-            // 500 is documented as safe to repeat once.
+            // The documents say that 500 may be repeated once.
             self.internal_errors += u32::from(refusal.status == 500);
             asked = refusal.retry_after.unwrap_or_default();
         }
@@ -212,7 +212,7 @@ impl<'a> Retries<'a> {
     }
 }
 
-/// The pauses between attempts: between nothing and a limit that doubles.
+/// The pauses between attempts: random, between zero and a limit that doubles.
 fn full_jitter() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(250))

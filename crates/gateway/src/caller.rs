@@ -1,4 +1,4 @@
-//! On whose behalf a call is made, and how it waits.
+//! The caller of a tool, and how a call waits.
 
 use std::{
     any::Any,
@@ -17,45 +17,45 @@ use super::attempts::SendError;
 /// What a call does when no permit is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLimit {
-    /// Answer at once when one is free.
+    /// Refuse at once, and say when one is free.
     Reject,
-    /// Wait for one, if it is free within this time.
+    /// Wait, if one is free within this time.
     Wait(Duration),
 }
 
-/// A call that is waiting for a permit.
+/// The progress of a call that waits for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// How long it has waited so far.
+    /// The time waited so far.
     pub waited: Duration,
-    /// How long it will have waited when it goes on.
+    /// The total time that it will have waited.
     pub total: Duration,
 }
 
 /// Called about once a second while a call waits for a permit.
 pub type OnWait = Arc<dyn Fn(Waiting) + Send + Sync>;
 
-/// On whose behalf a call is made.
+/// Who makes a call, and with which keys.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The keys it is made with.
+    /// The keys to use.
     pub keys: Arc<KeyRing>,
     /// Whose keys they are.
     pub key_owner: KeyOwner,
-    /// The W3C trace context that it belongs to, passed on to Scope3.
+    /// The W3C trace context of the call, which is passed on to Scope3.
     pub traceparent: Option<HeaderValue>,
-    /// What the client says that it is, such as `claude-code 2.1.331`. For the log.
+    /// The name and version that the client reports, such as `claude-code 2.1.331`. For the log.
     pub client: Option<String>,
-    /// What its transport counts it by. It is dropped when the call has ended, also one that outlives its client.
+    /// The call's slot in its transport. It is released when the call ends, even if the client is gone before.
     pub call_slot: Option<CallSlot>,
 }
 
-/// The place that a call takes up in a transport until it has ended.
+/// The slot that a call occupies in a transport until it ends.
 #[derive(Clone)]
 pub struct CallSlot(#[expect(dead_code, reason = "its drop is what counts")] Arc<dyn Any + Send + Sync>);
 
 impl CallSlot {
-    /// A place that is free again when `guard` is dropped.
+    /// A slot that is released when `guard` is dropped.
     #[must_use]
     pub fn of(guard: Arc<dyn Any + Send + Sync>) -> Self {
         Self(guard)
@@ -71,27 +71,26 @@ impl fmt::Debug for CallSlot {
 /// Whose keys a call is made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOwner {
-    /// The operator's, who vouches for them.
+    /// The operator's keys, which are trusted.
     Server,
-    /// The caller's own. Anybody can invent one, so it has to prove itself.
+    /// The caller's keys. Anyone can make one up, so Scope3 has to accept it first.
     Caller,
 }
 
-/// A call under way.
+/// A running call.
 pub(super) struct Call {
     pub(super) caller: Caller,
     pub(super) arguments: Map<String, Value>,
     pub(super) on_wait: OnWait,
     pub(super) started: Instant,
-    /// Cancelled when nobody waits for the result of a change any more.
+    /// Cancelled when the caller of a change is gone.
     pub(super) abandoned: CancellationToken,
-    /// Cancelled when the program ends: what has not left by then does not leave.
+    /// Cancelled when the program ends: a request that was not sent by then is not sent.
     pub(super) ending: CancellationToken,
 }
 
 impl Call {
-    /// Waits between two attempts, when nothing is under way. A change that nobody waits for any more ends here, and so
-    /// does every call at the end of the program.
+    /// Waits between two attempts. A change whose caller is gone ends here, and so does every call when the program ends.
     pub(super) async fn pause(&self, length: Duration) -> Result<(), SendError> {
         tokio::select! {
             () = tokio::time::sleep(length) => Ok(()),
@@ -100,7 +99,7 @@ impl Call {
         }
     }
 
-    /// Waits for a permit, and tells about once a second how long that will still take.
+    /// Waits for a permit, and reports about once a second how long that will take.
     pub(super) async fn wait(&self, length: Duration) -> Result<(), SendError> {
         const TICK: Duration = Duration::from_secs(1);
         let until = Instant::now() + length;

@@ -1,7 +1,7 @@
-//! The path of one call, from its name to its result. There is no second path to Scope3.
+//! The path of one call, from a tool name to a result. There is no other path to Scope3.
 //!
-//! `Gateway::run` reads from top to bottom: find the tool, may it run, are the arguments valid, answer it here if it is
-//! local, place the arguments, send. Consent and the journal of changes will stand between the arguments and the sending.
+//! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, answer locally or place the
+//! arguments in a request, send it, and present the result. Consent and the journal of changes will come before sending.
 
 mod attempts;
 mod caller;
@@ -51,7 +51,7 @@ use self::{
     record::Record,
 };
 
-/// Everything a call passes through.
+/// Everything that a call passes through.
 #[derive(Debug)]
 pub struct Gateway {
     catalog: Live,
@@ -65,36 +65,36 @@ pub struct Gateway {
     ending: CancellationToken,
 }
 
-/// What a gateway is made of.
+/// The parts of a gateway.
 #[derive(Debug)]
 pub struct GatewayConfig {
-    /// The tools that there are.
+    /// The tools.
     pub catalog: Catalog,
-    /// Which of them run.
+    /// Which tools may run.
     pub policy: Policy,
-    /// The APIs behind them. Their quotas are the limits.
+    /// The APIs behind the tools. Their quotas are the limits.
     pub surfaces: Surfaces,
-    /// What happens when no request may leave.
+    /// What to do with a call when no permit is free.
     pub on_limit: OnLimit,
-    /// How many requests a minute all keys together may send that callers bring and Scope3 has not accepted yet.
+    /// Requests per minute that callers' keys which Scope3 has not accepted yet may send, all together.
     pub unproven_per_minute: NonZeroU32,
-    /// What is behind the APIs.
+    /// What the APIs belong to.
     pub target: Backend,
 }
 
-/// What is behind the APIs. Clients are told when it is not the real thing.
+/// What the APIs belong to. Clients are told if it is not production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// Scope3, where money is real.
+    /// Scope3, with real money.
     Production,
-    /// Scope3's environment for testing.
+    /// Scope3's test environment.
     Staging,
-    /// The embedded imitation.
+    /// The embedded simulator.
     Sandbox,
 }
 
 impl Gateway {
-    /// Puts the parts together.
+    /// Creates a gateway.
     #[must_use]
     pub fn new(parts: GatewayConfig) -> Self {
         let GatewayConfig { catalog, policy, surfaces, on_limit, unproven_per_minute, target } = parts;
@@ -113,11 +113,11 @@ impl Gateway {
 
     /// Calls a tool for a caller.
     ///
-    /// Dropping the future ends a read. A change that may have left goes on to its end in a task of its own, and is
-    /// logged with its true outcome; one that has not left is given up.
+    /// Dropping the future cancels a read. A change whose request may have been sent continues in its own task and is logged
+    /// with its true outcome. A change that was not sent yet is cancelled.
     ///
     /// # Errors
-    /// When the call brings nothing; the error says whether anything changed.
+    /// When the call fails. The error says whether anything changed.
     pub async fn call(
         self: &Arc<Self>,
         caller: Caller,
@@ -141,11 +141,11 @@ impl Gateway {
         let gateway = Arc::clone(self);
         let change = async move { gateway.recorded(catalog, entry, call).await };
         let outcome = self.changes.spawn(change.instrument(span)).await;
-        // A panic is caught within; a task is aborted only with the whole program.
+        // Panics are caught inside the task, which is only aborted together with the program.
         outcome.unwrap_or_else(|_| Err(Failure::internal(true).into()))
     }
 
-    /// Runs a call, catches a panic in it, and records how it ended.
+    /// Runs a call, catches panics, and logs how it ended.
     async fn recorded(
         &self,
         catalog: Catalog,
@@ -185,10 +185,10 @@ impl Gateway {
             (None, Some(local)) => {
                 return self.answer_locally(local, catalog, entry, &call.caller.keys, &arguments).await;
             }
-            // The build refuses a tool that does neither.
+            // The build rejects a tool that does neither.
             (None, None) => return Err(Failure::internal(false).into()),
         };
-        // The policy has refused the tools of other surfaces.
+        // The policy rejected the tools of other surfaces above.
         let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
         let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
@@ -197,7 +197,7 @@ impl Gateway {
             .with_traceparent(call.caller.traceparent.clone());
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
-        self.present(entry, &call.caller.keys, answer, Asked { amount, unchanged })
+        self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged })
     }
 
     async fn answer_locally(
@@ -226,15 +226,15 @@ impl Gateway {
         Ok(Success::local(data))
     }
 
-    /// What a caller gets of an answer.
+    /// Turns a response into the result for the caller.
     fn present(
         &self,
         entry: &Entry,
         keys: &KeyRing,
         answer: Answer,
-        asked: Asked<'_>,
+        expected: Expected<'_>,
     ) -> Result<Success, CallError> {
-        let Asked { amount, unchanged } = asked;
+        let Expected { amount, unchanged } = expected;
         let Answer { mut data, partial, replaced, sandbox, memory, .. } = answer;
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
@@ -276,18 +276,18 @@ impl Gateway {
         Ok(Success { data, sentence, notes, memory })
     }
 
-    /// The tools as they are now.
+    /// The current tools.
     #[must_use]
     pub fn catalog(&self) -> Catalog {
         self.catalog.current()
     }
 
-    /// Has all later calls use another catalog.
+    /// Replaces the catalog for all later calls.
     pub fn replace_catalog(&self, catalog: Catalog) {
         self.catalog.replace(catalog);
     }
 
-    /// The tools that clients are offered, those of the default set first: some clients look no further.
+    /// The tools that clients are offered. The default set comes first, because some clients only use the first tools.
     #[must_use]
     pub fn offered(&self) -> Vec<EntryRef> {
         let catalog = self.catalog();
@@ -296,13 +296,13 @@ impl Gateway {
         default.into_iter().chain(more).collect()
     }
 
-    /// The tool of that name, where clients are offered it.
+    /// The tool with this name, if clients are offered it.
     #[must_use]
     pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
         self.catalog().get(name).filter(|entry| self.policy.check(entry).is_ok()).cloned()
     }
 
-    /// What is behind the APIs.
+    /// What the APIs belong to.
     #[must_use]
     pub fn target(&self) -> Backend {
         self.target
@@ -313,23 +313,23 @@ impl Gateway {
         self.limits.usage(key).await
     }
 
-    /// Whether Scope3 has accepted this key since the server started. Sessions of other keys make room first.
+    /// Whether Scope3 accepted this key since the server started. Sessions of other keys are closed first.
     #[must_use]
     pub fn is_proven(&self, key: Fingerprint) -> bool {
         self.reputations.is_proven(key)
     }
 
-    /// What is known of the way to each API.
+    /// The last contact with each API.
     pub fn last_contacts(&self) -> impl Iterator<Item = LastContact> {
         self.surfaces.iter().map(|api| api.client.last_contact())
     }
 
-    /// Ends the waits of all calls, now and from now on: what has not left does not leave any more.
+    /// Ends the waits of all calls, now and later. A request that was not sent yet is not sent.
     pub fn end_waits(&self) {
         self.ending.cancel();
     }
 
-    /// Waits for the changes that are under way, as long as one may take. The end of the program comes after this.
+    /// Waits for running changes, as long as one may take. Call this before the program ends.
     pub async fn finish_changes(&self) {
         self.end_waits();
         self.changes.close();
@@ -342,17 +342,17 @@ impl Gateway {
     }
 }
 
-/// What the arguments of a call say of its answer.
-struct Asked<'a> {
-    /// The money that it moves, in words.
+/// What the arguments of a call mean for its result.
+struct Expected<'a> {
+    /// The amount of money, in words.
     amount: Option<String>,
-    /// How the answer would say that nothing was changed.
+    /// How the response would show that nothing changed.
     unchanged: Option<&'a Unchanged>,
 }
 
 fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
-    let spelt = catalog.nearest(name).map(str::to_owned);
-    // Somebody who knows what they want, but not its name.
-    let nearest = spelt.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
+    let similar = catalog.nearest(name).map(str::to_owned);
+    // The name may describe what the tool does.
+    let nearest = similar.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
     CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

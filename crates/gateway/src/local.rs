@@ -1,4 +1,4 @@
-//! The tools that this server answers by itself.
+//! The tools that this server answers itself.
 
 use jiff::Timestamp;
 use scope3_mcp_catalog::{Catalog, Entry};
@@ -11,7 +11,7 @@ use crate::{
     policy::Policy,
 };
 
-/// The answer of `get_usage`.
+/// The result of `get_usage`.
 pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
     let now = Timestamp::now();
     let limits: Vec<Value> = usage
@@ -28,10 +28,10 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
     Map::from_iter([("key".to_owned(), key.to_string().into()), ("limits".to_owned(), limits.into())])
 }
 
-/// The answer of `describe_tool`, or the name that was probably meant.
+/// The result of `describe_tool`.
 ///
 /// # Errors
-/// When there is no tool of that name.
+/// When no tool has this name. The error is the most similar name.
 pub fn describe_tool(
     catalog: &Catalog,
     policy: &Policy,

@@ -1,30 +1,30 @@
-//! What a call brings.
+//! The outcome of a call.
 
 use scope3_mcp_client::MemoryPermit;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 
-/// What a call brought.
+/// The result of a successful call.
 #[derive(Debug)]
 pub struct Success {
     /// The data, without the provider's envelope.
     pub data: Map<String, Value>,
-    /// The sentence to show in place of the data, where one is promised. It stands in the data as `message`, too.
+    /// The sentence to show instead of the data, for tools that promise one. The data has it too, as `message`.
     pub sentence: Option<String>,
     /// What this server adds, shown as one member `scope3Mcp`: `sandbox`, `environment`, `amount`, `partial`, `replaced`.
     pub notes: Map<String, Value>,
-    /// The memory that the data is counted under.
+    /// The memory reserved for the data.
     pub memory: MemoryPermit,
 }
 
 impl Success {
-    /// What this server answers by itself.
+    /// A result that this server made itself.
     pub(super) fn local(data: Map<String, Value>) -> Self {
         Self { data, sentence: None, notes: Map::new(), memory: MemoryPermit::default() }
     }
 
-    /// The data with the notes in it, as clients get it.
+    /// The data with the notes, as clients get it.
     #[must_use]
     pub fn into_value(self) -> Value {
         let mut data = self.data;
@@ -35,15 +35,15 @@ impl Success {
     }
 }
 
-/// Why a call brought nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// There is no tool of that name.
+    /// No tool has this name.
     #[error("unknown tool `{name}`{}", .nearest.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
     UnknownTool {
-        /// The name, cut where it is long.
+        /// The name, cut if it is long.
         name: String,
-        /// The name that was probably meant.
+        /// The most similar name.
         nearest: Option<String>,
     },
     /// Everything else, in words for the agent.

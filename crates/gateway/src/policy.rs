@@ -1,25 +1,25 @@
-//! May this tool run at all: one ordered filter over what the operator chose, for lists and for calls alike.
+//! Whether a tool may run: one ordered filter over the operator's selection, for lists and calls.
 
 use std::collections::HashSet;
 
 use scope3_mcp_catalog::{Catalog, Effect, Entry, Surface, echo, nearest};
 
-/// What the operator chose to offer.
+/// The operator's selection of tools.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Names of toolsets, `default` or `all`. `None` is `default`, or nothing where `tools` names some.
+    /// Names of toolsets, `default` or `all`. `None` means `default`, or nothing if `tools` has names.
     pub toolsets: Option<Vec<String>>,
-    /// Names of tools that are offered besides.
+    /// Names of tools to offer in addition.
     pub tools: Vec<String>,
-    /// Names of tools that are not offered.
+    /// Names of tools not to offer.
     pub exclude: Vec<String>,
-    /// Offer nothing but reads.
+    /// Offer only tools that read.
     pub read_only: bool,
     /// The APIs to work with.
     pub surfaces: Vec<Surface>,
 }
 
-/// A name in the operator's choice that is not in the catalog.
+/// A name in the selection that is not in the catalog.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {}", self.problem())]
 pub struct UnknownName {
@@ -43,21 +43,21 @@ impl UnknownName {
 /// Why a tool does not run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// It changes something.
+    /// The tool changes something, and the server is read-only.
     #[error("this server is read-only")]
     ReadOnly,
-    /// The operator took it out.
+    /// The operator excluded it.
     #[error("the operator of this server excluded it")]
     Excluded,
     /// It belongs to another API.
     #[error("this server does not use its API")]
     OtherSurface,
-    /// It is in no chosen toolset.
+    /// No selected toolset contains it.
     #[error("the operator of this server did not select it")]
     NotChosen,
 }
 
-/// The operator's choice, checked.
+/// A checked selection.
 #[derive(Debug)]
 pub struct Policy {
     read_only: bool,
@@ -68,10 +68,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks a choice against the catalog.
+    /// Checks a selection against the catalog.
     ///
     /// # Errors
-    /// When it names a tool or a toolset that there is not: a mistyped `--exclude-tools` must not be passed over.
+    /// When it names an unknown tool or toolset: a mistyped `--exclude-tools` must not be ignored.
     pub fn new(catalog: &Catalog, choice: Selection) -> Result<Self, UnknownName> {
         let toolset_names: Vec<&str> =
             ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
@@ -101,10 +101,10 @@ impl Policy {
         })
     }
 
-    /// Whether a tool is listed and runs. The first rule that fits decides.
+    /// Whether a tool is listed and may run. The first rule that applies decides.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why the tool is not offered.
     pub fn check(&self, entry: &Entry) -> Result<(), Denied> {
         let tool = &entry.tool;
         let is_local = entry.surface == Surface::Local;

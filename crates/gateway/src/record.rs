@@ -1,4 +1,4 @@
-//! What a call did, for the log and the measurements: one line, however it ends.
+//! The log line and the metrics of a call, however it ends.
 
 use std::{borrow::Cow, error::Error, time::Instant};
 
@@ -7,7 +7,7 @@ use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 
 use super::{CallError, Caller, Success};
 
-/// A call under way. One that is dropped before its end counts as cancelled.
+/// A running call. If it is dropped before its end, it counts as cancelled.
 #[derive(Debug)]
 pub(super) struct Record {
     tool: Cow<'static, str>,
@@ -34,18 +34,18 @@ impl Record {
         }
     }
 
-    /// Notes that a request leaves.
+    /// Notes that a request is sent.
     pub(super) fn attempt(&mut self, key: Fingerprint) {
         self.key = Some(key);
         self.attempts += 1;
     }
 
-    /// Whether a request has left.
+    /// Whether a request was sent.
     pub(super) fn has_sent(&self) -> bool {
         self.attempts > 0
     }
 
-    /// Ends the call. `delivered` tells whether somebody still waits for its result.
+    /// Ends the call. `delivered` is whether the caller still waits for the result.
     pub(super) fn end(mut self, outcome: &Result<Success, CallError>, delivered: bool) {
         self.ended = true;
         match outcome {
@@ -54,7 +54,7 @@ impl Record {
                 self.log(Line { outcome: "UNKNOWN_TOOL".into(), delivered, ..Line::default() });
             }
             Err(CallError::Failed(failure)) => {
-                // A code that Scope3 chose counts under the usual one of its status.
+                // Codes of Scope3 are counted under the default code of their status.
                 let outcome = match failure.status {
                     Some(status) if failure.is_scope3s => default_code(status).into(),
                     _ => failure.code.clone().into(),

@@ -15,7 +15,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API at this address, which allows this much. Its answers share `memory` with those of others.
+    /// An API at an address, with its quotas. Its responses share `memory` with those of other APIs.
     #[must_use]
     pub fn new(
         profile: &'static Profile,
@@ -25,13 +25,12 @@ impl Api {
         quotas: Vec<Quota>,
     ) -> Self {
         let client = Client::new(profile, base, config, memory);
-        // Beside a reserve of one retry a second, a fifth of the requests may be retried: a service that is down is not
-        // pressed further.
+        // One retry per second, and a fifth of the requests: retries must not overload a service that is down.
         let retry_budget = TpsBudget::new(Duration::from_secs(10), 1, 0.2);
         Self { surface: profile.surface, client, quotas, retry_budget }
     }
 
-    /// What an HTTP request for a tool counts as. The call counts once, its requests one by one.
+    /// The limit classes of an HTTP request for a tool. The call counts once, each of its requests counts by itself.
     pub(super) fn classes(&self, entry: &Entry, is_first: bool) -> Vec<Class> {
         let counts = |quota: &&Quota| match quota.counts {
             Counts::Requests => true,
@@ -41,7 +40,7 @@ impl Api {
         self.quotas.iter().filter(counts).map(|quota| quota.class).collect()
     }
 
-    /// The class that Scope3 means when it refuses a request for a tool.
+    /// The class that Scope3 means when it rejects a request for a tool.
     pub(super) fn refused_class(&self, entry: &Entry) -> Option<Class> {
         let with = |counts| self.quotas.iter().find(|quota| quota.counts == counts).map(|quota| quota.class);
         let special = entry.tool.limit.and_then(|limit| with(Counts::CallsWith(limit)));
@@ -53,7 +52,7 @@ impl Api {
         self.quotas.iter().find(|quota| quota.counts == Counts::Requests).map(|quota| quota.class)
     }
 
-    /// Notes that a call goes to this API, which pays for a part of a retry.
+    /// Notes a call to this API, which adds to the retry budget.
     pub(super) fn deposit(&self) {
         self.retry_budget.deposit();
     }
@@ -73,17 +72,17 @@ impl fmt::Debug for Api {
 pub struct Surfaces(Vec<Api>);
 
 impl Surfaces {
-    /// The API of a surface, where this server works with it.
+    /// The API of a surface, if this server uses it.
     pub(super) fn get(&self, surface: Surface) -> Option<&Api> {
         self.0.iter().find(|api| api.surface == surface)
     }
 
-    /// What all of them allow.
+    /// The quotas of all APIs.
     pub(super) fn quotas(&self) -> impl Iterator<Item = Quota> {
         self.0.iter().flat_map(|api| &api.quotas).copied()
     }
 
-    /// All of them.
+    /// All APIs.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Api> {
         self.0.iter()
     }

@@ -14,10 +14,10 @@ use super::{
     source::{KeyError, MAX_KEY_BYTES, text},
 };
 
-/// How long a command that prints a key may take.
+/// Timeout for a key command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A command that failed, or printed a refused key once more, is not run again for so long.
+/// How long to wait before running a command again that failed or printed a rejected key.
 const RERUN_PAUSE: Duration = Duration::from_secs(5);
 
 /// A command that prints a key, and what it printed last.
@@ -26,20 +26,20 @@ pub struct KeyCommand {
     words: Vec<String>,
     rerun_pause: Duration,
     last: Mutex<Option<Run>>,
-    /// Held while the command runs, so that it runs once for all who wait for it.
+    /// Locked while the command runs, so that it runs once for all waiting calls.
     turn: tokio::sync::Mutex<()>,
 }
 
-/// Why a command gave no key.
+/// Why a command returned no key.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError {
-    /// There is no such program, for instance.
+    /// The program cannot be started.
     #[error("it cannot be run")]
     Start(#[source] Arc<io::Error>),
-    /// It takes too long.
+    /// It did not exit in time.
     #[error("it did not exit within {} s", COMMAND_TIMEOUT.as_secs())]
     TimedOut,
-    /// It says so itself.
+    /// It exited with an error.
     #[error("it failed ({0})")]
     Failed(ExitStatus),
     /// It printed too much.
@@ -52,9 +52,9 @@ pub enum CommandError {
 struct Run {
     ended: Instant,
     outcome: Result<ApiKey, KeyError>,
-    /// Scope3 refused the key since.
+    /// Scope3 rejected the key after that.
     is_refused: bool,
-    /// It ran since Scope3 refused a key, and printed the same key again.
+    /// It ran again after a rejection, and printed the same key.
     is_repeated: bool,
 }
 
@@ -63,7 +63,7 @@ impl KeyCommand {
         Self { words, rerun_pause: RERUN_PAUSE, last: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// The key that the command printed, which it prints anew after a refusal.
+    /// The key that the command printed. After a rejection, the command runs again.
     pub(super) async fn key(&self) -> Result<ApiKey, KeyError> {
         if let Some(outcome) = self.remembered() {
             return outcome;
@@ -83,7 +83,7 @@ impl KeyCommand {
         outcome
     }
 
-    /// Scope3 refused this key.
+    /// Notes that Scope3 rejected this key.
     pub(super) fn refused(&self, key: &ApiKey) {
         if let Some(run) = &mut *self.last()
             && run.outcome.as_ref().is_ok_and(|printed| printed.fingerprint() == key.fingerprint())
@@ -92,7 +92,7 @@ impl KeyCommand {
         }
     }
 
-    /// What the last run gave, unless it is time for another.
+    /// The outcome of the last run, unless the command has to run again.
     fn remembered(&self) -> Option<Result<ApiKey, KeyError>> {
         let last = self.last();
         let run = last.as_ref()?;
@@ -120,10 +120,10 @@ impl KeyCommand {
         let broken = |error| CommandError::Start(Arc::new(error));
         let mut child = Command::new(program)
             .args(self.words.iter().skip(1))
-            // In stdio mode standard input carries the client's messages.
+            // In stdio mode, standard input carries the client's messages.
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            // What it says there may hold the secret.
+            // Its standard error may contain the secret.
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -140,7 +140,7 @@ impl KeyCommand {
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Run>> {
-        // What is behind this lock is replaced whole: a panic elsewhere leaves nothing half-done.
+        // The value behind this lock is replaced in one step, so a panic elsewhere leaves it valid.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

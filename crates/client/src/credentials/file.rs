@@ -16,19 +16,19 @@ use super::{
     source::{KeyError, MAX_KEY_BYTES, text},
 };
 
-/// How long a file system may take. Those on a network can hang for ever.
+/// Timeout for reading the file. Network file systems can hang.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A file that holds a key, and what it held when it was last read.
+/// A key file, and its content when it was last read.
 #[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
     last: Mutex<Option<Version>>,
-    /// Held while the file is looked at, so that a file system that hangs holds one thread and no more.
+    /// Locked while the file is read, so that a file system that hangs blocks only one thread.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// What the file held at a time.
+/// The content of the file at a point in time.
 #[derive(Debug, Clone)]
 struct Version {
     modified: SystemTime,
@@ -40,7 +40,7 @@ impl KeyFile {
         Self { path, last: Mutex::default(), turn: Arc::default() }
     }
 
-    /// The key that the file holds now.
+    /// The current key in the file.
     pub(super) async fn key(&self) -> Result<ApiKey, KeyError> {
         let unreadable = |cause| KeyError::File { path: self.path.clone(), cause: Arc::new(cause) };
         let content = timeout(READ_TIMEOUT, self.look()).await.unwrap_or_else(|_| {
@@ -59,12 +59,12 @@ impl KeyFile {
         }
     }
 
-    /// Scope3 refused this key. Not every change of a file shows in its time, so it is read again.
+    /// Notes that Scope3 rejected this key. The file is read again, because not every change shows in its modification time.
     pub(super) fn refused(&self, key: &ApiKey) {
         self.last().take_if(|last| last.key.fingerprint() == key.fingerprint());
     }
 
-    /// Looks at the file in a thread of its own.
+    /// Reads the file on a separate thread.
     async fn look(&self) -> io::Result<Content> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (path, last) = (self.path.clone(), self.last().clone());
@@ -77,15 +77,15 @@ impl KeyFile {
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Version>> {
-        // What is behind this lock is replaced whole: a panic elsewhere leaves nothing half-done.
+        // The value behind this lock is replaced in one step, so a panic elsewhere leaves it valid.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 enum Content {
-    /// It has not changed.
+    /// The file has not changed.
     Same(ApiKey),
-    /// It has. Without a text, it holds none.
+    /// The file has changed. `None` if it is empty.
     New { modified: SystemTime, text: Option<SecretString> },
 }
 

@@ -1,4 +1,4 @@
-//! Scope3 keys: what one is, where keys come from, which one a request uses, and what is known about callers' keys.
+//! Scope3 API keys: their form, their sources, which one a request uses, and the reputation of callers' keys.
 
 mod command;
 mod file;

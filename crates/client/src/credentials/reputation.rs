@@ -1,7 +1,7 @@
-//! What a server learns about the keys that its callers bring.
+//! The reputation of callers' keys.
 //!
-//! Anybody can invent a key that looks right, and only Scope3 can tell. So a key proves itself by its first request;
-//! until then it may ask little, and what Scope3 said about it is remembered.
+//! Anyone can make up a key that looks valid, and only Scope3 knows. So a key is unproven until Scope3 accepts it: until then
+//! it may send few requests, and what Scope3 said about it is remembered.
 
 use std::{
     collections::VecDeque,
@@ -17,35 +17,35 @@ use tokio::sync::OwnedMutexGuard;
 use super::{key::Fingerprint, rejection::Rejection};
 use crate::instruments;
 
-/// The span in which unproven keys may send their requests.
+/// The span of the limit for unproven keys.
 const UNPROVEN_SPAN: Duration = Duration::from_mins(1);
 
-/// A proven key counts as unproven again after this many rejections in a row, which take three minutes or more.
+/// After this many rejections in a row, which take at least three minutes, a proven key counts as unproven again.
 const REJECTIONS_TO_DISPROVE: u32 = 3;
 
-/// How many proven and how many unproven keys are remembered. They have places of their own, so that invented keys
-/// never displace proven ones.
+/// Maximum number of proven and of unproven keys to remember. They are counted separately, so that made-up keys never
+/// displace proven ones.
 const MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
-/// What this server has learned about the keys that its callers bring. In memory, and bounded.
+/// The reputation of callers' keys. Kept in memory, and bounded.
 pub struct KeyReputations {
     now: Box<dyn Fn() -> Instant + Send + Sync>,
     known: Mutex<Known>,
 }
 
-/// Why a request with a caller's own key may not leave now. Nothing was sent.
+/// Why a request with a caller's key may not be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
-    /// Scope3 rejected this key a moment ago, so it is not asked again yet.
+    /// Scope3 rejected this key recently, so it is not sent again yet.
     #[error("Scope3 rejected this API key recently")]
     Rejected {
         /// When the key may be tried again.
         retry_after: Duration,
     },
-    /// All unproven keys together have used their requests of this minute.
+    /// Unproven keys used all their requests of this minute.
     #[error("too many requests with API keys that Scope3 has not accepted yet")]
     TooManyUnproven {
-        /// When the next request may leave.
+        /// When the next request may be sent.
         retry_after: Duration,
     },
 }
@@ -60,34 +60,34 @@ impl NotAdmitted {
     }
 }
 
-/// One request may leave. Tell what became of it; dropping this tells nothing about the key.
+/// Permission to send one request. Report the outcome with it; dropping it reports nothing.
 ///
-/// An unproven key has one admission at a time. Drop it before asking for the next one.
+/// An unproven key has one admission at a time. Drop it before you ask for the next one.
 #[derive(Debug)]
 #[must_use = "the outcome of the request shows whether the key is good"]
 pub struct Admission<'a> {
     reputations: &'a KeyReputations,
     key: Fingerprint,
-    // Callers with the same unproven key wait until it is released.
+    // Other requests with the same unproven key wait for this.
     _probe: Option<Probe>,
 }
 
-/// The right to find out whether a key is good.
+/// Held by the request that finds out whether a key is valid.
 type Probe = OwnedMutexGuard<()>;
 
 impl Admission<'_> {
-    /// Scope3 answered in a way that shows that it accepted the key.
+    /// Reports a response that shows that Scope3 accepted the key.
     pub fn accepted(self) {
         self.reputations.accepted(self.key);
     }
 
-    /// Scope3 answered 401.
+    /// Reports a 401.
     pub fn rejected(self) {
         self.reputations.rejected(self.key);
     }
 }
 
-/// Room for [`MAX_KEYS`] keys that takes its memory as keys come: most servers see one.
+/// A cache for [`MAX_KEYS`] keys that allocates as keys come: most servers see only one.
 fn places_for_keys<V>() -> LruCache<Fingerprint, V> {
     let mut places = LruCache::unbounded();
     places.resize(MAX_KEYS);
@@ -95,8 +95,8 @@ fn places_for_keys<V>() -> LruCache<Fingerprint, V> {
 }
 
 impl KeyReputations {
-    /// Knows no key yet. `unproven_per_minute` is how many requests all unproven keys together may send in any span
-    /// of a minute.
+    /// Starts without any key. `unproven_per_minute` is how many requests all unproven keys together may send in any span of
+    /// a minute.
     #[must_use]
     pub fn new(unproven_per_minute: NonZeroU32) -> Self {
         Self::with_clock(unproven_per_minute, Instant::now)
@@ -121,12 +121,12 @@ impl KeyReputations {
         self.lock().proven.contains(&key)
     }
 
-    /// Asks whether a request with a caller's own key may leave. Ask before each HTTP request.
+    /// Asks whether a request with a caller's key may be sent. Ask before each HTTP request.
     ///
-    /// A key that is not proven sends one request at a time: others wait here for its outcome, which is often theirs.
+    /// An unproven key sends one request at a time. Others wait here for its outcome, which often decides theirs.
     ///
     /// # Errors
-    /// When Scope3 rejected the key a moment ago, or unproven keys have sent too much.
+    /// When Scope3 rejected the key recently, or unproven keys used all their requests.
     pub async fn admit(&self, key: Fingerprint) -> Result<Admission<'_>, NotAdmitted> {
         let outcome = self.try_admit(key).await;
         if let Err(error) = &outcome {
@@ -143,7 +143,7 @@ impl KeyReputations {
             return Ok(Admission { reputations: self, key, _probe: None });
         };
         let probe = gate.lock_owned().await;
-        // What the request before this one showed may hold for this one, too.
+        // The outcome of the request before may decide this one.
         let mut known = self.lock();
         let now = (self.now)();
         let probe = match known.gate(key, now)? {
@@ -157,7 +157,7 @@ impl KeyReputations {
         Ok(Admission { reputations: self, key, _probe: probe })
     }
 
-    /// Scope3 accepted this key: it is proven, whatever was before.
+    /// Scope3 accepted this key: it is proven now.
     pub fn accepted(&self, key: Fingerprint) {
         let mut known = self.lock();
         if let Some(standing) = known.proven.get_mut(&key) {
@@ -187,7 +187,7 @@ impl KeyReputations {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // No code that holds this lock panics; if it did, what is known would be no worse for it.
+        // No code panics while it holds this lock, and each update is complete by itself.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -214,16 +214,16 @@ struct Standing {
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// How requests with a key leave.
+/// How a key may send requests.
 enum Gate {
-    /// The key is good.
+    /// The key is proven.
     Open,
-    /// The key has to show that it is good, or that it is good again.
+    /// The key is unproven: one request at a time.
     OneAtATime(Arc<tokio::sync::Mutex<()>>),
 }
 
 impl Known {
-    /// Whether a request with this key may leave now, and how.
+    /// Whether a request with this key may be sent now, and how.
     fn gate(&mut self, key: Fingerprint, now: Instant) -> Result<Gate, NotAdmitted> {
         let is_proven = self.proven.contains(&key);
         let standing = if is_proven { self.proven.get(&key) } else { self.unproven.get(&key) };
@@ -235,7 +235,7 @@ impl Known {
             return Ok(Gate::Open);
         }
         if !is_proven && !self.unproven.contains(&key) {
-            // Only a key that may send is remembered, so invented keys displace little.
+            // Only keys that may send are remembered, so made-up keys displace few others.
             self.check_unproven(now)?;
             self.unproven.push(key, standing.clone());
         }

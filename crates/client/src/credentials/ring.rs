@@ -24,29 +24,29 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// A ring of a primary key and its backups, with the primary's date of issue where it is known.
+    /// A primary key and its backups, with the date of issue of the primary if known.
     #[must_use]
     pub fn new(primary: KeySource, backups: Vec<ApiKey>, issued: Option<Date>) -> Self {
         Self { primary, backups, issued, refused: Mutex::default() }
     }
 
-    /// A ring without a key: every call answers how to set one.
+    /// A ring without keys. Every call explains how to set one.
     #[must_use]
     pub fn empty() -> Self {
         Self::new(KeySource::None, Vec::new(), None)
     }
 
-    /// A ring of one key, for a caller that brought its own.
+    /// A ring with one key, for a caller with its own key.
     #[must_use]
     pub fn of(key: ApiKey) -> Self {
         Self::new(KeySource::Given(Ok::<_, InvalidKey>(key)), Vec::new(), None)
     }
 
-    /// The keys to try, in order: those that Scope3 refused a short time ago come last. A refused key that comes from
-    /// a file or a command is read again.
+    /// The keys to try, in order. Keys that Scope3 rejected recently come last. A rejected key from a file or a command is
+    /// read again.
     ///
     /// # Errors
-    /// When the primary cannot be had and there is no backup.
+    /// When the primary is unavailable and there is no backup.
     pub async fn keys(&self) -> Result<Vec<ApiKey>, KeyError> {
         let mut keys = match self.primary.key().await {
             Ok(primary) => vec![primary],
@@ -62,13 +62,13 @@ impl KeyRing {
         Ok(keys)
     }
 
-    /// The key to try next in a call that has tried those of `tried` before. Ask after each refusal: a key that was
-    /// replaced meanwhile is found at once.
+    /// The next key for a call that already tried the keys in `tried`. Ask after each rejection, so that a replaced key is
+    /// found at once.
     ///
     /// # Errors
-    /// When nothing was tried yet, the primary cannot be had, and there is no backup.
+    /// When nothing was tried yet, the primary is unavailable, and there is no backup.
     pub async fn untried(&self, tried: &[Fingerprint]) -> Result<Option<ApiKey>, KeyError> {
-        // The primary, what replaced it, and the backups: a command that prints another key each time has an end.
+        // The primary, its replacement and the backups. This ends even if a command prints a new key each time.
         if tried.len() >= self.backups.len() + 2 {
             return Ok(None);
         }
@@ -83,14 +83,14 @@ impl KeyRing {
         }
     }
 
-    /// Remembers that Scope3 refused a key: for a minute, doubling to fifteen, others are tried before it.
+    /// Remembers that Scope3 rejected a key. For one minute, doubling up to fifteen, other keys come first.
     pub fn refuse(&self, key: &ApiKey) {
         tracing::warn!(key = %key.fingerprint(), "Scope3 refused this API key");
         self.primary.refused(key);
         self.refuse_at(key, Instant::now());
     }
 
-    /// Scope3 accepted a key: what was before is forgotten.
+    /// Remembers that Scope3 accepted a key. Earlier rejections are forgotten.
     pub fn accept(&self, key: &ApiKey) {
         self.lock().remove(&key.fingerprint());
     }
@@ -115,7 +115,7 @@ impl KeyRing {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How old the key is, where the operator told when it was issued.
+    /// The age of the key, if the operator set its date of issue.
     #[must_use]
     pub fn age(&self, today: Date) -> Option<KeyAge> {
         let days = (today - self.issued?).get_days();
@@ -131,12 +131,12 @@ pub struct KeyAge {
 }
 
 impl KeyAge {
-    /// From this day on people are reminded.
+    /// From this day on, results contain a reminder.
     const REMIND: i32 = 80;
-    /// From this day on they are warned.
+    /// From this day on, results contain a warning.
     const WARN: i32 = 90;
 
-    /// What to tell, if anything.
+    /// The reminder or warning, if any.
     #[must_use]
     pub fn notice(self) -> Option<String> {
         let Self { days } = self;

@@ -10,10 +10,10 @@ use super::{
     key::{ApiKey, InvalidKey},
 };
 
-/// A file or a command that holds a key gives no more bytes than this.
+/// Maximum size of a key file or of the output of a key command, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 16 * 1024;
 
-/// A place that holds a key.
+/// A source of a key.
 #[derive(Debug)]
 pub enum KeySource {
     /// None was named.
@@ -26,16 +26,16 @@ pub enum KeySource {
     Command(KeyCommand),
 }
 
-/// No key can be had. The causes are kept as sources; [`KeyError::in_full`] tells them all.
+/// No key is available. Causes are kept as sources; [`KeyError::in_full`] lists them all.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
     /// None was named.
     #[error("no Scope3 API key is set")]
     Missing,
-    /// There is one, but it is no Scope3 key.
+    /// The value is not a Scope3 API key.
     #[error("the Scope3 API key from {from} is malformed")]
     Invalid {
-        /// The place, as an operator knows it.
+        /// The setting that holds it.
         from: String,
         /// What is wrong.
         #[source]
@@ -46,14 +46,14 @@ pub enum KeyError {
     File {
         /// Its path.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         #[source]
         cause: Arc<io::Error>,
     },
     /// The command failed. What it printed is not repeated.
     #[error("the Scope3 API key command `{program}` returned no key")]
     Command {
-        /// Its first word.
+        /// The program.
         program: String,
         /// What happened.
         #[source]
@@ -85,16 +85,16 @@ impl KeySource {
         Self::File(KeyFile::new(path))
     }
 
-    /// A source for a command. `words` is the program and its arguments; no shell sees them.
+    /// A source for a command. `words` is the program and its arguments; it runs without a shell.
     #[must_use]
     pub fn command(words: Vec<String>) -> Self {
         Self::Command(KeyCommand::new(words))
     }
 
-    /// The key as it is now.
+    /// The current key.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read, or it is malformed.
+    /// When there is none, or it cannot be read or is malformed.
     pub(super) async fn key(&self) -> Result<ApiKey, KeyError> {
         match self {
             Self::None => Err(KeyError::Missing),
@@ -106,7 +106,7 @@ impl KeySource {
         }
     }
 
-    /// Scope3 refused this key: if it came from here, there may be a newer one by now.
+    /// Notes that Scope3 rejected this key. If it came from this source, there may be a newer one.
     pub(super) fn refused(&self, key: &ApiKey) {
         match self {
             Self::None | Self::Given(_) => {}

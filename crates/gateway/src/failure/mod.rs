@@ -1,6 +1,6 @@
-//! What an agent is told when a call fails: what happened, whether anything changed, and what to do.
+//! What an agent reads when a call fails: what happened, whether anything changed, and what to do next.
 //!
-//! All wording for agents stands here, so that the same trouble is always told in the same words.
+//! All of this wording is here, so that the same problem always reads the same.
 
 mod hint;
 mod size;
@@ -28,13 +28,13 @@ use crate::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// What kind of trouble it is, in capitals: Scope3's code, or one of this server's.
+    /// The error code: Scope3's, or one of this server's.
     pub code: String,
     /// What happened.
     pub message: String,
     /// Whether anything changed at Scope3.
     pub changed: Changed,
-    /// Whether the same call can succeed later without anybody doing anything.
+    /// Whether the same call can succeed later without any other action.
     pub retryable: bool,
     /// How many seconds to wait before calling again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,18 +42,18 @@ pub struct Failure {
     /// The same as a time, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_time: Option<String>,
-    /// The HTTP status, where Scope3 answered.
+    /// The HTTP status, if Scope3 responded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What to do.
+    /// What to do next.
     pub hint: String,
-    /// What else is known.
+    /// Further details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
-    /// Whether the code is Scope3's, which has many.
+    /// Whether the code is Scope3's.
     #[serde(skip)]
     pub(crate) is_scope3s: bool,
-    /// What caused it, for the operator's log.
+    /// The cause, for the operator's log.
     #[serde(skip)]
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -64,9 +64,9 @@ pub struct Failure {
 pub enum Changed {
     /// Nothing was changed.
     No,
-    /// Something was.
+    /// Something was changed.
     Yes,
-    /// It cannot be told from here.
+    /// This server cannot know.
     Unknown,
 }
 
@@ -87,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// What caused it.
+    /// The cause.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| &**source as _)
@@ -101,7 +101,7 @@ impl Failure {
             || self.code == INTERNAL_ERROR
     }
 
-    /// A fault in this server.
+    /// An internal error of this server.
     #[must_use]
     pub fn internal(may_have_changed: bool) -> Self {
         let changed = if may_have_changed { Changed::Unknown } else { Changed::No };
@@ -120,7 +120,7 @@ impl Failure {
         }
     }
 
-    /// A change of which Scope3 made a part.
+    /// A change that Scope3 made only partly.
     #[must_use]
     pub fn partial(entry: &Entry, what: &str, data: Map<String, Value>) -> Self {
         let message = format!("{} was only partly done. Scope3 reports: {what}", entry.tool.name);
@@ -132,7 +132,7 @@ impl Failure {
         }
     }
 
-    /// Arguments that do not fit. Nothing was sent.
+    /// Invalid arguments. Nothing was sent.
     #[must_use]
     pub fn arguments(entry: &Entry, problems: &Problems) -> Self {
         let mut listed: Vec<String> = problems.iter().map(sentence).collect();
@@ -150,7 +150,7 @@ impl Failure {
         Self { details: Some(details), ..Self::new("VALIDATION_ERROR", message, hint) }
     }
 
-    /// An argument that does not fit into its place in the request. Nothing was sent.
+    /// An argument that cannot be placed in the request. Nothing was sent.
     #[must_use]
     pub fn misplaced(problem: &Misplaced) -> Self {
         let hint = "Pass the id exactly as Scope3 gave it.";
@@ -162,7 +162,7 @@ impl Failure {
         }
     }
 
-    /// A tool that this server has but does not run.
+    /// A tool that is not offered. Nothing was sent.
     #[must_use]
     pub fn denied(entry: &Entry, why: Denied) -> Self {
         let (name, toolset) = (&entry.tool.name, &entry.toolset);
@@ -190,7 +190,7 @@ impl Failure {
         }
     }
 
-    /// No key can be had.
+    /// No key is available. Nothing was sent.
     #[must_use]
     pub fn key(error: KeyError) -> Self {
         let how = "Set SCOPE3_API_KEY, SCOPE3_API_KEY_FILE or SCOPE3_API_KEY_COMMAND in the environment of this server, and \
@@ -203,7 +203,7 @@ impl Failure {
         Self::new(code, format!("Nothing was sent: {}.", error.in_full()), how).caused_by(error)
     }
 
-    /// A key of the caller's that may not be used now. Nothing was sent.
+    /// A caller's key that may not be used now. Nothing was sent.
     fn not_admitted(error: NotAdmitted) -> Self {
         let (code, hint) = match error {
             NotAdmitted::Rejected { .. } => {
@@ -214,7 +214,7 @@ impl Failure {
         Self::new(code, format!("Nothing was sent: {error}."), hint).later(error.retry_after())
     }
 
-    /// A request that left and brought nothing, or did not leave.
+    /// A request that failed or was not sent.
     #[must_use]
     pub fn send(error: SendError, tool: &Tool, key_owner: KeyOwner) -> Self {
         match error {
@@ -328,7 +328,7 @@ impl Failure {
     }
 }
 
-/// The code of a fault in this server.
+/// The code of an internal error of this server.
 const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
 
 /// Whether a request that failed may have changed something.
@@ -342,7 +342,7 @@ fn changed(error: &Error, tool: &Tool) -> Changed {
         }
         Error::TimedOut(_) | Error::BrokenOff(_) | Error::Unreadable { .. } => Changed::Unknown,
         Error::Refused(refusal) => match refusal.status {
-            // v1 answers 200 so when what stands behind it did not answer.
+            // v1 responds with 200 and this code when a service behind it did not respond.
             _ if refusal.code == UNAVAILABLE => Changed::Unknown,
             403 | 501 => Changed::No,
             200..=299 | 400..=499 if tool.atomic => Changed::No,
@@ -370,7 +370,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The instant that lies `wait` ahead, as RFC 3339 in whole seconds; rounded up, so that who comes then is not early.
+/// The time after `wait`, as RFC 3339 in whole seconds, rounded up so that a call at that time is not early.
 #[must_use]
 pub fn reset_time(now: Timestamp, wait: Duration) -> String {
     let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);

@@ -1,13 +1,13 @@
-//! Failures are read by models, so they are short, whatever came in: from a caller's arguments or from Scope3.
+//! Models read failures, so they are short, whatever the arguments or Scope3 contained.
 
 use serde_json::{Map, Value};
 
 use super::Failure;
 
-/// The longest result of a failed call, in bytes. It has the failure twice, once as a text within JSON.
+/// Maximum size of the result of a failed call, in bytes. It contains the failure twice, once as text.
 const MAX_RESULT_BYTES: usize = 15 * 1024;
 
-/// What is kept of texts and lists, from the most to the least.
+/// How much of texts and lists to keep, from most to least.
 const KEPT: [Kept; 4] = [
     Kept { message: 4_000, text: 1_000, items: 100, depth: 12 },
     Kept { message: 2_000, text: 300, items: 20, depth: 8 },
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl Failure {
-    /// The failure, cut to a length that a model can read. What is cut says so.
+    /// The failure, cut to the maximum size. Cut parts say so.
     #[must_use]
     pub(crate) fn fitted(mut self) -> Self {
         if self.result_bytes() <= MAX_RESULT_BYTES {

@@ -1,8 +1,8 @@
-//! The first gate: one keyed [`governor`] limiter a class.
+//! The first gate: one keyed [`governor`] limiter per class.
 //!
-//! With the window's rate and burst it admits every sequence that the exact window admits: the window lets at most
-//! `N * ceil(L / h)` requests leave in a span of length `L`, and the limiter `N + N * L / h`, which is never less. So
-//! what it stops need not be recorded anywhere.
+//! With the window's rate and burst, it admits every sequence that the exact window admits: in a span of length `L`, the
+//! window admits at most `N * ceil(L / h)` requests and the limiter `N + N * L / h`, which is never less. So requests that
+//! it stops need not be recorded.
 
 use std::{
     num::NonZeroU32,
@@ -16,7 +16,7 @@ use scope3_mcp_client::credentials::Fingerprint;
 
 use super::Rate;
 
-/// Keys whose requests no longer count are dropped when there are more keys than this.
+/// Above this number, keys whose requests no longer count are dropped.
 const MIN_KEYS_TO_SWEEP: usize = 1024;
 
 pub(super) struct Gate<C: Clock> {
@@ -34,7 +34,7 @@ impl<C: Clock> Gate<C> {
         Self { limiter, sweep_at: AtomicUsize::new(MIN_KEYS_TO_SWEEP) }
     }
 
-    /// Whether one more request of this key may go on to the exact window.
+    /// Whether the exact window has to decide about one more request of this key.
     pub(super) fn admits(&self, who: Fingerprint) -> bool {
         if self.limiter.len() >= self.sweep_at.load(Ordering::Relaxed) {
             self.limiter.retain_recent();

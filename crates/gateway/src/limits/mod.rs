@@ -1,9 +1,9 @@
-//! The limits: in any span of an hour at most so many requests leave, and all of them at once if wanted.
+//! The limits: at most so many requests in any hour, and all of them at once if needed.
 //!
 //! A token bucket of 500 an hour lets almost 1,000 through in its first hour. So the rule is an exact sliding window,
-//! kept as a log of times (`window`). A [`governor`] limiter of the same rate stands before it (`gate`).
+//! kept as a log of times (`window`). In front of it is a [`governor`] limiter with the same rate (`gate`).
 //!
-//! [`Limits::acquire`] is the one door.
+//! [`Limits::acquire`] is the only way to take a permit.
 
 mod gate;
 mod window;
@@ -26,13 +26,13 @@ pub use scope3_mcp_client::{Class, Counts, Quota};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
 pub struct LimitExceeded {
-    /// The class that has none.
+    /// The class without a free permit.
     pub class: Class,
     /// Its limit.
     pub limit: Rate,
     /// How long until the next permit is free. Never zero.
     pub wait: Duration,
-    /// Whether Scope3 said so, and not the local count.
+    /// Whether Scope3 asked for the wait. If not, all permits are used.
     pub by_scope3: bool,
 }
 
@@ -52,7 +52,7 @@ impl LimitExceeded {
     }
 }
 
-/// Seconds, rounded up: whoever waits that long has waited enough.
+/// Seconds, rounded up, so that waiting this long is enough.
 #[must_use]
 pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
@@ -65,11 +65,11 @@ pub struct Usage {
     pub class: Class,
     /// Its limit.
     pub limit: Rate,
-    /// Requests that left within the last span.
+    /// Permits taken within the last span.
     pub used: u32,
-    /// Requests that may leave now.
+    /// Permits that are free now.
     pub left: u32,
-    /// How long until one more may leave, where some are used.
+    /// How long until one more permit is free, if some are used.
     pub next_in: Option<Duration>,
 }
 
@@ -77,31 +77,31 @@ pub struct Usage {
 pub struct Limits<C: Clock = MonotonicClock> {
     classes: Vec<(Class, Rate, Gate<C>)>,
     log: Log,
-    closed: Mutex<Closed>,
+    cooldowns: Mutex<Cooldowns>,
     clock: C,
     started: C::Instant,
 }
 
-/// Until when a key may send nothing of a class, on the clock of [`Limits`]: so that a runaway is refused from memory.
-type Closed = HashMap<(Fingerprint, Class), Closing>;
+/// Until when a key may send nothing of a class, on the clock of [`Limits`]. With it, a runaway is refused from memory.
+type Cooldowns = HashMap<(Fingerprint, Class), Cooldown>;
 
 #[derive(Debug, Clone, Copy)]
-struct Closing {
+struct Cooldown {
     until: Duration,
     by_scope3: bool,
 }
 
 impl Limits {
-    /// Limits by the system's clock. A class that several surfaces name has the rate that is named first.
+    /// Limits by the system's clock. If several surfaces name a class, the first rate counts.
     #[must_use]
     pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Self {
-        // governor's own default measures the processor's counter at each start, which takes milliseconds.
+        // governor's default clock calibrates itself at each start, which takes milliseconds.
         Self::with_clock(quotas, MonotonicClock)
     }
 }
 
 impl<C: Clock + Clone> Limits<C> {
-    /// Limits by a clock of the caller's.
+    /// Limits by another clock.
     pub fn with_clock(quotas: impl IntoIterator<Item = Quota>, clock: C) -> Self {
         let mut classes: Vec<(Class, Rate, Gate<C>)> = Vec::new();
         for Quota { class, rate, .. } in quotas {
@@ -110,41 +110,44 @@ impl<C: Clock + Clone> Limits<C> {
             }
         }
         let started = clock.now();
-        Self { classes, log: Log::default(), closed: Mutex::default(), clock, started }
+        Self { classes, log: Log::default(), cooldowns: Mutex::default(), clock, started }
     }
 
-    /// Takes a permit of each class for a request that leaves now: all of them, or none. A class without a limit needs
-    /// none.
+    /// Takes a permit of each class for a request that is sent now: all of them, or none. A class without a limit needs no
+    /// permit.
     ///
     /// # Errors
     /// When a class has no free permit, or Scope3 asked the key to wait.
     pub async fn acquire(&self, who: Fingerprint, classes: &[Class]) -> Result<(), LimitExceeded> {
         let wanted: Vec<_> = self.classes.iter().filter(|(class, ..)| classes.contains(class)).collect();
         for (class, limit, _) in &wanted {
-            self.check_open(who, *class, *limit)?;
+            self.check_cooldown(who, *class, *limit)?;
         }
         for (class, limit, gate) in &wanted {
             if !gate.admits(who) {
-                // The gate also counts what the window then refused. So the log has the last word, and knows the wait.
-                self.log.check(who, *class, *limit, self.now()).await.map_err(|full| self.full(who, full))?;
+                // The gate also counts requests that the window refused. So the log decides, and knows the wait.
+                self.log
+                    .check(who, *class, *limit, self.now())
+                    .await
+                    .map_err(|exhausted| self.exceeded(who, exhausted))?;
             }
         }
         let windows: Vec<_> = wanted.iter().map(|(class, limit, _)| (*class, *limit)).collect();
-        self.log.acquire(who, &windows, self.now()).await.map_err(|full| self.full(who, full))
+        self.log.acquire(who, &windows, self.now()).await.map_err(|exhausted| self.exceeded(who, exhausted))
     }
 
-    fn full(&self, who: Fingerprint, full: window::Full) -> LimitExceeded {
-        let window::Full { class, limit, next_in } = full;
+    fn exceeded(&self, who: Fingerprint, exhausted: window::Exhausted) -> LimitExceeded {
+        let window::Exhausted { class, limit, next_in } = exhausted;
         let wait = at_least_a_moment(next_in);
-        self.close(who, class, wait, false);
+        self.start_cooldown(who, class, wait, false);
         LimitExceeded { class, limit, wait, by_scope3: false }
     }
 
-    /// Remembers that Scope3 wants a key to wait. No answer closes a key for longer than the span of the limit.
+    /// Remembers that Scope3 asked a key to wait, for at most the span of the limit.
     pub fn cool_down(&self, who: Fingerprint, class: Class, wait: Duration) {
         let limit = self.classes.iter().find(|(other, ..)| *other == class).map(|(_, limit, _)| limit);
         if let Some(limit) = limit {
-            self.close(who, class, at_least_a_moment(wait).min(limit.per.duration()), true);
+            self.start_cooldown(who, class, at_least_a_moment(wait).min(limit.per.duration()), true);
         }
     }
 
@@ -153,9 +156,9 @@ impl<C: Clock + Clone> Limits<C> {
         let mut usage = Vec::with_capacity(self.classes.len());
         for &(class, limit, _) in &self.classes {
             let (used, next_in) = self.log.used(who, class, limit, self.now()).await;
-            let closed = self.check_open(who, class, limit).err().map(|exceeded| exceeded.wait);
-            let left = if closed.is_some() { 0 } else { limit.count.get().saturating_sub(used) };
-            usage.push(Usage { class, limit, used, left, next_in: closed.or(next_in) });
+            let cooldown = self.check_cooldown(who, class, limit).err().map(|exceeded| exceeded.wait);
+            let left = if cooldown.is_some() { 0 } else { limit.count.get().saturating_sub(used) };
+            usage.push(Usage { class, limit, used, left, next_in: cooldown.or(next_in) });
         }
         usage
     }
@@ -166,28 +169,28 @@ impl<C: Clock + Clone> Limits<C> {
         self.classes.iter().map(|(_, limit, _)| limit.per.duration()).max().unwrap_or_default()
     }
 
-    fn check_open(&self, who: Fingerprint, class: Class, limit: Rate) -> Result<(), LimitExceeded> {
-        let Some(&Closing { until, by_scope3 }) = self.lock().get(&(who, class)) else { return Ok(()) };
+    fn check_cooldown(&self, who: Fingerprint, class: Class, limit: Rate) -> Result<(), LimitExceeded> {
+        let Some(&Cooldown { until, by_scope3 }) = self.lock().get(&(who, class)) else { return Ok(()) };
         match until.checked_sub(self.now()) {
             Some(wait) if !wait.is_zero() => Err(LimitExceeded { class, limit, wait, by_scope3 }),
             _ => Ok(()),
         }
     }
 
-    fn close(&self, who: Fingerprint, class: Class, wait: Duration, by_scope3: bool) {
+    fn start_cooldown(&self, who: Fingerprint, class: Class, wait: Duration, by_scope3: bool) {
         let now = self.now();
-        let mut closed = self.lock();
-        closed.retain(|_, closing| closing.until > now);
-        closed.insert((who, class), Closing { until: now + wait, by_scope3 });
+        let mut cooldowns = self.lock();
+        cooldowns.retain(|_, cooldown| cooldown.until > now);
+        cooldowns.insert((who, class), Cooldown { until: now + wait, by_scope3 });
     }
 
     fn now(&self) -> Duration {
         self.clock.now().duration_since(self.started).into()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Closed> {
-        // Entries are written whole: a panic elsewhere leaves nothing half-done.
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Cooldowns> {
+        // Each entry is written in one step, so a panic elsewhere leaves none half-done.
+        self.cooldowns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
-//! The exact sliding window: a log of the times at which requests left.
+//! The exact sliding window: a log of the times at which permits were taken.
 //!
-//! The log is asked with `await`, because a database that several processes share will stand in its place.
+//! The log is async, because a database that several processes share will take its place.
 #![expect(clippy::unused_async, reason = "in the memory of this process, nothing waits")]
 
 use std::{
@@ -13,15 +13,15 @@ use scope3_mcp_client::credentials::Fingerprint;
 
 use super::{Class, Rate};
 
-/// A class with no room, and how long until it has some.
+/// A class without a free permit, and how long until one is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full {
+pub(super) struct Exhausted {
     pub(super) class: Class,
     pub(super) limit: Rate,
     pub(super) next_in: Duration,
 }
 
-/// The times at which the requests of each key and class left, oldest first, on the clock of [`super::Limits`].
+/// The times at which each key took permits of each class, oldest first, on the clock of [`super::Limits`].
 #[derive(Debug, Default)]
 pub(super) struct Log(Mutex<Rows>);
 
@@ -33,44 +33,44 @@ struct Rows {
 
 #[derive(Debug, Default)]
 struct Row {
-    left_at: VecDeque<Duration>,
+    taken_at: VecDeque<Duration>,
     span: Duration,
 }
 
-/// Rows of keys that have been silent for a whole span are dropped when there are more than this.
+/// Above this number, rows without a permit in their span are dropped.
 const MIN_ROWS_TO_SWEEP: usize = 1024;
 
 impl Log {
-    /// Records a request of each class that leaves at `now`: all of them, or none where a class has no room.
+    /// Takes a permit of each class at `now`: all of them, or none if a class has no free permit.
     pub(super) async fn acquire(
         &self,
         who: Fingerprint,
         windows: &[(Class, Rate)],
         now: Duration,
-    ) -> Result<(), Full> {
+    ) -> Result<(), Exhausted> {
         let mut rows = self.lock();
         rows.sweep(now);
         for &(class, limit) in windows {
             rows.check(who, class, limit, now)?;
         }
         for &(class, limit) in windows {
-            rows.row(who, class, limit, now).left_at.push_back(now);
+            rows.row(who, class, limit, now).taken_at.push_back(now);
         }
         Ok(())
     }
 
-    /// Whether a request of a class could leave at `now`.
+    /// Whether a permit of a class is free at `now`.
     pub(super) async fn check(
         &self,
         who: Fingerprint,
         class: Class,
         limit: Rate,
         now: Duration,
-    ) -> Result<(), Full> {
+    ) -> Result<(), Exhausted> {
         self.lock().check(who, class, limit, now)
     }
 
-    /// How many requests of a class left within the last span, and how long until the first of them no longer counts.
+    /// How many permits of a class were taken within the last span, and how long until the oldest is free again.
     pub(super) async fn used(
         &self,
         who: Fingerprint,
@@ -82,7 +82,7 @@ impl Log {
         let Some(row) = rows.rows.get_mut(&(who, class)) else { return (0, None) };
         row.span = limit.per.duration();
         row.forget(now);
-        (u32::try_from(row.left_at.len()).unwrap_or(u32::MAX), row.next_in(now))
+        (u32::try_from(row.taken_at.len()).unwrap_or(u32::MAX), row.next_in(now))
     }
 
     #[cfg(test)]
@@ -91,7 +91,7 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
-        // Each change is one push or pop: a panic elsewhere leaves nothing half-done.
+        // Each change is one push or pop, so a panic elsewhere leaves none half-done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,20 +104,20 @@ impl Rows {
         row
     }
 
-    fn check(&mut self, who: Fingerprint, class: Class, limit: Rate, now: Duration) -> Result<(), Full> {
+    fn check(&mut self, who: Fingerprint, class: Class, limit: Rate, now: Duration) -> Result<(), Exhausted> {
         let row = self.row(who, class, limit, now);
-        if row.left_at.len() < limit.count.get() as usize {
+        if row.taken_at.len() < limit.count.get() as usize {
             return Ok(());
         }
-        Err(Full { class, limit, next_in: row.next_in(now).unwrap_or_default() })
+        Err(Exhausted { class, limit, next_in: row.next_in(now).unwrap_or_default() })
     }
 
-    /// Forgets keys without a request in their span, now and then, so that a stream of unknown keys does not pile up.
+    /// Drops keys without a permit in their span from time to time, so that a stream of unknown keys does not pile up.
     fn sweep(&mut self, now: Duration) {
         if self.rows.len() >= self.sweep_at.max(MIN_ROWS_TO_SWEEP) {
             self.rows.retain(|_, row| {
                 row.forget(now);
-                !row.left_at.is_empty()
+                !row.taken_at.is_empty()
             });
             self.sweep_at = 2 * self.rows.len();
         }
@@ -126,12 +126,12 @@ impl Rows {
 
 impl Row {
     fn forget(&mut self, now: Duration) {
-        while self.left_at.front().is_some_and(|at| *at + self.span <= now) {
-            self.left_at.pop_front();
+        while self.taken_at.front().is_some_and(|at| *at + self.span <= now) {
+            self.taken_at.pop_front();
         }
     }
 
     fn next_in(&self, now: Duration) -> Option<Duration> {
-        self.left_at.front().map(|at| (*at + self.span).saturating_sub(now))
+        self.taken_at.front().map(|at| (*at + self.span).saturating_sub(now))
     }
 }
