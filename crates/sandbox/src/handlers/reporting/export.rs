@@ -78,7 +78,7 @@ pub(super) fn export(call: &mut Call<'_>) -> Outcome {
         export["downloadUrl"] = json!(format!("https://api.scope3.com/exports/{id}"));
         export["expiresAt"] = json!(now.plus_hours(24));
     } else if input.format == Format::Csv {
-        export["csv"] = json!(csv(&schema, &rows));
+        export["csv"] = json!(to_csv(&schema, &rows).map_err(|error| Answer::thrown(error.to_string()))?);
     } else {
         export["data"] = json!(rows);
     }
@@ -267,22 +267,15 @@ fn days(campaign: &Campaign) -> f64 {
     f64::from((end - start).get_days().max(0) + 1)
 }
 
-fn csv(schema: &Map<String, Value>, rows: &[Map<String, Value>]) -> String {
-    let mut text = schema.keys().cloned().collect::<Vec<_>>().join(",");
-    text.push('\n');
+/// The rows as CSV (RFC 4180), with a header.
+fn to_csv(schema: &Map<String, Value>, rows: &[Map<String, Value>]) -> csv::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(schema.keys())?;
     for row in rows {
-        let cells: Vec<String> =
-            schema.keys().map(|field| cell(row.get(field).unwrap_or(&Value::Null))).collect();
-        text.push_str(&cells.join(","));
-        text.push('\n');
+        writer.write_record(schema.keys().map(|field| row.get(field).map(plain).unwrap_or_default()))?;
     }
-    text
-}
-
-/// A value as RFC 4180 writes it.
-fn cell(value: &Value) -> String {
-    let text = plain(value);
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn plain(value: &Value) -> String {
@@ -290,5 +283,19 @@ fn plain(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_quotes_commas_quotation_marks_and_line_breaks() {
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let schema = object(json!({"name": "string", "spend": "number", "note": "string"}));
+        let rows =
+            [object(json!({"name": "a, \"b\"\nc", "spend": 1.5, "note": null})), object(json!({"spend": 2}))];
+        assert_eq!(to_csv(&schema, &rows).unwrap(), "name,spend,note\n\"a, \"\"b\"\"\nc\",1.5,\n,2,\n");
     }
 }
