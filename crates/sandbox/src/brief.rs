@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::places;
+use crate::places;
 
 /// The score that a brief needs where the caller names none.
 pub(crate) const DEFAULT_THRESHOLD: f64 = 70.0;

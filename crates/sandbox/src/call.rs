@@ -4,14 +4,14 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{
-    answers::{Answer, Outcome},
+use crate::{
     objects::Market,
+    response::{ApiResponse, ApiResult},
     store::Account,
 };
 
 /// Answers one operation. Its arguments are valid by the schema in the catalog.
-pub(crate) type Handler = fn(&mut Call<'_>) -> Outcome;
+pub(crate) type Handler = fn(&mut Call<'_>) -> ApiResult;
 
 /// What a handler works with.
 pub(crate) struct Call<'a> {
@@ -28,8 +28,9 @@ impl<'a> Call<'a> {
         Self { account, market, arguments }
     }
     /// The arguments in the form that a handler wants. They fit the catalog's schema already.
-    pub(crate) fn input<T: DeserializeOwned>(&self) -> Outcome<T> {
-        T::deserialize(&self.arguments).map_err(|error| Answer::thrown(format!("Invalid input: {error}")))
+    pub(crate) fn input<T: DeserializeOwned>(&self) -> ApiResult<T> {
+        T::deserialize(&self.arguments)
+            .map_err(|error| ApiResponse::bad_request(format!("Invalid input: {error}")))
     }
 
     /// The arguments as they came, for answers that repeat them.

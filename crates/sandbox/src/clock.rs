@@ -69,7 +69,7 @@ impl Serialize for Moment {
 /// The clock. Copies tell the same time.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
-    stands: bool,
+    is_fixed: bool,
     started: Moment,
     /// The time of the last change, in milliseconds since 1970.
     last: Arc<AtomicI64>,
@@ -80,7 +80,7 @@ impl Clock {
     pub(crate) fn new(now: Option<Timestamp>) -> Self {
         let started = now.unwrap_or_else(Timestamp::now).as_millisecond();
         Self {
-            stands: now.is_some(),
+            is_fixed: now.is_some(),
             started: Moment::from_millisecond(started),
             last: Arc::new(AtomicI64::new(started)),
         }
@@ -89,14 +89,14 @@ impl Clock {
     /// The time for answers that change nothing.
     pub(crate) fn now(&self) -> Moment {
         let last = self.last.load(Ordering::Relaxed);
-        Moment::from_millisecond(if self.stands { last } else { last.max(true_millisecond()) })
+        Moment::from_millisecond(if self.is_fixed { last } else { last.max(system_milliseconds()) })
     }
 
     /// The time of a change, later than that of any before.
     pub(crate) fn tick(&self) -> Moment {
         let mut now = 0;
         let _ = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-            now = if self.stands { last + 1000 } else { true_millisecond().max(last + 1) };
+            now = if self.is_fixed { last + 1000 } else { system_milliseconds().max(last + 1) };
             Some(now)
         });
         Moment::from_millisecond(now)
@@ -109,7 +109,7 @@ impl Clock {
     }
 }
 
-fn true_millisecond() -> i64 {
+fn system_milliseconds() -> i64 {
     Timestamp::now().as_millisecond()
 }
 

@@ -29,18 +29,18 @@ pub(crate) const CUSTOMERS: [Customer; 2] = [
 
 /// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stranger {
+pub(crate) enum AuthError {
     /// It brings no key.
-    NoKey,
+    MissingKey,
     /// Nobody has this key.
     UnknownKey,
 }
 
 /// The customer whose key a request brings. As in Scope3's `src/server.ts`, its own header goes before
 /// `Authorization`.
-pub(crate) fn identify(headers: &HeaderMap) -> Result<Customer, Stranger> {
-    let key = own_header(headers).or_else(|| bearer(headers)).ok_or(Stranger::NoKey)?;
-    CUSTOMERS.into_iter().find(|customer| customer.key == key).ok_or(Stranger::UnknownKey)
+pub(crate) fn identify(headers: &HeaderMap) -> Result<Customer, AuthError> {
+    let key = own_header(headers).or_else(|| bearer(headers)).ok_or(AuthError::MissingKey)?;
+    CUSTOMERS.into_iter().find(|customer| customer.key == key).ok_or(AuthError::UnknownKey)
 }
 
 fn own_header(headers: &HeaderMap) -> Option<&str> {
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn strangers_stay_out() {
-        assert_eq!(identify(&HeaderMap::new()).unwrap_err(), Stranger::NoKey);
-        assert_eq!(identify(&headers(&[("authorization", "Basic abc")])).unwrap_err(), Stranger::NoKey);
-        assert_eq!(identify(&headers(&[("x-scope3-api-key", "abc")])).unwrap_err(), Stranger::UnknownKey);
+        assert_eq!(identify(&HeaderMap::new()).unwrap_err(), AuthError::MissingKey);
+        assert_eq!(identify(&headers(&[("authorization", "Basic abc")])).unwrap_err(), AuthError::MissingKey);
+        assert_eq!(identify(&headers(&[("x-scope3-api-key", "abc")])).unwrap_err(), AuthError::UnknownKey);
     }
 }

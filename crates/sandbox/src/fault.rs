@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{answers::Answer, clock::Moment};
+use crate::{clock::Moment, response::ApiResponse};
 
 /// A status with which a share of the requests fails, written `503:0.1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,37 +38,37 @@ impl FromStr for Fault {
 }
 
 /// A whole request in the parts in which shares are added up; tenths of a float would not add up to one.
-const WHOLE: u64 = 1_000_000;
+const ONE_REQUEST: u64 = 1_000_000;
 
 /// Spreads faults evenly: of a share of 0.1, every tenth request.
 #[derive(Debug)]
-pub(crate) struct Faults(Vec<Debt>);
+pub(crate) struct Faults(Vec<Schedule>);
 
 #[derive(Debug)]
-struct Debt {
+struct Schedule {
     status: StatusCode,
-    each: u64,
-    owed: u64,
+    step: u64,
+    due: u64,
 }
 
 impl Faults {
     pub(crate) fn new(faults: &[Fault]) -> Self {
-        Self(faults.iter().filter_map(Debt::new).collect())
+        Self(faults.iter().filter_map(Schedule::new).collect())
     }
 
     /// The status with which the next request fails, if it does. Where two are due, one waits for the request
     /// after.
     pub(crate) fn next(&mut self) -> Option<StatusCode> {
-        for debt in &mut self.0 {
-            debt.owed = debt.owed.saturating_add(debt.each);
+        for schedule in &mut self.0 {
+            schedule.due = schedule.due.saturating_add(schedule.step);
         }
-        let due = self.0.iter_mut().find(|debt| debt.owed >= WHOLE)?;
-        due.owed -= WHOLE;
+        let due = self.0.iter_mut().find(|schedule| schedule.due >= ONE_REQUEST)?;
+        due.due -= ONE_REQUEST;
         Some(due.status)
     }
 }
 
-impl Debt {
+impl Schedule {
     fn new(fault: &Fault) -> Option<Self> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -76,8 +76,8 @@ impl Debt {
             clippy::cast_precision_loss,
             reason = "clamped to the range just before"
         )]
-        let each = (fault.share.clamp(0.0, 1.0) * WHOLE as f64).round() as u64;
-        Some(Self { status: StatusCode::from_u16(fault.status).ok()?, each: each.max(1), owed: 0 })
+        let step = (fault.share.clamp(0.0, 1.0) * ONE_REQUEST as f64).round() as u64;
+        Some(Self { status: StatusCode::from_u16(fault.status).ok()?, step: step.max(1), due: 0 })
     }
 }
 
@@ -92,8 +92,10 @@ pub(crate) fn answer(status: StatusCode, now: Moment) -> Response {
             );
             (status, Html(page)).into_response()
         }
-        StatusCode::TOO_MANY_REQUESTS => Answer::rate_limited(Duration::from_secs(1), now).into_response(),
-        StatusCode::UNAUTHORIZED => Answer::unknown_key().into_response(),
+        StatusCode::TOO_MANY_REQUESTS => {
+            ApiResponse::rate_limited(Duration::from_secs(1), now).into_response()
+        }
+        StatusCode::UNAUTHORIZED => ApiResponse::invalid_key().into_response(),
         _ => (status, Json(json!({"error": reason, "code": code(status)}))).into_response(),
     }
 }

@@ -3,10 +3,10 @@
 use scope3_mcp_catalog::{Entry, Problem};
 use serde_json::{Map, Value, json};
 
-use super::answers::{Answer, Outcome, as_javascript};
+use crate::response::{ApiResponse, ApiResult, as_javascript};
 
 /// What a tool gets to see of a request's arguments, or the refusal when they do not fit its schema.
-pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer> {
+pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, ApiResponse> {
     // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
     // catalog has with them, keeps them from counting as something given.
     let kept = not_offered(&entry.tool.name, &arguments);
@@ -22,7 +22,7 @@ pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, Answer
     match problems.first() {
         // `5000000.0` is an integer for the schema, and would be none for a struct.
         None => Ok(as_javascript(arguments)),
-        Some(first) => Err(Answer::invalid(
+        Some(first) => Err(ApiResponse::invalid(
             &format!("Invalid input: {}{}", prefix(&first.path), first.message),
             json!({ "issues": problems }),
         )),
@@ -43,12 +43,12 @@ fn not_offered(tool: &str, arguments: &Value) -> Map<String, Value> {
 }
 
 /// Reads a JSON body. None at all counts as no arguments.
-pub(crate) fn read(body: &[u8]) -> Outcome<Value> {
+pub(crate) fn read(body: &[u8]) -> ApiResult<Value> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
     serde_json::from_slice(body).map_err(|error| {
-        Answer::invalid("Invalid JSON in the request body", json!({ "message": error.to_string() }))
+        ApiResponse::invalid("Invalid JSON in the request body", json!({ "message": error.to_string() }))
     })
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use scope3_mcp_catalog::Catalog;
 
-    fn checked(tool: &str, arguments: Value) -> Result<Value, Answer> {
+    fn checked(tool: &str, arguments: Value) -> Result<Value, ApiResponse> {
         check(Catalog::embedded().get(tool).unwrap(), arguments)
     }
 

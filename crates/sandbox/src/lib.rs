@@ -1,29 +1,39 @@
-//! The sandbox: Scope3's Campaign API (v1), simulated by a real HTTP server inside the process, so that everything can be
-//! tried and tested without an account.
+//! The sandbox: a simulator of Scope3's Campaign API (v1), so that everything can be tried and tested without an
+//! account. It is a real HTTP server inside the process, so clients reach it with the code that ships.
 //!
-//! It uses the catalog and nothing else of this project: clients reach it over HTTP, with the code that ships. Its
-//! responses follow the public repository `scope3data/activation-api` and the OpenAPI document published there. Where the
-//! tool descriptions in that repository promise more than its code does, the sandbox keeps the promise, unless it is
-//! started with `as_published` (see `handlers::published`).
+//! Responses follow Scope3's public repository `scope3data/activation-api` and the OpenAPI document published there.
+//! In some places the tool descriptions in that repository promise more than its code does. There the sandbox keeps
+//! the promise, unless it starts with [`Options::as_published`].
+//!
+//! # A request
+//!
+//! 1. `server` waits for the configured latency and sends a fault if one is due.
+//! 2. `customers` finds the customer by the key, and `rate_limit` counts the request.
+//! 3. `input` checks the arguments against the tool's schema in the catalog.
+//! 4. `world` picks the customer's account and passes it to a handler as a `Call`. A handler cannot reach the account
+//!    of another customer.
+//! 5. The handler in `handlers` reads or changes the account and returns a `response`.
+//!
+//! Ids come from a seeded generator and times from one clock. With [`Options::now`] set, the same requests get the
+//! same responses.
 //!
 //! # Layers
 //!
-//! A module uses only the modules below it.
+//! A module uses only modules in the rows below its own. A test reads this table and checks every `use`.
 //!
-//! | modules | what they do |
+//! | modules | purpose |
 //! |---|---|
-//! | `server` | takes a request: delay, fault, key, rate, arguments, then the handler |
-//! | `world`, `handlers` | all accounts and their data at the start; what each operation does |
-//! | `seed`, `call` | the data at the start; one call, as a handler sees it |
+//! | `server` | HTTP: routes, latency, faults, keys, rate limit, arguments |
+//! | `world` | the accounts of all customers, and the market that they share |
+//! | `handlers`, `seed` | what each operation does; the data at the start |
+//! | `call` | one request as a handler sees it |
 //! | `store` | the account of one customer |
-//! | `objects`, `input`, `brief`, `places` | campaigns, creatives and so on; arguments; texts and places |
-//! | `answers`, `customers`, `fault`, `ids`, `window` | envelopes; keys; faults; ids; the rate limit |
-//! | `clock` | the time, which can be set |
+//! | `objects`, `brief`, `fault`, `input` | campaigns, creatives and so on; the score of a brief; faults; arguments |
+//! | `response`, `ids`, `places` | response envelopes; ids; place names in briefs |
+//! | `clock`, `customers`, `rate_limit` | the time; keys; the rate limit |
 //!
-//! Ids are made in a fixed order, and all times come from one clock: with a set clock, the same requests get the same
-//! responses.
+//! To add an operation: describe it in the catalog, then add its handler to the file of its toolset in `handlers`.
 
-mod answers;
 mod brief;
 mod call;
 mod clock;
@@ -32,12 +42,15 @@ mod fault;
 mod handlers;
 mod ids;
 mod input;
+#[cfg(test)]
+mod layers;
 mod objects;
 mod places;
+mod rate_limit;
+mod response;
 mod seed;
 mod server;
 mod store;
-mod window;
 mod world;
 
 use std::{
@@ -53,21 +66,22 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::fault::{Fault, FaultError};
 
-/// How a sandbox behaves.
+/// How the sandbox behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where it listens. Port 0, the default, is any free one of this machine.
+    /// The address to listen on. The default is a free port on the loopback interface.
     pub bind: SocketAddr,
-    /// How long it waits before each answer.
+    /// The delay before each response.
     pub latency: Duration,
-    /// What goes wrong, and how often.
+    /// The faults to simulate, and how often each happens.
     pub faults: Vec<Fault>,
-    /// How many requests each key may make; without it there is no limit.
+    /// The rate limit of each key. `None` means no limit.
     pub rate_limit: Option<Rate>,
-    /// Where its clock stands, to go on by a second with each change; without it the clock tells the true time. What
-    /// is there at the start lies around this day: campaigns run, and have delivered until the day before.
+    /// The time of the sandbox's clock, which then advances by one second with each change. `None` means the system
+    /// time. The data at the start is relative to this day: campaigns are running and have delivered until the day
+    /// before.
     pub now: Option<Timestamp>,
-    /// Whether it does what Scope3's published code does, where that falls short of Scope3's documents.
+    /// Whether to behave like Scope3's published code where that does less than Scope3's documentation promises.
     pub as_published: bool,
 }
 
@@ -93,10 +107,10 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox with its state as it is at each start.
+    /// Starts a sandbox with its initial data.
     ///
     /// # Errors
-    /// When it cannot listen at the address.
+    /// Returns an error if it cannot listen on the address.
     pub async fn start(options: Options, catalog: Catalog) -> io::Result<Self> {
         let listener = TcpListener::bind(options.bind).await?;
         let url = format!("http://{}{}", listener.local_addr()?, server::ROOT);
@@ -114,16 +128,16 @@ impl Sandbox {
         &self.url
     }
 
-    /// The keys that it accepts, one of each of its two customers. They open nothing else.
+    /// The keys that the sandbox accepts, one for each of its two customers. No other service accepts them.
     #[must_use]
     pub fn keys() -> [&'static str; 2] {
         customers::CUSTOMERS.map(|customer| customer.key)
     }
 
-    /// Stops listening and waits until what has begun is answered.
+    /// Stops listening and waits until the requests in progress are answered.
     ///
     /// # Errors
-    /// When the server broke before.
+    /// Returns an error if the server had already failed.
     pub async fn shutdown(self) -> io::Result<()> {
         drop(self.stop);
         self.task.await?

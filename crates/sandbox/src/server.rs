@@ -17,14 +17,14 @@ use axum::{
 use scope3_mcp_catalog::{Catalog, Method, Surface};
 use serde_json::{Value, json};
 
-use super::{
+use crate::{
     Options,
-    answers::{Answer, Outcome},
     clock::Clock,
-    customers::{self, Stranger},
+    customers::{self, AuthError},
     fault::{self, Faults},
     handlers, input,
-    window::Windows,
+    rate_limit::RateLimiter,
+    response::{ApiResponse, ApiResult},
     world::World,
 };
 
@@ -32,7 +32,7 @@ use super::{
 pub(crate) const ROOT: &str = "/rest/v1";
 
 /// The longest body that is read.
-const LONGEST_BODY: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The arguments in a path, unless they are no text.
 type PathResult = Result<RawPathParams, RawPathParamsRejection>;
@@ -41,7 +41,7 @@ struct App {
     catalog: Catalog,
     latency: Duration,
     faults: Mutex<Faults>,
-    windows: Option<Mutex<Windows>>,
+    rate_limiter: Option<Mutex<RateLimiter>>,
     clock: Clock,
     as_published: bool,
     world: Mutex<World>,
@@ -54,36 +54,36 @@ pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
         let Some(request) = &entry.tool.request else { continue };
         let tool = entry.tool.name.clone();
         let route = format!("{ROOT}{}", request.path);
-        let method = filter(request.method);
-        let answer = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
-            let path = path.map_err(|_| Answer::no_such_path(request.uri().path()));
+        let method = method_filter(request.method);
+        let handle = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
+            let path = path.map_err(|_| ApiResponse::no_such_path(request.uri().path()));
             match path {
-                Ok(path) => app.answer(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
+                Ok(path) => app.handle(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
                 Err(refusal) => refusal,
             }
         };
-        router = router.route(&route, on(method, answer));
+        router = router.route(&route, on(method, handle));
     }
     let clock = Clock::new(options.now);
     let app = Arc::new(App {
         latency: options.latency,
         faults: Mutex::new(Faults::new(&options.faults)),
-        windows: options.rate_limit.map(|rate| Mutex::new(Windows::new(rate))),
+        rate_limiter: options.rate_limit.map(|rate| Mutex::new(RateLimiter::new(rate))),
         world: Mutex::new(World::new(&clock, options.as_published)),
         clock,
         as_published: options.as_published,
         catalog,
     });
     router
-        .fallback(|uri: Uri| async move { Answer::no_such_path(uri.path()) })
-        .method_not_allowed_fallback(
-            |method: HttpMethod| async move { Answer::wrong_method(method.as_str()) },
-        )
-        .layer(from_fn_with_state(app.clone(), front))
+        .fallback(|uri: Uri| async move { ApiResponse::no_such_path(uri.path()) })
+        .method_not_allowed_fallback(|method: HttpMethod| async move {
+            ApiResponse::wrong_method(method.as_str())
+        })
+        .layer(from_fn_with_state(app.clone(), middleware))
         .with_state(app)
 }
 
-fn filter(method: Method) -> MethodFilter {
+fn method_filter(method: Method) -> MethodFilter {
     match method {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
@@ -103,7 +103,7 @@ async fn about() -> impl IntoResponse {
 
 /// What happens to every request: the wait, the faults, and the mark that tells the sandbox from Scope3. A fault
 /// comes before anything else, so a request that failed by order has changed nothing.
-async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn middleware(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !app.latency.is_zero() {
         tokio::time::sleep(app.latency).await;
     }
@@ -122,21 +122,21 @@ async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 }
 
 impl App {
-    async fn answer(&self, tool: &str, path: &RawPathParams, request: Request) -> Outcome {
-        let customer = customers::identify(request.headers()).map_err(|stranger| match stranger {
-            Stranger::NoKey => Answer::no_key(),
-            Stranger::UnknownKey => Answer::unknown_key(),
+    async fn handle(&self, tool: &str, path: &RawPathParams, request: Request) -> ApiResult {
+        let customer = customers::identify(request.headers()).map_err(|error| match error {
+            AuthError::MissingKey => ApiResponse::missing_key(),
+            AuthError::UnknownKey => ApiResponse::invalid_key(),
         })?;
-        if let Some(windows) = &self.windows {
-            lock(windows)
-                .take(customer.id, Instant::now())
-                .map_err(|wait| Answer::rate_limited(wait, self.clock.now()))?;
+        if let Some(limiter) = &self.rate_limiter {
+            lock(limiter)
+                .acquire(customer.id, Instant::now())
+                .map_err(|wait| ApiResponse::rate_limited(wait, self.clock.now()))?;
         }
         let arguments = arguments(path, request).await?;
         let (Some(entry), Some(handler)) =
             (self.catalog.get(tool), handlers::handler(tool, self.as_published))
         else {
-            return Err(Answer::not_implemented(tool));
+            return Err(ApiResponse::not_implemented(tool));
         };
         let arguments = input::check(entry, arguments)?;
         lock(&self.world).serve(customer.id, arguments, handler)
@@ -144,7 +144,7 @@ impl App {
 }
 
 /// The arguments of a request: its path and query where the method sends no body, its path and body otherwise.
-async fn arguments(path: &RawPathParams, request: Request) -> Outcome<Value> {
+async fn arguments(path: &RawPathParams, request: Request) -> ApiResult<Value> {
     let sends_query = matches!(*request.method(), HttpMethod::GET | HttpMethod::DELETE);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let body = body(request.into_body()).await?;
@@ -160,8 +160,8 @@ async fn arguments(path: &RawPathParams, request: Request) -> Outcome<Value> {
     Ok(arguments)
 }
 
-async fn body(body: Body) -> Outcome<Vec<u8>> {
-    to_bytes(body, LONGEST_BODY).await.map(Into::into).map_err(|_| Answer::too_large())
+async fn body(body: Body) -> ApiResult<Vec<u8>> {
+    to_bytes(body, MAX_BODY_BYTES).await.map(Into::into).map_err(|_| ApiResponse::too_large())
 }
 
 /// A handler that panicked is a bug, but no reason to fail all requests after it.

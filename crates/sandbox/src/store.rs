@@ -1,7 +1,6 @@
 //! The state of one customer.
 
-use super::{
-    answers::{Answer, Outcome},
+use crate::{
     clock::Clock,
     customers::Customer,
     ids::Ids,
@@ -9,6 +8,7 @@ use super::{
         BrandAgent, Campaign, Creative, Delivery, Guide, MeasuredOutcome, Pmps, Signals, SignalsAgents,
         Strategy, Tactic, Webhooks, creative::Assignment, tactic::TacticStatus,
     },
+    response::{ApiResponse, ApiResult},
 };
 
 /// All that one customer has. Lists are in the order of creation.
@@ -62,27 +62,27 @@ impl Account {
     }
 
     /// The brand agent with that id.
-    pub(crate) fn brand_agent(&self, id: &str) -> Outcome<&BrandAgent> {
+    pub(crate) fn brand_agent(&self, id: &str) -> ApiResult<&BrandAgent> {
         self.brand_agents
             .iter()
             .find(|agent| agent.id == id)
-            .ok_or_else(|| Answer::not_found("Brand agent", id))
+            .ok_or_else(|| ApiResponse::not_found("Brand agent", id))
     }
 
     /// The campaign with that id.
-    pub(crate) fn campaign(&self, id: &str) -> Outcome<&Campaign> {
+    pub(crate) fn campaign(&self, id: &str) -> ApiResult<&Campaign> {
         self.campaigns
             .iter()
             .find(|campaign| campaign.id == id)
-            .ok_or_else(|| Answer::not_found("Campaign", id))
+            .ok_or_else(|| ApiResponse::not_found("Campaign", id))
     }
 
     /// The campaign with that id, to change it.
-    pub(crate) fn campaign_mut(&mut self, id: &str) -> Outcome<&mut Campaign> {
+    pub(crate) fn campaign_mut(&mut self, id: &str) -> ApiResult<&mut Campaign> {
         self.campaigns
             .iter_mut()
             .find(|campaign| campaign.id == id)
-            .ok_or_else(|| Answer::not_found("Campaign", id))
+            .ok_or_else(|| ApiResponse::not_found("Campaign", id))
     }
 
     /// What a campaign has spent, in cents.
@@ -91,19 +91,19 @@ impl Account {
     }
 
     /// The creative with that id.
-    pub(crate) fn creative(&self, id: &str) -> Outcome<&Creative> {
+    pub(crate) fn creative(&self, id: &str) -> ApiResult<&Creative> {
         self.creatives
             .iter()
             .find(|creative| creative.creative_id == id)
-            .ok_or_else(|| Answer::not_found("Creative", id))
+            .ok_or_else(|| ApiResponse::not_found("Creative", id))
     }
 
     /// The creative with that id, to change it.
-    pub(crate) fn creative_mut(&mut self, id: &str) -> Outcome<&mut Creative> {
+    pub(crate) fn creative_mut(&mut self, id: &str) -> ApiResult<&mut Creative> {
         self.creatives
             .iter_mut()
             .find(|creative| creative.creative_id == id)
-            .ok_or_else(|| Answer::not_found("Creative", id))
+            .ok_or_else(|| ApiResponse::not_found("Creative", id))
     }
 
     /// The tactics of a campaign that are not deleted.
@@ -114,11 +114,11 @@ impl Account {
     }
 
     /// The tactic with that id, to change it. Deleted ones are beyond change.
-    pub(crate) fn live_tactic(&mut self, id: &str) -> Outcome<&mut Tactic> {
+    pub(crate) fn live_tactic(&mut self, id: &str) -> ApiResult<&mut Tactic> {
         self.tactics
             .iter_mut()
             .find(|tactic| tactic.id == id && tactic.status != TacticStatus::Inactive)
-            .ok_or_else(|| Answer::not_found("Tactic", id))
+            .ok_or_else(|| ApiResponse::not_found("Tactic", id))
     }
 
     /// The ids of the creatives that are assigned to a campaign.

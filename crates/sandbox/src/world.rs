@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{
-    answers::{Answer, Outcome},
+use crate::{
     call::{Call, Handler},
     clock::Clock,
     customers::CUSTOMERS,
     objects::Market,
+    response::{ApiResponse, ApiResult},
     seed,
     store::Account,
 };
@@ -42,8 +42,8 @@ impl World {
     }
 
     /// Lets a handler work on the account of the customer who asks.
-    pub(crate) fn serve(&mut self, customer: u32, arguments: Value, handler: Handler) -> Outcome {
-        let account = self.accounts.get_mut(&customer).ok_or_else(Answer::unknown_key)?;
+    pub(crate) fn serve(&mut self, customer: u32, arguments: Value, handler: Handler) -> ApiResult {
+        let account = self.accounts.get_mut(&customer).ok_or_else(ApiResponse::invalid_key)?;
         handler(&mut Call::new(account, &mut self.market, arguments))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, Handler, count};
 
 /// The handlers of these operations.
 pub(super) fn handler(tool: &str) -> Option<Handler> {
@@ -14,7 +14,7 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
 }
 
 /// Names the owner of the key as the documents promise, which the published code does not.
-fn auth_check(call: &mut Call<'_>) -> Outcome {
+fn auth_check(call: &mut Call<'_>) -> ApiResult {
     let account = &call.account;
     let mut data = json!({
         "authenticated": true,
@@ -26,17 +26,17 @@ fn auth_check(call: &mut Call<'_>) -> Outcome {
     if !account.as_published {
         data["email"] = json!(account.email);
     }
-    Ok(Answer::done(format!("✅ **Authenticated**\n\nCustomer ID: {}", account.customer_id), data))
+    Ok(ApiResponse::success(format!("✅ **Authenticated**\n\nCustomer ID: {}", account.customer_id), data))
 }
 
 /// Customer 67890 lets 12345 manage its signals, and nobody lets 67890.
-fn accessible_accounts(call: &mut Call<'_>) -> Outcome {
+fn accessible_accounts(call: &mut Call<'_>) -> ApiResult {
     let granted: &[u32] = if call.account.customer_id == 12345 { &[67890] } else { &[] };
     let accounts: Vec<Value> = granted
         .iter()
         .map(|id| json!({"id": format!("seat_{id}"), "customerId": id, "name": format!("Customer {id}")}))
         .collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**", count(accounts.len(), "accessible account")),
         json!({"count": accounts.len(), "accounts": accounts}),
     ))

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, Handler, count};
 use crate::objects::BrandAgent;
 
 /// The handlers of these operations.
@@ -31,7 +31,7 @@ struct Where {
     customer_id: Option<u32>,
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut Call<'_>) -> ApiResult {
     let List { r#where: Where { name, customer_id } } = call.input()?;
     let name = name.map(|name| name.to_lowercase());
     let found: Vec<&BrandAgent> = call
@@ -44,7 +44,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         .collect();
     let lines: Vec<String> =
         found.iter().map(|agent| format!("- **{}** ({})", agent.name, agent.id)).collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**\n{}", count(found.len(), "brand agent"), lines.join("\n")),
         json!({"brandAgents": found, "count": found.len()}),
     ))
@@ -52,14 +52,14 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Which {
+pub(super) struct ById {
     pub(super) brand_agent_id: String,
 }
 
-fn get(call: &mut Call<'_>) -> Outcome {
-    let Which { brand_agent_id } = call.input()?;
+fn get(call: &mut Call<'_>) -> ApiResult {
+    let ById { brand_agent_id } = call.input()?;
     let agent = call.account.brand_agent(&brand_agent_id)?;
-    Ok(Answer::done(format!("**{}** ({})", agent.name, agent.id), json!({ "brandAgent": agent })))
+    Ok(ApiResponse::success(format!("**{}** ({})", agent.name, agent.id), json!({ "brandAgent": agent })))
 }
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ struct Create {
     nickname: Option<String>,
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     let account = &mut *call.account;
     let now = account.clock.tick();
@@ -89,7 +89,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
         dsp_seats: Vec::new(),
         tactic_seed_data_coop: None,
     };
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **Brand agent created**: {} ({})", agent.name, agent.id),
         json!({ "brandAgent": agent }),
     );
@@ -97,14 +97,14 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
-    let Which { brand_agent_id } = call.input()?;
+fn update(call: &mut Call<'_>) -> ApiResult {
+    let ById { brand_agent_id } = call.input()?;
     let changes: Map<String, Value> = ["name", "description", "tacticSeedDataCoop"]
         .into_iter()
         .filter_map(|field| Some((field.to_owned(), call.arguments().get(field)?.clone())))
         .collect();
     if changes.is_empty() {
-        return Ok(Answer::refused(
+        return Ok(ApiResponse::failure(
             "INVALID_REQUEST",
             "Nothing to change: give name, description or tacticSeedDataCoop",
             json!({"brandAgentId": brand_agent_id, "changes": {}}),
@@ -113,7 +113,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
     call.account.brand_agent(&brand_agent_id)?;
     let now = call.account.clock.tick();
     let Some(agent) = call.account.brand_agents.iter_mut().find(|agent| agent.id == brand_agent_id) else {
-        return Err(Answer::not_found("Brand agent", &brand_agent_id));
+        return Err(ApiResponse::not_found("Brand agent", &brand_agent_id));
     };
     if let Some(Value::String(name)) = changes.get("name") {
         agent.name.clone_from(name);
@@ -125,18 +125,18 @@ fn update(call: &mut Call<'_>) -> Outcome {
         agent.tactic_seed_data_coop = Some(*coop);
     }
     agent.updated_at = now;
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Brand agent updated**: {} ({})", agent.name, agent.id),
         json!({"brandAgent": agent, "changes": changes}),
     ))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
-    let Which { brand_agent_id } = call.input()?;
+fn delete(call: &mut Call<'_>) -> ApiResult {
+    let ById { brand_agent_id } = call.input()?;
     let agent = call.account.brand_agent(&brand_agent_id)?.clone();
     let now = call.account.clock.tick();
     call.account.remove_brand_agent(&brand_agent_id);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🗑️ **Brand agent deleted** with all that it owned: {} ({})", agent.name, agent.id),
         json!({
             "deletedBrandAgent": {"id": agent.id, "name": agent.name},

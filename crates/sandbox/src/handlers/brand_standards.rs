@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Call, Handler, Outcome,
-    brand_agents::Which as WhichAgent,
+    ApiResponse, ApiResult, Call, Handler,
+    brand_agents::ById as BrandAgentById,
     count,
-    guides::{self, Create, Update, Which},
+    guides::{self, ById, Create, Update},
 };
 use crate::objects::brand::Scope;
 
@@ -22,13 +22,13 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
-    let WhichAgent { brand_agent_id } = call.input()?;
+fn list(call: &mut Call<'_>) -> ApiResult {
+    let BrandAgentById { brand_agent_id } = call.input()?;
     let agent = call.account.brand_agent(&brand_agent_id)?;
-    let standards = guides::of(&call.account.standards, &brand_agent_id);
+    let standards = guides::active(&call.account.standards, &brand_agent_id);
     let with_model = standards.iter().filter(|one| one.primary().is_some()).count();
     let lines: Vec<String> = standards.iter().map(|one| format!("- **{}** ({})", one.name, one.id)).collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}** of {}\n{}", count(standards.len(), "brand standard"), agent.name, lines.join("\n")),
         json!({
             "brandAgentId": agent.id,
@@ -45,11 +45,11 @@ fn list(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     let agent_name = call.account.brand_agent(&input.brand_agent_id)?.name.clone();
     let standards = guides::create(call, input)?;
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **Brand standards created**: {} ({})", standards.name, standards.id),
         json!({
             "standardsAgent": standards.created(),
@@ -84,20 +84,20 @@ fn targeting(scope: &Scope) -> Value {
     targeting
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     let custom_name = input.name.clone();
     guides::find(&mut call.account.standards, "Brand standards", &input.id)?;
     let (now, model_id) = (call.account.clock.tick(), call.account.ids.number());
     let standards = guides::find(&mut call.account.standards, "Brand standards", &input.id)?;
-    let model = guides::renew(standards, model_id, input, "Standards", now);
+    let model = guides::add_version(standards, model_id, input, "Standards", now);
     let mut configuration = json!({
         "standardsId": standards.id, "prompt": model.prompt, "modelName": model.name,
     });
     if let Some(name) = custom_name {
         configuration["customName"] = json!(name);
     }
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Brand standards updated**: {} is in force", model.name),
         json!({
             "updatedModel": {
@@ -114,12 +114,12 @@ fn update(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
-    let Which { id } = call.input()?;
+fn delete(call: &mut Call<'_>) -> ApiResult {
+    let ById { id } = call.input()?;
     guides::find(&mut call.account.standards, "Brand standards", &id)?;
     let now = call.account.clock.tick();
     guides::find(&mut call.account.standards, "Brand standards", &id)?.archived_at = Some(now);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🗄️ **Brand standards archived**: {id} protects no campaign any more"),
         json!({
             "archivedStandards": {"id": id, "archivedAt": now},

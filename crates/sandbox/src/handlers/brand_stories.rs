@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Call, Handler, Outcome,
-    brand_agents::Which as WhichAgent,
-    guides::{self, Create, Update, Which},
+    ApiResponse, ApiResult, Call, Handler,
+    brand_agents::ById as BrandAgentById,
+    guides::{self, ById, Create, Update},
 };
 
 /// The handlers of these operations.
@@ -19,14 +19,14 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
-    let WhichAgent { brand_agent_id } = call.input()?;
+fn list(call: &mut Call<'_>) -> ApiResult {
+    let BrandAgentById { brand_agent_id } = call.input()?;
     let agent = call.account.brand_agent(&brand_agent_id)?;
-    let stories = guides::of(&call.account.stories, &brand_agent_id);
+    let stories = guides::active(&call.account.stories, &brand_agent_id);
     let with_model = stories.iter().filter(|story| story.primary().is_some()).count();
     let lines: Vec<String> =
         stories.iter().map(|story| format!("- **{}** ({})", story.name, story.id)).collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{} brand story(ies)** of {}\n{}", stories.len(), agent.name, lines.join("\n")),
         json!({
             "brandAgentId": agent.id,
@@ -43,14 +43,14 @@ fn list(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     let story = guides::create(call, input)?;
     let mut configuration = json!(story.scope);
     configuration["brandAgentId"] = json!(story.brand_agent_id);
     configuration["name"] = json!(story.name);
     configuration["prompt"] = call.arguments()["prompt"].clone();
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **Brand story created**: {} ({})", story.name, story.id),
         json!({"brandStory": story.created(), "configuration": configuration}),
     );
@@ -59,21 +59,21 @@ fn create(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Answers a text, as the provider does.
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     guides::find(&mut call.account.stories, "Brand story", &input.id)?;
     let (now, model_id) = (call.account.clock.tick(), call.account.ids.number());
     let story = guides::find(&mut call.account.stories, "Brand story", &input.id)?;
-    let model = guides::renew(story, model_id, input, "Brand Story", now);
-    Ok(Answer::text(format!(
+    let model = guides::add_version(story, model_id, input, "Brand Story", now);
+    Ok(ApiResponse::text(format!(
         "✅ Brand story updated\n\n• Story ID: {}\n• Model ID: {}\n• Model name: {}\n• Status: PRIMARY",
         story.id, model.id, model.name
     )))
 }
 
 /// Answers a text, as the provider does.
-fn delete(call: &mut Call<'_>) -> Outcome {
-    let Which { id } = call.input()?;
+fn delete(call: &mut Call<'_>) -> ApiResult {
+    let ById { id } = call.input()?;
     guides::find(&mut call.account.stories, "Brand story", &id)?;
     let now = call.account.clock.tick();
     let story = guides::find(&mut call.account.stories, "Brand story", &id)?;
@@ -81,5 +81,5 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     for campaign in &mut call.account.campaigns {
         campaign.audience_ids.retain(|audience| *audience != id);
     }
-    Ok(Answer::text(format!("🗄️ Brand story archived\n\n• Story ID: {id}\n• Archived at: {now}")))
+    Ok(ApiResponse::text(format!("🗄️ Brand story archived\n\n• Story ID: {id}\n• Archived at: {now}")))
 }

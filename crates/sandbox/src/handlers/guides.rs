@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Answer, Call, Outcome};
+use super::{ApiResponse, ApiResult, Call};
 use crate::{
     clock::Moment,
     objects::{
@@ -32,13 +32,13 @@ pub(super) struct Update {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Which {
+pub(super) struct ById {
     #[serde(alias = "brandStoryId", alias = "standardsId")]
     pub(super) id: String,
 }
 
 /// A new one, whose brand agent is known.
-pub(super) fn create(call: &mut Call<'_>, input: Create) -> Outcome<Guide> {
+pub(super) fn create(call: &mut Call<'_>, input: Create) -> ApiResult<Guide> {
     call.account.brand_agent(&input.brand_agent_id)?;
     let now = call.account.clock.tick();
     let ids = &mut call.account.ids;
@@ -60,7 +60,7 @@ pub(super) fn create(call: &mut Call<'_>, input: Create) -> Outcome<Guide> {
 }
 
 /// Those of a brand agent that are not archived, newest first.
-pub(super) fn of<'a>(guides: &'a [Guide], brand_agent: &str) -> Vec<&'a Guide> {
+pub(super) fn active<'a>(guides: &'a [Guide], brand_agent: &str) -> Vec<&'a Guide> {
     guides
         .iter()
         .rev()
@@ -69,15 +69,21 @@ pub(super) fn of<'a>(guides: &'a [Guide], brand_agent: &str) -> Vec<&'a Guide> {
 }
 
 /// The one with that id, unless it is archived.
-pub(super) fn find<'a>(guides: &'a mut [Guide], what: &str, id: &str) -> Outcome<&'a mut Guide> {
+pub(super) fn find<'a>(guides: &'a mut [Guide], what: &str, id: &str) -> ApiResult<&'a mut Guide> {
     guides
         .iter_mut()
         .find(|guide| guide.id == id && guide.archived_at.is_none())
-        .ok_or_else(|| Answer::not_found(what, id))
+        .ok_or_else(|| ApiResponse::not_found(what, id))
 }
 
 /// Puts a new version in force. The name and the scope stay.
-pub(super) fn renew(guide: &mut Guide, model_id: String, input: Update, kind: &str, now: Moment) -> Model {
+pub(super) fn add_version(
+    guide: &mut Guide,
+    model_id: String,
+    input: Update,
+    kind: &str,
+    now: Moment,
+) -> Model {
     let name = input.name.unwrap_or_else(|| format!("Updated {kind} - {}", now.date()));
     let model = Model { id: model_id, name, prompt: input.prompt, created_at: now };
     guide.models.push(model.clone());

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Answer, Call, Handler, Outcome};
+use super::{ApiResponse, ApiResult, Call, Handler};
 use crate::objects::{campaign::Status, creative::Creative, tactic::TacticStatus};
 
 /// The handlers of these operations.
@@ -50,7 +50,7 @@ fn platform(call: &Call<'_>) -> Vec<(&'static str, usize)> {
     ]
 }
 
-fn show(call: &mut Call<'_>) -> Outcome {
+fn show(call: &mut Call<'_>) -> ApiResult {
     let sources: Sources = call.input()?;
     let lines: Vec<String> =
         platform(call).iter().map(|(name, count)| format!("• {name}: {count}")).collect();
@@ -66,17 +66,17 @@ fn show(call: &mut Call<'_>) -> Outcome {
             "\n💬 **Slack**\n• members: 240\n• active_channels: 9\n"
         });
     }
-    Ok(Answer::text(text))
+    Ok(ApiResponse::text(text))
 }
 
-fn refresh(call: &mut Call<'_>) -> Outcome {
+fn refresh(call: &mut Call<'_>) -> ApiResult {
     let sources: Sources = call.input()?;
     let names = sources.names();
     // Five of API usage, two of each source besides.
     let collected = platform(call).len() + 5 + 2 * (names.len() - 1);
     call.account.clock.tick();
     let job = call.account.ids.short("metrics");
-    Ok(Answer::text(format!(
+    Ok(ApiResponse::text(format!(
         "🔄 **METRICS REFRESH COMPLETED** (sandbox)\n\n**Job ID:** `{job}`\n**Duration:** 0.1s\n\
          **Metrics Collected:** {collected}\n\n✅ **Successful ({}):** {}\n",
         names.len(),

@@ -8,10 +8,10 @@ mod brand_standards;
 mod brand_stories;
 mod campaigns;
 mod creatives;
+mod external;
 mod guides;
 mod media_products;
 mod metrics;
-mod outside;
 mod pmps;
 mod published;
 mod reporting;
@@ -21,15 +21,15 @@ mod signals_agents;
 mod tactics;
 mod webhooks;
 
-use super::{
-    answers::{Answer, Outcome, count},
+use crate::{
     call::{Call, Handler},
+    response::{ApiResponse, ApiResult, count},
 };
 
 /// The handler of the tool with that name in the catalog.
 pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {
-    if let Some(dead) = published::handler(tool).filter(|_| as_published) {
-        return Some(dead);
+    if let Some(failing) = published::handler(tool).filter(|_| as_published) {
+        return Some(failing);
     }
     let tables = [
         account::handler,

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, Handler, count};
 use crate::objects::{
     pmps::{Deal, DealStatus, Pmp, PmpStatus},
     signals::distinct,
@@ -26,7 +26,7 @@ struct List {
     brand_agent_id: String,
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut Call<'_>) -> ApiResult {
     let List { brand_agent_id } = call.input()?;
     call.account.brand_agent(&brand_agent_id)?;
     let pmps: Vec<&Pmp> =
@@ -56,7 +56,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         });
     }
     let lines: Vec<String> = pmps.iter().map(|pmp| format!("- **{}** ({})", pmp.name, pmp.id)).collect();
-    Ok(Answer::done(format!("**{}**\n{}", count(pmps.len(), "PMP"), lines.join("\n")), data))
+    Ok(ApiResponse::success(format!("**{}**\n{}", count(pmps.len(), "PMP"), lines.join("\n")), data))
 }
 
 #[derive(Deserialize)]
@@ -66,7 +66,7 @@ struct Create {
     name: Option<String>,
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> ApiResult {
     let Create { brand_agent_id, prompt, name } = call.input()?;
     call.account.brand_agent(&brand_agent_id)?;
     let mut configuration = json!({"brandAgentId": brand_agent_id, "prompt": prompt});
@@ -87,10 +87,10 @@ fn create(call: &mut Call<'_>) -> Outcome {
         created_at: now,
         updated_at: now,
     };
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **PMP created** and active: {} ({})\n{}", pmp.name, pmp.id, lines(&pmp)),
         json!({
-            "pmp": pmp, "dealIds": pmp.deal_ids, "summary": pmp.counted(), "configuration": configuration,
+            "pmp": pmp, "dealIds": pmp.deal_ids, "summary": pmp.deal_counts(), "configuration": configuration,
         }),
     );
     account.pmps.items.push(pmp);
@@ -138,11 +138,11 @@ impl Update {
     }
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     let account = &mut *call.account;
     let Some(at) = account.pmps.items.iter().position(|pmp| pmp.id == input.pmp_id) else {
-        return Err(Answer::not_found("PMP", &input.pmp_id));
+        return Err(ApiResponse::not_found("PMP", &input.pmp_id));
     };
     let now = account.clock.tick();
     let stamp = Pmp::stamp(account.customer_id, now);
@@ -151,7 +151,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
     apply(pmp, &input, effective_prompt.clone(), stamp);
     pmp.updated_at = now;
     let fields = input.fields();
-    let mut counted = pmp.counted();
+    let mut counted = pmp.deal_counts();
     counted["pausedDeals"] = json!(pmp.deals(DealStatus::Paused));
     let message =
         format!("✅ **PMP updated** ({}): {} ({})\n{}", fields.join(", "), pmp.name, pmp.id, lines(pmp));
@@ -169,7 +169,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
         "configuration": configuration(call.arguments(), effective_prompt),
         "updatedAt": now,
     });
-    Ok(Answer::done(message, data))
+    Ok(ApiResponse::success(message, data))
 }
 
 fn apply(pmp: &mut Pmp, input: &Update, prompt: Option<String>, stamp: i64) {
@@ -229,7 +229,7 @@ struct Seats {
 }
 
 /// Any DSP has the same three seats. Scope3 answers a message only; the data is there as well.
-fn seats(call: &mut Call<'_>) -> Outcome {
+fn seats(call: &mut Call<'_>) -> ApiResult {
     let Seats { dsp, search_term } = call.input()?;
     let term = search_term.unwrap_or_default().to_lowercase();
     let names = ["Primary Trading Desk", "Premium Inventory Seat", "Programmatic Reserved"];
@@ -248,7 +248,7 @@ fn seats(call: &mut Call<'_>) -> Outcome {
             })
         })
         .collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{} of {dsp}**\n{}", count(seats.len(), "seat"), lines.join("\n")),
         json!({"dsp": dsp, "count": seats.len(), "seats": seats}),
     ))

@@ -2,7 +2,7 @@
 //! them. They go before the other handlers in a sandbox that plays that code; what else is different there is a
 //! branch on `as_published` where it happens.
 
-use super::{Answer, Call, Handler, Outcome, brand_agents::Which};
+use super::{ApiResponse, ApiResult, Call, Handler, brand_agents::ById};
 
 /// The handlers of these operations.
 pub(super) fn handler(tool: &str) -> Option<Handler> {
@@ -14,20 +14,20 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
-fn brand_agent_delete(call: &mut Call<'_>) -> Outcome {
-    let Which { brand_agent_id } = call.input()?;
+fn brand_agent_delete(call: &mut Call<'_>) -> ApiResult {
+    let ById { brand_agent_id } = call.input()?;
     let agent = call.account.brand_agent(&brand_agent_id)?;
-    Ok(Answer::refused(
+    Ok(ApiResponse::failure(
         "DELETION_FAILED",
         &format!("❌ **Brand agent not deleted**: {} ({brand_agent_id})", agent.name),
         serde_json::json!({ "brandAgentId": brand_agent_id }),
     ))
 }
 
-fn campaign_get_summary(_: &mut Call<'_>) -> Outcome {
-    Err(Answer::thrown("Failed to generate campaign summary: delivery data is not available"))
+fn campaign_get_summary(_: &mut Call<'_>) -> ApiResult {
+    Err(ApiResponse::bad_request("Failed to generate campaign summary: delivery data is not available"))
 }
 
-fn provide_outcomes(_: &mut Call<'_>) -> Outcome {
-    Err(Answer::thrown("Failed to provide scoring outcomes: outcomes are not available"))
+fn provide_outcomes(_: &mut Call<'_>) -> ApiResult {
+    Err(ApiResponse::bad_request("Failed to provide scoring outcomes: outcomes are not available"))
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Call, Handler, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, Handler, count};
 use crate::objects::market::{Access, SalesAgent, SellerAccount};
 
 /// The handlers of these operations.
@@ -26,7 +26,7 @@ struct List {
     include_details: bool,
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut Call<'_>) -> ApiResult {
     let List { filter_available, include_details } = call.input()?;
     let customer = call.account.customer_id;
     let all = &call.market.sales_agents;
@@ -41,7 +41,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         .map(|agent| format!("- **{}** ({}): {}", agent.name, agent.id, access_name(agent.access(customer))))
         .collect();
     let agents: Vec<Value> = shown.iter().map(|agent| view(agent, customer, include_details)).collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**\n{}", count(shown.len(), "sales agent"), lines.join("\n")),
         json!({
             "customerId": customer,
@@ -99,7 +99,7 @@ struct Register {
     auth_config: Option<Value>,
 }
 
-fn register(call: &mut Call<'_>) -> Outcome {
+fn register(call: &mut Call<'_>) -> ApiResult {
     let input: Register = call.input()?;
     let customer = call.account.customer_id;
     let known = call.market.sales_agents.iter().position(|agent| agent.endpoint_url == input.endpoint_url);
@@ -107,7 +107,7 @@ fn register(call: &mut Call<'_>) -> Outcome {
         && call.market.sales_agents[at].access(customer) == Access::Own
     {
         let name = &call.market.sales_agents[at].name;
-        return Ok(Answer::coded(
+        return Ok(ApiResponse::failure_with_error_code(
             "UNKNOWN_ERROR",
             &format!("You already have a registered account with '{name}'"),
         ));
@@ -145,7 +145,7 @@ fn register(call: &mut Call<'_>) -> Outcome {
         id
     };
     let name = agents.iter().find(|agent| agent.id == id).map_or("", |agent| agent.name.as_str());
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Account registered** with {name} ({id})"),
         json!({"agentId": id, "customerId": customer, "isNewAgent": known.is_none()}),
     ))
@@ -158,16 +158,19 @@ fn organisation(endpoint: &str) -> String {
 }
 
 /// The place of a seller with whom the customer has an account of its own, active or not.
-fn own(call: &Call<'_>, id: &str) -> Outcome<usize> {
+fn own(call: &Call<'_>, id: &str) -> ApiResult<usize> {
     let customer = call.account.customer_id;
     let agents = &call.market.sales_agents;
     let Some(at) = agents.iter().position(|agent| agent.id == id) else {
-        return Err(Answer::coded("UNKNOWN_ERROR", &format!("Sales agent with ID '{id}' not found.")));
+        return Err(ApiResponse::failure_with_error_code(
+            "UNKNOWN_ERROR",
+            &format!("Sales agent with ID '{id}' not found."),
+        ));
     };
     if agents[at].accounts.iter().any(|account| account.customer_id == customer) {
         return Ok(at);
     }
-    Err(Answer::coded(
+    Err(ApiResponse::failure_with_error_code(
         "UNKNOWN_ERROR",
         &format!(
             "You don't have a registered account with '{}'. Use 'sales_agents_register' to create an account \
@@ -185,7 +188,7 @@ struct Update {
     status: Option<String>,
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     let at = own(call, &input.sales_agent_id)?;
     let fields: Vec<&str> = [
@@ -210,7 +213,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
             account.active = status == "active";
         }
     }
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Account updated** with {} ({}): {}", agent.name, agent.id, fields.join(", ")),
         json!({"agentId": agent.id, "customerId": customer, "updatedFields": fields}),
     ))
@@ -223,14 +226,14 @@ struct Unregister {
     confirm: bool,
 }
 
-fn unregister(call: &mut Call<'_>) -> Outcome {
+fn unregister(call: &mut Call<'_>) -> ApiResult {
     let Unregister { sales_agent_id, confirm } = call.input()?;
     let at = own(call, &sales_agent_id)?;
     let customer = call.account.customer_id;
     let name = call.market.sales_agents[at].name.clone();
     if !confirm {
         // Scope3 calls this a success.
-        return Ok(Answer::done(
+        return Ok(ApiResponse::success(
             format!("⚠️ **Nothing changed**: set confirm to remove your account with {name}"),
             json!({"agentId": sales_agent_id, "agentName": name, "requiresConfirmation": true}),
         ));
@@ -239,7 +242,7 @@ fn unregister(call: &mut Call<'_>) -> Outcome {
     let agent = &mut call.market.sales_agents[at];
     agent.accounts.retain(|account| account.customer_id != customer);
     let fallback = access_name(agent.access(customer));
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Account removed** with {name}; from now on: {fallback}"),
         json!({
             "agentId": sales_agent_id, "agentName": name, "customerId": customer, "fallbackType": fallback,

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, Handler, count};
 use crate::{
     objects::{
         campaign::Status,
@@ -34,7 +34,7 @@ struct List {
     seat_id: Option<String>,
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut Call<'_>) -> ApiResult {
     let List { region, channel, seat_id } = call.input()?;
     let own_seat = format!("seat_{}", call.account.customer_id);
     let found: Vec<&Signal> = call
@@ -51,7 +51,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let lines: Vec<String> =
         found.iter().map(|signal| format!("- **{}** ({}): {}", signal.name, signal.id, signal.key)).collect();
     let composite = found.iter().filter(|signal| signal.is_composite()).count();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**\n{}", count(found.len(), "custom signal"), lines.join("\n")),
         json!({
             "signals": found,
@@ -70,18 +70,18 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Which {
+struct ById {
     signal_id: String,
 }
 
-fn get(call: &mut Call<'_>) -> Outcome {
-    let Which { signal_id } = call.input()?;
+fn get(call: &mut Call<'_>) -> ApiResult {
+    let ById { signal_id } = call.input()?;
     let signal = call.account.signals.get(&signal_id)?;
     let mut metadata = metadata(signal);
     metadata["signalId"] = json!(signal.id);
     metadata["uniqueChannels"] = json!(signal.channels());
     let gdpr = signal.gdpr_clusters();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}** ({}): {}", signal.name, signal.id, signal.description),
         json!({
             "signal": signal,
@@ -131,12 +131,12 @@ struct Create {
     clusters: Vec<Cluster>,
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     not_blank("name", &input.name)?;
     not_blank("description", &input.description)?;
     if let Some(unknown) = input.key.split(',').map(str::trim).find(|part| !KEY_TYPES.contains(part)) {
-        return Err(Answer::thrown(format!(
+        return Err(ApiResponse::bad_request(format!(
             "Failed to create custom signal: Invalid key type: {unknown}. Known: {}",
             KEY_TYPES.join(", ")
         )));
@@ -153,7 +153,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
         created_at: now,
         updated_at: None,
     };
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **Custom signal created**: {} ({})", signal.name, signal.id),
         json!({"signal": signal, "configuration": configuration, "metadata": metadata(&signal)}),
     );
@@ -161,9 +161,9 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn not_blank(field: &str, text: &str) -> Outcome<()> {
+fn not_blank(field: &str, text: &str) -> ApiResult<()> {
     if text.trim().is_empty() {
-        return Err(Answer::thrown(format!("Invalid signal: {field} must not be blank")));
+        return Err(ApiResponse::bad_request(format!("Invalid signal: {field} must not be blank")));
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ struct Update {
     clusters: Option<Vec<Cluster>>,
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     for (field, text) in [("name", &input.name), ("description", &input.description)] {
         not_blank(field, text.as_deref().unwrap_or(field))?;
@@ -197,7 +197,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
         signal.clusters = clusters;
     }
     signal.updated_at = Some(now);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Custom signal updated**: {} ({})", signal.name, signal.id),
         json!({
             "signal": signal,
@@ -215,11 +215,11 @@ fn update(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
-    let Which { signal_id } = call.input()?;
+fn delete(call: &mut Call<'_>) -> ApiResult {
+    let ById { signal_id } = call.input()?;
     let signal = call.account.signals.get(&signal_id)?.clone();
     if in_use(call.account, &signal_id) {
-        return Err(Answer::thrown(
+        return Err(ApiResponse::bad_request(
             "Failed to delete custom signal: Signal deletion failed. The signal may be in use by active campaigns.",
         ));
     }
@@ -231,7 +231,7 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     });
     let mut deleted = previous.clone();
     deleted["id"] = json!(signal.id);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🗑️ **Custom signal deleted** with its data: {} ({})", signal.name, signal.id),
         json!({
             "deletedSignal": deleted,

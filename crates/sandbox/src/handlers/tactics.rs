@@ -4,11 +4,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count, creatives};
+use super::{ApiResponse, ApiResult, Call, Handler, count, creatives};
 use crate::objects::{
     Tactic,
     campaign::Status,
-    delivery::units,
+    delivery::currency_units,
     market::SalesAgent,
     product::Product,
     tactic::{Allocation, SIGNAL_COST, TacticPacing, TacticStatus},
@@ -34,14 +34,14 @@ struct List {
 }
 
 /// Deleted tactics are left out. A campaign that this customer does not have has none.
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut Call<'_>) -> ApiResult {
     let List { campaign_id } = call.input()?;
     let account = &*call.account;
     let mut tactics: Vec<&Tactic> = account.tactics_of(&campaign_id).rev().collect();
     // The provider sorts by amount for its bar chart, and answers the sorted list.
     tactics.sort_by(|a, b| b.allocation.amount.total_cmp(&a.allocation.amount));
     let with = |status| -> Vec<Value> {
-        tactics.iter().filter(|tactic| tactic.status == status).map(|tactic| tactic.shown()).collect()
+        tactics.iter().filter(|tactic| tactic.status == status).map(|tactic| tactic.to_json()).collect()
     };
     let [active, completed, draft, paused] =
         [TacticStatus::Active, TacticStatus::Completed, TacticStatus::Draft, TacticStatus::Paused].map(with);
@@ -54,16 +54,17 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let mut summary = json!({
         "totalTactics": tactics.len(), "activeTactics": active.len(), "completedTactics": completed.len(),
         "draftTactics": draft.len(), "pausedTactics": paused.len(), "totalBudget": budget,
-        "totalSpend": units(spend), "totalImpressions": impressions,
+        "totalSpend": currency_units(spend), "totalImpressions": impressions,
     });
     let mut data = json!({
         "campaignId": campaign_id,
         "count": tactics.len(),
-        "tactics": tactics.iter().map(|tactic| tactic.shown()).collect::<Vec<Value>>(),
+        "tactics": tactics.iter().map(|tactic| tactic.to_json()).collect::<Vec<Value>>(),
     });
     if !tactics.is_empty() {
         summary["averageCpm"] = json!(super::cpm(spend, impressions));
-        summary["budgetUtilization"] = json!(if budget > 0.0 { units(spend) / budget * 100.0 } else { 0.0 });
+        summary["budgetUtilization"] =
+            json!(if budget > 0.0 { currency_units(spend) / budget * 100.0 } else { 0.0 });
         data["recommendations"] = json!({
             "draftTacticsToActivate": draft.len(),
             "highCpmTactics": tactics.iter().filter(|tactic| tactic.total_cpm() > 50.0).count(),
@@ -85,24 +86,27 @@ fn list(call: &mut Call<'_>) -> Outcome {
             )
         })
         .collect();
-    Ok(Answer::done(format!("**{}**\n{}", count(tactics.len(), "tactic"), lines.join("\n")), data))
+    Ok(ApiResponse::success(format!("**{}**\n{}", count(tactics.len(), "tactic"), lines.join("\n")), data))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Which {
+struct ById {
     tactic_id: String,
 }
 
 /// Finds deleted tactics too. What is not there is no error for the provider.
-fn get(call: &mut Call<'_>) -> Outcome {
-    let Which { tactic_id } = call.input()?;
+fn get(call: &mut Call<'_>) -> ApiResult {
+    let ById { tactic_id } = call.input()?;
     let account = &*call.account;
     let Some(tactic) = account.tactics.iter().find(|tactic| tactic.id == tactic_id) else {
         let message = format!("Tactic {tactic_id} not found");
-        return Ok(Answer::not_done(&message, json!({"found": false, "tacticId": tactic_id})));
+        return Ok(ApiResponse::failure_without_code(
+            &message,
+            json!({"found": false, "tacticId": tactic_id}),
+        ));
     };
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}** ({}): {}", tactic.name, tactic.id, tactic.status.as_str()),
         json!({
             "tactic": tactic.detail(account.customer_id),
@@ -117,7 +121,7 @@ struct Organisation {
 }
 
 /// What this customer's running tactics bid on a publisher's inventory, highest first.
-fn prebid_segments(call: &mut Call<'_>) -> Outcome {
+fn prebid_segments(call: &mut Call<'_>) -> ApiResult {
     let Organisation { id } = call.input()?;
     let account = &*call.account;
     let now = account.clock.now();
@@ -145,7 +149,7 @@ fn prebid_segments(call: &mut Call<'_>) -> Outcome {
         .iter()
         .map(|tactic| json!({"segment": tactic.axe_include_segment, "maxCpm": tactic.total_cpm()}))
         .collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}** for {id}", count(segments.len(), "segment")),
         json!({"orgId": id, "totalSegments": segments.len(), "segments": segments}),
     ))
@@ -168,7 +172,7 @@ struct Create {
 ///
 /// The provider does not check whether the campaign and the story exist. The sandbox does: else one customer
 /// could buy into the campaign of another.
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     call.account.campaign(&input.campaign_id)?;
     let stories = &mut call.account.stories;
@@ -212,10 +216,10 @@ fn create(call: &mut Call<'_>) -> Outcome {
         message.push_str(". ");
         message.push_str(error);
     }
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         message,
         json!({
-            "tactic": tactic.shown(),
+            "tactic": tactic.to_json(),
             "mediaProduct": tactic.product,
             "effectivePricing": tactic.pricing(),
             "projectedMetrics": {
@@ -287,7 +291,7 @@ fn set<T>(target: &mut T, value: Option<T>, name: &'static str, fields: &mut Vec
     }
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     let account = &mut *call.account;
     let mut tactic = account.live_tactic(&input.tactic_id)?.clone();
@@ -301,7 +305,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
     if !fields.is_empty() {
         tactic.updated_at = account.clock.tick();
     }
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **Tactic updated**: {} ({}), {}", tactic.name, tactic.id, count(fields.len(), "field")),
         json!({
             "tacticId": tactic.id,
@@ -316,12 +320,12 @@ fn update(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
-    let Which { tactic_id } = call.input()?;
+fn delete(call: &mut Call<'_>) -> ApiResult {
+    let ById { tactic_id } = call.input()?;
     call.account.live_tactic(&tactic_id)?;
     if call.arguments()["confirm"] != true {
         let data = json!({"requiresConfirmation": true, "tacticId": tactic_id});
-        return Ok(Answer::not_done("Not deleted: confirm must be true", data));
+        return Ok(ApiResponse::failure_without_code("Not deleted: confirm must be true", data));
     }
     let account = &mut *call.account;
     let now = account.clock.tick();
@@ -329,7 +333,7 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     let before = tactic.clone();
     tactic.status = TacticStatus::Inactive;
     tactic.updated_at = now;
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🗑️ **Tactic deleted**: {} ({tactic_id})", before.name),
         json!({
             "tacticId": tactic_id,

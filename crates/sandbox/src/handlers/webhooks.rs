@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Answer, Call, Handler, Outcome, outside};
+use super::{ApiResponse, ApiResult, Call, Handler, external};
 use crate::objects::webhooks::{Authentication, Endpoint, Filters, RetryPolicy, Webhook};
 
 /// The handlers of these operations.
@@ -35,12 +35,12 @@ struct EndpointInput {
     authentication: Option<Authentication>,
 }
 
-fn register(call: &mut Call<'_>) -> Outcome {
+fn register(call: &mut Call<'_>) -> ApiResult {
     let input: Register = call.input()?;
     check(&input.endpoint.url)?;
     call.account.brand_agent(&input.brand_agent_id)?;
     let configuration = without_secrets(call.arguments().clone());
-    let passed = outside::answers(&input.endpoint.url);
+    let passed = external::is_reachable(&input.endpoint.url);
     let account = &mut *call.account;
     let now = account.clock.tick();
     let webhook = Webhook {
@@ -49,7 +49,7 @@ fn register(call: &mut Call<'_>) -> Outcome {
         endpoint: Endpoint {
             url: input.endpoint.url,
             method: input.endpoint.method.unwrap_or_else(|| "POST".to_owned()),
-            headers: blotted(input.endpoint.headers),
+            headers: masked(input.endpoint.headers),
             authentication: input.endpoint.authentication,
         },
         event_types: input.event_types,
@@ -60,12 +60,12 @@ fn register(call: &mut Call<'_>) -> Outcome {
         retry_policy: input.retry_policy,
         consecutive_failures: (!passed).then_some(1),
     };
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!(
             "✅ **Webhook registered**: {} ({})\nTest event: {}",
             webhook.endpoint.url,
             webhook.id,
-            if passed { "delivered (the sandbox sends nothing)" } else { outside::NO_ANSWER },
+            if passed { "delivered (the sandbox sends nothing)" } else { external::UNREACHABLE },
         ),
         json!({
             "subscription": webhook,
@@ -78,13 +78,14 @@ fn register(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn check(url: &str) -> Outcome<()> {
-    let refuse =
-        |why| Err(Answer::thrown(format!("Failed to register webhook: Invalid webhook endpoint: {why}")));
+fn check(url: &str) -> ApiResult<()> {
+    let refuse = |why| {
+        Err(ApiResponse::bad_request(format!("Failed to register webhook: Invalid webhook endpoint: {why}")))
+    };
     match Url::parse(url) {
         Err(_) => refuse("Invalid URL format"),
         Ok(url) if url.scheme() != "https" => refuse("Webhook URLs must use HTTPS"),
-        Ok(url) if outside::is_private(&url) => {
+        Ok(url) if external::is_private(&url) => {
             refuse("Webhook URLs cannot point to private/local addresses")
         }
         Ok(_) => Ok(()),
@@ -95,7 +96,7 @@ fn test_result(passed: bool) -> Value {
     if passed {
         json!({"success": true, "statusCode": 200})
     } else {
-        json!({"success": false, "error": outside::NO_ANSWER})
+        json!({"success": false, "error": external::UNREACHABLE})
     }
 }
 
@@ -126,11 +127,11 @@ fn without_secrets(mut arguments: Value) -> Value {
         authentication.remove("credentials");
     }
     if let Some(Value::Object(headers)) = arguments.pointer_mut("/endpoint/headers") {
-        *headers = blotted(std::mem::take(headers));
+        *headers = masked(std::mem::take(headers));
     }
     arguments
 }
 
-fn blotted(headers: Map<String, Value>) -> Map<String, Value> {
+fn masked(headers: Map<String, Value>) -> Map<String, Value> {
     headers.into_iter().map(|(name, _)| (name, "***".into())).collect()
 }

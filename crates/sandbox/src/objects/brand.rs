@@ -69,7 +69,7 @@ impl Guide {
 
     /// As lists show it: with the version in force only, which needs no status there.
     pub(crate) fn listed(&self) -> Value {
-        self.shown(|model| {
+        self.to_json(|model| {
             json!({
                 "id": model.id, "name": model.name, "prompt": model.prompt,
                 "createdAt": model.created_at, "updatedAt": model.created_at,
@@ -79,7 +79,7 @@ impl Guide {
 
     /// As the answer to its creation shows it.
     pub(crate) fn created(&self) -> Value {
-        self.shown(|model| {
+        self.to_json(|model| {
             json!({
                 "id": model.id, "name": model.name, "prompt": model.prompt, "status": "PRIMARY",
                 "createdAt": model.created_at, "updatedAt": model.created_at,
@@ -87,7 +87,7 @@ impl Guide {
         })
     }
 
-    fn shown(&self, model: impl Fn(&Model) -> Value) -> Value {
+    fn to_json(&self, model: impl Fn(&Model) -> Value) -> Value {
         let Scope { brands, channels, countries, languages } = &self.scope;
         json!({
             "id": self.id, "name": self.name,

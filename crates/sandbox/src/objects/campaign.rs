@@ -97,7 +97,7 @@ impl Default for Weights {
 
 impl Campaign {
     /// As answers show it, with the creatives that are assigned to it.
-    pub(crate) fn shown(&self, creative_ids: &[&str]) -> Value {
+    pub(crate) fn to_json(&self, creative_ids: &[&str]) -> Value {
         let mut shown = json!(self);
         shown["creativeIds"] = json!(creative_ids);
         shown

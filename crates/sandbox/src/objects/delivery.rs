@@ -43,7 +43,7 @@ pub(crate) struct ExposureRange {
 }
 
 /// Currency units, as answers show them.
-pub(crate) fn units(cents: u64) -> f64 {
+pub(crate) fn currency_units(cents: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact below 90 million million")]
     let cents = cents as f64;
     cents / 100.0

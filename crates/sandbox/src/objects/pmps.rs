@@ -80,7 +80,7 @@ impl Pmp {
     }
 
     /// The summary that creation answers.
-    pub(crate) fn counted(&self) -> Value {
+    pub(crate) fn deal_counts(&self) -> Value {
         json!({
             "pmpId": self.id,
             "pmpName": self.name,

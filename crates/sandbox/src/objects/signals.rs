@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answers::{Answer, Outcome},
     clock::Moment,
+    response::{ApiResponse, ApiResult},
 };
 
 /// All of them, in the order of creation.
@@ -55,13 +55,16 @@ pub(crate) const KEY_TYPES: [&str; 11] = [
 
 impl Signals {
     /// The signal with that id.
-    pub(crate) fn get(&self, id: &str) -> Outcome<&Signal> {
-        self.items.iter().find(|signal| signal.id == id).ok_or_else(|| Answer::not_found("Signal", id))
+    pub(crate) fn get(&self, id: &str) -> ApiResult<&Signal> {
+        self.items.iter().find(|signal| signal.id == id).ok_or_else(|| ApiResponse::not_found("Signal", id))
     }
 
     /// The signal with that id, to change it.
-    pub(crate) fn get_mut(&mut self, id: &str) -> Outcome<&mut Signal> {
-        self.items.iter_mut().find(|signal| signal.id == id).ok_or_else(|| Answer::not_found("Signal", id))
+    pub(crate) fn get_mut(&mut self, id: &str) -> ApiResult<&mut Signal> {
+        self.items
+            .iter_mut()
+            .find(|signal| signal.id == id)
+            .ok_or_else(|| ApiResponse::not_found("Signal", id))
     }
 }
 

@@ -112,7 +112,7 @@ impl Tactic {
     }
 
     /// As the answers to its creation and lists show it.
-    pub(crate) fn shown(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut shown = self.common();
         shown["mediaProduct"] = json!(self.product);
         shown["targeting"] = match &self.signal_id {

@@ -252,13 +252,13 @@ fn tactic(
 }
 
 /// The day on which paused tactics of running campaigns delivered last.
-const PAUSED: i64 = -10;
+const PAUSED_LAST_DAY: i64 = -10;
 
 /// What a tactic delivered until yesterday, or until it or its campaign stopped.
 fn delivered(clock: &Clock, tactic: &Tactic, plan: &Plan) -> Vec<Delivery> {
     let Some((first, last)) = plan.flight else { return Vec::new() };
     let day = |days| clock.day(days).date();
-    let latest = if tactic.status == Paused { PAUSED } else { -1 };
+    let latest = if tactic.status == Paused { PAUSED_LAST_DAY } else { -1 };
     let until = plan.stopped.unwrap_or(last).min(latest);
     delivery::spread(tactic, (day(first), day(last)), day(until), plan.pace)
 }

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use crate::objects::{Delivery, Tactic};
 
 /// How much of an even share each weekday gets, Monday first, in tenths.
-const WEEK: [u64; 7] = [10, 11, 11, 10, 9, 8, 11];
+const WEEKDAY_TENTHS: [u64; 7] = [10, 11, 11, 10, 9, 8, 11];
 
 /// The rows from the first day of a flight to `until`. Each is the difference of two sums, so rounding loses
 /// nothing: the whole flight would spend the tactic's amount times the pace, and never more.
@@ -14,8 +14,9 @@ pub(super) fn spread(tactic: &Tactic, flight: (Date, Date), until: Date, pace: u
     let [amount, cpm] =
         [tactic.allocation.amount, tactic.total_cpm()].map(|units| (units * 100.0).round() as u64);
     let (first, last) = flight;
-    let weight =
-        |date: &Date| WEEK[usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default()];
+    let weight = |date: &Date| {
+        WEEKDAY_TENTHS[usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default()]
+    };
     let days = |until: Date| first.series(jiff::Span::new().days(1)).take_while(move |date| *date <= until);
     let whole: u64 = days(last).map(|date| weight(&date)).sum();
     let mut passed = 0;

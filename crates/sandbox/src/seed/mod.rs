@@ -5,9 +5,9 @@ mod brands;
 mod campaigns;
 mod creatives;
 mod delivery;
-mod others;
+mod signals_and_deals;
 
-use super::{
+use crate::{
     clock::Clock,
     objects::{
         Market,
@@ -52,7 +52,7 @@ pub(crate) fn account(account: &mut Account, market: &mut Market) {
     brands::fill(account);
     creatives::fill(account, market);
     campaigns::fill(account, market);
-    others::fill(account);
+    signals_and_deals::fill(account);
     if account.as_published {
         // Nothing stands behind delivery and approvals there.
         account.delivery.clear();

@@ -9,7 +9,7 @@ use jiff::{
 use super::Clock;
 use crate::{
     customers::CUSTOMERS,
-    objects::{campaign::Status, delivery::units, tactic::TacticStatus},
+    objects::{campaign::Status, delivery::currency_units, tactic::TacticStatus},
     store::Account,
     world::World,
 };
@@ -127,7 +127,7 @@ fn nothing_is_overspent() {
         }
         for tactic in &account.tactics {
             let spent = by_tactic.get(tactic.id.as_str()).copied().unwrap_or_default();
-            assert!(units(spent) <= tactic.allocation.amount, "{}", tactic.name);
+            assert!(currency_units(spent) <= tactic.allocation.amount, "{}", tactic.name);
         }
         for campaign in &account.campaigns {
             let spent = by_campaign.get(campaign.id.as_str()).copied().unwrap_or_default();
@@ -138,7 +138,7 @@ fn nothing_is_overspent() {
                 .filter(|tactic| tactic.campaign_id == campaign.id)
                 .map(|tactic| tactic.allocation.amount)
                 .sum();
-            assert!(amounts <= units(campaign.budget.total), "{}", campaign.name);
+            assert!(amounts <= currency_units(campaign.budget.total), "{}", campaign.name);
             if let Some(cap) = campaign.budget.daily_cap {
                 let most = by_day.iter().filter(|((id, _), _)| *id == campaign.id).map(|(_, spent)| *spent);
                 assert!(most.max().unwrap_or_default() <= cap, "{}", campaign.name);

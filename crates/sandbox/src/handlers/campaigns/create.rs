@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::money;
 use crate::{
-    answers::{Answer, Outcome},
     brief::{self, BriefValidation},
     call::Call,
     clock::Moment,
@@ -14,6 +13,7 @@ use crate::{
         campaign::{Budget, Status, Weights},
         creative::Assignment,
     },
+    response::{ApiResponse, ApiResult},
     store::Account,
 };
 
@@ -36,7 +36,7 @@ struct Create {
 /// Nothing is made of a thin brief. The provider does not check the brand agent and the creatives; the sandbox
 /// does, as those of another customer may not be touched, and assigns the creatives as promised. The published code
 /// repeats the creatives without assigning them, and its campaign has no dates.
-pub(super) fn create(call: &mut Call<'_>) -> Outcome {
+pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     let validation =
         if input.skip_brief_validation { None } else { Some(validated(&input, call.account.as_published)?) };
@@ -69,13 +69,13 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         assigned_date: now,
     }));
     let ids: Vec<&str> = creative_ids.iter().map(String::as_str).collect();
-    let mut shown = campaign.shown(&ids);
+    let mut shown = campaign.to_json(&ids);
     if call.account.as_published
         && let Value::Object(members) = &mut shown
     {
         members.retain(|name, _| name != "startDate" && name != "endDate");
     }
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!(
             "✅ **Campaign created**: {} ({})\n\n• Budget: {}\n• Optimisation and delivery begin.",
             campaign.name,
@@ -92,10 +92,14 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn validated(input: &Create, as_published: bool) -> Outcome<BriefValidation> {
+fn validated(input: &Create, as_published: bool) -> ApiResult<BriefValidation> {
     let threshold = input.brief_validation_threshold.unwrap_or(brief::DEFAULT_THRESHOLD);
     let validation = brief::validate(&input.prompt, threshold, as_published);
-    if validation.meets_threshold { Ok(validation) } else { Err(Answer::thrown(refusal(&validation))) }
+    if validation.meets_threshold {
+        Ok(validation)
+    } else {
+        Err(ApiResponse::bad_request(refusal(&validation)))
+    }
 }
 
 /// The text has all that a better brief needs, since the provider gives it in no other place.
@@ -117,14 +121,14 @@ fn refusal(validation: &BriefValidation) -> String {
 
 /// The creatives to assign, each once. They must belong to the campaign's brand agent, as `creative_assign`
 /// promises.
-fn owned(account: &Account, input: &Create) -> Outcome<Vec<String>> {
+fn owned(account: &Account, input: &Create) -> ApiResult<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
     if account.as_published {
         return Ok(ids);
     }
     for id in &input.creative_ids {
         if account.creative(id)?.buyer_agent_id != input.brand_agent_id {
-            return Err(Answer::thrown(format!(
+            return Err(ApiResponse::bad_request(format!(
                 "Failed to create campaign: creative {id} belongs to another brand agent"
             )));
         }
@@ -136,18 +140,19 @@ fn owned(account: &Account, input: &Create) -> Outcome<Vec<String>> {
 }
 
 /// What cannot be meant.
-fn contradiction(budget: &Budget, start: Option<Moment>, end: Option<Moment>) -> Outcome<()> {
+fn contradiction(budget: &Budget, start: Option<Moment>, end: Option<Moment>) -> ApiResult<()> {
     let problem = match (start.zip(end), budget.daily_cap) {
         (Some((start, end)), _) if end < start => "endDate is before startDate",
         (_, Some(daily_cap)) if daily_cap > budget.total => "budget.dailyCap is more than budget.total",
         _ => return Ok(()),
     };
-    Err(Answer::thrown(format!("Failed to create campaign: {problem}")))
+    Err(ApiResponse::bad_request(format!("Failed to create campaign: {problem}")))
 }
 
-fn date(text: Option<&str>) -> Outcome<Option<Moment>> {
+fn date(text: Option<&str>) -> ApiResult<Option<Moment>> {
     let Some(text) = text else { return Ok(None) };
-    let moment = Moment::parse(text).ok_or_else(|| Answer::thrown(format!("Invalid date: {text}")))?;
+    let moment =
+        Moment::parse(text).ok_or_else(|| ApiResponse::bad_request(format!("Invalid date: {text}")))?;
     Ok(Some(moment))
 }
 

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    answers::{Answer, Outcome},
     call::Call,
     objects::Strategy,
+    response::{ApiResponse, ApiResult},
 };
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ const COUNTRIES: [(&str, &str); 7] = [
 
 /// Has no brand agent, no budget and no dates, and is in no list. The provider finds channels and countries with a
 /// language model; the sandbox knows a few words.
-pub(super) fn create(call: &mut Call<'_>) -> Outcome {
+pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     let Create { name, prompt } = call.input()?;
     let words: Vec<String> = prompt.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();
     let has = |word: &str| words.iter().any(|found| found == word);
@@ -49,7 +49,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         created_at: now,
         updated_at: now,
     };
-    let answer = Answer::done(
+    let answer = ApiResponse::success(
         format!("✅ **Legacy campaign created**: {} ({})", strategy.name, strategy.id),
         data(&strategy, call.account.customer_id),
     );

@@ -10,10 +10,10 @@ use super::{
     money,
 };
 use crate::{
-    answers::{Answer, Outcome, count},
     call::Call,
     clock::Moment,
     objects::{Campaign, campaign::Status},
+    response::{ApiResponse, ApiResult, count},
     store::Account,
 };
 
@@ -66,7 +66,7 @@ enum SortOrder {
 
 /// The provider applies no filter but the brand agent, and finds nothing without it. The sandbox does what the
 /// description promises, unless it plays the published code.
-pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     let mut input: List = call.input()?;
     let account = &*call.account;
     if account.as_published {
@@ -101,7 +101,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         })
         .collect();
     let shown: Vec<Value> = found.iter().map(|campaign| listed(account, campaign)).collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("📊 **{}**\n{}", count(found.len(), "campaign"), lines.join("\n")),
         json!({
             "count": found.len(),
@@ -112,16 +112,16 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn period(range: &DateRange) -> Outcome<(Option<Moment>, Option<Moment>)> {
+fn period(range: &DateRange) -> ApiResult<(Option<Moment>, Option<Moment>)> {
     let read = |text: &Option<String>| match text {
         None => Ok(None),
-        Some(text) => {
-            Moment::parse(text).map(Some).ok_or_else(|| Answer::thrown(format!("Invalid date: {text}")))
-        }
+        Some(text) => Moment::parse(text)
+            .map(Some)
+            .ok_or_else(|| ApiResponse::bad_request(format!("Invalid date: {text}"))),
     };
     match (read(&range.start)?, read(&range.end)?) {
         (Some(start), Some(end)) if end < start => {
-            Err(Answer::thrown("dateRange.end is before dateRange.start"))
+            Err(ApiResponse::bad_request("dateRange.end is before dateRange.start"))
         }
         period => Ok(period),
     }
@@ -156,7 +156,7 @@ fn compare(account: &Account, by: SortBy, a: &Campaign, b: &Campaign) -> Orderin
 
 /// A campaign with what lists add.
 fn listed(account: &Account, campaign: &Campaign) -> Value {
-    let mut shown = campaign.shown(&account.creative_ids(&campaign.id));
+    let mut shown = campaign.to_json(&account.creative_ids(&campaign.id));
     if let Some(delivery) = delivery_summary(account, campaign) {
         shown["deliverySummary"] = delivery;
     }

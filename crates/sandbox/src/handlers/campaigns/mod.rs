@@ -9,10 +9,10 @@ mod update;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, Handler, count};
 use crate::{
     brief,
-    objects::{Campaign, campaign::Status, delivery::units},
+    objects::{Campaign, campaign::Status, delivery::currency_units},
 };
 
 /// The handlers of these operations.
@@ -35,13 +35,13 @@ struct Brief {
 }
 
 /// A brief below the threshold is a success too: the answer says that it is below.
-fn validate_brief(call: &mut Call<'_>) -> Outcome {
+fn validate_brief(call: &mut Call<'_>) -> ApiResult {
     let Brief { brief, threshold } = call.input()?;
     let validation =
         brief::validate(&brief, threshold.unwrap_or(brief::DEFAULT_THRESHOLD), call.account.as_published);
     let (mark, verdict) =
         if validation.meets_threshold { ("✅", "passes") } else { ("⚠️", "does not pass") };
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "{mark} **Brief {verdict}**: {}/100, {} required ({})",
             validation.score, validation.threshold, validation.quality_level
@@ -65,12 +65,12 @@ struct Delete {
 
 /// Tactics and history go with it, as promised; in the published code tactics stay. Creatives stay, whatever
 /// `preserveCreatives` says.
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> ApiResult {
     let Delete { campaign_id, force } = call.input()?;
     let account = &mut *call.account;
     let campaign = account.campaign(&campaign_id)?.clone();
     if campaign.status == Status::Active && !force {
-        return Ok(Answer::refused(
+        return Ok(ApiResponse::failure(
             "CAMPAIGN_ACTIVE",
             &format!("❌ {} is active and was not deleted. Force deletes it all the same.", campaign.name),
             json!({
@@ -90,7 +90,7 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     let tactics: Vec<Value> =
         account.tactics_of(&campaign_id).map(|tactic| tactic.row(account.customer_id)).collect();
     account.remove_campaign(&campaign_id);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "🗑️ **Campaign deleted**: {} ({campaign_id}), with {}",
             campaign.name,
@@ -111,5 +111,5 @@ fn delete(call: &mut Call<'_>) -> Outcome {
 
 /// A campaign's budget for people: `50000.00 USD`.
 fn money(campaign: &Campaign) -> String {
-    format!("{:.2} {}", units(campaign.budget.total), campaign.budget.currency)
+    format!("{:.2} {}", currency_units(campaign.budget.total), campaign.budget.currency)
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::tactics::AllocationChange;
 use crate::{
-    answers::{Answer, Outcome, count},
     call::Call,
+    response::{ApiResponse, ApiResult, count},
     store::Account,
 };
 
@@ -42,7 +42,7 @@ const TOPICS: [(&[&str], &str); 6] = [
 /// Changes the name too, and adds a change request to the brief, as promised. In the published code a name alone
 /// changes nothing, a request takes the place of the brief, and a tactic that was changed fails the call afterwards.
 /// Tactics that cannot be changed do not fail the call. Nothing given but the id is a success that changes nothing.
-pub(super) fn update(call: &mut Call<'_>) -> Outcome {
+pub(super) fn update(call: &mut Call<'_>) -> ApiResult {
     let mut input: Update = call.input()?;
     let as_published = call.account.as_published;
     let brief = Some(call.account.campaign(&input.campaign_id)?.prompt.clone()).filter(|_| !as_published);
@@ -71,7 +71,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
         campaign.updated_at = now;
     }
     if as_published && !updated.is_empty() {
-        return Err(Answer::thrown(
+        return Err(ApiResponse::bad_request(
             "Campaign update failed: Cannot read properties of undefined (reading 'amount')",
         ));
     }
@@ -80,7 +80,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
         .filter_map(|name| Some((name.to_owned(), call.arguments().get(name)?.clone())))
         .collect();
     given.insert("briefChanges".to_owned(), json!(brief_changes));
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "✅ **Campaign updated**: {} changed, {} failed",
             count(updated.len(), "tactic"),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Call, Outcome, sync};
+use super::{ApiResponse, ApiResult, Call, sync};
 use crate::{objects::creative::Assignment, store::Account};
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ struct Assign {
     creative_id: String,
 }
 
-pub(super) fn assign(call: &mut Call<'_>) -> Outcome {
+pub(super) fn assign(call: &mut Call<'_>) -> ApiResult {
     let Assign { buyer_agent_id, campaign_id, creative_id } = call.input()?;
     call.account.brand_agent(&buyer_agent_id)?;
     let creative = call.account.creative(&creative_id)?;
@@ -29,7 +29,7 @@ pub(super) fn assign(call: &mut Call<'_>) -> Outcome {
     } else {
         "Creative was assigned to this campaign already"
     };
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **{message}**: {creative_id} in {campaign_id}"),
         json!({
             "assignment": {
@@ -49,22 +49,22 @@ pub(super) fn assign(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Checks that a campaign belongs to a brand agent. Promised of assignments; Scope3's code does not look.
-pub(super) fn same_owner(account: &Account, brand_agent: &str, campaign: &str) -> Outcome<()> {
+pub(super) fn same_owner(account: &Account, brand_agent: &str, campaign: &str) -> ApiResult<()> {
     if account.campaign(campaign)?.brand_agent_id == brand_agent {
         return Ok(());
     }
     Err(not_owned("Campaign", campaign, brand_agent))
 }
 
-fn not_owned(what: &str, id: &str, brand_agent: &str) -> Answer {
-    Answer::thrown(format!(
+fn not_owned(what: &str, id: &str, brand_agent: &str) -> ApiResponse {
+    ApiResponse::bad_request(format!(
         "Failed to assign creative to campaign: {what} {id} does not belong to buyer agent {brand_agent}"
     ))
 }
 
 /// Puts a creative into a campaign, unless it is there, and sends it to the sellers of its active tactics. Says
 /// whether it is new there.
-pub(super) fn put(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> Outcome<bool> {
+pub(super) fn put(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> ApiResult<bool> {
     let account = &mut *call.account;
     let assigned_date = account.clock.now();
     let mut there = account.assignments.iter();
@@ -93,7 +93,7 @@ struct Unassign {
     creative_id: String,
 }
 
-pub(super) fn unassign(call: &mut Call<'_>) -> Outcome {
+pub(super) fn unassign(call: &mut Call<'_>) -> ApiResult {
     let Unassign { campaign_id, creative_id } = call.input()?;
     let account = &mut *call.account;
     account.creative(&creative_id)?;
@@ -102,7 +102,7 @@ pub(super) fn unassign(call: &mut Call<'_>) -> Outcome {
     // What is not assigned is unassigned with success too.
     account.assignments.retain(|a| a.creative_id != creative_id || a.campaign_id != campaign_id);
     let message = "Creative unassigned from campaign";
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🔄 **{message}**: {creative_id} out of {campaign_id}"),
         json!({
             "unassignment": {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Assigned, Call, Outcome, assignments, count, sync, view};
+use super::{ApiResponse, ApiResult, Assigned, Call, assignments, count, sync, view};
 use crate::objects::creative::{Content, CreativeStatus};
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct Updates {
     advertiser_domains: Option<Vec<String>>,
 }
 
-pub(super) fn update(call: &mut Call<'_>) -> Outcome {
+pub(super) fn update(call: &mut Call<'_>) -> ApiResult {
     let Update { creative_id, updates } = call.input()?;
     let mut summary = json!({
         "nameChanged": updates.name.is_some(),
@@ -50,7 +50,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
     creative.changed(now);
     sync::send(call.account, call.market, &creative_id, &resend)?;
     let creative = view(call.account, call.account.creative(&creative_id)?);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🎨 **Creative updated**: {creative_id}, in a new version"),
         json!({
             "currentState": current_state(&creative),
@@ -90,7 +90,7 @@ struct Delete {
     force: Option<bool>,
 }
 
-pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
+pub(super) fn delete(call: &mut Call<'_>) -> ApiResult {
     let Delete { creative_id, force } = call.input()?;
     let configuration = call.arguments().clone();
     let account = &mut *call.account;
@@ -103,7 +103,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     account.clock.tick();
     account.assignments.retain(|assignment| assignment.creative_id != creative_id);
     account.creatives.retain(|creative| creative.creative_id != creative_id);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Creative deleted** for good: {} ({creative_id})", creative.creative_name),
         json!({
             "deletedCreative": {
@@ -121,12 +121,12 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn refusal(creative_id: &str, active: &[&Assigned]) -> Answer {
+fn refusal(creative_id: &str, active: &[&Assigned]) -> ApiResponse {
     let campaigns: Vec<Value> = active
         .iter()
         .map(|a| json!({"campaignId": a.campaign_id, "campaignName": a.campaign_name}))
         .collect();
-    Answer::refused(
+    ApiResponse::failure(
         "CREATIVE_ASSIGNED",
         &format!("⚠️ **Cannot delete creative**: it is used in {}", count(active.len(), "active campaign")),
         json!({

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Call, Outcome, assign, count, media_products::format_problem, view};
+use super::{ApiResponse, ApiResult, Call, assign, count, media_products::format_problem, view};
 use crate::{
     objects::{
         Creative,
@@ -51,7 +51,7 @@ struct Shareable {
     target_audience: Option<String>,
 }
 
-pub(super) fn create(call: &mut Call<'_>) -> Outcome {
+pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     call.account.brand_agent(&input.buyer_agent_id)?;
     let campaigns = &input.shared_defaults.assign_to_campaign_ids;
@@ -75,7 +75,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         made.push(add(call.account, &input.buyer_agent_id, item, &input.shared_defaults.shared));
     }
     if made.is_empty() {
-        return Err(Answer::thrown(format!(
+        return Err(ApiResponse::bad_request(format!(
             "Failed to process creative creation request: Failed to create any creatives. {}.\n{}",
             count(problems.len(), "error"),
             problems.join("\n")
@@ -94,7 +94,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     // Only the message says what was wrong with the others.
     let message =
         format!("✅ **{} of {} created**\n{}", made.len(), count(requested, "creative"), problems.join("\n"));
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         message,
         json!({
             "creatives": shown,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, count, media_products::required_assets, view};
+use super::{ApiResponse, ApiResult, Call, count, media_products::required_assets, view};
 use crate::{
     objects::{Creative, creative::CreativeStatus},
     store::Account,
@@ -33,7 +33,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn wants(&self, account: &Account, creative: &Creative) -> bool {
+    fn matches(&self, account: &Account, creative: &Creative) -> bool {
         self.status.is_none_or(|status| status == creative.status)
             && self.campaign_id.as_ref().is_none_or(|campaign| {
                 campaigns(account, creative).any(|assigned| assigned == campaign)
@@ -45,20 +45,20 @@ impl Filter {
     }
 }
 
-pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     let mut input: List = call.input()?;
     let account = &call.account;
     account.brand_agent(&input.buyer_agent_id)?;
     if account.as_published {
         if input.filter.status.is_some() {
-            return Err(Answer::thrown("Failed to list creatives: Unrecognized name: status"));
+            return Err(ApiResponse::bad_request("Failed to list creatives: Unrecognized name: status"));
         }
         input.filter = Filter::default();
     }
     let all: Vec<&Creative> =
         account.creatives.iter().filter(|creative| creative.buyer_agent_id == input.buyer_agent_id).collect();
     let found: Vec<&Creative> =
-        all.iter().rev().copied().filter(|creative| input.filter.wants(account, creative)).collect();
+        all.iter().rev().copied().filter(|creative| input.filter.matches(account, creative)).collect();
     let limit = input.limit.unwrap_or(20);
     let page: Vec<&Creative> = found.iter().skip(input.offset).take(limit).copied().collect();
     let next = input.offset.saturating_add(limit);
@@ -90,7 +90,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     }
     let lines: Vec<String> =
         page.iter().map(|c| format!("- **{}** ({})", c.creative_name, c.creative_id)).collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{} of {}**\n{}", page.len(), count(found.len(), "creative"), lines.join("\n")),
         data,
     ))

@@ -16,7 +16,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count, media_products, outside};
+use super::{ApiResponse, ApiResult, Call, Handler, count, external, media_products};
 use crate::{
     clock::Moment,
     objects::{Creative, campaign::Status, signals::distinct},
@@ -41,19 +41,19 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Which {
+struct ById {
     creative_id: String,
 }
 
-fn get(call: &mut Call<'_>) -> Outcome {
-    let Which { creative_id } = call.input()?;
+fn get(call: &mut Call<'_>) -> ApiResult {
+    let ById { creative_id } = call.input()?;
     let account = &call.account;
     let creative = account.creative(&creative_id)?;
     let assigned = assignments(account, creative);
     let active: Vec<&Assigned> = assigned.iter().filter(|assigned| assigned.is_active).collect();
     let synced_to = distinct(assigned.iter().flat_map(|a| a.publishers_synced.iter().map(String::as_str)));
     let summary = SyncSummary::of(creative);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "**{}** ({})\nIn {}, with {}",
             creative.creative_name,

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, count, sync, view};
+use super::{ApiResponse, ApiResult, Call, count, sync, view};
 use crate::objects::{
     Creative,
     creative::{CreativeStatus, PublisherApproval},
@@ -63,11 +63,11 @@ impl Revisions {
     }
 }
 
-pub(super) fn revise(call: &mut Call<'_>) -> Outcome {
+pub(super) fn revise(call: &mut Call<'_>) -> ApiResult {
     let Revise { creative_id, publisher_id, revisions, auto_resync } = call.input()?;
     let before = approval(call.account.creative(&creative_id)?, &publisher_id)?.clone();
     if matches!(before.approval_status, "approved" | "auto_approved") {
-        return Ok(Answer::text(format!(
+        return Ok(ApiResponse::text(format!(
             "ℹ️ Creative already approved by {}. No revision needed.",
             before.publisher_name
         )));
@@ -90,7 +90,7 @@ pub(super) fn revise(call: &mut Call<'_>) -> Outcome {
     let mut configuration = call.arguments().clone();
     configuration["autoResync"] = json!(auto_resync);
     configuration["revisionDate"] = json!(now);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "✏️ **Creative revised** for {}: {}{}",
             before.publisher_name,
@@ -113,10 +113,10 @@ pub(super) fn revise(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn approval<'a>(creative: &'a Creative, publisher_id: &str) -> Outcome<&'a PublisherApproval> {
+fn approval<'a>(creative: &'a Creative, publisher_id: &str) -> ApiResult<&'a PublisherApproval> {
     let found = creative.publisher_approvals.iter().find(|approval| approval.publisher_id == publisher_id);
     found.ok_or_else(|| {
-        Answer::thrown(format!(
+        ApiResponse::bad_request(format!(
             "Failed to revise creative: Creative not synced to this publisher: Creative {} has not been synced to \
              publisher {publisher_id}",
             creative.creative_id

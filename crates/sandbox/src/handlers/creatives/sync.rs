@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, count, media_products::sells, outside};
+use super::{ApiResponse, ApiResult, Call, count, external, media_products::sells};
 use crate::{
     clock::Moment,
     objects::{
@@ -56,12 +56,12 @@ struct Failure {
     error: String,
 }
 
-pub(super) fn sync(call: &mut Call<'_>) -> Outcome {
+pub(super) fn sync(call: &mut Call<'_>) -> ApiResult {
     let input: Sync = call.input()?;
     let (method, sellers) = targets(call, &input)?;
     if sellers.is_empty() {
         let creative = call.account.creative(&input.creative_id)?;
-        return Ok(Answer::done(
+        return Ok(ApiResponse::success(
             "🔍 **No relevant sales agents found**: give salesAgentIds or more daysBack",
             json!({
                 "creative": named(creative),
@@ -77,7 +77,7 @@ pub(super) fn sync(call: &mut Call<'_>) -> Outcome {
     let statuses = &creative.sales_agent_sync_status;
     let with = |wanted: &dyn Fn(&SyncStatus) -> bool| statuses.iter().filter(|s| wanted(s)).count();
     let note = if input.pre_approval { "\nPre-approval requested" } else { "" };
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("🔄 **Sent to {} of {}**{note}", results.success.len(), count(sellers.len(), "seller")),
         json!({
             "creative": named(creative),
@@ -115,7 +115,7 @@ fn seller_status(status: &SyncStatus) -> Value {
 }
 
 /// How the sellers were found, and which they are.
-fn targets(call: &Call<'_>, input: &Sync) -> Outcome<(String, Vec<String>)> {
+fn targets(call: &Call<'_>, input: &Sync) -> ApiResult<(String, Vec<String>)> {
     let account = &call.account;
     let creative = account.creative(&input.creative_id)?;
     if let Some(ids) = &input.sales_agent_ids {
@@ -186,7 +186,7 @@ pub(super) fn synced_to(creative: &Creative) -> Vec<String> {
 }
 
 /// Sends those of a campaign's creatives to a seller that it has not yet, as a new buy does.
-pub(in crate::handlers) fn sync_campaign(call: &mut Call<'_>, campaign: &str, seller: &str) -> Outcome<()> {
+pub(in crate::handlers) fn sync_campaign(call: &mut Call<'_>, campaign: &str, seller: &str) -> ApiResult<()> {
     let ids: Vec<String> = call.account.creative_ids(campaign).into_iter().map(str::to_owned).collect();
     for id in ids {
         let creative = call.account.creative(&id)?;
@@ -205,7 +205,7 @@ pub(super) fn send(
     market: &Market,
     creative_id: &str,
     sellers: &[String],
-) -> Outcome<Results> {
+) -> ApiResult<Results> {
     let now = account.clock.now();
     let (customer, as_published) = (account.customer_id, account.as_published);
     let creative = account.creative_mut(creative_id)?;
@@ -228,8 +228,8 @@ fn obstacle(seller: Option<&SalesAgent>, customer: u32, medium: &str) -> Option<
     let Some(seller) = seller else { return Some("Sales agent not found".to_owned()) };
     if seller.access(customer) == Access::Unavailable {
         Some(format!("No account with {}", seller.name))
-    } else if !outside::answers(&seller.endpoint_url) {
-        Some(outside::NO_ANSWER.to_owned())
+    } else if !external::is_reachable(&seller.endpoint_url) {
+        Some(external::UNREACHABLE.to_owned())
     } else if !sells(seller, medium) {
         Some(format!("{} takes no {medium} creatives", seller.name))
     } else {

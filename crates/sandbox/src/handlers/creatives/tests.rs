@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Call, Handler, Outcome, handler};
+use super::super::{ApiResult, Call, Handler, handler};
 use crate::{
-    answers::Answer,
     clock::tests::june,
     objects::{
         Campaign, Creative, Tactic,
@@ -13,6 +12,7 @@ use crate::{
         product::Product,
         tactic::{Allocation, TacticPacing, TacticStatus},
     },
+    response::ApiResponse,
     world::World,
 };
 
@@ -20,7 +20,7 @@ const CUSTOMER: u32 = 12345;
 
 /// Puts two campaigns into the account, and takes the tactics of the others away: `running` is active and bought from Borealis, which sells video, and with
 /// the first signal; `planned` is a draft. And two creatives: `film` and `banner`.
-fn prepare(call: &mut Call<'_>) -> Outcome {
+fn prepare(call: &mut Call<'_>) -> ApiResult {
     let now = call.account.clock.tick();
     let owner = call.account.brand_agents[0].id.clone();
     call.account.tactics.clear();
@@ -72,7 +72,7 @@ fn prepare(call: &mut Call<'_>) -> Outcome {
         let new = Creative::new(id.into(), id.into(), owner.clone(), CUSTOMER, format, content, now);
         call.account.creatives.push(new);
     }
-    Ok(Answer::done("", json!({"owner": owner, "signal": call.account.signals.items[0].id})))
+    Ok(ApiResponse::success("", json!({"owner": owner, "signal": call.account.signals.items[0].id})))
 }
 
 struct Fixture {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, count, outside};
+use super::{ApiResponse, ApiResult, Call, count, external};
 use crate::objects::{
     market::SalesAgent,
     product::{Pricing, Product},
@@ -25,7 +25,7 @@ struct Discover {
 
 impl Discover {
     /// Whether a product is asked for. Scope3 leaves that to the sellers.
-    fn wants(&self, product: &Product) -> bool {
+    fn matches(&self, product: &Product) -> bool {
         let cpm = cpm(product);
         self.delivery_type.as_ref().is_none_or(|kind| kind == product.delivery_type)
             && self.inventory_type.as_ref().is_none_or(|kind| kind == product.inventory_type)
@@ -39,25 +39,25 @@ impl Discover {
     }
 }
 
-pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     let input: Discover = call.input()?;
     let customer = call.account.customer_id;
     // Only one's own sellers can be looked at, whatever number is given.
     let own = input.customer_id.as_ref().is_none_or(|id| *id == customer.to_string());
     let sellers = if own { call.market.sellers(customer) } else { Vec::new() };
     if sellers.is_empty() {
-        return Ok(nobody(&input));
+        return Ok(no_sellers(&input));
     }
     let (reached, failed): (Vec<&SalesAgent>, Vec<&SalesAgent>) =
-        sellers.iter().partition(|seller| outside::answers(&seller.endpoint_url));
+        sellers.iter().partition(|seller| external::is_reachable(&seller.endpoint_url));
     if reached.is_empty() {
-        return Err(Answer::thrown(format!(
+        return Err(ApiResponse::bad_request(format!(
             "Failed to discover products from sales agents: {}",
-            outside::NO_ANSWER
+            external::UNREACHABLE
         )));
     }
     let found = reached.iter().map(|seller| {
-        let products = offer(seller).into_iter().filter(|product| input.wants(product)).collect();
+        let products = products_of(seller).into_iter().filter(|product| input.matches(product)).collect();
         (*seller, products)
     });
     let found: Vec<(&SalesAgent, Vec<Product>)> = found.collect();
@@ -74,7 +74,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         "failedAgents": failed.len(),
         "agentResponses": responses(&found, &failed),
         "failures": failed.iter().map(|seller| json!({
-            "agentName": seller.name, "error": outside::NO_ANSWER, "principalId": seller.id,
+            "agentName": seller.name, "error": external::UNREACHABLE, "principalId": seller.id,
         })).collect::<Vec<_>>(),
         "filters": filters(call.arguments()),
         "query": input.promoted_offering,
@@ -85,7 +85,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     if let Some(brief) = &input.brief {
         data["brief"] = json!(brief);
     }
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "**{}** from {}\n{}",
             count(products.len(), "product"),
@@ -96,7 +96,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn nobody(input: &Discover) -> Answer {
+fn no_sellers(input: &Discover) -> ApiResponse {
     let mut data = json!({
         "products": [], "totalProducts": 0, "agentsQueried": 0, "successfulAgents": 0, "failedAgents": 0,
         "query": input.promoted_offering,
@@ -104,11 +104,11 @@ fn nobody(input: &Discover) -> Answer {
     if let Some(customer) = &input.customer_id {
         data["customerId"] = json!(customer);
     }
-    Answer::done("🔍 **No sales agents found**", data)
+    ApiResponse::success("🔍 **No sales agents found**", data)
 }
 
 /// What a seller has. Each id is one that `create_tactic` makes the same product of.
-fn offer(seller: &SalesAgent) -> Vec<Product> {
+fn products_of(seller: &SalesAgent) -> Vec<Product> {
     let kinds: &[&str] = match seller.organisation.as_str() {
         "aurora" => &["hulu_ctv", "run_of_site"],
         "borealis" => &["netflix_premium", "youtube_select"],
@@ -122,7 +122,7 @@ fn offer(seller: &SalesAgent) -> Vec<Product> {
 
 /// Whether a seller has room for that format, such as `video`.
 pub(in super::super) fn sells(seller: &SalesAgent, format: &str) -> bool {
-    offer(seller).iter().any(|product| product.formats.contains(&format))
+    products_of(seller).iter().any(|product| product.formats.contains(&format))
 }
 
 fn cpm(product: &Product) -> f64 {
@@ -161,7 +161,7 @@ fn responses(found: &[(&SalesAgent, Vec<Product>)], failed: &[&SalesAgent]) -> V
     let failed = failed.iter().map(|seller| {
         json!({
             "agentId": seller.id, "agentName": seller.name, "success": false, "productCount": 0,
-            "error": outside::NO_ANSWER,
+            "error": external::UNREACHABLE,
         })
     });
     fine.chain(failed).collect()

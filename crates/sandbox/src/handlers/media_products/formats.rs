@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Answer, Call, Outcome, count};
+use super::{ApiResponse, ApiResult, Call, count};
 use crate::objects::creative::FormatRef;
 
 /// A way that ads are built.
@@ -82,7 +82,7 @@ macro_rules! banner {
 }
 
 /// How many of the formats Scope3's published code lists.
-const PUBLISHED: usize = 8;
+const PUBLISHED_COUNT: usize = 8;
 
 const FORMATS: [Format; 20] = [
     format(
@@ -202,7 +202,7 @@ struct List {
 }
 
 impl List {
-    fn wants(&self, format: &Format) -> bool {
+    fn matches(&self, format: &Format) -> bool {
         let needs = &format.requirements;
         let text = || format!("{}\n{}\n{}", format.format_id, format.name, format.description).to_lowercase();
         self.r#type.as_ref().is_none_or(|wanted| wanted == format.r#type)
@@ -212,10 +212,10 @@ impl List {
     }
 }
 
-pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     let input: List = call.input()?;
-    let known = if call.account.as_published { PUBLISHED } else { FORMATS.len() };
-    let found: Vec<Format> = FORMATS.into_iter().take(known).filter(|format| input.wants(format)).collect();
+    let known = if call.account.as_published { PUBLISHED_COUNT } else { FORMATS.len() };
+    let found: Vec<Format> = FORMATS.into_iter().take(known).filter(|format| input.matches(format)).collect();
     let of = |kind| found.iter().filter(|format| format.r#type == kind).collect::<Vec<_>>();
     let (adcp, publisher, agent) = (of("adcp"), of("publisher"), of("creative_agent"));
     let tags = found.iter().filter(|format| format.requirements.accepts_third_party_tags).count();
@@ -224,7 +224,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         .iter()
         .map(|format| format!("- {}/{}: {}", format.r#type, format.format_id, format.name))
         .collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**\n{}", count(found.len(), "creative format"), lines.join("\n")),
         json!({
             "formats": {

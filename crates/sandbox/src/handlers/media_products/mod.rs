@@ -4,7 +4,7 @@
 mod discover;
 mod formats;
 
-use super::{Answer, Call, Handler, Outcome, count, outside};
+use super::{ApiResponse, ApiResult, Call, Handler, count, external};
 
 pub(super) use self::{
     discover::sells,

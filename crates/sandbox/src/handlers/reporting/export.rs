@@ -5,15 +5,15 @@ use serde_json::{Map, Value, json};
 
 use super::Span;
 use crate::{
-    answers::{Answer, Outcome},
     call::Call,
     clock::Moment,
-    objects::{Campaign, Tactic, delivery::units},
+    objects::{Campaign, Tactic, delivery::currency_units},
+    response::{ApiResponse, ApiResult},
     store::Account,
 };
 
 /// Longer exports are fetched by a link.
-const MOST_ROWS: usize = 10_000;
+const MAX_INLINE_ROWS: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +47,7 @@ enum Format {
 }
 
 /// What is exported: whose, of when, and by what the rows are told apart.
-struct Wanted<'a> {
+struct Query<'a> {
     account: &'a Account,
     campaigns: Vec<&'a Campaign>,
     from: Moment,
@@ -57,16 +57,16 @@ struct Wanted<'a> {
 
 /// Answers the whole export as `data`, where the provider only puts a few rows into the message. With the format
 /// `csv` the rows are a text member `csv`. The published code has nothing to export but tactics, and no single day.
-pub(super) fn export(call: &mut Call<'_>) -> Outcome {
+pub(super) fn export(call: &mut Call<'_>) -> ApiResult {
     let input: Export = call.input()?;
     let (from, to) = input.date_range.read(!call.account.as_published)?;
     if call.account.as_published && input.datasets.iter().any(|dataset| *dataset != Dataset::Tactics) {
-        return Err(Answer::thrown("Failed to export data: the dataset is not available"));
+        return Err(ApiResponse::bad_request("Failed to export data: the dataset is not available"));
     }
     let id = format!("exp_{}_{}", call.account.clock.now().as_millisecond(), call.account.ids.base36(9));
     let account = &*call.account;
     let campaigns = campaigns(account, &input)?;
-    let wanted = Wanted { account, campaigns, from, to, group_by: &input.group_by };
+    let wanted = Query { account, campaigns, from, to, group_by: &input.group_by };
     let rows: Vec<Map<String, Value>> =
         input.datasets.iter().flat_map(|dataset| wanted.rows(*dataset)).collect();
     let schema = schema(&input.datasets, &input.group_by);
@@ -74,11 +74,12 @@ pub(super) fn export(call: &mut Call<'_>) -> Outcome {
     let mut export = json!({
         "exportId": id, "timestamp": now, "rowCount": rows.len(), "schema": schema, "query": call.arguments(),
     });
-    if rows.len() > MOST_ROWS {
+    if rows.len() > MAX_INLINE_ROWS {
         export["downloadUrl"] = json!(format!("https://api.scope3.com/exports/{id}"));
         export["expiresAt"] = json!(now.plus_hours(24));
     } else if input.format == Format::Csv {
-        export["csv"] = json!(to_csv(&schema, &rows).map_err(|error| Answer::thrown(error.to_string()))?);
+        export["csv"] =
+            json!(to_csv(&schema, &rows).map_err(|error| ApiResponse::bad_request(error.to_string()))?);
     } else {
         export["data"] = json!(rows);
     }
@@ -88,10 +89,10 @@ pub(super) fn export(call: &mut Call<'_>) -> Outcome {
         message.push_str(&row.values().map(plain).collect::<Vec<_>>().join(" | "));
         message.push('\n');
     }
-    Ok(Answer::done(message, export))
+    Ok(ApiResponse::success(message, export))
 }
 
-fn campaigns<'a>(account: &'a Account, input: &Export) -> Outcome<Vec<&'a Campaign>> {
+fn campaigns<'a>(account: &'a Account, input: &Export) -> ApiResult<Vec<&'a Campaign>> {
     if !input.campaign_ids.is_empty() {
         return input.campaign_ids.iter().map(|id| account.campaign(id)).collect();
     }
@@ -101,7 +102,7 @@ fn campaigns<'a>(account: &'a Account, input: &Export) -> Outcome<Vec<&'a Campai
         campaigns.extend(account.campaigns.iter().filter(|campaign| campaign.brand_agent_id == *agent));
     }
     if campaigns.is_empty() {
-        return Err(Answer::thrown("No campaigns found for the specified criteria"));
+        return Err(ApiResponse::bad_request("No campaigns found for the specified criteria"));
     }
     Ok(campaigns)
 }
@@ -149,7 +150,7 @@ fn kind(field: &str) -> &'static str {
     }
 }
 
-impl Wanted<'_> {
+impl Query<'_> {
     fn rows(&self, dataset: Dataset) -> Vec<Map<String, Value>> {
         let rows: Vec<Value> = match dataset {
             Dataset::Delivery => self.delivery(),
@@ -186,7 +187,7 @@ impl Wanted<'_> {
             .map(|(campaign, tactic, row)| {
                 let mut shown = json!({
                     "campaign_id": campaign.id, "campaign_name": campaign.name, "date": row.date.to_string(),
-                    "tactic_id": row.tactic_id, "spend": units(row.spend_cents),
+                    "tactic_id": row.tactic_id, "spend": currency_units(row.spend_cents),
                     "currency": campaign.budget.currency, "current_price": tactic.map(Tactic::total_cpm),
                     "units_delivered": row.impressions, "delivery_unit": "impressions",
                 });
@@ -250,7 +251,7 @@ impl Wanted<'_> {
             .map(|(campaign, tactic, row)| {
                 let amount = tactic.map_or(0.0, |tactic| tactic.allocation.amount);
                 let allocated = (amount / days(campaign) * 100.0).round() / 100.0;
-                let utilized = units(row.spend_cents);
+                let utilized = currency_units(row.spend_cents);
                 json!({
                     "campaign_id": campaign.id, "tactic_id": row.tactic_id, "date": row.date.to_string(),
                     "allocated_budget": allocated, "utilized_budget": utilized,

@@ -12,7 +12,7 @@ mod summary;
 use serde::Deserialize;
 
 pub(super) use self::pacing::delivery_summary;
-use super::{Answer, Handler, Outcome};
+use super::{ApiResponse, ApiResult, Handler};
 use crate::clock::Moment;
 
 /// The handlers of these operations.
@@ -34,13 +34,17 @@ struct Span {
 
 impl Span {
     /// The two ends, of which the first must come first. Where whole days are meant they may be the same.
-    fn read(&self, same_day: bool) -> Outcome<(Moment, Moment)> {
+    fn read(&self, same_day: bool) -> ApiResult<(Moment, Moment)> {
         let (start, end) = (moment(&self.start)?, moment(&self.end)?);
         let fits = start < end || same_day && start == end;
-        if fits { Ok((start, end)) } else { Err(Answer::thrown("Start date must be before end date")) }
+        if fits {
+            Ok((start, end))
+        } else {
+            Err(ApiResponse::bad_request("Start date must be before end date"))
+        }
     }
 }
 
-fn moment(text: &str) -> Outcome<Moment> {
-    Moment::parse(text).ok_or_else(|| Answer::thrown(format!("Invalid date: {text}")))
+fn moment(text: &str) -> ApiResult<Moment> {
+    Moment::parse(text).ok_or_else(|| ApiResponse::bad_request(format!("Invalid date: {text}")))
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::Span;
 use crate::{
-    answers::{Answer, Outcome},
     call::Call,
     objects::{MeasuredOutcome, delivery::ExposureRange},
+    response::{ApiResponse, ApiResult},
 };
 
 #[derive(Deserialize)]
@@ -21,9 +21,9 @@ struct Provide {
 }
 
 /// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
+const DAY_MILLISECONDS: i64 = 86_400_000;
 
-pub(super) fn provide(call: &mut Call<'_>) -> Outcome {
+pub(super) fn provide(call: &mut Call<'_>) -> ApiResult {
     let input: Provide = call.input()?;
     let (start, end) = input.exposure_range.read(false)?;
     let account = &mut *call.account;
@@ -31,7 +31,7 @@ pub(super) fn provide(call: &mut Call<'_>) -> Outcome {
     if let Some(tactic) = &input.tactic_id
         && !account.tactics.iter().any(|known| known.id == *tactic && known.campaign_id == input.campaign_id)
     {
-        return Err(Answer::not_found("Tactic", tactic));
+        return Err(ApiResponse::not_found("Tactic", tactic));
     }
     if let Some(creative) = &input.creative_id {
         account.creative(creative)?;
@@ -49,8 +49,8 @@ pub(super) fn provide(call: &mut Call<'_>) -> Outcome {
         received_at: now,
     };
     let index = outcome.performance_index;
-    let days = (end.as_millisecond() - start.as_millisecond() + DAY - 1) / DAY;
-    let answer = Answer::done(
+    let days = (end.as_millisecond() - start.as_millisecond() + DAY_MILLISECONDS - 1) / DAY_MILLISECONDS;
+    let answer = ApiResponse::success(
         format!("✅ **Outcome received** for {}: index {index} (100 is as expected)", outcome.campaign_id),
         json!({
             "outcome": outcome,

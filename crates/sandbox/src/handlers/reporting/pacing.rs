@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::cpm;
 use crate::{
     clock::Moment,
-    objects::{Campaign, campaign::Status, delivery::units},
+    objects::{Campaign, campaign::Status, delivery::currency_units},
     store::Account,
 };
 
@@ -56,7 +56,8 @@ pub(super) struct Pacing {
 
 impl Pacing {
     pub(super) fn of(account: &Account, campaign: &Campaign, flight: &Flight) -> Self {
-        let (spend, total) = (units(account.spend_cents(&campaign.id)), units(campaign.budget.total));
+        let (spend, total) =
+            (currency_units(account.spend_cents(&campaign.id)), currency_units(campaign.budget.total));
         let cents = |units: f64| (units * 100.0).round() / 100.0;
         let daily = if flight.elapsed > 0.0 { spend / flight.elapsed } else { 0.0 };
         let target = total / flight.whole();
@@ -75,7 +76,7 @@ impl Pacing {
         }
     }
 
-    pub(super) fn shown(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         json!({
             "status": self.status, "budgetUtilized": self.utilized, "actualDailySpend": self.daily,
             "dailySpendTarget": self.target, "projectedFinalSpend": self.projected,
@@ -120,11 +121,11 @@ pub(in crate::handlers) fn delivery_summary(account: &Account, campaign: &Campai
         "lastUpdated": now,
         "alerts": alerts(account, campaign, &pacing),
         "today": {
-            "impressions": impressions, "spend": units(spend), "averagePrice": cpm(spend, impressions),
+            "impressions": impressions, "spend": currency_units(spend), "averagePrice": cpm(spend, impressions),
         },
         "pacing": {
             "status": pacing.status,
-            "budgetUtilized": units(whole) / units(campaign.budget.total).max(f64::EPSILON),
+            "budgetUtilized": currency_units(whole) / currency_units(campaign.budget.total).max(f64::EPSILON),
             "daysRemaining": flight.remaining,
         },
     });

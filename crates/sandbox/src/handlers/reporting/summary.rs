@@ -9,9 +9,9 @@ use super::{
     pacing::{Flight, Pacing, alerts},
 };
 use crate::{
-    answers::{Answer, Outcome, count},
     call::Call,
-    objects::{Campaign, Delivery, Tactic, delivery::units},
+    objects::{Campaign, Delivery, Tactic, delivery::currency_units},
+    response::{ApiResponse, ApiResult, count},
     store::Account,
 };
 
@@ -52,7 +52,7 @@ impl<'a> Delivered<'a> {
     }
 }
 
-pub(super) fn summary(call: &mut Call<'_>) -> Outcome {
+pub(super) fn summary(call: &mut Call<'_>) -> ApiResult {
     let input: Summary = call.input()?;
     let account = &*call.account;
     let campaign = account.campaign(&input.campaign_id)?;
@@ -65,14 +65,14 @@ pub(super) fn summary(call: &mut Call<'_>) -> Outcome {
     let insights = insights(&delivered, &pacing, &tactics);
     let text = text(campaign, &delivered, &flight, &pacing, &insights);
     let alerts = alerts(account, campaign, &pacing);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         text.clone(),
         json!({
             "summary": {
                 "campaignId": campaign.id, "campaignName": campaign.name,
                 "currency": campaign.budget.currency, "textSummary": text, "alerts": alerts,
                 "summary": {
-                    "spend": units(delivered.spend_cents),
+                    "spend": currency_units(delivered.spend_cents),
                     "impressions": delivered.impressions,
                     "averageCpm": cpm(delivered.spend_cents, delivered.impressions),
                     "flightProgress": {
@@ -80,10 +80,10 @@ pub(super) fn summary(call: &mut Call<'_>) -> Outcome {
                         "percentComplete": flight.percent(),
                     },
                 },
-                "pacing": pacing.shown(),
+                "pacing": pacing.to_json(),
                 "insights": insights,
             },
-            "campaign": campaign.shown(&account.creative_ids(&campaign.id)),
+            "campaign": campaign.to_json(&account.creative_ids(&campaign.id)),
             "brandAgent": agent,
             "campaignId": campaign.id,
             "deliveryData": {"dailyDeliveries": daily(campaign, &delivered, &tactics)},
@@ -95,12 +95,12 @@ pub(super) fn summary(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-fn delivered<'a>(account: &'a Account, campaign: &Campaign, range: &DateRange) -> Outcome<Delivered<'a>> {
+fn delivered<'a>(account: &'a Account, campaign: &Campaign, range: &DateRange) -> ApiResult<Delivered<'a>> {
     let end = |text: &Option<String>| text.as_deref().map(moment).transpose();
     let from = end(&range.start)?.unwrap_or(campaign.created_at).date();
     let to = end(&range.end)?.unwrap_or(account.clock.now()).date();
     if range.start.is_some() && range.end.is_some() && to < from {
-        return Err(Answer::thrown("dateRange.end is before dateRange.start"));
+        return Err(ApiResponse::bad_request("dateRange.end is before dateRange.start"));
     }
     let rows = account.delivery.iter();
     Ok(Delivered::new(
@@ -146,7 +146,7 @@ fn insights(delivered: &Delivered<'_>, pacing: &Pacing, tactics: &[&Tactic]) -> 
             .map(|(tactic, part)| {
                 json!({
                     "tacticId": tactic.id, "description": tactic.name,
-                    "cpm": cpm(part.spend_cents, part.impressions), "spend": units(part.spend_cents),
+                    "cpm": cpm(part.spend_cents, part.impressions), "spend": currency_units(part.spend_cents),
                 })
             })
             .collect();
@@ -165,7 +165,7 @@ fn daily(campaign: &Campaign, delivered: &Delivered<'_>, tactics: &[&Tactic]) ->
         .map(|row| {
             let tactic = tactics.iter().find(|tactic| tactic.id == row.tactic_id);
             json!({
-                "date": row.date.to_string(), "tacticId": row.tactic_id, "spend": units(row.spend_cents),
+                "date": row.date.to_string(), "tacticId": row.tactic_id, "spend": currency_units(row.spend_cents),
                 "currency": campaign.budget.currency, "currentPrice": tactic.map(|tactic| tactic.total_cpm()),
                 "unitsDelivered": row.impressions, "deliveryUnit": "impressions",
             })
@@ -181,7 +181,7 @@ fn breakdown(delivered: &Delivered<'_>, tactics: &[&Tactic]) -> Vec<Value> {
             let price = tactic.total_cpm();
             json!({
                 "tacticId": tactic.id, "tacticName": tactic.name, "status": tactic.status,
-                "budgetAllocated": tactic.allocation.amount, "budgetSpent": units(part.spend_cents),
+                "budgetAllocated": tactic.allocation.amount, "budgetSpent": currency_units(part.spend_cents),
                 "impressions": part.impressions, "cpm": price,
                 "efficiency": if price > 0.0 { (1000.0 / price * 100.0).round() / 100.0 } else { 0.0 },
             })
@@ -202,7 +202,7 @@ fn text(
          • Flight: {}% complete\n• Pacing: {}, {}% of the budget used\n• Daily spend: {:.2} {currency}, target \
          {:.2} {currency}\n",
         campaign.name,
-        units(delivered.spend_cents),
+        currency_units(delivered.spend_cents),
         delivered.impressions,
         cpm(delivered.spend_cents, delivered.impressions),
         flight.percent(),

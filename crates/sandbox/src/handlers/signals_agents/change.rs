@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Outcome, Which, activity, count, find, has_brand_agent};
+use super::{ApiResponse, ApiResult, ById, Call, activity, count, find, has_brand_agent};
 use crate::{
     objects::signals_agents::{AgentStatus, SignalsAgent},
     store::Account,
@@ -19,7 +19,7 @@ struct Register {
     config: Option<Map<String, Value>>,
 }
 
-pub(super) fn register(call: &mut Call<'_>) -> Outcome {
+pub(super) fn register(call: &mut Call<'_>) -> ApiResult {
     let input: Register = call.input()?;
     has_brand_agent(call.account, &input.brand_agent_id)?;
     let configuration = call.arguments().clone();
@@ -28,7 +28,7 @@ pub(super) fn register(call: &mut Call<'_>) -> Outcome {
     // Scope3 logs a registration as the first thing that the agent is asked.
     let first = activity(account, &agent, "get_signals");
     account.signals_agents.activities.push(first);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Signals agent registered**: {} ({})", agent.name, agent.id),
         json!({
             "agent": agent,
@@ -88,7 +88,7 @@ struct Update {
     config: Option<Map<String, Value>>,
 }
 
-pub(super) fn update(call: &mut Call<'_>) -> Outcome {
+pub(super) fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     let mut updates = call.arguments().clone();
     if let Value::Object(updates) = &mut updates {
@@ -110,7 +110,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
     };
     replace(account, &agent);
     let changes = changes(&before, &agent, has_config);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Signals agent updated**: {} ({})\n{}", agent.name, agent.id, changes.join("\n")),
         json!({
             "updatedAgent": agent,
@@ -170,13 +170,13 @@ fn replace(account: &mut Account, agent: &SignalsAgent) {
     }
 }
 
-pub(super) fn unregister(call: &mut Call<'_>) -> Outcome {
-    let Which { agent_id } = call.input()?;
+pub(super) fn unregister(call: &mut Call<'_>) -> ApiResult {
+    let ById { agent_id } = call.input()?;
     let before = find(call.account, &agent_id)?.clone();
     let now = call.account.clock.tick();
     let agent = SignalsAgent { status: AgentStatus::Inactive, updated_at: now, ..before.clone() };
     replace(call.account, &agent);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "✅ **Signals agent unregistered**: {} ({}). History and segments stay.",
             agent.name, agent.id

@@ -8,7 +8,7 @@ mod recommend;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Handler, Outcome, count, outside};
+use super::{ApiResponse, ApiResult, Call, Handler, count, external};
 use crate::{
     objects::signals_agents::{Activity, SignalsAgent},
     store::Account,
@@ -35,7 +35,7 @@ struct OfBrandAgent {
     brand_agent_id: String,
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut Call<'_>) -> ApiResult {
     let OfBrandAgent { brand_agent_id } = call.input()?;
     has_brand_agent(call.account, &brand_agent_id)?;
     let agents = &call.account.signals_agents.items;
@@ -45,7 +45,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         .iter()
         .map(|agent| format!("- **{}** ({}): {}", agent.name, agent.id, agent.status.as_str()))
         .collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**\n{}", count(found.len(), "signals agent"), lines.join("\n")),
         json!({"brandAgentId": brand_agent_id, "agents": found, "count": found.len()}),
     ))
@@ -53,14 +53,14 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Which {
+struct ById {
     agent_id: String,
 }
 
-fn get(call: &mut Call<'_>) -> Outcome {
-    let Which { agent_id } = call.input()?;
+fn get(call: &mut Call<'_>) -> ApiResult {
+    let ById { agent_id } = call.input()?;
     let agent = find(call.account, &agent_id)?;
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}** ({}): {} at {}", agent.name, agent.id, agent.status.as_str(), agent.endpoint_url),
         json!({ "agent": agent }),
     ))
@@ -73,7 +73,7 @@ struct History {
     limit: Option<usize>,
 }
 
-fn history(call: &mut Call<'_>) -> Outcome {
+fn history(call: &mut Call<'_>) -> ApiResult {
     let History { agent_id, limit } = call.input()?;
     find(call.account, &agent_id)?;
     let activities: Vec<&Activity> = call
@@ -89,27 +89,29 @@ fn history(call: &mut Call<'_>) -> Outcome {
         .iter()
         .map(|activity| format!("- {} {}: {}", activity.executed_at, activity.activity_type, activity.status))
         .collect();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("**{}**\n{}", count(activities.len(), "activity"), lines.join("\n")),
         json!({"agentId": agent_id, "activities": activities, "count": activities.len()}),
     ))
 }
 
 /// The agent with that id. These operations have no plain "not found": it is one of the unknown errors.
-fn find<'a>(account: &'a Account, id: &str) -> Outcome<&'a SignalsAgent> {
-    let missing = || Answer::coded("UNKNOWN_ERROR", &format!("Signals agent {id} not found"));
+fn find<'a>(account: &'a Account, id: &str) -> ApiResult<&'a SignalsAgent> {
+    let missing =
+        || ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &format!("Signals agent {id} not found"));
     account.signals_agents.get(id).ok_or_else(missing)
 }
 
 /// Scope3's code does not look the brand agent up, but all is promised to stay within the customer's own.
-fn has_brand_agent(account: &Account, id: &str) -> Outcome<()> {
-    let missing = |_| Answer::coded("UNKNOWN_ERROR", &format!("Brand agent {id} not found"));
+fn has_brand_agent(account: &Account, id: &str) -> ApiResult<()> {
+    let missing =
+        |_| ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &format!("Brand agent {id} not found"));
     account.brand_agent(id).map(drop).map_err(missing)
 }
 
 /// What an agent was asked or did, to be filled in.
 fn activity(account: &mut Account, agent: &SignalsAgent, activity_type: &'static str) -> Activity {
-    let answers = outside::answers(&agent.endpoint_url);
+    let answers = external::is_reachable(&agent.endpoint_url);
     Activity {
         id: account.ids.uuid(),
         signals_agent_id: agent.id.clone(),
@@ -121,7 +123,7 @@ fn activity(account: &mut Account, agent: &SignalsAgent, activity_type: &'static
         response: None,
         response_time_ms: Some(if answers { 120 } else { 0 }),
         segment_ids: Vec::new(),
-        error_details: (!answers).then(|| outside::NO_ANSWER.to_owned()),
+        error_details: (!answers).then(|| external::UNREACHABLE.to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Outcome, activity, count, find, has_brand_agent, outside, request};
+use super::{ApiResponse, ApiResult, Call, activity, count, external, find, has_brand_agent, request};
 use crate::{
     objects::{
         signals::{Cluster, Signal},
@@ -66,7 +66,7 @@ impl Offer {
         format!("rec_{short}_{}", self.key_type)
     }
 
-    fn shown(&self, agent: &SignalsAgent, brief: Option<&str>) -> Value {
+    fn to_json(&self, agent: &SignalsAgent, brief: Option<&str>) -> Value {
         let mut shown = json!({
             "name": self.name, "description": self.description, "keyType": self.key_type,
             "clusters": [self.cluster()], "confidence": self.confidence,
@@ -89,7 +89,7 @@ struct GetSignals {
     agent_ids: Option<Vec<String>>,
 }
 
-pub(super) fn get_signals(call: &mut Call<'_>) -> Outcome {
+pub(super) fn get_signals(call: &mut Call<'_>) -> ApiResult {
     let GetSignals { brand_agent_id, brief, agent_ids } = call.input()?;
     has_brand_agent(call.account, &brand_agent_id)?;
     let account = &mut *call.account;
@@ -113,7 +113,7 @@ pub(super) fn get_signals(call: &mut Call<'_>) -> Outcome {
         account.signals_agents.activities.push(log);
     }
     let signals = groups.len() * OFFERS.len();
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!(
             "**{}** from {}\n{}",
             count(signals, "recommended signal"),
@@ -134,7 +134,7 @@ fn group(agent: &SignalsAgent, brief: Option<&str>) -> Value {
     json!({
         "agentId": agent.id,
         "agentName": agent.name,
-        "signals": OFFERS.iter().map(|offer| offer.shown(agent, brief)).collect::<Vec<_>>(),
+        "signals": OFFERS.iter().map(|offer| offer.to_json(agent, brief)).collect::<Vec<_>>(),
     })
 }
 
@@ -145,34 +145,34 @@ struct Activate {
     signal_id: String,
 }
 
-pub(super) fn activate(call: &mut Call<'_>) -> Outcome {
+pub(super) fn activate(call: &mut Call<'_>) -> ApiResult {
     let Activate { agent_id, signal_id } = call.input()?;
     let account = &mut *call.account;
     let agent = find(account, &agent_id)?.clone();
     if agent.status != AgentStatus::Active {
         let status = agent.status.as_str();
         let message = format!("Signals agent \"{}\" is {status} and cannot activate signals", agent.name);
-        return Ok(Answer::coded("UNKNOWN_ERROR", &message));
+        return Ok(ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &message));
     }
     let now = account.clock.tick();
     let request = request(account, "activate_signal", &json!({ "signalId": signal_id }));
     let asked = Activity { request: Some(request), ..activity(account, &agent, "activate_signal") };
-    if !outside::answers(&agent.endpoint_url) {
+    if !external::is_reachable(&agent.endpoint_url) {
         account.signals_agents.activities.push(asked);
-        return Ok(Answer::coded("SERVICE_UNAVAILABLE", outside::NO_ANSWER));
+        return Ok(ApiResponse::failure_with_error_code("SERVICE_UNAVAILABLE", external::UNREACHABLE));
     }
     let Some(offer) = OFFERS.iter().find(|offer| offer.ready && offer.id(&agent) == signal_id) else {
         let message = format!("Signal {signal_id} is none that {} recommends", agent.name);
         let failed = Activity { status: "failed", error_details: Some(message.clone()), ..asked };
         account.signals_agents.activities.push(failed);
-        return Ok(Answer::coded("UNKNOWN_ERROR", &message));
+        return Ok(ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &message));
     };
     let segment = build(account, &agent, offer);
     let segment_ids = vec![segment.clone()];
     let built = Activity { segment_ids: segment_ids.clone(), ..activity(account, &agent, "segment_created") };
     let asked = Activity { segment_ids, ..asked };
     account.signals_agents.activities.extend([built, asked]);
-    Ok(Answer::done(
+    Ok(ApiResponse::success(
         format!("✅ **Signal activated** by {}: segment {segment}", agent.name),
         json!({
             "activationResult": {"segmentId": segment},

@@ -10,26 +10,26 @@ use axum::{
 use jiff::SignedDuration;
 use serde_json::{Map, Number, Value, json};
 
-use super::clock::Moment;
+use crate::clock::Moment;
 
 /// What a request is answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
     retry_after: Option<u64>,
 }
 
 /// A value, or the answer that says why there is none.
-pub(crate) type Outcome<T = Answer> = Result<T, Answer>;
+pub(crate) type ApiResult<T = ApiResponse> = Result<T, ApiResponse>;
 
-impl Answer {
+impl ApiResponse {
     fn new(status: StatusCode, body: Value) -> Self {
         Self { status, body, retry_after: None }
     }
 
     /// The envelope of success: a short Markdown text for people, and the data.
-    pub(crate) fn done(message: impl Into<String>, data: impl Into<Value>) -> Self {
+    pub(crate) fn success(message: impl Into<String>, data: impl Into<Value>) -> Self {
         let (message, data) = (message.into(), data.into());
         Self::new(StatusCode::OK, json!({"success": true, "message": message, "data": data}))
     }
@@ -41,28 +41,24 @@ impl Answer {
     }
 
     /// What a tool itself refuses, with a code such as `CAMPAIGN_ACTIVE`: status 200, `success: false`.
-    pub(crate) fn refused(code: &str, message: &str, data: impl Into<Value>) -> Self {
-        Self::not_done_with(message, data, [("error", code)])
+    pub(crate) fn failure(code: &str, message: &str, data: impl Into<Value>) -> Self {
+        Self::failure_with(message, data, [("error", code)])
     }
 
     /// The same for the operations that give the code twice: sales agents, signals agents, signal lists.
-    pub(crate) fn coded(code: &str, message: &str) -> Self {
+    pub(crate) fn failure_with_error_code(code: &str, message: &str) -> Self {
         let details = json!({ "message": message });
-        let mut answer = Self::not_done_with(message, Value::Null, [("error", code), ("errorCode", code)]);
+        let mut answer = Self::failure_with(message, Value::Null, [("error", code), ("errorCode", code)]);
         answer.body["details"] = details;
         answer
     }
 
     /// What a tool does not do, without a code: status 200, `success: false`, and why in the data.
-    pub(crate) fn not_done(message: &str, data: impl Into<Value>) -> Self {
-        Self::not_done_with(message, data, [])
+    pub(crate) fn failure_without_code(message: &str, data: impl Into<Value>) -> Self {
+        Self::failure_with(message, data, [])
     }
 
-    fn not_done_with<const N: usize>(
-        message: &str,
-        data: impl Into<Value>,
-        codes: [(&str, &str); N],
-    ) -> Self {
+    fn failure_with<const N: usize>(message: &str, data: impl Into<Value>, codes: [(&str, &str); N]) -> Self {
         let mut body = Map::new();
         body.insert("success".to_owned(), false.into());
         body.insert("message".to_owned(), message.into());
@@ -75,7 +71,7 @@ impl Answer {
     }
 
     /// What the provider's code throws: status 400 in the published document.
-    pub(crate) fn thrown(error: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(error: impl Into<String>) -> Self {
         Self::invalid(&error.into(), json!({}))
     }
 
@@ -115,7 +111,7 @@ impl Answer {
     }
 
     /// No key, in the words of `mintlify/authentication.mdx`.
-    pub(crate) fn no_key() -> Self {
+    pub(crate) fn missing_key() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             json!({"error": "Missing authentication", "code": "AUTH_MISSING"}),
@@ -123,7 +119,7 @@ impl Answer {
     }
 
     /// An unknown key, in the words of the same page.
-    pub(crate) fn unknown_key() -> Self {
+    pub(crate) fn invalid_key() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             json!({"error": "Invalid or expired API key", "code": "AUTH_INVALID_KEY"}),
@@ -154,7 +150,7 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(as_javascript(self.body))).into_response();
         if let Some(seconds) = self.retry_after {
@@ -178,9 +174,10 @@ pub(crate) fn as_javascript(value: Value) -> Value {
 
 fn whole(number: &Number) -> Option<i64> {
     /// Above this, floats have no ones.
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    let float =
-        number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < LARGEST)?;
+    const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+    let float = number
+        .as_f64()
+        .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < MAX_EXACT_INTEGER)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as was just checked")]
     Some(float as i64)
 }

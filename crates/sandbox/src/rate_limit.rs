@@ -9,18 +9,18 @@ use scope3_mcp_catalog::rate::Rate;
 
 /// The requests of each customer that still count.
 #[derive(Debug)]
-pub(crate) struct Windows {
+pub(crate) struct RateLimiter {
     rate: Rate,
     taken: HashMap<u32, VecDeque<Instant>>,
 }
 
-impl Windows {
+impl RateLimiter {
     pub(crate) fn new(rate: Rate) -> Self {
         Self { rate, taken: HashMap::new() }
     }
 
     /// Counts a request, or tells how long it is until one will be let through. Refused requests do not count.
-    pub(crate) fn take(&mut self, customer: u32, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn acquire(&mut self, customer: u32, now: Instant) -> Result<(), Duration> {
         let span = self.rate.per.duration();
         let taken = self.taken.entry(customer).or_default();
         while taken.front().is_some_and(|&at| now.duration_since(at) >= span) {
@@ -45,12 +45,12 @@ mod tests {
     fn holds_in_every_span_and_for_each_customer() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut windows = Windows::new("2/m".parse().unwrap());
-        assert_eq!(windows.take(1, at(0)), Ok(()));
-        assert_eq!(windows.take(1, at(30)), Ok(()));
-        assert_eq!(windows.take(1, at(45)), Err(Duration::from_secs(15)));
-        assert_eq!(windows.take(2, at(45)), Ok(()));
-        assert_eq!(windows.take(1, at(60)), Ok(()));
-        assert_eq!(windows.take(1, at(61)), Err(Duration::from_secs(29)));
+        let mut limiter = RateLimiter::new("2/m".parse().unwrap());
+        assert_eq!(limiter.acquire(1, at(0)), Ok(()));
+        assert_eq!(limiter.acquire(1, at(30)), Ok(()));
+        assert_eq!(limiter.acquire(1, at(45)), Err(Duration::from_secs(15)));
+        assert_eq!(limiter.acquire(2, at(45)), Ok(()));
+        assert_eq!(limiter.acquire(1, at(60)), Ok(()));
+        assert_eq!(limiter.acquire(1, at(61)), Err(Duration::from_secs(29)));
     }
 }

@@ -5,14 +5,14 @@
 use url::{Host, Url};
 
 /// Whether whoever is at that URL answers.
-pub(super) fn answers(url: &str) -> bool {
+pub(super) fn is_reachable(url: &str) -> bool {
     let url = Url::parse(url);
     let host = url.as_ref().ok().and_then(Url::host_str);
     host.is_some_and(|host| host != "invalid" && !host.ends_with(".invalid"))
 }
 
 /// Why nothing came from one who does not answer.
-pub(super) const NO_ANSWER: &str = "Service unavailable: host not found";
+pub(super) const UNREACHABLE: &str = "Service unavailable: host not found";
 
 /// Whether a URL leads back into the machine or the network that it is called from.
 pub(super) fn is_private(url: &Url) -> bool {
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn only_invalid_hosts_do_not_answer() {
-        assert!(answers("https://seller.example/adcp"));
-        assert!(!answers("https://seller.invalid/adcp"));
-        assert!(!answers("nonsense"));
+        assert!(is_reachable("https://seller.example/adcp"));
+        assert!(!is_reachable("https://seller.invalid/adcp"));
+        assert!(!is_reachable("nonsense"));
     }
 
     #[test]
