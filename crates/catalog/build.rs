@@ -2,7 +2,7 @@
 //!
 //! A broken file fails the build with a message that names the file, the tool and the field.
 
-// The build script uses a part of what these files offer to the crate.
+// The build script uses only some of the items in these files.
 #![allow(dead_code, unreachable_pub)]
 
 use std::{
@@ -30,7 +30,7 @@ use catalog::{
     tool::{Input, Tool, Toolset},
 };
 
-/// Where the tools stand, seen from this package, which is where a build script runs.
+/// The folder of the tools, relative to this package. Cargo runs build scripts in the package's folder.
 const TOOLS: &str = "../../tools";
 
 type Fault = Box<dyn std::error::Error>;
@@ -65,7 +65,10 @@ fn embed() -> Result<(), Fault> {
         for (path, file) in &files {
             let shown = named(path);
             if file.toolset != stem(path) {
-                problems.push(format!("{shown}: field `toolset`: must be `{}` like the file", stem(path)));
+                problems.push(format!(
+                    "{shown}: field `toolset`: expected `{}`, the name of the file",
+                    stem(path)
+                ));
             }
             let broken = check(file, surface == "local");
             problems.extend(broken.iter().map(|problem| format!("{shown}: {problem}")));
@@ -102,12 +105,12 @@ fn read(path: &Path) -> Result<Toolset, Fault> {
     Ok(file)
 }
 
-/// A path as a user of this project writes it.
+/// A path relative to the root of the project.
 fn named(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix("../..").unwrap_or(path).display()
 }
 
-/// The file in which the tool of a problem stands.
+/// The file that defines the tool of a problem.
 fn shown(owners: &HashMap<String, PathBuf>, problem: &Problem) -> String {
     owners.get(&problem.tool).map(|path| named(path).to_string()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Arguments are checked whole before anything leaves, and what models write by habit is understood.
+//! All arguments are checked before anything is sent, and common habits of models are accepted.
 
 use scope3_mcp_gateway::catalog::{Catalog, Entry, Problems, Surface, Toolset};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn lists_name_the_item() {
 }
 
 #[test]
-fn what_models_wrap_in_strings_is_unwrapped_where_only_one_reading_fits() {
+fn values_wrapped_in_strings_are_unwrapped_if_only_one_reading_fits() {
     let sent =
         check("campaign_create", campaign(json!(r#"{"total": "5000000", "currency": "USD"}"#))).unwrap();
     assert_eq!(sent["budget"], json!({ "total": 5_000_000, "currency": "USD" }));
@@ -72,11 +72,15 @@ fn what_models_wrap_in_strings_is_unwrapped_where_only_one_reading_fits() {
     assert_eq!(sent, json!({ "limit": 5, "budgetRange": { "min": 100 } }));
 
     let sent = check("campaign_delete", json!({ "campaignId": "123", "force": "true" })).unwrap();
-    assert_eq!(sent, json!({ "campaignId": "123", "force": true }), "a string that is wanted stays one");
+    assert_eq!(
+        sent,
+        json!({ "campaignId": "123", "force": true }),
+        "a string stays a string where the schema expects one"
+    );
 }
 
 #[test]
-fn what_is_ambiguous_is_refused() {
+fn ambiguous_values_are_refused() {
     for total in
         [json!("5,000,000"), json!("50000.50"), json!("$5000"), json!(""), json!("1e99"), json!(true)]
     {
@@ -89,7 +93,7 @@ fn what_is_ambiguous_is_refused() {
 }
 
 #[test]
-fn an_optional_argument_that_is_null_is_left_out_and_a_required_one_is_missed() {
+fn a_null_is_removed_if_optional_and_reported_if_required() {
     let sent = check("campaign_list", json!({ "brandAgentId": null, "limit": 3 })).unwrap();
     assert_eq!(sent, json!({ "limit": 3 }));
     let problems = check("campaign_delete", json!({ "campaignId": null })).unwrap_err();
@@ -97,14 +101,14 @@ fn an_optional_argument_that_is_null_is_left_out_and_a_required_one_is_missed() 
 }
 
 #[test]
-fn a_confirmation_must_be_given_as_it_is_wanted() {
+fn a_confirmation_must_have_the_required_value() {
     let problems = check("tactic_delete", json!({ "tacticId": "t", "confirm": false })).unwrap_err();
     assert_eq!(problems[0].message, "must be true");
     check("tactic_delete", json!({ "tacticId": "t", "confirm": true })).unwrap();
 }
 
 #[test]
-fn nothing_to_change_is_refused() {
+fn an_update_without_changes_is_refused() {
     let problems = check("signal_update", json!({ "signalId": "s" })).unwrap_err();
     assert!(problems[0].message.contains("nothing to change"), "{problems:?}");
 }
@@ -175,7 +179,7 @@ fn a_whole_number_becomes_the_text_that_is_expected() {
 }
 
 #[test]
-fn what_is_wrapped_is_unwrapped_in_lists_too_and_unknown_members_are_told() {
+fn wrapped_values_in_lists_are_unwrapped_and_unknown_members_are_reported() {
     let sent = check(
         "campaign_update",
         json!({ "campaignId": "c", "tacticAdjustments": [
@@ -209,12 +213,12 @@ fn what_is_wrapped_is_unwrapped_in_lists_too_and_unknown_members_are_told() {
 }
 
 #[test]
-fn a_null_is_refused_where_it_could_mean_to_clear() {
+fn a_null_that_could_clear_a_value_is_refused() {
     let cap = json!({ "tacticId": "t", "budgetAllocation": { "amount": 500, "dailyCap": null } });
     let problems = check("tactic_update", cap).unwrap_err();
     assert_eq!(
         told(&problems),
-        ["budgetAllocation.dailyCap: must not be null: leave the argument out to change nothing there"]
+        ["budgetAllocation.dailyCap: must not be null: omit the argument to leave the value unchanged"]
     );
     let problems = check(
         "campaign_update",
@@ -228,14 +232,14 @@ fn a_null_is_refused_where_it_could_mean_to_clear() {
         "note": { "type": ["string", "null"] }, "any": {}, "name": { "anyOf": [{ "type": "string" }] },
     } });
     let sent = check_with(&tool("write", nullable.clone()), json!({ "note": null, "any": null })).unwrap();
-    assert_eq!(sent, json!({ "note": null, "any": null }), "where it means something it is passed on");
+    assert_eq!(sent, json!({ "note": null, "any": null }), "a null that the schema allows is passed on");
     check_with(&tool("delete", nullable.clone()), json!({ "name": null })).unwrap_err();
     let sent = check_with(&tool("read", nullable), json!({ "name": null, "note": null })).unwrap();
     assert_eq!(sent, json!({ "note": null }));
 }
 
 #[test]
-fn an_empty_text_is_refused_where_it_would_wipe() {
+fn an_empty_text_that_could_clear_a_value_is_refused() {
     for (name, arguments, paths) in [
         ("campaign_update", json!({ "campaignId": "c", "name": "", "prompt": "" }), vec!["name", "prompt"]),
         ("brand_agent_update", json!({ "brandAgentId": "1", "name": "" }), vec!["name"]),

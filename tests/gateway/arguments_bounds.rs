@@ -1,4 +1,4 @@
-//! Whatever arguments hold, little is told of them, and what they contradict is refused.
+//! Errors stay short whatever the arguments contain, and contradictory arguments are refused.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::arguments::{campaign, check, check_with, told, tool};
 
 #[test]
-fn of_many_problems_twenty_are_told_and_the_rest_is_counted() {
+fn twenty_problems_are_listed_and_the_rest_are_counted() {
     let unknown: Map<String, Value> = (0..300_000).map(|at| (format!("argument_{at}"), json!(1))).collect();
     let started = Instant::now();
     let entry = Catalog::embedded();
@@ -18,7 +18,7 @@ fn of_many_problems_twenty_are_told_and_the_rest_is_counted() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?} in a debug build", started.elapsed());
     assert_eq!((problems.len(), problems.more), (20, 300_000 + 4 - 20));
     let listed = problems.iter().filter(|problem| !problem.allowed.is_empty()).count();
-    assert_eq!(listed, 1, "what is allowed is listed once");
+    assert_eq!(listed, 1, "the allowed values are listed once");
 
     for (name, list, items) in [
         ("creative_create", "creatives", vec![json!({}); 20_000]),
@@ -35,7 +35,7 @@ fn of_many_problems_twenty_are_told_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_wrong_item_is_found_however_late_it_stands() {
+fn a_wrong_item_is_found_anywhere_in_a_long_list() {
     let mut ids = vec![json!("c"); 30_000];
     ids.push(json!(true));
     let problems =
@@ -67,7 +67,7 @@ fn no_more_than_64_bytes_of_what_was_sent_are_repeated() {
 }
 
 #[test]
-fn what_the_arguments_alone_contradict_is_refused() {
+fn contradictory_arguments_are_refused() {
     let days = |days: i64| (Timestamp::now() + SignedDuration::from_hours(24 * days)).to_string();
     let create = |more: Value| {
         let mut arguments = campaign(json!({ "total": 5_000_000 }));
@@ -76,8 +76,8 @@ fn what_the_arguments_alone_contradict_is_refused() {
     };
     for (more, said) in [
         (json!({ "startDate": days(9), "endDate": days(2) }), "is not before `endDate`"),
-        (json!({ "startDate": "2020-01-01T00:00:00Z" }), "is more than 31 day(s) in the past"),
-        (json!({ "endDate": "2020-01-01T00:00:00Z" }), "is more than 1 day(s) in the past"),
+        (json!({ "startDate": "2020-01-01T00:00:00Z" }), "is more than 31 days in the past"),
+        (json!({ "endDate": "2020-01-01T00:00:00Z" }), "is more than 1 day in the past"),
         (
             json!({ "budget": { "total": 100, "dailyCap": 101 } }),
             "(101) is more than `budget.total`, which is 100",

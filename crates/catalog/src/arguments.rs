@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Effect, Entry, contradictions,
-    problem::{Place, Problem, Problems, join, settled, type_of, unknown, with_article},
+    problem::{Place, Problem, Problems, counted, into_result, join, type_of, unknown, with_article},
     reading::Reader,
     walk::{Schemas, closed},
 };
@@ -29,11 +29,11 @@ impl Entry {
         let mut problems = Problems::default();
         let mut reader =
             Reader { changes: self.tool.effect != Effect::Read, problems: &mut problems, values: 0 };
-        reader.read(&mut arguments, &Schemas::of(self.tool.input.object()), Place::Whole);
+        reader.read(&mut arguments, &Schemas::of(self.tool.input.object()), Place::Root);
         let values = reader.values;
         self.validate(&arguments, values, &mut problems);
         contradictions::find(&self.tool.checks, &arguments, Timestamp::now(), &mut problems);
-        settled(arguments, problems)
+        into_result(arguments, problems)
     }
 
     /// Everything in a value that does not match the tool's full schema.
@@ -51,7 +51,9 @@ impl Entry {
         });
         match validator {
             // The build rejects schemas that do not compile. If one slips through, nothing is sent unchecked.
-            None => problems.add(|| Problem::at("", "cannot be checked: the tool's schema is broken")),
+            None => {
+                problems.add(|| Problem::at("", "cannot be checked because the tool's schema is invalid"));
+            }
             Some(validator) if values <= MAX_VALIDATED_VALUES => {
                 self.report(validator.iter_errors(arguments), problems);
             }
@@ -65,7 +67,7 @@ impl Entry {
         let before = problems.len() + problems.more;
         let excerpt = Excerpt { left: MAX_VALIDATED_VALUES }.of(arguments);
         let errors = validator.iter_errors(&excerpt);
-        // A list that was cut may have become too short, which is the excerpt's fault.
+        // Cutting a list for the excerpt may have made it too short.
         let errors = errors.filter(|error| {
             !matches!(error.kind(), ValidationErrorKind::MinItems { .. } | ValidationErrorKind::Contains)
         });
@@ -91,8 +93,8 @@ impl Entry {
                 }
                 kind => {
                     let path = path(at);
-                    // What was read cannot fit, and was told in better words.
-                    if !problems.are_told_at(&path) {
+                    // The reader has already reported this value in better words.
+                    if !problems.has_problem_at(&path) {
                         problems.add(|| explain(path, kind, error.instance()));
                     }
                 }
@@ -116,7 +118,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    /// More members than any schema names are those of a map.
+    /// An object with more members than this is a map: no schema names so many.
     const MAX_MEMBERS: usize = 1_000;
 
     fn of(&mut self, value: &Value) -> Value {
@@ -125,7 +127,7 @@ impl Excerpt {
             Value::Array(items) => {
                 let mut excerpt = Vec::new();
                 for item in items {
-                    // One item stays, so that what is wrong in a late list is seen too.
+                    // Keep one item of every list, so that problems in later lists are found too.
                     if self.left == 0 && !excerpt.is_empty() {
                         break;
                     }
@@ -168,7 +170,7 @@ fn words(kind: &ValidationErrorKind, value: &Value) -> String {
         Kind::Format { format } => match format.as_str() {
             "date" => "must be a date like 2026-01-31".to_owned(),
             "date-time" => "must be a date and time like 2026-01-31T00:00:00Z".to_owned(),
-            "uri" => "must be a whole URL like https://example.com/path".to_owned(),
+            "uri" => "must be a full URL like https://example.com/path".to_owned(),
             other => format!("must have the format `{other}`"),
         },
         Kind::Pattern { pattern } => format!("must match the pattern {pattern}"),
@@ -177,18 +179,20 @@ fn words(kind: &ValidationErrorKind, value: &Value) -> String {
         Kind::ExclusiveMinimum { limit } => format!("must be more than {limit}"),
         Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
         Kind::MinLength { limit: 1 } => "must not be empty".to_owned(),
-        Kind::MinLength { limit } => format!("must have at least {limit} characters"),
-        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
-        Kind::MinItems { limit } => format!("must have at least {limit} item(s)"),
-        Kind::MaxItems { limit } => format!("must have at most {limit} item(s)"),
+        Kind::MinLength { limit } => format!("must have at least {}", counted(*limit, "character")),
+        Kind::MaxLength { limit } => format!("must have at most {}", counted(*limit, "character")),
+        Kind::MinItems { limit } => format!("must have at least {}", counted(*limit, "item")),
+        Kind::MaxItems { limit } => format!("must have at most {}", counted(*limit, "item")),
         Kind::MinProperties { limit } => {
-            format!("must have at least {limit} member(s): it names nothing to change")
+            format!("must have at least {}: it names nothing to change", counted(*limit, "member"))
         }
-        Kind::UniqueItems => "must not have the same item twice".to_owned(),
+        Kind::UniqueItems => "must not contain the same item twice".to_owned(),
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
-            "fits none of the forms that are allowed".to_owned()
+            "does not match any of the allowed forms".to_owned()
         }
-        Kind::OneOfMultipleValid { .. } => "fits several of the forms of which one is allowed".to_owned(),
+        Kind::OneOfMultipleValid { .. } => {
+            "matches more than one of the allowed forms; expected exactly one".to_owned()
+        }
         other => format!("does not match the schema's `{}`", other.keyword()),
     }
 }

@@ -32,22 +32,22 @@ pub struct Misplaced {
 /// Why an argument cannot be placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// It would leave its segment of the path.
+    /// It would change the shape of the path.
     #[error(
-        "cannot be part of a path: it is empty, `.`, `..`, or has one of `/ \\ ? # %` or a control character"
+        "cannot be sent in a path: it is empty, `.` or `..`, or it contains one of `/ \\ ? # %` or a control character"
     )]
     Path,
     /// It is `null`, where only text is possible.
-    #[error("is null, which has no form in a path, a query or a header")]
+    #[error("is null, which cannot be sent in a path, a query or a header")]
     Null,
-    /// It would end its header or be changed on the way.
-    #[error("cannot be a header: expected visible ASCII characters without spaces at either end")]
+    /// It would end its header, or be changed in transit.
+    #[error("cannot be sent in a header: expected visible ASCII characters without spaces at either end")]
     Header,
-    /// It would become two items of a list.
-    #[error("has an item with a comma, which separates the items of this list")]
+    /// An item would be read as two items.
+    #[error("has an item with a comma, but this list is comma-separated")]
     Comma,
     /// The catalog does not say where it goes.
-    #[error("has no place in the request")]
+    #[error("is not assigned to any part of the request")]
     Unbound,
 }
 
@@ -55,7 +55,7 @@ impl Request {
     /// Places each argument as its binding says.
     ///
     /// # Errors
-    /// When an argument does not fit into its place, or has none.
+    /// If an argument cannot be sent in its place, or has no place.
     pub fn place(&self, mut arguments: Map<String, Value>) -> Result<Placed, Misplaced> {
         let mut placed = Placed { path: self.segments(&mut arguments)?, ..Placed::default() };
         let mut body = Map::new();
@@ -87,7 +87,7 @@ impl Request {
         Ok(placed)
     }
 
-    /// The path with its arguments, which are taken out of the rest.
+    /// Builds the segments of the path, and removes their arguments from the rest.
     fn segments(&self, arguments: &mut Map<String, Value>) -> Result<Vec<String>, Misplaced> {
         let parts = self.path.split('/').skip(1);
         parts
@@ -115,7 +115,7 @@ fn segment(value: &Value) -> Result<String, Why> {
     Ok(text)
 }
 
-/// What a value is in a query or in headers: one text, or one for each item of a list.
+/// The value as texts for a query or headers: one text, or one for each item of a list.
 fn texts(value: &Value, style: Style) -> Result<Vec<String>, Why> {
     let items = match value {
         Value::Array(items) => items.as_slice(),
@@ -128,7 +128,7 @@ fn texts(value: &Value, style: Style) -> Result<Vec<String>, Why> {
     match style {
         Style::Repeat => Ok(texts),
         Style::Comma if value.is_array() && texts.iter().any(|text| text.contains(',')) => Err(Why::Comma),
-        // A list without items is no parameter, as it is where items are repeated.
+        // An empty list adds no parameter, as with `Style::Repeat`.
         Style::Comma if texts.is_empty() => Ok(texts),
         Style::Comma => Ok(vec![texts.join(",")]),
     }
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Places arguments by the rule, but for these bindings.
+    /// Places arguments by the rule, except for these bindings.
     fn place(line: &str, bindings: Value, arguments: Value) -> Result<Placed, Misplaced> {
         let mut request: Request =
             serde_json::from_value(json!({ "line": line, "bindings": bindings })).unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_argument_cannot_leave_its_segment() {
+    fn a_path_argument_cannot_change_the_path() {
         for bad in
             ["", ".", "..", "a/b", "a\\b", "%2e", "%2E%2e", "a?b", "a#b", "a\nb", "\u{0}", "../../admin"]
         {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_keeps_its_line() {
+    fn a_header_value_stays_on_one_line() {
         let header = |value: Value| {
             let bindings = json!([{ "argument": "key", "place": "header", "reason": "A test." }]);
             place("POST /a", bindings, json!({ "key": value })).map(|placed| placed.headers)
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_list_cannot_say_is_refused() {
+    fn lists_that_cannot_be_written_are_refused() {
         let list = |value: Value| {
             let bindings =
                 json!([{ "argument": "tags", "place": "query", "style": "comma", "reason": "A test." }]);
@@ -277,7 +277,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_argument_the_path_keeps_its_shape(id in any::<String>()) {
+        fn no_argument_changes_the_shape_of_the_path(id in any::<String>()) {
             if let Ok(placed) = by_rule("GET /a/{id}/b", json!({"id": id})) {
                 let url = format!("https://api.example.com/{}", placed.path.join("/"));
                 let mut url = url::Url::parse(&url).unwrap();
@@ -293,7 +293,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_the_argument_a_header_keeps_its_line(value in any::<String>()) {
+        fn any_accepted_header_value_is_sent_unchanged(value in any::<String>()) {
             let bindings = json!([{ "argument": "key", "place": "header", "reason": "A test." }]);
             if let Ok(placed) = place("POST /a", bindings, json!({ "key": value })) {
                 let sent = http::HeaderValue::from_str(&placed.headers[0].1).unwrap();

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{
-    checks::{Check, beyond_list},
+    checks::{Check, split_at_shared_list},
     request::{Binding, Place, Request, Style},
     tool::{Effect, Input, Tool, Toolset},
     types::Types,
@@ -76,23 +76,23 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
     }
     match (tool.answers, local) {
         (None, true) => report("answers", "is missing; it selects the code that answers the tool".to_owned()),
-        (Some(_), false) => report("answers", "is for tools in tools/local".to_owned()),
+        (Some(_), false) => report("answers", "is only for tools in tools/local".to_owned()),
         _ => {}
     }
     match (tool.effect, &tool.settled_by, &tool.not_settled) {
-        (Effect::Read, Some(_), _) => report("settled_by", "is for tools that change something".to_owned()),
-        (Effect::Read, _, Some(_)) => report("not_settled", "is for tools that change something".to_owned()),
+        (Effect::Read, Some(_), _) => report("settled_by", "is only for tools that change something".to_owned()),
+        (Effect::Read, _, Some(_)) => report("not_settled", "is only for tools that change something".to_owned()),
         (Effect::Read, None, None) | (_, Some(_), None) | (_, None, Some(_)) => {}
         (_, None, None) => report(
             "settled_by",
-            "is missing; name the read that shows whether the change was made, or say why none does in not_settled"
+            "is missing; name the read that shows whether the change was made, or say in not_settled why no read does"
                 .to_owned(),
         ),
-        (_, Some(_), Some(_)) => report("not_settled", "contradicts settled_by".to_owned()),
+        (_, Some(_), Some(_)) => report("not_settled", "cannot be combined with settled_by".to_owned()),
     }
     match &tool.request {
-        None if !local => report("request", "is missing; only tools in tools/local have none".to_owned()),
-        Some(_) if local => report("request", "is not for tools in tools/local".to_owned()),
+        None if !local => report("request", "is missing; only tools in tools/local may omit it".to_owned()),
+        Some(_) if local => report("request", "is not allowed for tools in tools/local".to_owned()),
         None => {}
         Some(request) => check_request(request, &tool.input, report),
     }
@@ -105,7 +105,7 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
     }
     if let Some(unchanged) = &tool.unchanged {
         if tool.effect == Effect::Read {
-            report("unchanged", "is for tools that change something".to_owned());
+            report("unchanged", "is only for tools that change something".to_owned());
         }
         for name in unchanged.unless.iter().filter(|name| !Schemas::of(&tool.input).names(name)) {
             report("unchanged", format!("`{name}` is not in input"));
@@ -117,7 +117,7 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         }
     }
     if tool.input.get("type").and_then(Value::as_str) != Some("object") {
-        report("input.type", "must be `object`".to_owned());
+        report("input.type", "expected `object`".to_owned());
     }
     check_schema("input", &tool.input, report);
     if let Err(error) = jsonschema::meta::validate(&Value::Object(tool.input.clone())) {
@@ -128,11 +128,14 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
 fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&str, String)) {
     for keyword in UNPORTABLE {
         if schema.contains_key(keyword) {
-            report(&format!("{at}.{keyword}"), "this keyword is not portable".to_owned());
+            report(
+                &format!("{at}.{keyword}"),
+                "some model providers refuse this keyword or read it differently".to_owned(),
+            );
         }
     }
     if schema.get("type").is_some_and(|t| !t.is_string()) {
-        report(&format!("{at}.type"), "must be a single type".to_owned());
+        report(&format!("{at}.type"), "expected a single type".to_owned());
     }
     let empty = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
@@ -140,19 +143,19 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
         let key_ok = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if key.is_empty() || key.len() > 64 || !key.chars().all(key_ok) {
             let at = format!("{at}.properties.{key}");
-            report(&at, "a key has 1 to 64 characters of a-z, A-Z, 0-9 and _.-".to_owned());
+            report(&at, "expected a name of 1 to 64 characters of a-z, A-Z, 0-9 and _.-".to_owned());
         }
     }
     for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
         if !name.as_str().is_some_and(|name| properties.contains_key(name)) {
-            report(&format!("{at}.required"), format!("{name} is not among the properties"));
+            report(&format!("{at}.required"), format!("{name} is not defined in properties"));
         }
     }
     for (pointer, child) in children(schema) {
         let at = format!("{at}{}", pointer.replace('/', "."));
         match child.as_object() {
             Some(child) => check_schema(&at, child, report),
-            None => report(&at, "must be a schema object".to_owned()),
+            None => report(&at, "expected a schema object".to_owned()),
         }
     }
 }
@@ -174,9 +177,11 @@ fn fault(check: &Check, input: &Input) -> Option<String> {
         }
     }
     if let [first, second] = *paths
-        && [beyond_list(first, second).1, beyond_list(first, second).2].iter().any(|rest| rest.contains("[]"))
+        && [split_at_shared_list(first, second).1, split_at_shared_list(first, second).2]
+            .iter()
+            .any(|rest| rest.contains("[]"))
     {
-        return Some(format!("`{first}` and `{second}` lead through different lists"));
+        return Some(format!("`{first}` and `{second}` pass through different lists"));
     }
     let all = |kind: &str| types.iter().all(|types| types.include(kind));
     match check {
@@ -214,7 +219,7 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
     for parameter in request.path_parameters() {
         let bound = |binding: &&Binding| binding.place == Place::Path && binding.name == parameter;
         if !request.bindings.iter().find(bound).is_some_and(|binding| is_required(&binding.argument)) {
-            report("request", format!("`{{{parameter}}}` is not among input.required"));
+            report("request", format!("`{{{parameter}}}` needs an argument listed in input.required"));
         }
     }
     let mut seen = HashSet::new();
@@ -222,30 +227,30 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
     for Binding { argument, place, name, style } in request.bindings.iter() {
         let mut wrong = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
         if !properties.is_some_and(|properties| properties.contains_key(&**argument)) {
-            wrong("names no argument of input");
+            wrong("is for an argument that input does not define");
         }
         if !seen.insert(argument) {
-            wrong("stands twice");
+            wrong("is defined twice");
         }
         if !taken.insert((*place as u8, name)) {
-            wrong("has the place of another");
+            wrong("has the same place and name as another binding");
         }
         match place {
             Place::Path if !request.path_parameters().any(|parameter| parameter == name) => {
-                wrong("is not in the path");
+                wrong("names a parameter that the path does not have");
             }
-            Place::Header if !is_header_name(name) => wrong("is not the name of a header"),
+            Place::Header if !is_header_name(name) => wrong("does not name a valid header"),
             Place::Header if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
-                wrong("is a header that the client sets by itself");
+                wrong("names a header that a tool may not set");
             }
             Place::Part if !request.method.has_body() => wrong("needs a method with a body"),
             Place::Body if request.bindings.iter().any(|other| other.place == Place::Part) => {
-                wrong("goes into a JSON body beside parts of a form");
+                wrong("uses a JSON body, but other arguments are form parts");
             }
             _ => {}
         }
         if *style != Style::default() && !matches!(place, Place::Query | Place::Header) {
-            wrong("has a style, which is for the query and headers");
+            wrong("has a style, which is only for the query and headers");
         }
     }
 }

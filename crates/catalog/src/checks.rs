@@ -30,8 +30,8 @@ pub enum Check {
     Needs(Text, Text),
 }
 
-/// The list that two paths lead through, and what follows it in each.
-pub(crate) fn beyond_list<'a>(first: &'a str, second: &'a str) -> (&'a str, &'a str, &'a str) {
+/// The list that both paths pass through, and the rest of each path after it.
+pub(crate) fn split_at_shared_list<'a>(first: &'a str, second: &'a str) -> (&'a str, &'a str, &'a str) {
     let common = first
         .rmatch_indices("[].")
         .map(|(at, _)| at + "[]".len())

@@ -11,8 +11,8 @@ use jiff::{
 use serde_json::Value;
 
 use super::{
-    checks::{Check, beyond_list},
-    problem::{Problem, Problems},
+    checks::{Check, split_at_shared_list},
+    problem::{Problem, Problems, counted},
     suggest::shortened,
 };
 
@@ -23,7 +23,11 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
             Check::LessOrEqual(first, second) => pairs(arguments, first, second, |first, second| {
                 if let Some(words) = exceeds(first.value, second.value) {
                     problems.add(|| {
-                        first.problem(format!("{words} `{}`, which is {}", second.path, told(second.value)))
+                        first.problem(format!(
+                            "{words} `{}`, which is {}",
+                            second.path,
+                            repeated(second.value)
+                        ))
                     });
                 }
             }),
@@ -35,7 +39,7 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
                         first.problem(format!(
                             "is not before `{}`, which is {}",
                             second.path,
-                            told(second.value)
+                            repeated(second.value)
                         ))
                     });
                 }
@@ -55,7 +59,8 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
                 if let (Some(date), Ok(latest)) = (time(given.value), latest)
                     && date < latest
                 {
-                    problems.add(|| given.problem(format!("is more than {days} day(s) in the past")));
+                    problems
+                        .add(|| given.problem(format!("is more than {} in the past", counted(*days, "day"))));
                 }
             }),
             Check::Currency(path) => each(arguments, path, |given| {
@@ -70,7 +75,9 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
                 each(arguments, path, |given| {
                     let key = given.value.to_string();
                     match seen.get(&key) {
-                        Some(earlier) => problems.add(|| given.problem(format!("repeats `{earlier}`"))),
+                        Some(earlier) => {
+                            problems.add(|| given.problem(format!("has the same value as `{earlier}`")));
+                        }
                         None => drop(seen.insert(key, given.path.clone())),
                     }
                 });
@@ -79,7 +86,7 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
     }
 }
 
-/// A value that was given, and where.
+/// The value of an argument, and its path.
 struct Given<'a> {
     path: String,
     value: &'a Value,
@@ -87,7 +94,7 @@ struct Given<'a> {
 
 impl Given<'_> {
     fn problem(&self, words: String) -> Problem {
-        Problem::at(&self.path, format!("({}) {words}", told(self.value)))
+        Problem::at(&self.path, format!("({}) {words}", repeated(self.value)))
     }
 }
 
@@ -121,10 +128,10 @@ fn walk<'a>(value: &'a Value, rest: &str, at: String, visit: &mut dyn FnMut(Give
     }
 }
 
-/// The values at two paths, item by item where they lead through one list. The second may be missing, and is `null`
-/// then.
+/// The values at two paths, paired item by item if both paths pass through one list. The second value is `null` if it
+/// is missing.
 fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl FnMut(Given<'a>, Given<'a>)) {
-    let (list, first, second) = beyond_list(first, second);
+    let (list, first, second) = split_at_shared_list(first, second);
     each(arguments, list, |item| {
         let full =
             |rest: &str| if item.path.is_empty() { rest.to_owned() } else { format!("{}.{rest}", item.path) };
@@ -136,7 +143,7 @@ fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl Fn
     });
 }
 
-/// How the first of two values exceeds the second.
+/// Says that the first value exceeds the second, if it does.
 fn exceeds(first: &Value, second: &Value) -> Option<&'static str> {
     match (first, second) {
         (Value::Number(first), Value::Number(second)) => {
@@ -150,14 +157,15 @@ fn exceeds(first: &Value, second: &Value) -> Option<&'static str> {
     }
 }
 
-/// A date or a time. A date begins at midnight, UTC.
+/// Reads a date or a time. A date starts at midnight UTC.
 fn time(value: &Value) -> Option<Timestamp> {
     let text = value.as_str()?;
     let of_date = || Offset::UTC.to_timestamp(text.parse::<Date>().ok()?.to_datetime(Time::midnight())).ok();
     text.parse().ok().or_else(of_date)
 }
 
-fn told(value: &Value) -> String {
+/// A value as an error message may repeat it.
+fn repeated(value: &Value) -> String {
     match value {
         Value::String(text) => shortened(text).into_owned(),
         other => shortened(&other.to_string()).into_owned(),

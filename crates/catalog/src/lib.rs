@@ -99,7 +99,7 @@ impl FromStr for Surface {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "campaign" => Ok(Self::Campaign),
-            _ => Err(format!("`{text}` is no surface; there is `campaign`")),
+            _ => Err(format!("unknown API `{text}` (available: `campaign`)")),
         }
     }
 }

@@ -7,8 +7,8 @@ use super::{MoneyUnit, Tool, contradictions::values, suggest::shortened, walk::S
 /// Maximum number of amounts to list. The rest is counted.
 const MAX_AMOUNTS: usize = 10;
 
-/// The money that a call of a tool with these arguments would move, such as `50,000.00 USD`. `None` for a tool that
-/// moves none, and where the arguments name no amount.
+/// Describes the money that a call with these arguments would move, such as `50,000.00 USD`. Returns `None` if the tool
+/// moves no money, or if the arguments contain no amount.
 #[must_use]
 pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
     let money = tool.money.as_ref()?;
@@ -23,21 +23,21 @@ pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<Str
         })
     });
     let more = amounts.len().saturating_sub(MAX_AMOUNTS);
-    let mut told = match amounts.get(..amounts.len().min(MAX_AMOUNTS)) {
+    let mut words = match amounts.get(..amounts.len().min(MAX_AMOUNTS)) {
         None | Some([]) => return None,
         Some([one]) => one.clone(),
         Some([first @ .., last]) => format!("{} and {last}", first.join(", ")),
     };
     if more > 0 {
-        told = format!("{told} and {more} more");
+        words = format!("{words} and {more} more");
     }
     Some(match currency {
-        Some(currency) => format!("{told} {}", shortened(&currency)),
-        None => format!("{told} in the currency that is set already"),
+        Some(currency) => format!("{words} {}", shortened(&currency)),
+        None => format!("{words} in the currency already set"),
     })
 }
 
-/// An amount with two decimals or more, and commas between thousands.
+/// An amount with at least two decimals, and commas between thousands.
 fn decimal(amount: &Value, unit: MoneyUnit) -> Option<String> {
     let digits = amount.as_number()?.to_string();
     let plain = if digits.contains(['e', 'E']) { amount.as_f64()?.to_string() } else { digits };
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_told_in_its_unit_and_currency() {
+    fn an_amount_is_shown_in_its_unit_and_currency() {
         for (budget, told) in [
             (json!({ "total": 5_000_000, "currency": "USD" }), "50,000.00 USD"),
             (json!({ "total": 5_000_000 }), "50,000.00 USD"),
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(tactic(json!({ "amount": 500, "currency": "EUR" })).as_deref(), Some("500.00 EUR"));
         assert_eq!(
             tactic(json!({ "amount": 1_234.5 })).as_deref(),
-            Some("1,234.50 in the currency that is set already")
+            Some("1,234.50 in the currency already set")
         );
         assert_eq!(tactic(json!({ "dailyCap": 5 })), None);
         assert_eq!(words("campaign_list", json!({ "budget": { "total": 5 } })), None);
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(adjust(&[]), None);
         assert_eq!(
             adjust(&[500, 1_000_000]).as_deref(),
-            Some("500.00 and 1,000,000.00 in the currency that is set already")
+            Some("500.00 and 1,000,000.00 in the currency already set")
         );
         assert!(adjust(&[1; 15]).unwrap().contains(" and 5 more in"));
     }

@@ -11,7 +11,7 @@ use super::walk::{Schemas, children};
 /// Maximum size of a presented schema, in bytes of compact JSON: about 500 tokens.
 const MAX_SHOWN_BYTES: usize = 2_100;
 
-/// How deep and how large a schema that contains itself is written out.
+/// How deep, and with how many parts, a schema that contains itself is written out.
 const MAX_DEPTH: usize = 8;
 const MAX_SCHEMAS: usize = 2_000;
 
@@ -30,7 +30,7 @@ const PORTABLE: [&str; 11] = [
     "maxProperties",
 ];
 
-/// Formats that have a meaning for every reader.
+/// Formats that every reader knows.
 const FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
 
 /// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail because
@@ -139,7 +139,7 @@ fn enumerated(parts: &[&Map<String, Value>], is_single: bool) -> Map<String, Val
     plain
 }
 
-/// What the full schema asks for in words that some providers refuse.
+/// Describes the limits that the full schema states with keywords that some providers refuse.
 fn bounds(schema: &Map<String, Value>) -> Vec<String> {
     let number = |keyword: &str| schema.get(keyword).filter(|value| value.is_number());
     let constant = match (schema.get("const"), schema.get("enum")) {
@@ -168,7 +168,7 @@ fn keep(
     }
 }
 
-/// Adds words to a description that does not have them yet.
+/// Adds words to a description, unless it contains them already.
 fn describe(schema: &mut Map<String, Value>, words: &str) {
     let told = match schema.get("description").and_then(Value::as_str) {
         Some(text) if text.to_lowercase().contains(&words.to_lowercase()) => return,
@@ -191,7 +191,7 @@ fn folded(shown: Map<String, Value>) -> Map<String, Value> {
     }
 }
 
-/// The JSON pointer to the object below the root that lies deepest, the largest among equals.
+/// The JSON pointer to the deepest object below the root; the largest one if several are equally deep.
 fn deepest_object(schema: &Map<String, Value>) -> Option<String> {
     let mut level = vec![(String::new(), schema)];
     let mut deepest = None;
@@ -213,7 +213,7 @@ fn deepest_object(schema: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Leaves of an object its description and the names of its members.
+/// Reduces an object to its description and the names of its members.
 fn fold(part: &mut Map<String, Value>) {
     let members = part.get("properties").and_then(Value::as_object);
     let names: Vec<&str> = members.into_iter().flat_map(Map::keys).map(String::as_str).collect();

@@ -13,11 +13,11 @@ const MAX_PROBLEMS: usize = 20;
 /// Maximum number of allowed values to list. The rest is counted.
 const MAX_ALLOWED: usize = 30;
 
-/// One thing that is wrong with the arguments of a call.
+/// One problem with the arguments of a call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// Where, such as `budget.total` or `creatives[0].format.type`; empty for the arguments as a whole.
+    /// The path of the argument, such as `budget.total` or `creatives[0].format.type`. Empty for the arguments as a whole.
     pub path: String,
     /// What is wrong. It does not repeat a value that may be long or secret.
     pub message: String,
@@ -31,7 +31,7 @@ pub struct Problem {
     /// The known argument that is most similar to an unknown one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub did_you_mean: Option<String>,
-    /// Whether an argument is there that the schema does not name.
+    /// Whether the problem is an argument that the schema does not name.
     #[serde(skip)]
     pub unknown_argument: bool,
 }
@@ -42,7 +42,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Problem {
-    /// A problem without suggestions.
+    /// Creates a problem without suggestions.
     #[must_use]
     pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Problem {
         }
     }
 
-    /// The problem with the values that are allowed instead.
+    /// Adds the values that are allowed instead.
     pub(super) fn with_allowed(mut self, allowed: impl ExactSizeIterator<Item = Value>) -> Self {
         self.more_allowed = allowed.len().saturating_sub(MAX_ALLOWED);
         self.allowed = allowed.take(MAX_ALLOWED).collect();
@@ -86,7 +86,7 @@ impl Problems {
     }
 
     /// Whether a problem with this argument is listed already.
-    pub(super) fn are_told_at(&self, path: &str) -> bool {
+    pub(super) fn has_problem_at(&self, path: &str) -> bool {
         self.listed.iter().any(|problem| problem.path == path)
     }
 }
@@ -118,7 +118,7 @@ impl IntoIterator for Problems {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place<'a> {
     /// The arguments as a whole.
-    Whole,
+    Root,
     /// A member of an object.
     Member(&'a Place<'a>, &'a str),
     /// An item of a list.
@@ -126,10 +126,10 @@ pub(super) enum Place<'a> {
 }
 
 impl Place<'_> {
-    /// Such as `creatives[0].format.type`. A long name is shortened.
+    /// The path, such as `creatives[0].format.type`. Long names are shortened.
     pub(super) fn path(&self) -> String {
         match self {
-            Self::Whole => String::new(),
+            Self::Root => String::new(),
             Self::Member(outer, name) => join(outer.path(), name),
             Self::Item(outer, position) => format!("{}[{position}]", outer.path()),
         }
@@ -157,6 +157,12 @@ pub(super) fn type_of(value: &Value) -> Cow<'static, str> {
     })
 }
 
+/// A count with its unit, such as `1 day` or `31 days`.
+pub(super) fn counted(count: impl Into<u64>, unit: &str) -> String {
+    let count = count.into();
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
 pub(super) fn with_article(word: &str) -> Cow<'static, str> {
     match word {
         "null" => "null".into(),
@@ -165,7 +171,7 @@ pub(super) fn with_article(word: &str) -> Cow<'static, str> {
     }
 }
 
-/// An argument that the tool does not have.
+/// The problem of an argument that the tool does not have.
 pub(super) fn unknown(path: String, name: &str, known: &[&str]) -> Problem {
     Problem {
         did_you_mean: super::nearest(name, known.iter().copied()).map(str::to_owned),
@@ -175,8 +181,8 @@ pub(super) fn unknown(path: String, name: &str, known: &[&str]) -> Problem {
     .with_allowed(known.iter().map(|&name| name.into()))
 }
 
-/// The arguments, if nothing is wrong.
-pub(super) fn settled(arguments: Value, problems: Problems) -> Result<Map<String, Value>, Problems> {
+/// The arguments if there are no problems, otherwise the problems.
+pub(super) fn into_result(arguments: Value, problems: Problems) -> Result<Map<String, Value>, Problems> {
     match arguments {
         Value::Object(arguments) if problems.is_empty() => Ok(arguments),
         _ => Err(problems),

@@ -5,9 +5,9 @@ use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 /// A number of requests and the time in which they may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// The number of requests.
     pub count: NonZeroU32,
-    /// In any span of this length.
+    /// The span. The number applies to any span of this length.
     pub per: Per,
 }
 
@@ -47,7 +47,7 @@ impl Per {
 /// The largest count of a rate, because permits are stored one by one.
 const MAX_COUNT: u32 = 1_000_000;
 
-/// A text that is not a rate.
+/// The error for a text that is not a rate.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a number from 1 to {MAX_COUNT} and a unit, such as `500/h`, `100/m` or `10/s`")]
 pub struct RateError;

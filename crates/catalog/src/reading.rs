@@ -12,7 +12,7 @@ use super::{
     walk::Schemas,
 };
 
-/// The largest whole number that every JSON reader keeps exactly: 2^53.
+/// The largest whole number that every JSON reader represents exactly: 2^53.
 const MAX_EXACT: u64 = 1 << 53;
 
 /// Reads the arguments of one call.
@@ -20,9 +20,9 @@ const MAX_EXACT: u64 = 1 << 53;
 pub(super) struct Reader<'a> {
     /// Whether the tool changes something.
     pub(super) changes: bool,
-    /// What is found.
+    /// The problems found so far.
     pub(super) problems: &'a mut Problems,
-    /// How many values were read.
+    /// The number of values read so far.
     pub(super) values: usize,
 }
 
@@ -89,7 +89,7 @@ impl Reader<'_> {
                 problems.add(|| {
                     Problem::at(
                         Place::Member(&place, name).path(),
-                        "must not be null: leave the argument out to change nothing there",
+                        "must not be null: omit the argument to leave the value unchanged",
                     )
                 });
             }
@@ -115,7 +115,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether what stood in a string is of a type that is expected.
+/// Whether a value that was wrapped in a string has an expected type.
 fn fits(value: &Value, types: Types) -> bool {
     match value {
         Value::Null | Value::String(_) => false,
@@ -131,10 +131,10 @@ fn fits(value: &Value, types: Types) -> bool {
 
 struct TooLarge;
 
-const TOO_LARGE: &str = "must be a string: whole numbers above 9007199254740992 (2^53) lose digits on the way, so put \
+const TOO_LARGE: &str = "must be a string: whole numbers above 9007199254740992 (2^53) lose digits in transit, so put \
                          the id in quotes";
 
-/// A whole number as the text that was meant; `None` for any other number.
+/// A whole number as text; `None` for any other number.
 fn text_of(number: &Number) -> Option<Result<String, TooLarge>> {
     if let Some(whole) = number.as_i64() {
         return Some(if whole.unsigned_abs() <= MAX_EXACT { Ok(whole.to_string()) } else { Err(TooLarge) });

@@ -147,13 +147,13 @@ impl FromStr for Request {
         let method = Method::ALL
             .into_iter()
             .find(|m| m.as_str() == method)
-            .ok_or(wrong("the method is one of GET, POST, PUT, PATCH, DELETE"))?;
+            .ok_or(wrong("expected one of GET, POST, PUT, PATCH and DELETE"))?;
         if !path.starts_with('/') {
-            return Err(wrong("the path starts with `/`"));
+            return Err(wrong("expected a path that starts with `/`"));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
         if !path.split('/').all(|segment| parameter(segment).unwrap_or(segment).chars().all(plain)) {
-            return Err(wrong("a path has letters, digits, `-_.` and whole `{name}` segments"));
+            return Err(wrong("expected a path of letters, digits, `-_.` and whole `{name}` segments"));
         }
         Ok(Self { method, path: Cow::Owned(path.to_owned()), bindings: Cow::Borrowed(&[]) })
     }
@@ -190,9 +190,9 @@ impl Serialize for Request {
     }
 }
 
-/// A request line that cannot be read.
+/// A text that is not a valid request line.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not a request: {why}")]
+#[error("invalid request `{text}`: {why}")]
 pub struct RequestError {
     text: String,
     why: &'static str,
@@ -214,7 +214,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
     /// Its name in a request line.
@@ -235,7 +235,7 @@ impl Method {
         !self.sends_query()
     }
 
-    /// Whether the arguments that are not in the path travel as the query by rule.
+    /// Whether arguments that are not in the path are sent in the query by rule.
     #[must_use]
     pub fn sends_query(self) -> bool {
         matches!(self, Self::Get | Self::Delete)

@@ -20,18 +20,18 @@ impl Schema {
         Self { text: Text::Borrowed(text), object: OnceLock::new() }
     }
 
-    /// A schema that is read already.
+    /// A schema that is already parsed.
     pub(super) fn of(object: Map<String, Value>) -> Self {
         let text = Value::Object(object.clone()).to_string().into();
         Self { text, object: OnceLock::from(Arc::new(object)) }
     }
 
-    /// The schema. The build has checked it; one that cannot be read nevertheless accepts nothing.
+    /// The schema as an object. The build checks every schema; one that still cannot be parsed accepts nothing.
     pub fn object(&self) -> &Map<String, Value> {
         self.read()
     }
 
-    /// The schema for those who keep it.
+    /// The schema as a shared reference that can be kept.
     #[must_use]
     pub fn shared(&self) -> Arc<Map<String, Value>> {
         Arc::clone(self.read())

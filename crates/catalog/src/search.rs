@@ -12,20 +12,20 @@ use super::Entry;
 /// The part of a query that is read.
 const MAX_QUERY_BYTES: usize = 256;
 
-/// What a word counts that stands in a tool's name or keywords, in its title, or in its description.
+/// The weights of a word in a tool's name or keywords, in its title, and in its description.
 const IN_NAME: f64 = 1.0;
 const IN_TITLE: f64 = 0.8;
 const IN_DESCRIPTION: f64 = 0.25;
 
-/// What another word of the same meaning counts, and one that is spelt much alike.
+/// The factors for a word with the same meaning, and for a word with a similar spelling.
 const SAME_MEANING: f64 = 0.6;
-const SPELT_ALIKE: f64 = 0.8;
+const SIMILAR_SPELLING: f64 = 0.8;
 
-/// What a tool of the default set scores more than another: it is what most people want.
-const OF_DEFAULT_SET: f64 = 1.15;
+/// The factor for tools of the default set, which most people want.
+const DEFAULT_SET_FACTOR: f64 = 1.15;
 
-/// How much less than the best a result may score.
-const LOWEST_SHARE: f64 = 0.3;
+/// The lowest score of a result, as a share of the best score.
+const MIN_SCORE_SHARE: f64 = 0.3;
 
 /// Stop words.
 const STOP_WORDS: &str = "a am an and any anything are as at be been but by can could did do does down for from gets give \
@@ -59,7 +59,7 @@ pub fn search<'a>(entries: impl Iterator<Item = &'a Entry>, query: &str) -> Vec<
     for word in language.query(query) {
         let mut found: Vec<f64> = entries.iter().map(|(_, weights)| language.meant(weights, &word)).collect();
         if found.iter().all(|&score| score == 0.0) {
-            found = entries.iter().map(|(_, weights)| spelt_alike(weights, &word)).collect();
+            found = entries.iter().map(|(_, weights)| similarly_spelled(weights, &word)).collect();
         }
         let frequency: f64 = found.iter().sum();
         if frequency > 0.0 {
@@ -69,13 +69,13 @@ pub fn search<'a>(entries: impl Iterator<Item = &'a Entry>, query: &str) -> Vec<
         }
     }
     for (score, (entry, _)) in scores.iter_mut().zip(&entries) {
-        *score *= if entry.tool.default { OF_DEFAULT_SET } else { 1.0 };
+        *score *= if entry.tool.default { DEFAULT_SET_FACTOR } else { 1.0 };
     }
     let best = scores.iter().copied().fold(0.0, f64::max);
     let mut found: Vec<(f64, &Entry)> = scores
         .into_iter()
         .zip(entries)
-        .filter(|&(score, _)| score > 0.0 && score >= best * LOWEST_SHARE)
+        .filter(|&(score, _)| score > 0.0 && score >= best * MIN_SCORE_SHARE)
         .map(|(score, (entry, _))| (score, entry))
         .collect();
     found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -85,8 +85,8 @@ pub fn search<'a>(entries: impl Iterator<Item = &'a Entry>, query: &str) -> Vec<
 /// How much each word of an entry counts, by its stem.
 type Weights = HashMap<String, f64>;
 
-/// What a word counts for an entry whose words are spelt like it, or begin with it.
-fn spelt_alike(weights: &Weights, word: &str) -> f64 {
+/// The weight of a word for an entry that has a word with a similar spelling, or one that begins with it.
+fn similarly_spelled(weights: &Weights, word: &str) -> f64 {
     let mistakes = match word.chars().count() {
         0..3 => return 0.0,
         3..5 => 0,
@@ -100,7 +100,7 @@ fn spelt_alike(weights: &Weights, word: &str) -> f64 {
                 && known.len().abs_diff(word.len()) <= mistakes
                 && strsim::osa_distance(known, word) <= mistakes)
     };
-    weights.iter().filter(|(known, _)| is_alike(known)).map(|(_, weight)| SPELT_ALIKE * weight).sum()
+    weights.iter().filter(|(known, _)| is_alike(known)).map(|(_, weight)| SIMILAR_SPELLING * weight).sum()
 }
 
 /// What is known of English.

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 /// How much of input from outside is compared or repeated.
-const MAX_BYTES: usize = 64;
+const MAX_TEXT_BYTES: usize = 64;
 
 /// The candidate that is most similar to `word`, if it is similar enough. Long words have none.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this similarity a suggestion confuses more than it helps.
     const MIN_SIMILARITY: f64 = 0.85;
-    if word.len() > MAX_BYTES {
+    if word.len() > MAX_TEXT_BYTES {
         return None;
     }
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
@@ -26,11 +26,11 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 pub fn shortened(text: &str) -> Cow<'_, str> {
     const ELLIPSIS: char = '…';
     let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
-    if text.len() <= MAX_BYTES && text.chars().all(is_plain) {
+    if text.len() <= MAX_TEXT_BYTES && text.chars().all(is_plain) {
         return text.into();
     }
-    let fits = text.len() <= MAX_BYTES;
-    let room = if fits { MAX_BYTES } else { MAX_BYTES - ELLIPSIS.len_utf8() };
+    let fits = text.len() <= MAX_TEXT_BYTES;
+    let room = if fits { MAX_TEXT_BYTES } else { MAX_TEXT_BYTES - ELLIPSIS.len_utf8() };
     let mut end = room.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn an_invalid_setting_is_repeated_without_a_key_and_without_its_end() {
         assert_eq!(echo("maybe"), "maybe");
-        assert!(echo(&"é".repeat(1_000)).len() <= MAX_BYTES);
+        assert!(echo(&"é".repeat(1_000)).len() <= MAX_TEXT_BYTES);
         assert!(!echo("x scope3_aaaa_secret").contains("secret"));
     }
 
@@ -79,7 +79,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_text_it_stays_short_and_on_one_line(text in any::<String>(), times in 1..40usize) {
+        fn any_text_stays_short_and_on_one_line(text in any::<String>(), times in 1..40usize) {
             let short = shortened(&text.repeat(times)).into_owned();
             prop_assert!(short.len() <= 64);
             prop_assert!(!short.contains(char::is_control));

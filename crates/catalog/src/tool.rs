@@ -44,7 +44,7 @@ pub struct Tool<Input> {
     /// The API request of the tool. A tool of the `local` surface has none: the server answers it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
-    /// How the server answers a tool of the `local` surface.
+    /// How the server answers a call of a `local` tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Local>,
     /// The sentence that replaces the data in results, if one is promised.
@@ -98,7 +98,7 @@ impl<Input> Tool<Input> {
         self.idempotent || self.effect == Effect::Read
     }
 
-    /// The same tool with what `make` makes of its input.
+    /// The same tool, with its input converted by `make`.
     pub(crate) fn map_input<Made>(self, make: impl FnOnce(Input) -> Made) -> Tool<Made> {
         let Self {
             name,
@@ -196,7 +196,7 @@ impl fmt::Display for Effect {
 pub struct Unchanged {
     /// Path in the data of the value that is then 0 or empty.
     pub zero: Text,
-    /// Arguments whose change is not counted there.
+    /// Arguments whose changes are not counted there.
     #[serde(default)]
     pub unless: Cow<'static, [Text]>,
 }
@@ -227,7 +227,7 @@ impl Unchanged {
 pub enum Local {
     /// With the usage of the limits.
     Usage,
-    /// With a tool in full.
+    /// With the full definition of a tool.
     Describe,
 }
 

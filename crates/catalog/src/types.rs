@@ -1,4 +1,4 @@
-//! The types of JSON, as a set. The build script includes this file too.
+//! A set of JSON types. The build script includes this file too.
 
 use serde_json::Value;
 
@@ -33,13 +33,13 @@ impl Types {
         })
     }
 
-    /// Whether values of this type are among them.
+    /// Whether the set contains this type.
     pub(crate) fn include(self, name: &str) -> bool {
         let named = if name == "number" { Self(0b1000) } else { Self::named(name) };
         self.0 & named.0 != 0
     }
 
-    /// The only type there is, if there is but one.
+    /// The type, if the set contains only one.
     pub(crate) fn single(self) -> Option<&'static str> {
         if self == Self::NUMBER {
             return Some("number");

@@ -196,7 +196,7 @@ pub(crate) fn closed(document: &Schema) -> Schema {
 fn close(document: &Schema, schema: &Schema, is_whole: bool) -> Schema {
     let mut closed = schema.clone();
     for (keyword, value) in &mut closed {
-        // What stands under `not` and `if` tests a value; closing it would change the outcome.
+        // A schema under `not` or `if` tests a value. Closing it would change the outcome.
         let whole = match keyword.as_str() {
             "properties"
             | "patternProperties"

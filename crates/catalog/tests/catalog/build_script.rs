@@ -84,7 +84,7 @@ fn a_broken_file_fails_the_build_and_says_where() {
         (
             "effect: read",
             "effect: read\n    unchanged: { zero: n }",
-            "field `unchanged`: is for tools that change",
+            "field `unchanged`: is only for tools that change",
         ),
         (
             "effect: read",
@@ -122,7 +122,7 @@ fn a_broken_file_fails_the_build_and_says_where() {
 }
 
 #[test]
-fn a_name_that_stands_twice_fails_the_build() {
+fn a_duplicate_name_fails_the_build() {
     let tool = GOOD.split_once("tools:\n").unwrap().1;
     let (output, _folder) = build("campaign", "things.yaml", &format!("{GOOD}{tool}"));
     assert!(String::from_utf8(output.stdout).unwrap().contains("appears twice"));
@@ -156,20 +156,32 @@ fn a_broken_binding_fails_the_build() {
         (
             "GET /thing/{thingId}",
             "argument: id, place: path, reason: r",
-            "`{thingId}` is not among input.required",
+            "`{thingId}` needs an argument listed in input.required",
         ),
-        ("GET /thing", "argument: id, place: path, reason: r", "the binding of `id` is not in the path"),
-        ("GET /thing", "argument: key, place: query, reason: r", "the binding of `key` names no argument"),
+        (
+            "GET /thing",
+            "argument: id, place: path, reason: r",
+            "the binding of `id` names a parameter that the path does not have",
+        ),
+        (
+            "GET /thing",
+            "argument: key, place: query, reason: r",
+            "the binding of `key` is for an argument that input does not define",
+        ),
         ("GET /thing", "argument: id, place: head, reason: r", "things.yaml"),
         (
             "GET /thing",
             "argument: id, place: header, name: Host, reason: r",
-            "is a header that the client sets",
+            "names a header that a tool may not set",
         ),
-        ("GET /thing", "argument: id, place: header, name: 'a b', reason: r", "is not the name of a header"),
+        ("GET /thing", "argument: id, place: header, name: 'a b', reason: r", "does not name a valid header"),
         ("GET /thing", "argument: id, place: part, reason: r", "needs a method with a body"),
         ("POST /thing", "argument: id, place: body, style: comma, reason: r", "has a style"),
-        ("GET /thing/{id}", "argument: id, place: query, reason: r", "`{id}` is not among input.required"),
+        (
+            "GET /thing/{id}",
+            "argument: id, place: query, reason: r",
+            "`{id}` needs an argument listed in input.required",
+        ),
     ] {
         let output = bound(line, binding);
         let printed = String::from_utf8(output.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! What the catalog promises by itself: the format of its files, what the build refuses, which arguments are valid.
+//! Tests of the catalog alone: the format of its files, what the build refuses, which arguments are valid.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod build_script;

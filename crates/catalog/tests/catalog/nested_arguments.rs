@@ -1,4 +1,4 @@
-//! Arguments inside lists are checked and understood as those outside are.
+//! Arguments inside lists are checked and corrected like all others.
 
 use scope3_mcp_catalog::{Catalog, Problems};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn an_unknown_member_inside_a_list_is_named() {
 }
 
 #[test]
-fn what_models_wrap_in_strings_is_unwrapped_inside_lists_and_lists_themselves_are() {
+fn wrapped_lists_and_wrapped_values_inside_lists_are_unwrapped() {
     let sent = creatives(json!([creative()]));
     for wrapped in [
         json!([creative().to_string()]),
@@ -46,7 +46,7 @@ fn what_models_wrap_in_strings_is_unwrapped_inside_lists_and_lists_themselves_ar
 }
 
 #[test]
-fn a_number_in_a_string_is_unwrapped_whole_or_not() {
+fn a_number_in_a_string_is_unwrapped_only_if_the_whole_string_is_a_number() {
     let threshold = |value: Value| {
         let mut arguments =
             json!({ "brandAgentId": "1", "name": "n", "prompt": "p", "budget": { "total": 5_000_000 } });
