@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that the examples in these pages parse, and that the targets of relative links exist."""
+"""Checks that the examples in these pages parse, and that relative links and the files which they name exist."""
 
 import json
 import re
@@ -15,6 +15,7 @@ PARSE = {
     "python": lambda code: compile(code, "example", "exec"),
 }
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`((?:crates|src|tests|tools|docs)/[\w./{},-]*(?:/|\.\w+))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 
 checked, problems = 0, []
@@ -31,5 +32,10 @@ for page in sorted(HERE.rglob("*.md")):
         checked += 1
         if not (page.parent / target).exists():
             problems.append(f"{name}: broken link to {target}")
-print(*problems, f"{checked} examples and links checked, {len(problems)} bad", sep="\n")
+    for path in FILE.findall(text):
+        checked += 1
+        before, *choice = re.split(r"[{}]", path)
+        names = [before + each + choice[1] for each in choice[0].split(",")] if choice else [before]
+        problems += [f"{name}: no file {each}" for each in names if not (HERE.parent / each).exists()]
+print(*problems, f"{checked} examples, links and files checked, {len(problems)} bad", sep="\n")
 sys.exit(bool(problems))

@@ -3,11 +3,12 @@
 //! # The map
 //!
 //! A call goes down this list from top to bottom. No module depends on one above it; below `mcp`, Cargo enforces that.
+//! `docs/ARCHITECTURE.md` says where each kind of change belongs.
 //!
 //! | module or package | what it is for |
 //! |---|---|
-//! | [`app`] | builds the parts from the settings |
 //! | [`cli`] | the command line: one file for each command |
+//! | [`app`] | builds the parts from the settings |
 //! | [`config`] | every setting: flags, environment, file, default |
 //! | [`telemetry`] | the log |
 //! | [`transport`] | how messages get in and out: stdio, Streamable HTTP and HTTP+SSE; authentication |

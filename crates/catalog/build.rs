@@ -162,7 +162,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     }));
     let checks = checks.iter().map(written).collect::<Vec<_>>().join(", ");
     let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
-    let presents = optional(presents.map(|presents| format!("Sentence::{presents:?}")));
+    let presents = optional(presents.map(|presents| format!("Presentation::{presents:?}")));
     let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
     let unchanged = optional(unchanged.as_ref().map(|unchanged| {
         let unless = unchanged.unless.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// URL to check [default: /healthz at the address of `http`]
-    #[arg(value_name = "URL", value_parser = plain)]
+    #[arg(value_name = "URL", value_parser = http_url)]
     url: Option<Url>,
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     Err(anyhow!("{url} answered {status}").into())
 }
 
-fn plain(text: &str) -> Result<Url, String> {
+fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "http");
     url.ok_or_else(|| "expected a URL such as `http://127.0.0.1:8080/healthz`".to_owned())
 }

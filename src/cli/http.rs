@@ -49,7 +49,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let address = ServerAddress::new(settings.public_url.as_ref(), &hosts, bound);
     let has_key = !settings.sandbox && settings.has_own_key();
     let entry = Entry { choice, is_local: local, made: made.as_ref(), has_key };
-    announcement::tell(&address, &entry, settings.log_format);
+    announcement::announce(&address, &entry, settings.log_format);
     let allowlist = Allowlist::new(hosts, origins, bound);
     let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,

@@ -14,9 +14,9 @@ const GAP: usize = 2;
 /// How many columns standard output has: what `COLUMNS` says, or the terminal. `None` where it is a pipe or a file,
 /// which take lines of any length.
 pub(super) fn columns() -> Option<usize> {
-    let told =
+    let columns =
         std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
-    told.or_else(|| {
+    columns.or_else(|| {
         let terminal = std::io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
         terminal.map(|(width, _)| usize::from(width.0))
     })

@@ -51,11 +51,11 @@ async fn loose_json_is_read_and_what_was_replaced_is_said() {
             .await;
     assert_eq!(value, json!({ "n": "Zürich" }));
     let value = read("application/json", b"\xef\xbb\xbf{\"success\":true,\"data\":{\"n\":1}}").await;
-    assert_eq!(value, json!({ "n": 1 }), "a byte order mark is no part of the data");
+    assert_eq!(value, json!({ "n": 1 }), "a byte order mark is not part of the data");
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_says_where() {
+async fn an_unreadable_response_says_where() {
     let (_server, rig) = api("application/json", b"{\"success\": true,\n  \"data\": nope}").await;
     let failure = rig.failure(READ.0, READ.1()).await;
     assert_eq!(failure["code"], "INVALID_RESPONSE");
@@ -63,7 +63,7 @@ async fn what_cannot_be_read_says_where() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_made_in_part_is_not_a_success() {
+async fn a_partly_made_change_is_not_a_success() {
     let body = br#"{"success":true,"data":{"updated":3},"warnings":["w"],"nextCursor":"abc","error":"2 of 5 failed"}"#;
     let (_server, rig) = api("application/json", body).await;
     let failure = rig.failure(WRITE.0, WRITE.1()).await;

@@ -71,7 +71,7 @@ async fn a_request_carries_the_key_and_the_arguments_where_they_belong() {
 }
 
 #[tokio::test]
-async fn arguments_that_do_not_fit_send_nothing_and_take_no_seat() {
+async fn invalid_arguments_send_nothing_and_take_no_permit() {
     let server = api(ok()).await;
     let rig = Rig::new(&server.uri());
     assert_eq!(rig.failure("brand_agent_get", json!({})).await["code"], "VALIDATION_ERROR");
@@ -87,7 +87,7 @@ async fn arguments_that_do_not_fit_send_nothing_and_take_no_seat() {
 }
 
 #[tokio::test]
-async fn reads_that_fail_by_chance_are_repeated_and_each_attempt_counts() {
+async fn reads_with_transient_failures_are_retried_and_each_attempt_counts() {
     let down = || ResponseTemplate::new(503);
     let server = api(in_turn(vec![down(), down(), ok()])).await;
     let rig = Rig::new(&server.uri());
@@ -103,14 +103,14 @@ async fn reads_that_fail_by_chance_are_repeated_and_each_attempt_counts() {
 }
 
 #[tokio::test]
-async fn an_internal_error_is_repeated_once() {
+async fn an_internal_error_is_retried_once() {
     let server = api(ResponseTemplate::new(500).set_body_json(json!({ "error": "boom" }))).await;
     Rig::new(&server.uri()).failure(READ.0, READ.1()).await;
     assert_eq!(requests(&server).await, 2);
 }
 
 #[tokio::test]
-async fn writes_are_never_repeated_and_what_became_of_them_is_said() {
+async fn writes_are_never_retried_and_the_failure_says_whether_anything_changed() {
     for (status, changed) in [
         (500, "unknown"),
         (502, "unknown"),
@@ -133,7 +133,7 @@ async fn writes_are_never_repeated_and_what_became_of_them_is_said() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_what_may_be_done_in_part_leaves_open_what_changed() {
+async fn a_refused_change_that_may_be_partly_done_is_reported_as_unknown() {
     let update = ("campaign_update", json!({ "campaignId": "campaign_1", "prompt": "More sport." }));
     for (status, changed) in [(400, "unknown"), (409, "unknown"), (403, "no"), (429, "no")] {
         let refused = ResponseTemplate::new(status).set_body_json(json!({ "error": "Failed to update" }));
@@ -148,7 +148,7 @@ async fn a_refusal_of_what_may_be_done_in_part_leaves_open_what_changed() {
 }
 
 #[tokio::test]
-async fn a_decline_because_something_behind_scope3_was_silent_leaves_open_what_changed() {
+async fn a_change_declined_because_a_backend_service_did_not_answer_is_reported_as_unknown() {
     let server = api(ResponseTemplate::new(200).set_body_json(json!({
         "success": false, "message": "The service did not answer.",
         "error": "SERVICE_UNAVAILABLE", "errorCode": "SERVICE_UNAVAILABLE",
@@ -163,7 +163,7 @@ async fn a_decline_because_something_behind_scope3_was_silent_leaves_open_what_c
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_is_not_pressed() {
+async fn retries_do_not_overload_a_service_that_is_down() {
     let server = api(ResponseTemplate::new(503)).await;
     let rig = Rig::new(&server.uri());
     for _ in 0..40 {
@@ -174,7 +174,7 @@ async fn a_service_that_is_down_is_not_pressed() {
 }
 
 #[tokio::test]
-async fn a_refused_key_gives_way_to_its_backup_which_stays() {
+async fn a_backup_replaces_a_refused_key_and_stays_in_use() {
     let by_key = |request: &Request| {
         let good = request.headers["x-scope3-api-key"] == key_text("second").as_str();
         if good {
@@ -198,7 +198,7 @@ async fn a_refused_key_gives_way_to_its_backup_which_stays() {
 }
 
 #[tokio::test]
-async fn a_refused_key_is_told_without_the_key() {
+async fn the_failure_for_a_refused_key_does_not_contain_the_key() {
     let server = api(ResponseTemplate::new(401)
         .set_body_json(json!({ "error": "Invalid or expired API key", "code": "AUTH_INVALID_KEY" })))
     .await;
@@ -221,7 +221,7 @@ async fn a_redirect_is_not_followed_and_the_key_stays() {
 }
 
 #[tokio::test]
-async fn answers_that_make_no_sense_end_in_a_clear_error() {
+async fn invalid_responses_give_a_clear_error() {
     let body =
         |kind: &str, text: &str| ResponseTemplate::new(200).set_body_raw(text.as_bytes().to_vec(), kind);
     for (answer, said) in [
@@ -247,7 +247,7 @@ async fn answers_that_make_no_sense_end_in_a_clear_error() {
 }
 
 #[tokio::test]
-async fn gzip_is_read_and_a_bomb_is_not() {
+async fn gzip_is_decoded_but_a_decompression_bomb_is_refused() {
     let zipped = |text: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(text).unwrap();
@@ -267,7 +267,7 @@ async fn gzip_is_read_and_a_bomb_is_not() {
 }
 
 #[tokio::test]
-async fn too_many_requests_closes_the_key_until_the_time_that_scope3_gave() {
+async fn after_too_many_requests_the_key_waits_until_the_time_that_scope3_gave() {
     let refused = ResponseTemplate::new(429).insert_header("retry-after", "120").set_body_json(json!({}));
     let server = api(refused).await;
     let rig = Rig::new(&server.uri());
@@ -289,11 +289,11 @@ async fn nothing_left_is_believed() {
     rig.call(READ.0, READ.1()).await.unwrap();
     let failure = rig.failure(READ.0, READ.1()).await;
     assert_eq!(failure["code"], "RATE_LIMIT_EXCEEDED");
-    assert!(failure["message"].as_str().unwrap().contains("Scope3 asked this key to wait"), "{failure}");
+    assert!(failure["message"].as_str().unwrap().contains("Scope3 asks this key to wait"), "{failure}");
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_given_up() {
+async fn a_missing_response_times_out() {
     let server = api(ok().set_delay(Duration::from_secs(30))).await;
     let config = ClientConfig { total: Duration::from_millis(200), ..ClientConfig::default() };
     let rig = Rig::with(&server.uri(), &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], config);
@@ -324,7 +324,7 @@ async fn hang_up_after(answer: &'static str) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_off_leaves_a_write_unknown_and_unrepeated() {
+async fn a_lost_connection_leaves_a_write_unknown_and_not_retried() {
     for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"success\""] {
         let (url, count) = hang_up_after(answer).await;
         let failure = Rig::new(&url).failure(WRITE.0, WRITE.1()).await;
@@ -345,7 +345,7 @@ async fn no_connection_means_that_nothing_was_sent() {
 }
 
 #[tokio::test]
-async fn leaving_a_call_ends_its_request() {
+async fn dropping_a_call_cancels_its_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let rig = Rig::new(&url);

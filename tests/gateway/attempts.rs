@@ -121,10 +121,10 @@ async fn a_panic_within_a_call_is_answered() {
 }
 
 #[tokio::test]
-async fn a_long_refusal_is_cut() {
+async fn a_long_refusal_is_shortened() {
     let long = json!({ "error": "x".repeat(2_000_000), "details": { "y": "z".repeat(2_000_000) } });
     let server = api(ResponseTemplate::new(400).set_body_json(long), ok()).await;
     let failure = rig(&server, OnLimit::Reject, RATES).failure("brand_agent_list", json!({})).await;
     assert!(failure.to_string().len() < 8 * 1024, "{} bytes", failure.to_string().len());
-    assert!(failure["message"].as_str().unwrap().contains("2000000 characters in all"));
+    assert!(failure["message"].as_str().unwrap().contains("2000000 characters in total"));
 }

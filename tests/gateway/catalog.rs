@@ -156,14 +156,14 @@ fn a_tool_that_moves_a_budget_says_where_and_in_which_unit() {
     }
 }
 
-/// The published document is not part of the project; where it lies beside it, the catalog is held against it.
+/// The published documents are not part of the project. `SPECS_DIR` names a folder that has them.
 #[test]
 fn every_published_operation_is_a_tool() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/campaign-v1.openapi.yaml");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: the published document is not at hand");
+    let Some(specs) = std::env::var_os("SPECS_DIR") else {
+        println!("skipped: SPECS_DIR is not set");
         return;
     };
+    let text = std::fs::read_to_string(Path::new(&specs).join("campaign-v1.openapi.yaml")).unwrap();
     let document: Value = serde_saphyr::from_str(&text).unwrap();
     let mut published = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {

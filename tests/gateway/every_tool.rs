@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::Rig;
 
-/// The least that a schema accepts.
+/// The smallest value that a schema accepts.
 pub(crate) fn sample(schema: &Value) -> Value {
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
@@ -63,7 +63,7 @@ async fn every_operation_is_reached_with_arguments_made_from_its_schema() {
                 succeeded += 1;
             }
             Err(CallError::Failed(failure)) => {
-                // What the sample names does not exist; that must be the whole of the trouble.
+                // The objects that the sample names do not exist. That must be the only reason for a failure.
                 let expected = ["NOT_FOUND", "BAD_REQUEST", "REFUSED", "UNKNOWN_ERROR", "INVALID_REQUEST"];
                 assert!(expected.contains(&failure.code.as_str()), "{name}: {failure:?}");
                 assert_ne!(failure.code, "VALIDATION_ERROR", "{name}: {failure:?}");

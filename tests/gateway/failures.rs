@@ -1,4 +1,4 @@
-//! What an agent is told of each failure: its code, whether to try again, whether anything changed, and what to do.
+//! What an agent sees of each failure: its code, whether to retry, whether anything changed, and what to do.
 
 use futures_util::future::join_all;
 use scope3_mcp_gateway::{
@@ -14,8 +14,8 @@ use crate::{
     support::Rig,
 };
 
-/// A status without a word from Scope3: the code that stands for it, whether a read may be tried again by hand, and
-/// how often it is tried by itself.
+/// A status without a message from Scope3: the usual code of the status, whether the agent may retry a read, and how
+/// many requests the server sends for one read.
 const STATUSES: [(u16, &str, bool, usize); 14] = [
     (400, "BAD_REQUEST", false, 1),
     (401, "AUTH_INVALID_KEY", false, 1),
@@ -34,7 +34,7 @@ const STATUSES: [(u16, &str, bool, usize); 14] = [
 ];
 
 #[tokio::test]
-async fn a_read_is_told_and_tried_again_as_its_status_asks() {
+async fn a_failed_read_is_reported_and_retried_according_to_its_status() {
     join_all(STATUSES.map(|(status, code, retryable, tries)| async move {
         let server = api(ResponseTemplate::new(status)).await;
         let failure = Rig::new(&server.uri()).failure(READ.0, READ.1()).await;
@@ -48,12 +48,12 @@ async fn a_read_is_told_and_tried_again_as_its_status_asks() {
 }
 
 #[tokio::test]
-async fn a_write_is_told_as_its_status_asks_and_never_sent_twice() {
+async fn a_failed_write_is_reported_according_to_its_status_and_never_sent_twice() {
     join_all(STATUSES.map(|(status, code, retryable, _)| async move {
         let server = api(ResponseTemplate::new(status)).await;
         let failure = Rig::new(&server.uri()).failure(WRITE.0, WRITE.1()).await;
         assert_eq!((&failure["code"], &failure["status"]), (&json!(code), &json!(status)), "{failure}");
-        // What may have been done is not to be done again, and 501 means that it was not.
+        // A change that may have been made must not be repeated. 501 means that it was not made.
         let unknown = status >= 500 && status != 501;
         assert_eq!(failure["changed"], if unknown { "unknown" } else { "no" }, "{status}: {failure}");
         assert_eq!(failure["retryable"], retryable && !unknown, "{status}: {failure}");
@@ -63,7 +63,7 @@ async fn a_write_is_told_as_its_status_asks_and_never_sent_twice() {
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_no_sense_is_not_asked_for_again() {
+async fn an_invalid_response_is_not_retried() {
     let nonsense = |status| ResponseTemplate::new(status).set_body_raw("nonsense", "application/json");
     let server = api(nonsense(200)).await;
     let failure = Rig::new(&server.uri()).failure(READ.0, READ.1()).await;
@@ -81,7 +81,7 @@ async fn an_answer_that_makes_no_sense_is_not_asked_for_again() {
     }
 }
 
-/// What is said of each failure, by status and Scope3's code: the words that matter.
+/// The words that the hint must contain, by status and Scope3's code.
 const HINTS: [(u16, &str, &[&str]); 22] = [
     (200, "", &["message", "declined"]),
     (200, "CAMPAIGN_ACTIVE", &["Ask the user", "force"]),
@@ -134,7 +134,7 @@ async fn each_failure_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_change_that_may_have_been_made_is_looked_for_with_a_read() {
+async fn the_hint_for_an_unknown_change_names_a_read() {
     let catalog = Catalog::embedded();
     let server = api(ResponseTemplate::new(500)).await;
     let rig = Rig::new(&server.uri());
@@ -156,7 +156,7 @@ async fn a_change_that_may_have_been_made_is_looked_for_with_a_read() {
 }
 
 #[tokio::test]
-async fn what_scope3_says_of_a_refusal_is_passed_on_and_no_more() {
+async fn scope3s_message_for_a_refusal_is_passed_on_but_shortened() {
     let told = |body: ResponseTemplate| async move {
         let server = api(body).await;
         Rig::new(&server.uri()).failure(READ.0, READ.1()).await
@@ -169,7 +169,7 @@ async fn what_scope3_says_of_a_refusal_is_passed_on_and_no_more() {
     assert_eq!(text["message"], "It is locked.", "{text}");
     let long = told(text_body(&"It is locked. ".repeat(100_000))).await;
     assert!(long["message"].as_str().unwrap().starts_with("It is locked. It is"), "{}", long["code"]);
-    assert!(long.to_string().len() < 2_000, "{} bytes are told", long.to_string().len());
+    assert!(long.to_string().len() < 2_000, "{} bytes are passed on", long.to_string().len());
 
     let details = json!({ "lockedBy": "u1" });
     let v1 =
@@ -188,7 +188,7 @@ async fn what_scope3_says_of_a_refusal_is_passed_on_and_no_more() {
 }
 
 #[tokio::test]
-async fn the_data_is_what_is_in_the_envelope() {
+async fn the_data_is_taken_out_of_the_envelope() {
     for (body, data) in [
         (
             json!({ "success": true, "message": "of the envelope", "data": { "message": "of the data" } }),

@@ -23,7 +23,7 @@ async fn answer(environment: &[(&str, &str)]) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn an_absent_key_does_not_stop_the_server_and_each_call_says_how_to_set_one() {
+async fn the_server_starts_without_a_key_and_each_call_says_how_to_set_one() {
     for environment in [[].as_slice(), &[("SCOPE3_API_KEY", "")]] {
         let (result, log) = answer(environment).await;
         assert_eq!(result["isError"], true);
@@ -44,21 +44,21 @@ async fn a_malformed_key_is_refused_at_once_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_refused_key_and_an_unusual_one_are_told_by_fingerprint() {
+async fn a_refused_key_and_an_unusual_one_are_named_by_fingerprint() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(401)).mount(&server).await;
     let (result, log) =
         answer(&[("SCOPE3_API_KEY", "scope3_short_verysecret"), ("SCOPE3_API_URL", &server.uri())]).await;
     assert_eq!(result["structuredContent"]["code"], "AUTH_INVALID_KEY");
     assert!(log.contains("is not 32 characters long"), "{log}");
-    assert!(log.contains("refused this API key"), "authentication failures are logged: {log}");
+    assert!(log.contains("rejected this API key"), "authentication failures are logged: {log}");
     for shown in [result.to_string(), log] {
         assert!(!shown.contains("verysecret") && !shown.contains("scope3_short"), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn an_old_key_is_reminded_of() {
+async fn an_old_key_gets_a_reminder() {
     let server = MockServer::start().await;
     let answer_as = json!({ "success": true, "data": { "authenticated": true, "customerId": 7 } });
     Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(answer_as)).mount(&server).await;
@@ -152,7 +152,7 @@ async fn a_key_that_was_rotated_is_found_within_the_call() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_revoked_while_the_server_runs_gives_way_to_its_successor_in_the_same_call() {
+async fn a_revoked_key_is_replaced_by_its_successor_within_the_same_call() {
     let server = api_of("new").await;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("key"), key_text("old")).unwrap();
@@ -178,7 +178,7 @@ async fn a_key_that_is_revoked_while_the_server_runs_gives_way_to_its_successor_
 }
 
 #[tokio::test]
-async fn the_key_command_runs_once_for_all_calls_and_keeps_away_from_the_clients_messages() {
+async fn the_key_command_runs_once_for_all_calls_and_cannot_read_the_clients_messages() {
     let server = api_of("only").await;
     let folder = tempfile::tempdir().unwrap();
     let script = format!("cat >/dev/null; sleep 0.3; echo {}", key_text("only"));
@@ -198,7 +198,7 @@ async fn the_key_command_runs_once_for_all_calls_and_keeps_away_from_the_clients
 }
 
 #[tokio::test]
-async fn what_a_failing_key_command_says_is_kept_from_the_log() {
+async fn the_output_of_a_failing_key_command_is_not_logged() {
     let folder = tempfile::tempdir().unwrap();
     let failing = noting(folder.path(), "echo verysecret; echo verysecret >&2; exit 3");
     let (result, log) = answer(&[("SCOPE3_API_KEY_COMMAND", &failing)]).await;
@@ -210,7 +210,7 @@ async fn what_a_failing_key_command_says_is_kept_from_the_log() {
 }
 
 #[tokio::test]
-async fn the_backups_are_used_where_the_primary_key_cannot_be_had() {
+async fn the_backups_are_used_if_the_primary_key_is_unavailable() {
     let server = api_of("backup").await;
     let (result, log) = answer(&[
         ("SCOPE3_API_KEY_FILE", "/nowhere/key"),
@@ -240,7 +240,7 @@ async fn a_key_file_may_begin_with_a_byte_order_mark() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_key_file_on_a_file_system_that_hangs_stops_only_the_calls_that_need_it() {
+async fn a_key_file_on_a_hanging_file_system_blocks_only_the_calls_that_need_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     // Opening a pipe waits until somebody writes to it.
@@ -274,7 +274,7 @@ async fn proxy() -> (String, mpsc::UnboundedReceiver<String>) {
 }
 
 #[tokio::test]
-async fn a_proxy_stands_before_scope3_and_not_before_this_machine() {
+async fn a_proxy_is_used_for_scope3_but_not_for_this_machine() {
     let server = api_of("only").await;
     let key = key_text("only");
     for variables in
@@ -297,7 +297,7 @@ async fn a_proxy_stands_before_scope3_and_not_before_this_machine() {
 }
 
 #[tokio::test]
-async fn each_environment_has_a_host_of_its_own() {
+async fn each_environment_has_its_own_host() {
     let key = key_text("only");
     for (environment, host) in
         [("production", "api.agentic.scope3.com"), ("staging", "api.agentic.staging.scope3.com")]

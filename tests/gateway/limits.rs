@@ -1,4 +1,4 @@
-//! The hourly limits, as an agent meets them.
+//! The hourly limits, as an agent sees them.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn rig(server: &MockServer, on_limit: OnLimit, rates: [&str; 3]) -> Rig {
 }
 
 #[tokio::test]
-async fn five_hundred_calls_leave_and_the_next_does_not() {
+async fn five_hundred_calls_are_sent_and_the_next_is_not() {
     let server = api().await;
     let rig = Rig::new(&server.uri());
     for _ in 0..500 {
@@ -38,7 +38,7 @@ async fn five_hundred_calls_leave_and_the_next_does_not() {
 }
 
 #[tokio::test]
-async fn an_export_counts_three_times_over_and_its_limit_holds_nothing_else_up() {
+async fn an_export_counts_in_three_classes_and_its_limit_blocks_no_other_tool() {
     let server = api().await;
     let rig = rig(&server, OnLimit::Reject, ["10/h", "10/h", "1/h"]);
     let export = json!({
@@ -49,12 +49,12 @@ async fn an_export_counts_three_times_over_and_its_limit_holds_nothing_else_up()
     assert_eq!((rig.used("only", 0), rig.used("only", 1), rig.used("only", 2)), (1, 1, 1));
     let failure = rig.failure("reporting_export_data", export).await;
     assert_eq!(failure["details"]["class"], "export");
-    assert_eq!((rig.used("only", 0), rig.used("only", 1)), (1, 1), "a refused call takes no seat");
+    assert_eq!((rig.used("only", 0), rig.used("only", 1)), (1, 1), "a refused call takes no permit");
     rig.call("brand_agent_list", json!({})).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_call_waits_for_its_seat_where_the_operator_lets_it() {
+async fn a_call_waits_for_a_permit_if_the_operator_allows_it() {
     let server = api().await;
     let rig = rig(&server, OnLimit::Wait(Duration::from_secs(5)), ["1/s", "1000/h", "50/h"]);
     for _ in 0..3 {
@@ -64,7 +64,7 @@ async fn a_call_waits_for_its_seat_where_the_operator_lets_it() {
 }
 
 #[tokio::test]
-async fn a_call_does_not_wait_longer_than_the_operator_lets_it() {
+async fn a_call_does_not_wait_longer_than_the_operator_allows() {
     let server = api().await;
     let rig = rig(&server, OnLimit::Wait(Duration::from_secs(5)), ["1/h", "1000/h", "50/h"]);
     rig.call("brand_agent_list", json!({})).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_call_does_not_wait_longer_than_the_operator_lets_it() {
 }
 
 #[tokio::test]
-async fn too_many_requests_at_scope3_are_waited_for_even_by_a_write() {
+async fn even_a_write_waits_after_too_many_requests_at_scope3() {
     let server = MockServer::start().await;
     let refused = ResponseTemplate::new(429).insert_header("retry-after", "1");
     Mock::given(any()).respond_with(refused).up_to_n_times(1).mount(&server).await;
@@ -88,7 +88,7 @@ async fn too_many_requests_at_scope3_are_waited_for_even_by_a_write() {
 }
 
 #[tokio::test]
-async fn a_waiting_call_tells_how_it_gets_on() {
+async fn a_waiting_call_reports_progress() {
     let mut program = command(&["--sandbox", "--mcp-limit", "1/s", "--on-limit", "wait", "--max-wait", "5s"]);
     let mut session = Session::start(&mut program, "2025-11-25").await;
     session.call("check_auth_status", json!({})).await;

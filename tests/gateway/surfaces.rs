@@ -42,7 +42,7 @@ fn behind(surface: Surface, server: &MockServer) -> Api {
 }
 
 #[tokio::test]
-async fn each_call_goes_to_its_own_api_and_new_tools_can_come_at_any_time() {
+async fn each_call_goes_to_its_tools_api_and_tools_can_be_added_at_any_time() {
     // Both answers have members that mean something in the other dialect.
     let campaign = api(json!({ "success": true, "data": { "a": 1 }, "total": 3 })).await;
     let buyer = api(json!({ "data": [{ "id": 7 }], "error": null, "meta": { "requestId": "r" } })).await;

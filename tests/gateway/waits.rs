@@ -29,7 +29,7 @@ fn as_caller(rig: &mut Rig, name: &str) {
 }
 
 #[tokio::test]
-async fn a_short_pause_that_scope3_asks_for_is_kept_and_a_long_one_is_told() {
+async fn a_short_pause_that_scope3_asks_for_is_kept_and_a_long_one_is_reported() {
     let down = |seconds: &str| ResponseTemplate::new(503).insert_header("retry-after", seconds);
     let server = api(in_turn(vec![down("1"), ok()])).await;
     let started = Instant::now();
@@ -48,7 +48,7 @@ async fn a_short_pause_that_scope3_asks_for_is_kept_and_a_long_one_is_told() {
 }
 
 #[tokio::test]
-async fn a_wait_is_understood_in_every_form_and_whoever_keeps_it_is_not_early() {
+async fn a_wait_is_understood_in_every_form_and_a_caller_who_keeps_it_is_not_early() {
     let now = Timestamp::now();
     let in_half_a_minute = now.checked_add(Duration::from_millis(30_500)).unwrap();
     let date =
@@ -78,7 +78,7 @@ async fn a_wait_is_understood_in_every_form_and_whoever_keeps_it_is_not_early() 
 }
 
 #[tokio::test]
-async fn the_wait_of_one_key_outlives_what_another_is_told() {
+async fn a_cooldown_of_one_key_outlives_another_keys() {
     let server = api(ResponseTemplate::new(429).insert_header("retry-after", "120")).await;
     let mut rig = Rig::new(&server.uri());
     for name in ["a", "b", "a", "b", "a"] {
@@ -90,7 +90,7 @@ async fn the_wait_of_one_key_outlives_what_another_is_told() {
 }
 
 #[tokio::test]
-async fn what_scope3_says_of_its_own_limit_closes_that_one_alone() {
+async fn a_cooldown_for_one_class_does_not_affect_the_others() {
     let last = ok().insert_header("ratelimit-remaining", "0").insert_header("ratelimit-reset", "30");
     let server = api(last).await;
     let rig = Rig::new(&server.uri());
@@ -104,7 +104,7 @@ async fn what_scope3_says_of_its_own_limit_closes_that_one_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn calls_from_many_threads_share_the_seats_exactly() {
+async fn calls_from_many_threads_share_the_permits_exactly() {
     let server = api(ok()).await;
     let rates = ["200/h", "1000/h", "50/h"];
     let rig = Arc::new(Rig::with(&server.uri(), &["only"], OnLimit::Reject, rates, ClientConfig::default()));
@@ -123,7 +123,7 @@ async fn calls_from_many_threads_share_the_seats_exactly() {
 }
 
 #[tokio::test]
-async fn a_call_that_waits_says_so_about_once_a_second() {
+async fn a_waiting_call_reports_progress_about_once_a_second() {
     let refused = ResponseTemplate::new(429).insert_header("retry-after", "2");
     let server = api(in_turn(vec![refused, ok()])).await;
     let on_limit = OnLimit::Wait(Duration::from_secs(5));
@@ -142,7 +142,7 @@ async fn a_call_that_waits_says_so_about_once_a_second() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_seat_is_refused_at_once_and_by_this_servers_limit() {
+async fn a_call_without_a_permit_is_refused_at_once_by_this_servers_limit() {
     let server = api(ok()).await;
     let rig = Rig::with(
         &server.uri(),
@@ -211,7 +211,7 @@ async fn stalls() -> String {
 }
 
 #[tokio::test]
-async fn a_silence_within_an_answer_has_an_end() {
+async fn a_response_that_stalls_times_out() {
     let url = stalls().await;
     let config = ClientConfig { read: Duration::from_millis(200), ..ClientConfig::default() };
     let rig = Rig::with(&url, &["only"], OnLimit::Reject, RATES, config);
@@ -226,7 +226,7 @@ async fn a_silence_within_an_answer_has_an_end() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_connection_that_does_not_come_about_is_given_up() {
+async fn a_connection_that_cannot_be_made_times_out() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -264,7 +264,7 @@ async fn hangs_up() -> String {
 }
 
 #[tokio::test]
-async fn requests_that_bring_no_status_are_measured_by_what_went_wrong() {
+async fn requests_without_a_status_are_measured_by_the_kind_of_error() {
     let recorder = PrometheusBuilder::new().build_recorder();
     // This test's runtime has one thread.
     let _recording = metrics::set_default_local_recorder(&recorder);
@@ -286,7 +286,7 @@ async fn requests_that_bring_no_status_are_measured_by_what_went_wrong() {
 }
 
 #[tokio::test]
-async fn what_this_server_answers_by_itself_is_not_marked_as_the_sandboxs() {
+async fn results_of_local_tools_are_not_marked_as_sandbox_results() {
     let mut session = Session::sandbox(&["--toolsets", "all"]).await;
     let marked = async |session: &mut Session, tool: &str, arguments: Value| {
         let result = session.call(tool, arguments).await;

@@ -21,17 +21,17 @@ pub struct Placed {
 
 /// An argument that cannot be placed in the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{argument}` {why}")]
-pub struct Misplaced {
+#[error("`{argument}` {reason}")]
+pub struct PlacementError {
     /// The argument's name.
     pub argument: String,
     /// What is wrong with it.
-    pub why: Why,
+    pub reason: PlacementReason,
 }
 
 /// Why an argument cannot be placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum PlacementReason {
     /// It would change the shape of the path.
     #[error(
         "cannot be sent in a path: it is empty, `.` or `..`, or it contains one of `/ \\ ? # %` or a control character"
@@ -56,30 +56,32 @@ impl Request {
     ///
     /// # Errors
     /// If an argument cannot be sent in its place, or has no place.
-    pub fn place(&self, mut arguments: Map<String, Value>) -> Result<Placed, Misplaced> {
+    pub fn place(&self, mut arguments: Map<String, Value>) -> Result<Placed, PlacementError> {
         let mut placed = Placed { path: self.segments(&mut arguments)?, ..Placed::default() };
         let mut body = Map::new();
         for (argument, value) in arguments {
-            let refuse = |why| Misplaced { argument: argument.clone(), why };
+            let error = |reason| PlacementError { argument: argument.clone(), reason };
             let binding = self.bindings.iter().find(|binding| binding.argument == argument);
-            let Some(Binding { place, name, style, .. }) = binding else { return Err(refuse(Why::Unbound)) };
+            let Some(Binding { place, name, style, .. }) = binding else {
+                return Err(error(PlacementReason::Unbound));
+            };
             let name = name.to_string();
             match place {
-                Place::Path => return Err(refuse(Why::Unbound)),
+                Place::Path => return Err(error(PlacementReason::Unbound)),
                 Place::Query => {
-                    let texts = texts(&value, *style).map_err(refuse)?;
+                    let texts = texts(&value, *style).map_err(error)?;
                     placed.query.extend(texts.into_iter().map(|text| (name.clone(), text)));
                 }
                 Place::Header => {
-                    for text in texts(&value, *style).map_err(refuse)? {
-                        let text = header(text).ok_or_else(|| refuse(Why::Header))?;
+                    for text in texts(&value, *style).map_err(error)? {
+                        let text = header(text).ok_or_else(|| error(PlacementReason::Header))?;
                         placed.headers.push((name.to_ascii_lowercase(), text));
                     }
                 }
                 Place::Body => {
                     body.insert(name, value);
                 }
-                Place::Part => placed.parts.push((name, plain(&value))),
+                Place::Part => placed.parts.push((name, to_text(&value))),
             }
         }
         let has_body = !body.is_empty() || (self.method.has_body() && placed.parts.is_empty());
@@ -88,7 +90,7 @@ impl Request {
     }
 
     /// Builds the segments of the path, and removes their arguments from the rest.
-    fn segments(&self, arguments: &mut Map<String, Value>) -> Result<Vec<String>, Misplaced> {
+    fn segments(&self, arguments: &mut Map<String, Value>) -> Result<Vec<String>, PlacementError> {
         let parts = self.path.split('/').skip(1);
         parts
             .map(|part| {
@@ -97,37 +99,39 @@ impl Request {
                     self.bindings.iter().find(|binding| binding.place == Place::Path && binding.name == name);
                 let argument = binding.map_or(name, |binding| &binding.argument);
                 let value = arguments.shift_remove(argument).unwrap_or_default();
-                segment(&value).map_err(|why| Misplaced { argument: argument.to_owned(), why })
+                segment(&value).map_err(|reason| PlacementError { argument: argument.to_owned(), reason })
             })
             .collect()
     }
 }
 
-fn segment(value: &Value) -> Result<String, Why> {
+fn segment(value: &Value) -> Result<String, PlacementReason> {
     let text = match value {
-        Value::Null | Value::Array(_) | Value::Object(_) => return Err(Why::Path),
-        value => plain(value),
+        Value::Null | Value::Array(_) | Value::Object(_) => return Err(PlacementReason::Path),
+        value => to_text(value),
     };
     let leaves = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '%') || c.is_control();
     if text.is_empty() || text == "." || text == ".." || text.contains(leaves) {
-        return Err(Why::Path);
+        return Err(PlacementReason::Path);
     }
     Ok(text)
 }
 
 /// The value as texts for a query or headers: one text, or one for each item of a list.
-fn texts(value: &Value, style: Style) -> Result<Vec<String>, Why> {
+fn texts(value: &Value, style: Style) -> Result<Vec<String>, PlacementReason> {
     let items = match value {
         Value::Array(items) => items.as_slice(),
         value => std::slice::from_ref(value),
     };
     if items.iter().any(Value::is_null) {
-        return Err(Why::Null);
+        return Err(PlacementReason::Null);
     }
-    let texts: Vec<String> = items.iter().map(plain).collect();
+    let texts: Vec<String> = items.iter().map(to_text).collect();
     match style {
         Style::Repeat => Ok(texts),
-        Style::Comma if value.is_array() && texts.iter().any(|text| text.contains(',')) => Err(Why::Comma),
+        Style::Comma if value.is_array() && texts.iter().any(|text| text.contains(',')) => {
+            Err(PlacementReason::Comma)
+        }
         // An empty list adds no parameter, as with `Style::Repeat`.
         Style::Comma if texts.is_empty() => Ok(texts),
         Style::Comma => Ok(vec![texts.join(",")]),
@@ -141,7 +145,7 @@ fn header(text: String) -> Option<String> {
     fits.then_some(text)
 }
 
-fn plain(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
 
     /// Places arguments by the rule, except for these bindings.
-    fn place(line: &str, bindings: Value, arguments: Value) -> Result<Placed, Misplaced> {
+    fn place(line: &str, bindings: Value, arguments: Value) -> Result<Placed, PlacementError> {
         let mut request: Request =
             serde_json::from_value(json!({ "line": line, "bindings": bindings })).unwrap();
         let Value::Object(arguments) = arguments else { panic!("not an object") };
@@ -164,7 +168,7 @@ mod tests {
         request.place(arguments)
     }
 
-    fn by_rule(line: &str, arguments: Value) -> Result<Placed, Misplaced> {
+    fn by_rule(line: &str, arguments: Value) -> Result<Placed, PlacementError> {
         place(line, json!([]), arguments)
     }
 
@@ -228,8 +232,8 @@ mod tests {
     fn an_argument_without_a_place_is_refused() {
         let request: Request = "POST /a".parse().unwrap();
         let arguments = Map::from_iter([("x".to_owned(), json!(1))]);
-        let refused = request.place(arguments).unwrap_err();
-        assert_eq!(refused, Misplaced { argument: "x".to_owned(), why: Why::Unbound });
+        let error = request.place(arguments).unwrap_err();
+        assert_eq!(error, PlacementError { argument: "x".to_owned(), reason: PlacementReason::Unbound });
     }
 
     #[test]
@@ -237,8 +241,12 @@ mod tests {
         for bad in
             ["", ".", "..", "a/b", "a\\b", "%2e", "%2E%2e", "a?b", "a#b", "a\nb", "\u{0}", "../../admin"]
         {
-            let refused = by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
-            assert_eq!(refused, Misplaced { argument: "id".to_owned(), why: Why::Path }, "{bad:?}");
+            let error = by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
+            assert_eq!(
+                error,
+                PlacementError { argument: "id".to_owned(), reason: PlacementReason::Path },
+                "{bad:?}"
+            );
         }
         for bad in [json!(null), json!([]), json!(["a"]), json!({})] {
             by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
@@ -253,10 +261,10 @@ mod tests {
             place("POST /a", bindings, json!({ "key": value })).map(|placed| placed.headers)
         };
         for bad in ["", "a\r\nx: y", "a\nb", "a\u{0}", "\t", " a", "a ", "ü", "\u{7f}", "\u{85}"] {
-            assert_eq!(header(json!(bad)).unwrap_err().why, Why::Header, "{bad:?}");
+            assert_eq!(header(json!(bad)).unwrap_err().reason, PlacementReason::Header, "{bad:?}");
         }
         header(json!(["a", "b\r"])).unwrap_err();
-        assert_eq!(header(json!(null)).unwrap_err().why, Why::Null);
+        assert_eq!(header(json!(null)).unwrap_err().reason, PlacementReason::Null);
         assert_eq!(header(json!("a b~")).unwrap(), pairs(&[("key", "a b~")]));
         assert_eq!(header(json!(5)).unwrap(), pairs(&[("key", "5")]));
     }
@@ -268,11 +276,11 @@ mod tests {
                 json!([{ "argument": "tags", "place": "query", "style": "comma", "reason": "A test." }]);
             place("GET /a", bindings, json!({ "tags": value })).map(|placed| placed.query)
         };
-        assert_eq!(list(json!(["a,b"])).unwrap_err().why, Why::Comma);
-        assert_eq!(list(json!([null])).unwrap_err().why, Why::Null);
+        assert_eq!(list(json!(["a,b"])).unwrap_err().reason, PlacementReason::Comma);
+        assert_eq!(list(json!([null])).unwrap_err().reason, PlacementReason::Null);
         assert_eq!(list(json!([])).unwrap(), []);
         assert_eq!(list(json!("a,b")).unwrap(), pairs(&[("tags", "a,b")]));
-        assert_eq!(by_rule("GET /a", json!({"x": null})).unwrap_err().why, Why::Null);
+        assert_eq!(by_rule("GET /a", json!({"x": null})).unwrap_err().reason, PlacementReason::Null);
     }
 
     proptest! {

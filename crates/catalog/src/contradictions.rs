@@ -54,31 +54,31 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
                     });
                 }
             }),
-            Check::NotPast { date, days } => each(arguments, date, |given| {
+            Check::NotPast { date, days } => each(arguments, date, |found| {
                 let latest = now.checked_sub(SignedDuration::from_hours(24 * i64::from(*days)));
-                if let (Some(date), Ok(latest)) = (time(given.value), latest)
+                if let (Some(date), Ok(latest)) = (time(found.value), latest)
                     && date < latest
                 {
                     problems
-                        .add(|| given.problem(format!("is more than {} in the past", counted(*days, "day"))));
+                        .add(|| found.problem(format!("is more than {} in the past", counted(*days, "day"))));
                 }
             }),
-            Check::Currency(path) => each(arguments, path, |given| {
-                if let Some(code) = given.value.as_str()
+            Check::Currency(path) => each(arguments, path, |found| {
+                if let Some(code) = found.value.as_str()
                     && Currency::from_code(code).is_none()
                 {
-                    problems.add(|| given.problem("is not an ISO 4217 currency code such as USD".to_owned()));
+                    problems.add(|| found.problem("is not an ISO 4217 currency code such as USD".to_owned()));
                 }
             }),
             Check::Unique(path) => {
                 let mut seen: HashMap<String, String> = HashMap::new();
-                each(arguments, path, |given| {
-                    let key = given.value.to_string();
+                each(arguments, path, |found| {
+                    let key = found.value.to_string();
                     match seen.get(&key) {
                         Some(earlier) => {
-                            problems.add(|| given.problem(format!("has the same value as `{earlier}`")));
+                            problems.add(|| found.problem(format!("has the same value as `{earlier}`")));
                         }
-                        None => drop(seen.insert(key, given.path.clone())),
+                        None => drop(seen.insert(key, found.path.clone())),
                     }
                 });
             }
@@ -87,12 +87,12 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
 }
 
 /// The value of an argument, and its path.
-struct Given<'a> {
+struct Found<'a> {
     path: String,
     value: &'a Value,
 }
 
-impl Given<'_> {
+impl Found<'_> {
     fn problem(&self, words: String) -> Problem {
         Problem::at(&self.path, format!("({}) {words}", repeated(self.value)))
     }
@@ -101,17 +101,17 @@ impl Given<'_> {
 /// Every value at a path.
 pub(super) fn values<'a>(arguments: &'a Value, path: &str) -> Vec<&'a Value> {
     let mut values = Vec::new();
-    each(arguments, path, |given| values.push(given.value));
+    each(arguments, path, |found| values.push(found.value));
     values
 }
 
-fn each<'a>(value: &'a Value, path: &str, mut visit: impl FnMut(Given<'a>)) {
+fn each<'a>(value: &'a Value, path: &str, mut visit: impl FnMut(Found<'a>)) {
     walk(value, path, String::new(), &mut visit);
 }
 
-fn walk<'a>(value: &'a Value, rest: &str, at: String, visit: &mut dyn FnMut(Given<'a>)) {
+fn walk<'a>(value: &'a Value, rest: &str, at: String, visit: &mut dyn FnMut(Found<'a>)) {
     if rest.is_empty() {
-        return visit(Given { path: at, value });
+        return visit(Found { path: at, value });
     }
     let (step, rest) = rest.split_once('.').unwrap_or((rest, ""));
     let (name, is_list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
@@ -130,7 +130,7 @@ fn walk<'a>(value: &'a Value, rest: &str, at: String, visit: &mut dyn FnMut(Give
 
 /// The values at two paths, paired item by item if both paths pass through one list. The second value is `null` if it
 /// is missing.
-fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl FnMut(Given<'a>, Given<'a>)) {
+fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl FnMut(Found<'a>, Found<'a>)) {
     let (list, first, second) = split_at_shared_list(first, second);
     each(arguments, list, |item| {
         let full =
@@ -138,7 +138,7 @@ fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl Fn
         let get = |path: &str| path.split('.').try_fold(item.value, |value, name| value.get(name));
         if let Some(value) = get(first) {
             let other = get(second).unwrap_or(&Value::Null);
-            visit(Given { path: full(first), value }, Given { path: full(second), value: other });
+            visit(Found { path: full(first), value }, Found { path: full(second), value: other });
         }
     });
 }

@@ -37,7 +37,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use serde::Serialize;
 
 pub use self::{
-    binding::{Misplaced, Placed, Why},
+    binding::{Placed, PlacementError, PlacementReason},
     checks::Check,
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
@@ -46,7 +46,7 @@ pub use self::{
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
-    tool::{Effect, Local, Money, MoneyUnit, Sentence, SpecialLimit, Text, Toolset, Unchanged},
+    tool::{Effect, Local, Money, MoneyUnit, Presentation, SpecialLimit, Text, Toolset, Unchanged},
 };
 
 pub use self::suggest::{echo, nearest, shortened};

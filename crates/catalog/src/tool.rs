@@ -49,7 +49,7 @@ pub struct Tool<Input> {
     pub answers: Option<Local>,
     /// The sentence that replaces the data in results, if one is promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub presents: Option<Sentence>,
+    pub presents: Option<Presentation>,
     /// Words of people who do not know the name. For search; not shown in lists.
     #[serde(default)]
     pub keywords: Cow<'static, [Text]>,
@@ -234,7 +234,7 @@ pub enum Local {
 /// A sentence that replaces the data in results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Sentence {
+pub enum Presentation {
     /// The owner of the key: `✅ Authenticated as …`.
     Whoami,
 }

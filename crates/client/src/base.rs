@@ -1,47 +1,49 @@
-//! Where requests go.
+//! The base URLs of requests.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use url::{Host, Url};
 
-/// Which of Scope3's installations is meant.
+/// One of Scope3's environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// The one where money is real.
+    /// Spends real money.
     Production,
-    /// The one for trying things.
+    /// For testing.
     Staging,
 }
 
-/// A base URL below which a surface's paths lie: HTTPS, or plain HTTP to this machine alone.
+/// The base URL of a surface's paths. It uses HTTPS; plain HTTP is allowed only to this machine.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
-/// A text that is no base URL.
+/// Why a text is not a valid base URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
-    /// Not a URL at all.
+    /// The text is not a URL.
     #[error("`{0}` is not a URL; expected https://host/path")]
-    NoUrl(String),
-    /// The key would travel in the clear.
-    #[error("`{0}` is not allowed; expected https:, or http: to 127.0.0.1, [::1] or localhost")]
-    NotSecure(String),
-    /// Something that a base has no place for.
-    #[error("expected a base URL without a user, `?` or `#`")]
-    Extras,
+    NotUrl(String),
+    /// The key would be sent unencrypted.
+    #[error(
+        "expected a URL with `https:`, or with `http:` to this machine (127.0.0.1, [::1] or localhost), got `{0}`"
+    )]
+    Insecure(String),
+    /// The URL has a part that a base URL cannot have. The message does not repeat it, as it may be a password.
+    #[error("a base URL cannot contain a user name, a password, a query (`?`) or a fragment (`#`)")]
+    UnexpectedPart,
 }
 
 impl BaseUrl {
-    /// Whether it is this machine, where no proxy stands between and plain HTTP is allowed.
+    /// Whether the URL points to this machine. If so, plain HTTP is allowed and no proxy is used.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// The URL of a path below the base. `segments` are put in one by one, each as it is.
+    /// Appends path segments to the base URL. `segments` are added one at a time, each as it is.
     pub(super) fn join<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Url {
         let mut url = self.0.clone();
-        // A base with a host can have segments; every accepted base has a host.
+        // This fails only for a URL without a host, and every accepted base URL has a host.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
@@ -62,15 +64,15 @@ impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, BaseUrlError> {
-        let url = Url::parse(text).map_err(|_| BaseUrlError::NoUrl(text.to_owned()))?;
+        let url = Url::parse(text).map_err(|_| BaseUrlError::NotUrl(text.to_owned()))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(BaseUrlError::Extras);
+            return Err(BaseUrlError::UnexpectedPart);
         }
         if !(url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url)) {
-            return Err(BaseUrlError::NotSecure(text.to_owned()));
+            return Err(BaseUrlError::Insecure(text.to_owned()));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(BaseUrlError::Extras);
+            return Err(BaseUrlError::UnexpectedPart);
         }
         Ok(Self(url))
     }
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_goes_to_this_machine_alone() {
+    fn plain_http_is_allowed_only_to_this_machine() {
         for good in
             ["https://api.example.com/v1", "http://127.0.0.1:9/x", "http://[::1]:9", "http://localhost:9/"]
         {
@@ -108,9 +110,9 @@ mod tests {
             "file:///etc",
             "http://0.0.0.0",
         ] {
-            assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::NotSecure(bad.to_owned())), "{bad}");
+            assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::Insecure(bad.to_owned())), "{bad}");
         }
-        assert_eq!("example.com".parse::<BaseUrl>(), Err(BaseUrlError::NoUrl("example.com".to_owned())));
+        assert_eq!("example.com".parse::<BaseUrl>(), Err(BaseUrlError::NotUrl("example.com".to_owned())));
         for bad in [
             "https://user:pass@example.com",
             "https://user@example.com",
@@ -118,7 +120,7 @@ mod tests {
             "https://example.com/?a=b",
             "https://example.com/#x",
         ] {
-            assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::Extras), "{bad}");
+            assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::UnexpectedPart), "{bad}");
         }
     }
 }

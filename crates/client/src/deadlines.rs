@@ -1,18 +1,18 @@
-//! How long things may take, in one place, because they depend on each other.
+//! Time limits, in one place because they depend on each other.
 //!
-//! A change that has left runs to its end, whoever waits for it; so the end of the program, over whatever transport,
-//! waits as long as one request to Scope3 may take.
+//! A change that was sent runs to completion even if its client is gone. So on shutdown, with every transport, the
+//! program waits as long as one request to Scope3 may take.
 
 use std::time::Duration;
 
-/// Opening a connection to Scope3.
+/// The time limit for opening a connection to Scope3.
 pub const CONNECT: Duration = Duration::from_secs(10);
 
-/// Silence within an answer of Scope3.
+/// The time limit for each wait for more bytes of a response from Scope3.
 pub const READ: Duration = Duration::from_secs(30);
 
-/// One HTTP request to Scope3, from opening the connection to the last byte of the answer.
+/// The time limit for one HTTP request to Scope3, from opening the connection to the last byte of the response.
 pub const ATTEMPT: Duration = Duration::from_mins(1);
 
-/// The end of the program: a request that left just before it, and a moment to answer.
+/// The time limit for the shutdown: a request that was sent just before it, plus time to return the result.
 pub const SHUTDOWN: Duration = Duration::from_secs(ATTEMPT.as_secs() + 5);

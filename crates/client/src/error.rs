@@ -1,74 +1,74 @@
-//! Everything that can go wrong between a request and its data.
+//! The errors of a request.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// A request that brought no data.
+/// Why a request returned no data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Scope3 answered, and refused.
+    /// Scope3 refused the request.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// Scope3 did not accept the key.
+    /// Scope3 rejected the key.
     #[error("Scope3 rejected the API key")]
     Unauthorized {
-        /// What Scope3 said.
+        /// Scope3's message.
         message: String,
     },
-    /// Scope3 counts too many requests.
+    /// Scope3 received too many requests.
     #[error("Scope3 rejected the request: too many requests")]
     RateLimited {
-        /// The HTTP status: 429, or 200 where v1 declines so.
+        /// The HTTP status: usually 429; v1 can also refuse with 200.
         status: u16,
-        /// How long to wait: at least a second, and no longer than the longest limit.
+        /// How long to wait: at least one second, at most the longest window of a limit.
         wait: Duration,
     },
-    /// No connection came about, so nothing was sent.
-    #[error("no connection to Scope3")]
+    /// No connection could be opened, so nothing was sent.
+    #[error("cannot connect to Scope3")]
     NotConnected(#[source] reqwest::Error),
-    /// No answer came in time.
-    #[error("no response from Scope3 in time")]
+    /// Scope3 did not respond in time.
+    #[error("Scope3 did not respond in time")]
     TimedOut(#[source] reqwest::Error),
-    /// The connection broke off.
+    /// The connection was lost.
     #[error("the connection to Scope3 was lost")]
     BrokenOff(#[source] reqwest::Error),
-    /// An answer came that makes no sense.
-    #[error("cannot read Scope3's response (status {status}): {why}")]
+    /// The response cannot be parsed.
+    #[error("cannot parse Scope3's response (status {status}): {why}")]
     Unreadable {
-        /// The HTTP status that came with it.
+        /// The HTTP status of the response.
         status: u16,
-        /// What was wrong with it.
+        /// What is wrong with the response.
         why: String,
     },
-    /// The client cannot be built.
+    /// The HTTP client cannot be built.
     #[error("cannot set up the HTTP client")]
     Setup(#[source] reqwest::Error),
 }
 
-/// A refusal in Scope3's words.
+/// A refusal from Scope3.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
-    /// The HTTP status. 200 where a v1 answer says `success: false`.
+    /// The HTTP status. It is 200 if a v1 response has `success: false`.
     pub status: u16,
-    /// Scope3's code, or the usual one of the status.
+    /// Scope3's code, or the default code of the status.
     pub code: String,
     /// Scope3's message.
     pub message: String,
-    /// What else Scope3 said.
+    /// The rest of the response body.
     pub details: Option<Value>,
-    /// When Scope3 wants to be asked again.
+    /// How long Scope3 asks to wait before the next request.
     pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
-    /// Whether a limit of Scope3's was reached. The code counts with every status: v1 declines with 200.
+    /// Whether a limit of Scope3 was reached. The code is checked for every status, because v1 can refuse with 200.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.status == 429 || matches!(self.code.as_str(), "RATE_LIMIT_EXCEEDED" | "RATE_LIMITED")
     }
 }
 
-/// Refusals print as their message.
+/// Prints the message.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
@@ -76,7 +76,7 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Error {
-    /// Whether a read may bring its data when it is simply sent again.
+    /// Whether a read may succeed if it is sent again unchanged.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -87,7 +87,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status, where Scope3 answered.
+    /// The HTTP status, if Scope3 responded.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -98,8 +98,8 @@ impl Error {
         }
     }
 
-    /// The word for what went wrong on the way, as it is measured.
-    pub(super) fn measured(&self) -> &'static str {
+    /// The value of the metric label `status` for a request without an HTTP status.
+    pub(super) fn metric_status(&self) -> &'static str {
         match self {
             Self::NotConnected(_) => "not_connected",
             Self::TimedOut(_) => "timed_out",
@@ -108,9 +108,9 @@ impl Error {
         }
     }
 
-    /// The error of a request that failed on the way.
+    /// Converts an error from reqwest.
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
-        // The whole URL stands in the error's text otherwise, and its causes tell what happened.
+        // Otherwise the message contains the whole URL. The causes say what happened.
         let error = error.without_url();
         if error.is_builder() {
             Self::Setup(error)
@@ -124,7 +124,7 @@ impl Error {
     }
 }
 
-/// The innermost cause, which names what happened; the outer ones name what was tried.
+/// The message of the innermost cause, which says what happened. The outer errors say what was attempted.
 pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -133,7 +133,7 @@ pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     innermost.to_string()
 }
 
-/// The code that stands for an HTTP status where Scope3 gives none.
+/// The default code of an HTTP status, for responses without a code.
 #[must_use]
 pub fn default_code(status: u16) -> &'static str {
     match status {

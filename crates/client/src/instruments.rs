@@ -1,7 +1,7 @@
-//! What is measured, under the names that operators see. Where nobody asks for measurements, this does nothing.
+//! The metrics, under the names that operators see. Without a recorder, this does nothing.
 //!
-//! No label names a key, a session or a caller, and each has few values: names and codes that come from outside are
-//! counted under a common one.
+//! No label contains a key, a session or a caller, and each label has few values: names and codes from outside are
+//! counted under a common value.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -11,20 +11,20 @@ use metrics::{counter, histogram};
 pub const CALLS: &str = "scope3_mcp_calls_total";
 /// How long tool calls take.
 pub const CALL_SECONDS: &str = "scope3_mcp_call_duration_seconds";
-/// HTTP requests to Scope3, by status, or by what went wrong where there is none.
+/// HTTP requests to Scope3, by status, or by error if there is no status.
 pub const UPSTREAM: &str = "scope3_mcp_upstream_requests_total";
 /// How long HTTP requests to Scope3 take.
 pub const UPSTREAM_SECONDS: &str = "scope3_mcp_upstream_request_duration_seconds";
 
-/// How often one of the server's own bounds was reached, by bound.
+/// How often one of the server's own limits was reached, by limit.
 pub const BOUNDS: &str = "scope3_mcp_bounds_reached_total";
 
-/// Counts that a bound of this server was reached. `bound` is a fixed word in `snake_case`, such as `connections`.
+/// Counts that a limit of this server was reached. `bound` is a fixed name in `snake_case`, such as `connections`.
 pub fn bound_reached(bound: &'static str) {
     counter!(BOUNDS, "bound" => bound).increment(1);
 }
 
-/// Counts a tool call that has ended with `ok` or the code of its failure.
+/// Counts a tool call that has ended. `outcome` is `ok` or the code of the failure.
 pub fn call_ended(tool: Cow<'static, str>, class: &'static str, outcome: Cow<'static, str>, after: Duration) {
     histogram!(CALL_SECONDS, "tool" => tool.clone()).record(after);
     counter!(CALLS, "tool" => tool, "class" => class, "outcome" => outcome).increment(1);

@@ -1,27 +1,27 @@
-//! JSON that others write loosely.
+//! A lenient JSON parser.
 //!
-//! A text cut in the middle of an emoji leaves half of a surrogate pair (`\ud83d`), some servers write `NaN`, some a
-//! byte order mark or Latin-1. Strict readers lose the whole text over any of these. What is read leniently is also
-//! said, so that nobody takes a replacement for data.
+//! A text that is cut in the middle of an emoji ends in half of a surrogate pair (`\ud83d`). Some servers write `NaN`,
+//! a byte order mark or Latin-1. A strict parser rejects the whole text for any of these. This parser reports what it
+//! replaced, so that nobody mistakes a replacement for data.
 
 use std::borrow::Cow;
 
 use encoding_rs::Encoding;
 use serde_json::Value;
 
-/// A text that was read, and what had to be replaced for it.
+/// A parsed text, and what had to be replaced to parse it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Reading {
     /// The value.
     pub(crate) value: Value,
-    /// What was replaced, in words. `None` where the text was proper JSON, but for its encoding.
+    /// A description of what was replaced. `None` if only the encoding was not standard JSON.
     pub(crate) replaced: Option<String>,
 }
 
-/// Reads a JSON text. `charset` is what its sender says of the encoding; without it, UTF-8.
+/// Parses a JSON text. `charset` is the encoding that the sender declares; the default is UTF-8.
 ///
 /// # Errors
-/// When it is not JSON even then. The error has the line and column.
+/// When the text is not JSON even after replacements. The error has the line and column.
 pub(crate) fn read(text: &[u8], charset: Option<&str>) -> Result<Reading, serde_json::Error> {
     if let Ok(value) = serde_json::from_slice(text) {
         return Ok(Reading { value, replaced: None });
@@ -41,14 +41,14 @@ struct Repair {
 }
 
 impl Repair {
-    /// Copies a text, and replaces what strict readers refuse. Everything else stays as it is, faults included.
+    /// Copies a text and replaces what a strict parser rejects. Other syntax errors stay as they are.
     fn text(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let mut in_string = false;
         while let Some(first) = rest.chars().next() {
             let (kept, length) =
-                if in_string { self.in_string(rest, first) } else { self.outside(rest, first) };
+                if in_string { self.in_string(rest, first) } else { self.outside_string(rest, first) };
             if first == '"' {
                 in_string = !in_string;
             }
@@ -58,7 +58,7 @@ impl Repair {
         out
     }
 
-    /// What stands for the start of a string's rest, and the length of what it stands for.
+    /// The replacement for the start of `rest`, which is inside a string, and the number of bytes that it replaces.
     fn in_string<'a>(&mut self, rest: &'a str, first: char) -> (Cow<'a, str>, usize) {
         if first != '\\' {
             if first.is_ascii_control() {
@@ -67,7 +67,7 @@ impl Repair {
             }
             return (Cow::Borrowed(&rest[..first.len_utf8()]), first.len_utf8());
         }
-        match (unit(rest), unit(rest.get(6..).unwrap_or_default())) {
+        match (code_unit(rest), code_unit(rest.get(6..).unwrap_or_default())) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (Cow::Borrowed(&rest[..12]), 12),
             (Some(0xD800..=0xDFFF), _) => {
                 self.characters = true;
@@ -80,7 +80,7 @@ impl Repair {
         }
     }
 
-    fn outside<'a>(&mut self, rest: &'a str, first: char) -> (Cow<'a, str>, usize) {
+    fn outside_string<'a>(&mut self, rest: &'a str, first: char) -> (Cow<'a, str>, usize) {
         for word in ["NaN", "Infinity", "-Infinity"] {
             if rest.starts_with(word) {
                 self.numbers = true;
@@ -91,15 +91,15 @@ impl Repair {
     }
 
     fn words(&self) -> Option<String> {
-        let characters = self.characters.then_some("broken characters in texts were replaced");
+        let characters = self.characters.then_some("invalid characters in texts were replaced");
         let numbers = self.numbers.then_some("NaN or Infinity was read as null");
         let words: Vec<&str> = characters.into_iter().chain(numbers).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 }
 
-/// The UTF-16 unit of an escape such as `\ud83d` at the start of a text.
-fn unit(text: &str) -> Option<u16> {
+/// The UTF-16 code unit of an escape such as `\ud83d` at the start of a text.
+fn code_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
@@ -112,8 +112,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_write_loosely_is_read_and_said() {
-        let cut = "broken characters in texts were replaced";
+    fn loose_json_is_parsed_and_replacements_are_reported() {
+        let cut = "invalid characters in texts were replaced";
         let number = "NaN or Infinity was read as null";
         for (text, value, replaced) in [
             (r#"{"a":"cut \ud83d"}"#, json!({"a": "cut \u{fffd}"}), Some(cut)),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_says_where() {
+    fn an_error_has_the_line() {
         let error = read(b"{\"a\": 1,\n \"b\": nope}", None).unwrap_err();
         assert_eq!(error.line(), 2);
         for text in ["", "{", "nonsense", "{\"a\":\"\\ud8\"}", "\\u", "\"\\"] {
@@ -144,13 +144,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn proper_json_is_never_changed(value in "\\PC{0,40}") {
+        fn valid_json_is_never_changed(value in "\\PC{0,40}") {
             let text = json!({ "a": value, "n": 12.5 }).to_string();
             prop_assert_eq!(Repair::default().text(&text), text);
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_bytes_are_parsed_or_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _outcome = read(&bytes, Some("windows-1252"));
         }
     }

@@ -1,6 +1,6 @@
-//! The API client: one request, and one response or one error that keeps its cause.
+//! The API client: sends one request and returns one response, or one error with its cause.
 //!
-//! It has no retries, waits, limits or choice of keys; `crates/gateway` decides all of these.
+//! It does not retry, wait, limit requests or choose keys: `crates/gateway` does all of that.
 
 mod base;
 pub mod credentials;
@@ -41,19 +41,19 @@ use self::{
     waits::Waits,
 };
 
-/// The header that marks responses of the embedded sandbox.
+/// The header with which the embedded sandbox marks its responses.
 pub const SANDBOX_HEADER: &str = "x-scope3-sandbox";
 
-/// Timeouts and the size limit of a client.
+/// The time limits and the size limit of the client.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
-    /// Timeout for opening a connection.
+    /// The time limit for opening a connection.
     pub connect: Duration,
-    /// Timeout between two parts of a response.
+    /// The time limit for each wait for more bytes of a response.
     pub read: Duration,
-    /// Timeout for a whole attempt.
+    /// The time limit for the whole request.
     pub total: Duration,
-    /// Maximum size of a response body in bytes, after decompression.
+    /// The maximum size of a response, in bytes after decompression.
     pub most_bytes: usize,
 }
 
@@ -68,42 +68,42 @@ impl Default for ClientConfig {
     }
 }
 
-/// A client for one surface.
+/// The client of one surface.
 pub struct Client {
     profile: &'static Profile,
     base: BaseUrl,
     config: ClientConfig,
     memory: ResponseMemory,
-    // Created when first used: reading the system's certificates takes longer than the rest of a start.
+    // Built on first use: it reads the system's certificates, which takes longer than the rest of the startup.
     http: OnceLock<reqwest::Client>,
     contact: Mutex<LastContact>,
 }
 
-/// The last contact with a surface.
+/// The outcome of the latest requests to a surface.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LastContact {
     /// When the surface last responded, with any status.
     pub answered_at: Option<Instant>,
-    /// When the last connection failed, and how many failed in a row. Late responses do not count.
+    /// When the last connection attempt failed. A response that is late does not count.
     pub failed_at: Option<Instant>,
-    /// How many connections failed since the last response.
+    /// The number of connection attempts that failed since the last response.
     pub failures: u32,
 }
 
-/// The content of a response.
+/// A successful response from Scope3.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     /// The data, without the envelope.
     pub data: Map<String, Value>,
-    /// What failed in part, in the words of Scope3.
+    /// The error that Scope3 reports for a part of the operation.
     pub partial: Option<String>,
-    /// What was replaced in order to parse it, in words.
+    /// A description of what had to be replaced to parse the response.
     pub replaced: Option<String>,
-    /// Whether it came from the sandbox.
+    /// Whether the response comes from the sandbox.
     pub sandbox: bool,
-    /// How long Scope3 asks the key to wait after this response, if it used up a limit.
+    /// How long to pause requests with this key, if this response used up a limit.
     pub pause: Option<Duration>,
-    /// The memory reserved for it.
+    /// The memory that is reserved for the response.
     pub memory: MemoryPermit,
 }
 
@@ -114,7 +114,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the surface of a profile at `base`. It opens no connection yet.
+    /// Creates a client for the surface of a profile at `base`. Does not open a connection.
     #[must_use]
     pub fn new(
         profile: &'static Profile,
@@ -125,13 +125,13 @@ impl Client {
         Self { profile, base, config, memory, http: OnceLock::new(), contact: Mutex::default() }
     }
 
-    /// The base URL.
+    /// The base URL of all requests.
     #[must_use]
     pub fn base(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// The last contact with the surface.
+    /// The outcome of the latest requests to the surface.
     #[must_use]
     pub fn last_contact(&self) -> LastContact {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
@@ -140,8 +140,8 @@ impl Client {
     /// Sends a request once, with one key.
     ///
     /// # Errors
-    /// When the request fails or the response has no data.
-    pub async fn attempt(&self, request: &PreparedRequest, key: &ApiKey) -> Result<Answer, Error> {
+    /// When Scope3 returns no data.
+    pub async fn attempt(&self, request: &PreparedRequest, key: &ApiKey) -> Result<ApiResponse, Error> {
         let (name, value) = self.profile.key_header.with(key);
         let outgoing = self.http()?.request(request.method.clone(), request.url.clone());
         let mut outgoing = outgoing.headers(request.headers.clone()).header(name, value);
@@ -162,24 +162,27 @@ impl Client {
         let (body, memory) = self.read(status, response).await?;
         let raw = RawResponse { status, content_type: content_type(&headers), waits, body };
         let Payload { data, partial, replaced } = self.profile.dialect.open(raw)?;
-        let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.after_the_last());
-        Ok(Answer { data, partial, replaced, sandbox, pause, memory })
+        let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.until_reset());
+        Ok(ApiResponse { data, partial, replaced, sandbox, pause, memory })
     }
 
-    /// Reads a body up to the size limit, which applies after decompression.
+    /// Reads a body up to the size limit, which counts bytes after decompression.
     async fn read(
         &self,
         status: u16,
         mut response: reqwest::Response,
     ) -> Result<(Vec<u8>, MemoryPermit), Error> {
-        let cap = self.config.most_bytes;
+        let max_bytes = self.config.most_bytes;
         let mut memory = MemoryPermit::default();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Error::from_transport)? {
-            if body.len() + chunk.len() > cap {
-                return Err(Error::Unreadable { status, why: format!("it is longer than {cap} bytes") });
+            if body.len() + chunk.len() > max_bytes {
+                return Err(Error::Unreadable {
+                    status,
+                    why: format!("it is longer than {max_bytes} bytes"),
+                });
             }
-            self.memory.cover(&mut memory, body.len() + chunk.len(), cap).await;
+            self.memory.cover(&mut memory, body.len() + chunk.len(), max_bytes).await;
             body.extend_from_slice(&chunk);
         }
         memory.shrink_to(body.len());
@@ -189,7 +192,7 @@ impl Client {
     fn observe(&self, outcome: &Result<reqwest::Response, Error>, since: Instant) {
         let status = match outcome {
             Ok(response) => response.status().as_u16().to_string(),
-            Err(error) => error.measured().to_owned(),
+            Err(error) => error.metric_status().to_owned(),
         };
         instruments::upstream(status, since.elapsed());
         let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,13 +213,13 @@ impl Client {
         let ClientConfig { connect, read, total, .. } = self.config;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("scope3-mcp/", env!("CARGO_PKG_VERSION")))
-            // reqwest keeps custom headers, and with them the key, when a redirect leads to another host.
+            // When a redirect leads to another host, reqwest still sends custom headers, and so the key.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(connect)
             .read_timeout(read)
             .timeout(total)
             .tcp_nodelay(true);
-        // Requests to this machine are not encrypted, so they must not go through a proxy.
+        // Requests to this machine may be unencrypted, so they must not go through a proxy.
         builder = if self.base.is_loopback() { builder.no_proxy() } else { builder.https_only(true) };
         let client = builder.build().map_err(Error::from_transport)?;
         Ok(self.http.get_or_init(|| client))

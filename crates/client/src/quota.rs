@@ -1,11 +1,11 @@
-//! What a request counts as, and how many of it may leave.
+//! How requests are counted, and how many each key may send.
 
 use std::fmt;
 
 use scope3_mcp_catalog::{SpecialLimit, rate::Rate};
 use serde::Serialize;
 
-/// A class of requests. Each class has a limit of its own for each key.
+/// A class of requests. Each key has a separate limit for each class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Class(&'static str);
@@ -20,14 +20,14 @@ impl Class {
     /// An HTTP request to the v2 APIs, which Scope3 counts by the minute.
     pub const INTERCHANGE: Self = Self("interchange");
 
-    /// The word in results, metrics and settings.
+    /// The name in results, metrics and settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.0
     }
 }
 
-/// As people write it: acronyms in capitals.
+/// The name for people: acronyms are in capitals.
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -38,7 +38,7 @@ impl fmt::Display for Class {
     }
 }
 
-/// What one unit of a class is.
+/// What a quota counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counts {
     /// A tool call, however many HTTP requests it takes.
@@ -49,13 +49,13 @@ pub enum Counts {
     CallsWith(SpecialLimit),
 }
 
-/// How many requests of a class each key may make. A surface has some of these.
+/// The limit of a class for each key. A surface has several quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// The class.
     pub class: Class,
     /// What is counted.
     pub counts: Counts,
-    /// How many, in any span of the rate's length.
+    /// The maximum, within any window of the rate's length.
     pub rate: Rate,
 }

@@ -1,13 +1,13 @@
-//! From a catalog entry and checked arguments to an HTTP request.
+//! Builds an HTTP request from a catalog entry and validated arguments.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use scope3_mcp_catalog::{Method, Misplaced, Placed, Request, Why};
+use scope3_mcp_catalog::{Method, Placed, PlacementError, PlacementReason, Request};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::base::BaseUrl;
 
-/// A request that is ready to be sent, with every key alike.
+/// A request that is ready to be sent with any key.
 #[derive(Debug, Clone)]
 pub struct PreparedRequest {
     pub(super) method: http::Method,
@@ -18,11 +18,15 @@ pub struct PreparedRequest {
 }
 
 impl PreparedRequest {
-    /// Puts arguments where the catalog says: into the path, the query, headers, the body or its parts.
+    /// Places each argument where the catalog says: in the path, the query, a header, the body or a part of the body.
     ///
     /// # Errors
-    /// When an argument does not fit into its place.
-    pub fn new(base: &BaseUrl, request: &Request, arguments: Map<String, Value>) -> Result<Self, Misplaced> {
+    /// When an argument is not allowed in its place.
+    pub fn new(
+        base: &BaseUrl,
+        request: &Request,
+        arguments: Map<String, Value>,
+    ) -> Result<Self, PlacementError> {
         let Placed { path, query, headers: placed_headers, body, parts } = request.place(arguments)?;
         let mut url = base.join(path.iter().map(String::as_str));
         if !query.is_empty() {
@@ -30,14 +34,14 @@ impl PreparedRequest {
         }
         let mut headers = HeaderMap::new();
         for (name, value) in placed_headers {
-            let refuse = || Misplaced { argument: name.clone(), why: Why::Header };
-            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
-            headers.append(header, HeaderValue::from_str(&value).map_err(|_| refuse())?);
+            let invalid = || PlacementError { argument: name.clone(), reason: PlacementReason::Header };
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+            headers.append(header, HeaderValue::from_str(&value).map_err(|_| invalid())?);
         }
         Ok(Self { method: http_method(request.method), url, headers, body, parts })
     }
 
-    /// The request as a part of a trace.
+    /// Adds a `traceparent` header, which makes the request part of a trace.
     #[must_use]
     pub fn with_traceparent(mut self, traceparent: Option<HeaderValue>) -> Self {
         if let Some(traceparent) = traceparent {
@@ -64,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    fn prepare(request: &str, arguments: Value) -> Result<PreparedRequest, Misplaced> {
+    fn prepare(request: &str, arguments: Value) -> Result<PreparedRequest, PlacementError> {
         let base = "https://api.example.com/rest/v1".parse().unwrap();
         let Value::Object(arguments) = arguments else { panic!("not an object") };
         let mut request: Request = request.parse().unwrap();
@@ -73,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_go_into_path_query_and_body() {
+    fn arguments_are_placed_in_path_query_and_body() {
         let get =
             prepare("GET /a/{id}/b", json!({"id": "x y", "status": ["A", "B"], "n": 3, "q": "1&2"})).unwrap();
         assert_eq!(
@@ -103,7 +107,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_argument_the_path_keeps_its_shape(id in any::<String>()) {
+        fn no_argument_changes_the_structure_of_the_path(id in any::<String>()) {
             if let Ok(prepared) = prepare("GET /a/{id}/b", json!({"id": id})) {
                 let segments: Vec<_> = prepared.url.path_segments().unwrap().collect();
                 prop_assert_eq!(segments.len(), 5);

@@ -1,4 +1,4 @@
-//! The APIs as data: where each is, how it takes the key, how it words its answers, and what it allows.
+//! The APIs as data: the base URLs, the header for the key, the dialect of the responses, and the quotas of each.
 
 use std::num::NonZeroU32;
 
@@ -11,27 +11,27 @@ use scope3_mcp_catalog::{
 use super::{base::Environment, dialect::Dialect};
 use crate::{Class, Counts, Quota, credentials::ApiKey};
 
-/// What there is to know of an API before it is asked for anything. The facts are from Scope3's documents.
+/// The fixed properties of an API, from Scope3's documentation.
 #[derive(Debug)]
 pub struct Profile {
     /// The API.
     pub surface: Surface,
-    /// Its published base URLs.
+    /// The published base URL for production.
     pub production: &'static str,
-    /// The one for testing, where one is published.
+    /// The published base URL for staging, if there is one.
     pub staging: Option<&'static str>,
-    /// How requests carry the key.
+    /// The header for the key.
     pub key_header: KeyHeader,
-    /// How answers are worded.
+    /// The format of responses.
     pub dialect: Dialect,
-    /// What each key may ask for.
+    /// The limits of each key.
     pub quotas: &'static [Quota],
 }
 
-/// How requests carry the key.
+/// The header in which requests send the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyHeader {
-    /// `x-scope3-api-key`, which no proxy gives a meaning of its own.
+    /// `x-scope3-api-key`, which has no special meaning to proxies.
     ApiKey,
     /// `Authorization: Bearer`.
     Bearer,
@@ -40,7 +40,7 @@ pub enum KeyHeader {
 const MCP: Quota = per_hour(Class::MCP, Counts::Calls, 500);
 const EXPORT: Quota = per_hour(Class::EXPORT, Counts::CallsWith(SpecialLimit::Export), 50);
 
-/// Per key for v1; for v2 Scope3 counts 100 a minute for an IP address, and an hour for an account.
+/// v1 counts per key. For v2, Scope3 counts 100 per minute per IP address, and per hour per account.
 const V1_QUOTAS: [Quota; 3] = [MCP, per_hour(Class::API, Counts::Requests, 1000), EXPORT];
 const V2_QUOTAS: [Quota; 3] = [
     MCP,
@@ -48,7 +48,7 @@ const V2_QUOTAS: [Quota; 3] = [
     EXPORT,
 ];
 
-/// Every API that requests can go to.
+/// All APIs that requests can be sent to.
 static PROFILES: [Profile; 4] = [
     Profile {
         surface: Surface::Campaign,
@@ -85,13 +85,13 @@ static PROFILES: [Profile; 4] = [
 ];
 
 impl Profile {
-    /// The profile of a surface. What the server answers by itself has none.
+    /// The profile of a surface. The local surface has none, because the server handles its calls itself.
     #[must_use]
     pub fn of(surface: Surface) -> Option<&'static Self> {
         PROFILES.iter().find(|profile| profile.surface == surface)
     }
 
-    /// The published base URL, where there is one for this environment.
+    /// The published base URL for this environment, if there is one.
     #[must_use]
     pub fn base_url(&self, environment: Environment) -> Option<&'static str> {
         match environment {
@@ -102,7 +102,7 @@ impl Profile {
 }
 
 impl KeyHeader {
-    /// The header with a key in it. Its value is marked sensitive.
+    /// The header with the key as its value, which is marked sensitive.
     pub(super) fn with(self, key: &ApiKey) -> (HeaderName, HeaderValue) {
         match self {
             Self::ApiKey => (HeaderName::from_static("x-scope3-api-key"), key.header()),
@@ -126,9 +126,9 @@ const fn rate(count: u32, per: Per) -> Rate {
 mod tests {
     use super::*;
 
-    /// A wrong address here could spend real money for somebody who asked for staging.
+    /// A wrong URL could spend real money for a user of staging.
     #[test]
-    fn every_surface_has_the_addresses_that_scope3_published() {
+    fn every_surface_has_the_base_urls_that_scope3_published() {
         let url = |surface, environment| Profile::of(surface).unwrap().base_url(environment);
         for (surface, production, staging) in [
             (

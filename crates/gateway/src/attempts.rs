@@ -1,11 +1,11 @@
-//! Keys × attempts × waits: the one loop that sends requests to Scope3.
+//! Sending, with all keys, retries and waits in one loop. Every request to Scope3 is sent from here.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use scope3_mcp_catalog::{Effect, Entry};
 use scope3_mcp_client::{
-    Answer, Error, PreparedRequest,
+    ApiResponse, Error, PreparedRequest,
     credentials::{Admission, ApiKey, Fingerprint, KeyError, NotAdmitted},
 };
 use tower::retry::budget::Budget;
@@ -13,7 +13,7 @@ use tower::retry::budget::Budget;
 use super::{
     Gateway,
     caller::{Call, KeyOwner, OnLimit},
-    record::Record,
+    record::CallRecord,
     surfaces::Api,
 };
 use crate::limits::LimitExceeded;
@@ -21,17 +21,17 @@ use crate::limits::LimitExceeded;
 /// Why a call got no response from Scope3.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// No key is available.
+    /// No API key is available.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Scope3 has not accepted the key yet, and it may not send now.
+    /// The caller's key may not be used now.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
-    /// No permit is free.
+    /// A rate limit is used up.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
-    /// The caller of a change is gone, and its request was not sent yet.
-    #[error("the caller has gone")]
+    /// The call was cancelled, or the server is shutting down, before the request was sent.
+    #[error("the call was cancelled")]
     Abandoned,
     /// The request failed, or could not be sent.
     #[error(transparent)]
@@ -40,32 +40,32 @@ pub enum SendError {
 
 /// What to do after a failed attempt.
 enum NextStep {
-    /// Retry after a pause.
+    /// Send again after a pause.
     Retry(Duration),
-    /// Retry when a permit is free.
+    /// Send again when a permit is free.
     Wait(Duration),
-    /// Stop.
+    /// Return the error.
     GiveUp,
 }
 
 impl Gateway {
-    /// Sends a request until there is a response, or nothing more can be done.
+    /// Sends a request until it succeeds or no further attempt is allowed.
     pub(super) async fn send(
         &self,
         call: &Call,
         entry: &Entry,
         api: &Api,
         request: &PreparedRequest,
-        record: &mut Record,
-    ) -> Result<Answer, SendError> {
+        record: &mut CallRecord,
+    ) -> Result<ApiResponse, SendError> {
         let keys = &call.caller.keys;
         let mut key = keys.untried(&[]).await?.ok_or(KeyError::Missing)?;
         let mut tried = vec![key.fingerprint()];
         let mut retries = Retries::new(entry, api);
-        let mut counted = None;
-        let mut earlier = None;
+        let mut counted_key = None;
+        let mut earlier_error = None;
         loop {
-            let error = match self.attempt(call, entry, api, request, &key, &mut counted, record).await {
+            let error = match self.attempt(call, entry, api, request, &key, &mut counted_key, record).await {
                 Ok(answer) => {
                     keys.accept(&key);
                     return Ok(answer);
@@ -84,27 +84,30 @@ impl Gateway {
                         None => NextStep::GiveUp,
                     }
                 }
-                // A limit rejected it: nothing changed, so it may be sent again, whatever its effect.
+                // A rate limit refused the request, so it changed nothing. It may be sent again, whatever its effect.
                 SendError::Api(Error::RateLimited { wait, .. })
                 | SendError::Limit(LimitExceeded { wait, .. }) => self.wait_for_permit(call, *wait),
                 SendError::Api(error) => retries.after(error),
                 SendError::Key(_) | SendError::NotAdmitted(_) | SendError::Abandoned => NextStep::GiveUp,
             };
-            // If the retry was not sent, the earlier error is the outcome.
+            // If a repeated request was not sent, the earlier error is what happened.
             let error = match error {
                 SendError::Api(error) => error.into(),
-                unsent => earlier.take().unwrap_or(unsent),
+                unsent => earlier_error.take().unwrap_or(unsent),
             };
-            match next {
-                NextStep::Retry(pause) => call.pause(pause).await?,
-                NextStep::Wait(wait) => call.wait(wait).await?,
+            let pause = match next {
+                NextStep::Retry(pause) => call.pause(pause).await,
+                NextStep::Wait(wait) => call.wait(wait).await,
                 NextStep::GiveUp => return Err(error),
+            };
+            earlier_error = matches!(error, SendError::Api(_)).then_some(error);
+            if let Err(abandoned) = pause {
+                return Err(earlier_error.unwrap_or(abandoned));
             }
-            earlier = matches!(error, SendError::Api(_)).then_some(error);
         }
     }
 
-    /// Sends a request once, if it may be sent. A journal of changes will be written just before.
+    /// Sends a request once, if the key and the rate limits allow it. A journal of changes will be written just before.
     #[expect(clippy::too_many_arguments, reason = "the state of the loop above")]
     async fn attempt(
         &self,
@@ -113,9 +116,9 @@ impl Gateway {
         api: &Api,
         request: &PreparedRequest,
         key: &ApiKey,
-        counted: &mut Option<Fingerprint>,
-        record: &mut Record,
-    ) -> Result<Answer, SendError> {
+        counted_key: &mut Option<Fingerprint>,
+        record: &mut CallRecord,
+    ) -> Result<ApiResponse, SendError> {
         let who = key.fingerprint();
         let admission = match call.caller.key_owner {
             KeyOwner::Server => None,
@@ -124,22 +127,22 @@ impl Gateway {
         if call.abandoned.is_cancelled() {
             return Err(SendError::Abandoned);
         }
-        let is_first = *counted != Some(who);
+        let is_first = *counted_key != Some(who);
         self.limits.acquire(who, &api.classes(entry, is_first)).await?;
-        *counted = Some(who);
-        record.attempt(who);
+        *counted_key = Some(who);
+        record.count_attempt(who);
         let outcome = api.client.attempt(request, key).await;
         if let Some(admission) = admission {
-            record_reputation(admission, &outcome);
+            settle_admission(admission, &outcome);
         }
         self.cool_down(who, entry, api, &outcome);
         Ok(outcome?)
     }
 
-    /// Remembers what a response says about later requests with this key.
-    fn cool_down(&self, who: Fingerprint, entry: &Entry, api: &Api, outcome: &Result<Answer, Error>) {
+    /// Starts a cooldown for this key if the response asks for one.
+    fn cool_down(&self, who: Fingerprint, entry: &Entry, api: &Api, outcome: &Result<ApiResponse, Error>) {
         let (class, wait) = match outcome {
-            Ok(Answer { pause: Some(pause), .. }) => (api.request_class(), *pause),
+            Ok(ApiResponse { pause: Some(pause), .. }) => (api.request_class(), *pause),
             Err(Error::RateLimited { wait, .. }) => (api.refused_class(entry), *wait),
             _ => return,
         };
@@ -158,16 +161,16 @@ impl Gateway {
     }
 }
 
-/// Records what a response says about a caller's key.
-fn record_reputation(admission: Admission<'_>, outcome: &Result<Answer, Error>) {
+/// Records whether a response shows that Scope3 accepts the caller's key.
+fn settle_admission(admission: Admission<'_>, outcome: &Result<ApiResponse, Error>) {
     match outcome {
         Err(Error::Unauthorized { .. }) => admission.rejected(),
         Ok(_) => admission.accepted(),
-        // Not 404, which a proxy in front of the API may return.
+        // 404 does not count: a proxy in front of the API may send it.
         Err(Error::Refused(refusal)) if matches!(refusal.status, 200..300 | 400 | 402 | 403 | 409 | 422) => {
             admission.accepted();
         }
-        // Other responses may come from before the key check, such as limits by address, and say nothing about the key.
+        // Other responses may come from before Scope3's key check, such as limits by address, and prove nothing.
         Err(_) => drop(admission),
     }
 }
@@ -180,17 +183,17 @@ struct Retries<'a> {
 }
 
 impl<'a> Retries<'a> {
-    /// The maximum number of attempts, retries included.
+    /// The maximum number of attempts, including the first.
     const MAX_ATTEMPTS: usize = 3;
 
-    /// The longest pause that Scope3 can ask for before a retry. If it asks for more, the call fails and says so.
+    /// The longest pause that Scope3 may ask for before a retry. If it asks for more, the call fails and says how long.
     const MAX_PAUSE: Duration = Duration::from_secs(5);
 
     fn new(entry: &Entry, api: &'a Api) -> Self {
         api.deposit();
-        // A failed change may have been made.
-        let most = if entry.tool.effect == Effect::Read { Self::MAX_ATTEMPTS - 1 } else { 0 };
-        Self { api, pauses: Box::new(full_jitter().take(most)), internal_errors: 0 }
+        // A failed change may have been made, so it is not retried.
+        let max_retries = if entry.tool.effect == Effect::Read { Self::MAX_ATTEMPTS - 1 } else { 0 };
+        Self { api, pauses: Box::new(full_jitter().take(max_retries)), internal_errors: 0 }
     }
 
     fn after(&mut self, error: &Error) -> NextStep {
@@ -198,21 +201,21 @@ impl<'a> Retries<'a> {
     }
 
     fn pause_after(&mut self, error: &Error) -> Option<Duration> {
-        let mut asked = Duration::ZERO;
+        let mut requested = Duration::ZERO;
         if let Error::Refused(refusal) = error {
-            // The documents say that 500 may be repeated once.
+            // Scope3 documents that a 500 may be retried once.
             self.internal_errors += u32::from(refusal.status == 500);
-            asked = refusal.retry_after.unwrap_or_default();
+            requested = refusal.retry_after.unwrap_or_default();
         }
-        if !error.is_transient() || self.internal_errors > 1 || asked > Self::MAX_PAUSE {
+        if !error.is_transient() || self.internal_errors > 1 || requested > Self::MAX_PAUSE {
             return None;
         }
-        let pause = self.pauses.next()?.max(asked);
+        let pause = self.pauses.next()?.max(requested);
         self.api.retry_budget.withdraw().then_some(pause)
     }
 }
 
-/// The pauses between attempts: random, between zero and a limit that doubles.
+/// Pauses between attempts: random, between zero and a limit that doubles (full jitter).
 fn full_jitter() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(250))

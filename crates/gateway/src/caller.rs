@@ -14,39 +14,39 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempts::SendError;
 
-/// What a call does when no permit is free.
+/// What a call does when a rate limit is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLimit {
-    /// Refuse at once, and say when one is free.
+    /// Refuse at once and say when to retry.
     Reject,
-    /// Wait, if one is free within this time.
+    /// Wait for a free permit, if there will be one within this time.
     Wait(Duration),
 }
 
-/// The progress of a call that waits for a permit.
+/// A call that is waiting for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// The time waited so far.
+    /// How long it has waited so far.
     pub waited: Duration,
-    /// The total time that it will have waited.
+    /// How long it will have waited in total.
     pub total: Duration,
 }
 
 /// Called about once a second while a call waits for a permit.
 pub type OnWait = Arc<dyn Fn(Waiting) + Send + Sync>;
 
-/// Who makes a call, and with which keys.
+/// The caller of a tool.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The keys to use.
+    /// The API keys to call Scope3 with.
     pub keys: Arc<KeyRing>,
     /// Whose keys they are.
     pub key_owner: KeyOwner,
-    /// The W3C trace context of the call, which is passed on to Scope3.
+    /// The W3C trace context of the call, passed on to Scope3.
     pub traceparent: Option<HeaderValue>,
-    /// The name and version that the client reports, such as `claude-code 2.1.331`. For the log.
+    /// The client's name and version as it reports them, such as `claude-code 2.1.331`. For the log.
     pub client: Option<String>,
-    /// The call's slot in its transport. It is released when the call ends, even if the client is gone before.
+    /// The call's slot in its transport. It is dropped when the call ends, even if the call outlives its client.
     pub call_slot: Option<CallSlot>,
 }
 
@@ -55,7 +55,7 @@ pub struct Caller {
 pub struct CallSlot(#[expect(dead_code, reason = "its drop is what counts")] Arc<dyn Any + Send + Sync>);
 
 impl CallSlot {
-    /// A slot that is released when `guard` is dropped.
+    /// A slot that is free again when `guard` is dropped.
     #[must_use]
     pub fn of(guard: Arc<dyn Any + Send + Sync>) -> Self {
         Self(guard)
@@ -68,29 +68,30 @@ impl fmt::Debug for CallSlot {
     }
 }
 
-/// Whose keys a call is made with.
+/// Who owns the keys of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOwner {
-    /// The operator's keys, which are trusted.
+    /// The operator of this server, who vouches for the keys.
     Server,
-    /// The caller's keys. Anyone can make one up, so Scope3 has to accept it first.
+    /// The caller. Anyone can invent a key, so Scope3 must accept it before it counts as proven.
     Caller,
 }
 
-/// A running call.
+/// A call in progress.
 pub(super) struct Call {
     pub(super) caller: Caller,
     pub(super) arguments: Map<String, Value>,
     pub(super) on_wait: OnWait,
     pub(super) started: Instant,
-    /// Cancelled when the caller of a change is gone.
+    /// Cancelled when the caller no longer waits for the result of a change.
     pub(super) abandoned: CancellationToken,
-    /// Cancelled when the program ends: a request that was not sent by then is not sent.
+    /// Cancelled when the program ends. A request that has not been sent by then is not sent.
     pub(super) ending: CancellationToken,
 }
 
 impl Call {
-    /// Waits between two attempts. A change whose caller is gone ends here, and so does every call when the program ends.
+    /// Pauses between two attempts, while no request is in progress. The call ends here if its caller no longer waits for
+    /// the change, or if the program ends.
     pub(super) async fn pause(&self, length: Duration) -> Result<(), SendError> {
         tokio::select! {
             () = tokio::time::sleep(length) => Ok(()),
@@ -99,7 +100,7 @@ impl Call {
         }
     }
 
-    /// Waits for a permit, and reports about once a second how long that will take.
+    /// Waits for a permit, and reports progress about once a second.
     pub(super) async fn wait(&self, length: Duration) -> Result<(), SendError> {
         const TICK: Duration = Duration::from_secs(1);
         let until = Instant::now() + length;

@@ -1,7 +1,8 @@
-//! The path of one call, from a tool name to a result. There is no other path to Scope3.
+//! The path of one call, from the tool's name to the result. There is no other path to Scope3.
 //!
-//! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, answer locally or place the
-//! arguments in a request, send it, and present the result. Consent and the journal of changes will come before sending.
+//! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, answer a local tool here,
+//! place the arguments in a request, send it, present the response. Consent and the journal of changes will go between
+//! checking the arguments and sending.
 
 mod attempts;
 mod caller;
@@ -19,11 +20,11 @@ use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use futures_util::FutureExt;
 use jiff::{Timestamp, tz::Offset};
 use scope3_mcp_catalog::{
-    Catalog, Effect, Entry, EntryRef, Live, Local, Problem, Sentence, Unchanged, money_in_words, search,
+    Catalog, Effect, Entry, EntryRef, Live, Local, Presentation, Problem, Unchanged, money_in_words, search,
     shortened,
 };
 use scope3_mcp_client::{
-    Answer, PreparedRequest,
+    ApiResponse, PreparedRequest,
     credentials::{Fingerprint, KeyAge, KeyError, KeyReputations, KeyRing},
 };
 use serde_json::{Map, Value};
@@ -48,10 +49,10 @@ use self::{
     failure::Failure,
     limits::{Limits, Usage},
     policy::Policy,
-    record::Record,
+    record::CallRecord,
 };
 
-/// Everything that a call passes through.
+/// Carries calls from clients to Scope3, within the operator's policy and the rate limits.
 #[derive(Debug)]
 pub struct Gateway {
     catalog: Live,
@@ -68,33 +69,33 @@ pub struct Gateway {
 /// The parts of a gateway.
 #[derive(Debug)]
 pub struct GatewayConfig {
-    /// The tools.
+    /// All tools, offered or not.
     pub catalog: Catalog,
     /// Which tools may run.
     pub policy: Policy,
-    /// The APIs behind the tools. Their quotas are the limits.
+    /// The APIs that the tools call. Their quotas are the rate limits.
     pub surfaces: Surfaces,
-    /// What to do with a call when no permit is free.
+    /// What a call does when a rate limit is used up.
     pub on_limit: OnLimit,
-    /// Requests per minute that callers' keys which Scope3 has not accepted yet may send, all together.
+    /// The maximum requests per minute, in total, with callers' keys that Scope3 has not accepted yet.
     pub unproven_per_minute: NonZeroU32,
-    /// What the APIs belong to.
+    /// What the APIs connect to.
     pub target: Backend,
 }
 
-/// What the APIs belong to. Clients are told if it is not production.
+/// What the APIs connect to. Results say so when it is not production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// Scope3, with real money.
+    /// Scope3's production environment: live, real money.
     Production,
-    /// Scope3's test environment.
+    /// Scope3's staging environment, for testing.
     Staging,
-    /// The embedded simulator.
+    /// The embedded sandbox.
     Sandbox,
 }
 
 impl Gateway {
-    /// Creates a gateway.
+    /// Puts the parts together.
     #[must_use]
     pub fn new(parts: GatewayConfig) -> Self {
         let GatewayConfig { catalog, policy, surfaces, on_limit, unproven_per_minute, target } = parts;
@@ -113,11 +114,11 @@ impl Gateway {
 
     /// Calls a tool for a caller.
     ///
-    /// Dropping the future cancels a read. A change whose request may have been sent continues in its own task and is logged
-    /// with its true outcome. A change that was not sent yet is cancelled.
+    /// Dropping the future cancels a read. A change that may already have been sent runs to completion in a separate
+    /// task, and is logged with its true outcome; one that has not been sent is abandoned.
     ///
     /// # Errors
-    /// When the call fails. The error says whether anything changed.
+    /// If the tool is unknown or the call fails. The error says whether anything changed.
     pub async fn call(
         self: &Arc<Self>,
         caller: Caller,
@@ -137,22 +138,22 @@ impl Gateway {
         if !is_change {
             return self.recorded(catalog, entry, call).instrument(span).await;
         }
-        let _cancelled_with_the_caller = abandoned.drop_guard();
+        let _abandon_on_drop = abandoned.drop_guard();
         let gateway = Arc::clone(self);
         let change = async move { gateway.recorded(catalog, entry, call).await };
         let outcome = self.changes.spawn(change.instrument(span)).await;
-        // Panics are caught inside the task, which is only aborted together with the program.
+        // `recorded` catches panics, and the task is aborted only when the program ends.
         outcome.unwrap_or_else(|_| Err(Failure::internal(true).into()))
     }
 
-    /// Runs a call, catches panics, and logs how it ended.
+    /// Runs a call, catches panics, and records how the call ended.
     async fn recorded(
         &self,
         catalog: Catalog,
         entry: Result<EntryRef, CallError>,
         call: Call,
     ) -> Result<Success, CallError> {
-        let mut record = Record::begin(entry.as_deref().ok(), &call.caller);
+        let mut record = CallRecord::begin(entry.as_deref().ok(), &call.caller);
         let abandoned = call.abandoned.clone();
         let outcome = match entry {
             Err(unknown) => Err(unknown),
@@ -174,7 +175,7 @@ impl Gateway {
         catalog: &Catalog,
         entry: &Entry,
         mut call: Call,
-        record: &mut Record,
+        record: &mut CallRecord,
     ) -> Result<Success, CallError> {
         self.policy.check(entry).map_err(|why| Failure::denied(entry, why))?;
         let arguments = entry
@@ -185,15 +186,15 @@ impl Gateway {
             (None, Some(local)) => {
                 return self.answer_locally(local, catalog, entry, &call.caller.keys, &arguments).await;
             }
-            // The build rejects a tool that does neither.
+            // The build rejects a tool that has neither.
             (None, None) => return Err(Failure::internal(false).into()),
         };
-        // The policy rejected the tools of other surfaces above.
+        // The policy has already denied tools of inactive surfaces.
         let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
         let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
         let request = PreparedRequest::new(api.client.base(), request, arguments)
-            .map_err(|problem| Failure::misplaced(&problem))?
+            .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
@@ -226,16 +227,16 @@ impl Gateway {
         Ok(Success::local(data))
     }
 
-    /// Turns a response into the result for the caller.
+    /// Turns Scope3's response into the caller's result.
     fn present(
         &self,
         entry: &Entry,
         keys: &KeyRing,
-        answer: Answer,
+        answer: ApiResponse,
         expected: Expected<'_>,
     ) -> Result<Success, CallError> {
         let Expected { amount, unchanged } = expected;
-        let Answer { mut data, partial, replaced, sandbox, memory, .. } = answer;
+        let ApiResponse { mut data, partial, replaced, sandbox, memory, .. } = answer;
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
         {
@@ -258,25 +259,25 @@ impl Gateway {
         note("replaced", replaced.map(Value::from));
         let mut sentence = None;
         match entry.tool.presents {
-            Some(Sentence::Whoami) => {
-                let mut said = whoami::sentence(&data, sandbox);
+            Some(Presentation::Whoami) => {
+                let mut text = whoami::sentence(&data, sandbox);
                 if self.target == Backend::Staging {
-                    said.push_str(". This is Scope3's staging environment, not production");
+                    text.push_str(". This is Scope3's staging environment, not production");
                 }
                 if let Some(notice) =
                     keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)
                 {
-                    said = format!("{said}\n{notice}");
+                    text = format!("{text}\n{notice}");
                 }
-                data.insert("message".to_owned(), said.clone().into());
-                sentence = Some(said);
+                data.insert("message".to_owned(), text.clone().into());
+                sentence = Some(text);
             }
             None => {}
         }
         Ok(Success { data, sentence, notes, memory })
     }
 
-    /// The current tools.
+    /// The current catalog.
     #[must_use]
     pub fn catalog(&self) -> Catalog {
         self.catalog.current()
@@ -287,7 +288,7 @@ impl Gateway {
         self.catalog.replace(catalog);
     }
 
-    /// The tools that clients are offered. The default set comes first, because some clients only use the first tools.
+    /// The offered tools, with the default set first because some clients read only the start of the list.
     #[must_use]
     pub fn offered(&self) -> Vec<EntryRef> {
         let catalog = self.catalog();
@@ -296,24 +297,25 @@ impl Gateway {
         default.into_iter().chain(more).collect()
     }
 
-    /// The tool with this name, if clients are offered it.
+    /// The tool with this name, if it is offered.
     #[must_use]
     pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
         self.catalog().get(name).filter(|entry| self.policy.check(entry).is_ok()).cloned()
     }
 
-    /// What the APIs belong to.
+    /// What the APIs connect to.
     #[must_use]
     pub fn target(&self) -> Backend {
         self.target
     }
 
-    /// How much of each limit a key has used.
+    /// How much of each rate limit a key has used.
     pub async fn usage(&self, key: Fingerprint) -> Vec<Usage> {
         self.limits.usage(key).await
     }
 
-    /// Whether Scope3 accepted this key since the server started. Sessions of other keys are closed first.
+    /// Whether Scope3 has accepted this key since the server started. Sessions of other keys are closed first to make
+    /// room.
     #[must_use]
     pub fn is_proven(&self, key: Fingerprint) -> bool {
         self.reputations.is_proven(key)
@@ -324,35 +326,35 @@ impl Gateway {
         self.surfaces.iter().map(|api| api.client.last_contact())
     }
 
-    /// Ends the waits of all calls, now and later. A request that was not sent yet is not sent.
+    /// Ends the waits of all calls, current and future: a request that has not been sent by then is not sent.
     pub fn end_waits(&self) {
         self.ending.cancel();
     }
 
-    /// Waits for running changes, as long as one may take. Call this before the program ends.
+    /// Waits for changes in progress, for at most [`deadlines::SHUTDOWN`]. Call this before the program ends.
     pub async fn finish_changes(&self) {
         self.end_waits();
         self.changes.close();
         if tokio::time::timeout(deadlines::SHUTDOWN, self.changes.wait()).await.is_err() {
             tracing::error!(
                 changes = self.changes.len(),
-                "these changes did not finish in time; their outcome is unknown"
+                "changes still running at shutdown; their outcome is unknown"
             );
         }
     }
 }
 
-/// What the arguments of a call mean for its result.
+/// What the arguments of a call say about its result.
 struct Expected<'a> {
-    /// The amount of money, in words.
+    /// The amount of money involved, in words.
     amount: Option<String>,
-    /// How the response would show that nothing changed.
+    /// How the response says that nothing changed.
     unchanged: Option<&'a Unchanged>,
 }
 
 fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
     let similar = catalog.nearest(name).map(str::to_owned);
-    // The name may describe what the tool does.
+    // Without a similar name, search by meaning: the caller may know the task but not the tool's name.
     let nearest = similar.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
     CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

@@ -1,4 +1,4 @@
-//! The tools that this server answers itself.
+//! Local tools, which this server answers without a request to Scope3.
 
 use jiff::Timestamp;
 use scope3_mcp_catalog::{Catalog, Entry};
@@ -31,7 +31,7 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
 /// The result of `describe_tool`.
 ///
 /// # Errors
-/// When no tool has this name. The error is the most similar name.
+/// If the tool is unknown. The error is the most similar name, if there is one.
 pub fn describe_tool(
     catalog: &Catalog,
     policy: &Policy,

@@ -8,23 +8,24 @@ use crate::failure::Failure;
 /// The result of a successful call.
 #[derive(Debug)]
 pub struct Success {
-    /// The data, without the provider's envelope.
+    /// The data, without Scope3's envelope.
     pub data: Map<String, Value>,
-    /// The sentence to show instead of the data, for tools that promise one. The data has it too, as `message`.
+    /// The sentence to show instead of the data, for tools that promise one. The data also has it, as `message`.
     pub sentence: Option<String>,
-    /// What this server adds, shown as one member `scope3Mcp`: `sandbox`, `environment`, `amount`, `partial`, `replaced`.
+    /// What this server adds, as the member `scope3Mcp`: `sandbox`, `environment`, `amount`, `changed`, `message`,
+    /// `partial`, `replaced`.
     pub notes: Map<String, Value>,
-    /// The memory reserved for the data.
+    /// The permit for the memory that the data uses.
     pub memory: MemoryPermit,
 }
 
 impl Success {
-    /// A result that this server made itself.
+    /// The result of a local tool.
     pub(super) fn local(data: Map<String, Value>) -> Self {
         Self { data, sentence: None, notes: Map::new(), memory: MemoryPermit::default() }
     }
 
-    /// The data with the notes, as clients get it.
+    /// The data including the notes, as clients receive it.
     #[must_use]
     pub fn into_value(self) -> Value {
         let mut data = self.data;
@@ -38,15 +39,15 @@ impl Success {
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// No tool has this name.
+    /// The tool does not exist.
     #[error("unknown tool `{name}`{}", .nearest.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
     UnknownTool {
-        /// The name, cut if it is long.
+        /// The name, shortened if it is long.
         name: String,
-        /// The most similar name.
+        /// The name that the caller probably meant.
         nearest: Option<String>,
     },
-    /// Everything else, in words for the agent.
+    /// Any other failure, in words for the agent.
     #[error("{}", .0.message)]
     Failed(Box<Failure>),
 }

@@ -1,29 +1,29 @@
-//! Whether a tool may run: one ordered filter over the operator's selection, for lists and calls.
+//! Which tools may run: one ordered filter over the operator's selection, used for both listing and calling tools.
 
 use std::collections::HashSet;
 
 use scope3_mcp_catalog::{Catalog, Effect, Entry, Surface, echo, nearest};
 
-/// The operator's selection of tools.
+/// The operator's selection of tools to offer.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Names of toolsets, `default` or `all`. `None` means `default`, or nothing if `tools` has names.
+    /// Names of toolsets, `default` or `all`. `None` means `default`, or no toolset if `tools` is not empty.
     pub toolsets: Option<Vec<String>>,
     /// Names of tools to offer in addition.
     pub tools: Vec<String>,
     /// Names of tools not to offer.
     pub exclude: Vec<String>,
-    /// Offer only tools that read.
+    /// Offer only tools that change nothing.
     pub read_only: bool,
-    /// The APIs to work with.
+    /// The active APIs.
     pub surfaces: Vec<Surface>,
 }
 
-/// A name in the selection that is not in the catalog.
+/// A name in the operator's selection that is not in the catalog.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {}", self.problem())]
 pub struct UnknownName {
-    /// The setting, by its name, such as `exclude_tools`.
+    /// The name of the setting, such as `exclude_tools`.
     pub setting: &'static str,
     kind: &'static str,
     name: String,
@@ -31,7 +31,7 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// What is wrong, without the setting.
+    /// The problem, without the name of the setting.
     #[must_use]
     pub fn problem(&self) -> String {
         let suggestion =
@@ -40,24 +40,24 @@ impl UnknownName {
     }
 }
 
-/// Why a tool does not run here.
+/// Why a tool may not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The tool changes something, and the server is read-only.
     #[error("this server is read-only")]
     ReadOnly,
-    /// The operator excluded it.
-    #[error("the operator of this server excluded it")]
+    /// The operator excluded the tool.
+    #[error("the operator of this server has excluded it")]
     Excluded,
-    /// It belongs to another API.
-    #[error("this server does not use its API")]
+    /// The tool belongs to an API that is not active.
+    #[error("the tool's API is not active on this server")]
     OtherSurface,
-    /// No selected toolset contains it.
+    /// The tool is not in the operator's selection.
     #[error("the operator of this server did not select it")]
     NotChosen,
 }
 
-/// A checked selection.
+/// The operator's selection, validated against the catalog.
 #[derive(Debug)]
 pub struct Policy {
     read_only: bool,
@@ -68,14 +68,14 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks a selection against the catalog.
+    /// Validates a selection against the catalog.
     ///
     /// # Errors
-    /// When it names an unknown tool or toolset: a mistyped `--exclude-tools` must not be ignored.
-    pub fn new(catalog: &Catalog, choice: Selection) -> Result<Self, UnknownName> {
+    /// If the selection names an unknown tool or toolset: a typo in `--exclude-tools` must not be ignored.
+    pub fn new(catalog: &Catalog, selection: Selection) -> Result<Self, UnknownName> {
         let toolset_names: Vec<&str> =
             ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
-        for name in choice.toolsets.iter().flatten() {
+        for name in selection.toolsets.iter().flatten() {
             if !toolset_names.contains(&name.as_str()) {
                 let instead = nearest(name, toolset_names.iter().copied()).map(str::to_owned);
                 return Err(UnknownName {
@@ -86,25 +86,25 @@ impl Policy {
                 });
             }
         }
-        for (setting, names) in [("tools", &choice.tools), ("exclude_tools", &choice.exclude)] {
+        for (setting, names) in [("tools", &selection.tools), ("exclude_tools", &selection.exclude)] {
             if let Some(name) = names.iter().find(|name| catalog.get(name).is_none()) {
                 let instead = catalog.nearest(name).map(str::to_owned);
                 return Err(UnknownName { setting, kind: "tool", name: name.clone(), instead });
             }
         }
         Ok(Self {
-            read_only: choice.read_only,
-            excluded: choice.exclude.into_iter().collect(),
-            surfaces: choice.surfaces,
-            toolsets: choice.toolsets,
-            tools: choice.tools.into_iter().collect(),
+            read_only: selection.read_only,
+            excluded: selection.exclude.into_iter().collect(),
+            surfaces: selection.surfaces,
+            toolsets: selection.toolsets,
+            tools: selection.tools.into_iter().collect(),
         })
     }
 
-    /// Whether a tool is listed and may run. The first rule that applies decides.
+    /// Checks whether a tool is listed and may run. The first matching rule decides.
     ///
     /// # Errors
-    /// Why the tool is not offered.
+    /// Why the tool may not run.
     pub fn check(&self, entry: &Entry) -> Result<(), Denied> {
         let tool = &entry.tool;
         let is_local = entry.surface == Surface::Local;
@@ -114,14 +114,14 @@ impl Policy {
             Err(Denied::Excluded)
         } else if !is_local && !self.surfaces.contains(&entry.surface) {
             Err(Denied::OtherSurface)
-        } else if is_local || self.tools.contains(&*tool.name) || self.toolset_chosen(entry) {
+        } else if is_local || self.tools.contains(&*tool.name) || self.is_in_selected_toolset(entry) {
             Ok(())
         } else {
             Err(Denied::NotChosen)
         }
     }
 
-    fn toolset_chosen(&self, entry: &Entry) -> bool {
+    fn is_in_selected_toolset(&self, entry: &Entry) -> bool {
         match &self.toolsets {
             None => self.tools.is_empty() && entry.tool.default,
             Some(names) => names.iter().any(|name| match name.as_str() {
@@ -137,10 +137,10 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn offered(choice: Selection) -> Vec<String> {
+    fn offered(selection: Selection) -> Vec<String> {
         let catalog = Catalog::embedded();
         let policy =
-            Policy::new(&catalog, Selection { surfaces: vec![Surface::Campaign], ..choice }).unwrap();
+            Policy::new(&catalog, Selection { surfaces: vec![Surface::Campaign], ..selection }).unwrap();
         catalog
             .entries()
             .filter(|entry| policy.check(entry).is_ok())
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_set_is_a_buyers_day_and_all_is_everything() {
+    fn the_default_set_covers_daily_work_and_all_offers_every_tool() {
         let default = offered(Selection::default());
         assert!((28..=34).contains(&default.len()), "{}", default.len());
         assert!(default.contains(&"check_auth_status".to_owned()));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_add_to_toolsets_and_alone_stand_alone() {
+    fn tools_add_to_toolsets_and_replace_the_default_set_when_given_alone() {
         let alone = offered(Selection { tools: names(&["pmp_list"]), ..Selection::default() });
         assert_eq!(alone, ["pmp_list", "get_usage", "describe_tool"]);
         let both = offered(Selection {
@@ -187,12 +187,12 @@ mod tests {
                 "get_usage",
                 "describe_tool"
             ],
-            "a tool of either, and no other"
+            "the tools of both toolsets, and no others"
         );
         let default = offered(Selection::default());
         let both = of(&["default", "webhooks"]);
         assert!(!default.contains(&"webhook_register".to_owned()));
-        assert_eq!(both.len(), default.len() + 1, "the default set, and one more");
+        assert_eq!(both.len(), default.len() + 1, "the default set plus one tool");
         assert!(
             default.iter().all(|name| both.contains(name)) && both.contains(&"webhook_register".to_owned())
         );
@@ -202,33 +202,33 @@ mod tests {
     }
 
     #[test]
-    fn read_only_wins_over_everything() {
-        let choice = Selection {
+    fn read_only_overrides_every_other_setting() {
+        let selection = Selection {
             tools: names(&["campaign_create"]),
             toolsets: Some(names(&["all"])),
             read_only: true,
             ..Selection::default()
         };
         let catalog = Catalog::embedded();
-        for name in offered(choice) {
+        for name in offered(selection) {
             assert_eq!(catalog.get(&name).unwrap().tool.effect, Effect::Read, "{name}");
         }
     }
 
     #[test]
-    fn excluding_wins_over_choosing() {
-        let choice = Selection {
+    fn excluding_a_tool_overrides_selecting_it() {
+        let selection = Selection {
             tools: names(&["campaign_create", "get_usage"]),
             exclude: names(&["campaign_create", "get_usage"]),
             ..Selection::default()
         };
-        assert_eq!(offered(choice), ["describe_tool"]);
+        assert_eq!(offered(selection), ["describe_tool"]);
     }
 
     #[test]
-    fn a_name_that_there_is_not_is_refused_with_the_nearest() {
+    fn an_unknown_name_is_rejected_with_the_most_similar_one() {
         let catalog = Catalog::embedded();
-        let error = |choice| Policy::new(&catalog, choice).unwrap_err().to_string();
+        let error = |selection| Policy::new(&catalog, selection).unwrap_err().to_string();
         let unknown = error(Selection { exclude: names(&["campaign_creat"]), ..Selection::default() });
         assert_eq!(unknown, "exclude_tools: unknown tool `campaign_creat`; did you mean `campaign_create`?");
         let unknown = error(Selection { toolsets: Some(names(&["campaign"])), ..Selection::default() });

@@ -1,15 +1,15 @@
-//! The log line and the metrics of a call, however it ends.
+//! The record of a call for logs and metrics: one log line per call, however it ends.
 
 use std::{borrow::Cow, error::Error, time::Instant};
 
-use scope3_mcp_catalog::Entry;
+use scope3_mcp_catalog::{Entry, SpecialLimit};
 use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 
 use super::{CallError, Caller, Success};
 
-/// A running call. If it is dropped before its end, it counts as cancelled.
+/// A call in progress. Dropping the record before `end` counts the call as cancelled.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct CallRecord {
     tool: Cow<'static, str>,
     class: &'static str,
     started: Instant,
@@ -20,7 +20,7 @@ pub(super) struct Record {
     ended: bool,
 }
 
-impl Record {
+impl CallRecord {
     pub(super) fn begin(entry: Option<&Entry>, caller: &Caller) -> Self {
         Self {
             tool: entry.map_or("unknown".into(), |entry| entry.tool.name.clone()),
@@ -34,18 +34,18 @@ impl Record {
         }
     }
 
-    /// Notes that a request is sent.
-    pub(super) fn attempt(&mut self, key: Fingerprint) {
+    /// Counts a request that is about to be sent.
+    pub(super) fn count_attempt(&mut self, key: Fingerprint) {
         self.key = Some(key);
         self.attempts += 1;
     }
 
-    /// Whether a request was sent.
+    /// Whether any request has been sent.
     pub(super) fn has_sent(&self) -> bool {
         self.attempts > 0
     }
 
-    /// Ends the call. `delivered` is whether the caller still waits for the result.
+    /// Ends the call. `delivered` says whether the caller still waits for the result.
     pub(super) fn end(mut self, outcome: &Result<Success, CallError>, delivered: bool) {
         self.ended = true;
         match outcome {
@@ -54,7 +54,7 @@ impl Record {
                 self.log(Line { outcome: "UNKNOWN_TOOL".into(), delivered, ..Line::default() });
             }
             Err(CallError::Failed(failure)) => {
-                // Codes of Scope3 are counted under the default code of their status.
+                // Scope3's own codes are many, so the usual code of the status stands in for them.
                 let outcome = match failure.status {
                     Some(status) if failure.is_scope3s => default_code(status).into(),
                     _ => failure.code.clone().into(),
@@ -87,7 +87,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for CallRecord {
     fn drop(&mut self) {
         if !self.ended {
             self.log(Line { outcome: "CANCELLED".into(), ..Line::default() });
@@ -104,27 +104,27 @@ struct Line {
     delivered: bool,
 }
 
-/// The class of limit that a tool's calls are measured under.
+/// The metric label for the rate limit class of a tool.
 fn class(entry: &Entry) -> &'static str {
     match (&entry.tool.request, entry.tool.limit) {
         (None, _) => "local",
-        (_, Some(_)) => "export",
+        (_, Some(SpecialLimit::Export)) => "export",
         (_, None) => "mcp",
     }
 }
 
-/// The id of the trace within a `traceparent`.
+/// The trace id in the caller's `traceparent`.
 fn trace_id(caller: &Caller) -> Option<&str> {
     caller.traceparent.as_ref()?.to_str().ok()?.split('-').nth(1)
 }
 
-/// An error and all of its causes, outermost first.
+/// An error and all its causes, outermost first.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
-        // Some errors repeat their cause in their own text.
+        // Some errors already include their cause in their own text.
         if !text.ends_with(&said) {
             text.push_str(": ");
             text.push_str(&said);

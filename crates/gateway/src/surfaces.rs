@@ -1,4 +1,4 @@
-//! The APIs that this server works with.
+//! The APIs that this server calls.
 
 use std::{fmt, time::Duration};
 
@@ -6,7 +6,7 @@ use scope3_mcp_catalog::{Entry, Surface};
 use scope3_mcp_client::{BaseUrl, Class, Client, ClientConfig, Counts, Profile, Quota, ResponseMemory};
 use tower::retry::budget::{Budget, TpsBudget};
 
-/// One API: how to reach it, and what it allows.
+/// One API: its client, quotas and retry budget.
 pub struct Api {
     surface: Surface,
     pub(crate) client: Client,
@@ -15,7 +15,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API at an address, with its quotas. Its responses share `memory` with those of other APIs.
+    /// Creates an API at `base` with these quotas. Its responses share `memory` with those of other APIs.
     #[must_use]
     pub fn new(
         profile: &'static Profile,
@@ -25,12 +25,13 @@ impl Api {
         quotas: Vec<Quota>,
     ) -> Self {
         let client = Client::new(profile, base, config, memory);
-        // One retry per second, and a fifth of the requests: retries must not overload a service that is down.
+        // Besides a reserve of one retry per second, at most a fifth of calls may be retried, so that retries do not
+        // overload a service that is down.
         let retry_budget = TpsBudget::new(Duration::from_secs(10), 1, 0.2);
         Self { surface: profile.surface, client, quotas, retry_budget }
     }
 
-    /// The limit classes of an HTTP request for a tool. The call counts once, each of its requests counts by itself.
+    /// The classes that an HTTP request for a tool counts toward. A call counts once; each of its requests counts.
     pub(super) fn classes(&self, entry: &Entry, is_first: bool) -> Vec<Class> {
         let counts = |quota: &&Quota| match quota.counts {
             Counts::Requests => true,
@@ -40,19 +41,19 @@ impl Api {
         self.quotas.iter().filter(counts).map(|quota| quota.class).collect()
     }
 
-    /// The class that Scope3 means when it rejects a request for a tool.
+    /// The class whose limit Scope3 means when it answers a tool's request with "too many requests".
     pub(super) fn refused_class(&self, entry: &Entry) -> Option<Class> {
         let with = |counts| self.quotas.iter().find(|quota| quota.counts == counts).map(|quota| quota.class);
         let special = entry.tool.limit.and_then(|limit| with(Counts::CallsWith(limit)));
         special.or_else(|| with(Counts::Requests))
     }
 
-    /// The class of its HTTP requests.
+    /// The class that counts HTTP requests.
     pub(super) fn request_class(&self) -> Option<Class> {
         self.quotas.iter().find(|quota| quota.counts == Counts::Requests).map(|quota| quota.class)
     }
 
-    /// Notes a call to this API, which adds to the retry budget.
+    /// Adds a call to this API's retry budget, where it pays for part of a retry.
     pub(super) fn deposit(&self) {
         self.retry_budget.deposit();
     }
@@ -67,12 +68,12 @@ impl fmt::Debug for Api {
     }
 }
 
-/// The APIs by surface. Several can be active at once.
+/// The active APIs. Several can be active at once.
 #[derive(Debug, Default)]
 pub struct Surfaces(Vec<Api>);
 
 impl Surfaces {
-    /// The API of a surface, if this server uses it.
+    /// The API of a surface, if it is active.
     pub(super) fn get(&self, surface: Surface) -> Option<&Api> {
         self.0.iter().find(|api| api.surface == surface)
     }

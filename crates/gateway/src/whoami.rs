@@ -1,23 +1,23 @@
-//! The sentence that Scope3's documents promise for `check_auth_status`.
+//! The sentence that Scope3's documentation promises for `check_auth_status`.
 
 use serde_json::{Map, Value};
 
-/// The most characters of a name or number that are repeated. Hardly any address is longer.
-const MAX_NAME_LENGTH_CHARS: usize = 100;
+/// The maximum length of a repeated name or number. Hardly any email address is longer.
+const MAX_NAME_CHARS: usize = 100;
 
-/// The members in which answers speak of the caller, besides the top of the answer.
-const WHO: [&str; 6] = ["user", "account", "customer", "profile", "company", "organization"];
+/// The members that describe the caller, besides the top level of the response.
+const IDENTITY_MEMBERS: [&str; 6] = ["user", "account", "customer", "profile", "company", "organization"];
 
 const SANDBOX: &str = "This is the sandbox: its data is invented, and nothing is spent.";
 
-/// `✅ Authenticated as user@company.com (Customer ID: 12345)`, with the best name that the answer has: an address,
-/// a person or company, or the customer's number alone. A second sentence says when it was the sandbox that answered.
+/// `✅ Authenticated as user@company.com (Customer ID: 12345)`, with the best name in the response: an email
+/// address, a person or company, or only the customer ID. A second sentence says if the response is from the sandbox.
 pub(crate) fn sentence(data: &Map<String, Value>, sandbox: bool) -> String {
-    let sentence = sentence_of_scope3(data);
+    let sentence = promised_sentence(data);
     if sandbox { format!("{sentence}. {SANDBOX}") } else { sentence }
 }
 
-fn sentence_of_scope3(data: &Map<String, Value>) -> String {
+fn promised_sentence(data: &Map<String, Value>) -> String {
     if data.get("authenticated") == Some(&Value::Bool(false)) {
         return "❌ Not authenticated: Scope3 does not accept the key".to_owned();
     }
@@ -29,37 +29,37 @@ fn sentence_of_scope3(data: &Map<String, Value>) -> String {
     }
 }
 
-/// An address from wherever there is one, before a person, before a company.
+/// An email address from anywhere in the response, else a person, else a company.
 fn name(data: &Map<String, Value>) -> Option<String> {
     let first_of = |members: &[&str], names: &[&str]| {
         objects(data, members).into_iter().find_map(|object| first(object, names))
     };
-    first_of(&WHO, &["email", "userEmail"])
+    first_of(&IDENTITY_MEMBERS, &["email", "userEmail"])
         .or_else(|| first(data, &["user"]))
         .or_else(|| first_of(&["user", "profile"], &["name"]))
-        .or_else(|| first_of(&WHO, &["name", "company"]))
+        .or_else(|| first_of(&IDENTITY_MEMBERS, &["name", "company"]))
 }
 
-/// The customer's number. The number of a user is not it.
+/// The customer ID. A user's ID does not count.
 fn customer_id(data: &Map<String, Value>) -> Option<String> {
     let number_of = |members: &[&str], name: &str| {
         objects(data, members).into_iter().find_map(|object| number(object, name))
     };
-    number_of(&WHO, "customerId").or_else(|| number_of(&["customer", "account"], "id"))
+    number_of(&IDENTITY_MEMBERS, "customerId").or_else(|| number_of(&["customer", "account"], "id"))
 }
 
-/// The answer itself, and those of these members that are objects.
+/// The response itself, and each of these members that is an object.
 fn objects<'a>(data: &'a Map<String, Value>, members: &[&str]) -> Vec<&'a Map<String, Value>> {
     let nested = members.iter().filter_map(|name| data.get(*name)?.as_object());
     std::iter::once(data).chain(nested).collect()
 }
 
-/// The first of these members that says something.
+/// The first of these members with readable text.
 fn first(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| readable(object.get(*name)?.as_str()?))
 }
 
-/// A number, however it is written.
+/// A number, written as a number or as text.
 fn number(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {
         Value::Number(number) => readable(&number.to_string()),
@@ -67,11 +67,11 @@ fn number(object: &Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// A text as it can stand in a sentence: on one line, without marks that hide or turn what follows, and not for ever.
+/// Text that is safe in a sentence: on one line, without invisible or direction marks, and of limited length.
 fn readable(text: &str) -> Option<String> {
     let mut kept =
         text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).skip_while(|c| c.is_whitespace());
-    let mut name: String = kept.by_ref().take(MAX_NAME_LENGTH_CHARS).collect();
+    let mut name: String = kept.by_ref().take(MAX_NAME_CHARS).collect();
     name.truncate(name.trim_end().len());
     if kept.next().is_some() {
         name.push('…');
@@ -79,7 +79,7 @@ fn readable(text: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Line and paragraph separators, and marks of zero width or of direction.
+/// Line and paragraph separators, zero-width characters and direction marks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_promised_sentence_takes_the_best_name_there_is() {
+    fn the_promised_sentence_uses_the_best_name_available() {
         for (data, said) in [
             (
                 json!({"email": "a@b.example", "customerId": 7, "company": "B"}),
@@ -117,10 +117,10 @@ mod tests {
             (json!({"name": "A", "customerId": 7}), "A (Customer ID: 7)"),
             (json!({"company": "B", "customerId": 7}), "B (Customer ID: 7)"),
             (json!({"company": {"name": "B"}, "customerId": 7}), "B (Customer ID: 7)"),
-            // As v2 answers, and v1.
+            // Responses of v2, then v1.
             (json!({"id": 7, "company": "B", "name": "", "role": "ADMIN"}), "B (Customer ID: 7)"),
             (json!({"authenticated": true, "customerId": 7}), "customer 7 (Customer ID: 7)"),
-            // What says nothing is passed over.
+            // Empty members are skipped.
             (
                 json!({"email": "", "userEmail": null, "user": {"email": " \n"}, "name": "A", "customerId": 7}),
                 "A (Customer ID: 7)",
@@ -143,19 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_is_short_and_on_one_line() {
+    fn repeated_names_are_short_and_on_one_line() {
         let data =
             json!({"email": "a\u{1b}[31m@b\r\n\u{202e}.exam\u{0}ple\u{200b}\u{2028}", "customerId": "7\n8"});
         assert_eq!(say(&data), "✅ Authenticated as a[31m@b.example (Customer ID: 78)");
         let long = json!({"email": "ü".repeat(3_000_000), "customerId": "9".repeat(3_000_000)});
         let said = say(&long);
         assert!(said.len() < 600 && said.contains("ü… (Customer ID: 9"), "{said}");
-        let fits = "a".repeat(MAX_NAME_LENGTH_CHARS);
+        let fits = "a".repeat(MAX_NAME_CHARS);
         assert_eq!(say(&json!({ "email": fits })), format!("✅ Authenticated as {fits}"));
     }
 
     #[test]
-    fn the_sandbox_says_that_it_is_one() {
+    fn the_sandbox_identifies_itself() {
         let data = json!({"email": "a@b.example", "customerId": 7});
         let said = sentence(data.as_object().unwrap(), true);
         let (promised, more) = said.split_once(". ").unwrap();

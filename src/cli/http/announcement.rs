@@ -81,7 +81,7 @@ const NO_TLS: &str = "do not send the token over `http:` to another machine, whe
 
 /// Says where the server listens and how to come in. As text it goes past the log, whose level may be set to say
 /// nothing; among JSON it is part of the log.
-pub(super) fn tell(address: &ServerAddress, entry: &Entry<'_>, format: LogFormat) {
+pub(super) fn announce(address: &ServerAddress, entry: &Entry<'_>, format: LogFormat) {
     match format {
         LogFormat::Text => {
             // Where nobody listens to standard error, nobody is told.

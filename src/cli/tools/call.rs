@@ -18,7 +18,7 @@ use scope3_mcp_gateway::{
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::{CommandError, answer, arguments, find, layout, look};
+use super::{CommandError, answer, arguments, catalog_and_policy, find, layout};
 use crate::{app::App, config::Settings};
 
 /// A call that takes longer shows that it is still alive.
@@ -35,7 +35,7 @@ pub(super) async fn call(
     given: &[String],
     json: bool,
 ) -> Result<(), CommandError> {
-    let (catalog, _) = look(settings)?;
+    let (catalog, _) = catalog_and_policy(settings)?;
     let entry = find(&catalog, name)?;
     let arguments = arguments::read(given, std::io::stdin())
         .map_err(|problem| CommandError::Usage(problem.to_string()))?;

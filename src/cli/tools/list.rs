@@ -6,7 +6,7 @@ use anyhow::Context;
 use scope3_mcp_gateway::catalog::{Entry, search};
 use serde_json::{Value, json};
 
-use super::{CommandError, layout, look};
+use super::{CommandError, catalog_and_policy, layout};
 use crate::config::Settings;
 
 const HEADINGS: [&str; 5] = ["NAME", "EFFECT", "TOOLSET", "DEFAULT", "TITLE"];
@@ -17,13 +17,13 @@ const LEFT_OUT: [usize; 4] = [3, 2, 4, 1];
 const MAX_RESULTS: usize = 10;
 
 pub(super) fn list(settings: &Settings, json: bool) -> Result<(), CommandError> {
-    let (catalog, policy) = look(settings)?;
+    let (catalog, policy) = catalog_and_policy(settings)?;
     let offered: Vec<&Entry> = catalog.entries().filter(|entry| policy.check(entry).is_ok()).collect();
     print(&offered, json)
 }
 
 pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), CommandError> {
-    let (catalog, policy) = look(settings)?;
+    let (catalog, policy) = catalog_and_policy(settings)?;
     let mut found = search(catalog.entries(), query);
     found.truncate(MAX_RESULTS);
     if found.is_empty() {

@@ -69,7 +69,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     }
 }
 
-fn look(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
+fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
     let catalog = Catalog::embedded();
     let policy = settings.policy(&catalog).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((catalog, policy))

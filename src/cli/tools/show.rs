@@ -9,14 +9,14 @@ use scope3_mcp_gateway::{
 };
 use serde_json::{Map, Value};
 
-use super::{CommandError, find, layout, look};
+use super::{CommandError, catalog_and_policy, find, layout};
 use crate::config::Settings;
 
 /// The column of an argument's meaning is at least as wide; on narrower terminals it stands below its name.
 const MIN_MEANING_COLUMNS: usize = 24;
 
 pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), CommandError> {
-    let (catalog, policy) = look(settings)?;
+    let (catalog, policy) = catalog_and_policy(settings)?;
     let entry = find(&catalog, name)?;
     let mut out = std::io::stdout().lock();
     if json {

@@ -1,4 +1,4 @@
-//! A command that prints a key, such as a secret manager's client.
+//! Reads a key from the output of a command, such as a secret manager's client.
 
 use std::{
     io,
@@ -11,65 +11,70 @@ use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
 use super::{
     key::{ApiKey, InvalidKey},
-    source::{KeyError, MAX_KEY_BYTES, text},
+    source::{KeyError, MAX_KEY_BYTES, decode},
 };
 
-/// Timeout for a key command.
+/// The time limit for a key command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long to wait before running a command again that failed or printed a rejected key.
+/// The pause before a command runs again after it failed or printed a rejected key again.
 const RERUN_PAUSE: Duration = Duration::from_secs(5);
 
-/// A command that prints a key, and what it printed last.
+/// A command that prints a key, and the outcome of its last run.
 #[derive(Debug)]
 pub struct KeyCommand {
     words: Vec<String>,
     rerun_pause: Duration,
     last: Mutex<Option<Run>>,
-    /// Locked while the command runs, so that it runs once for all waiting calls.
-    turn: tokio::sync::Mutex<()>,
+    /// Locked while the command runs, so that concurrent calls share one run.
+    run_lock: tokio::sync::Mutex<()>,
 }
 
 /// Why a command returned no key.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError {
-    /// The program cannot be started.
-    #[error("it cannot be run")]
+    /// The command cannot be run, for example because the program does not exist.
+    #[error("cannot run it")]
     Start(#[source] Arc<io::Error>),
-    /// It did not exit in time.
-    #[error("it did not exit within {} s", COMMAND_TIMEOUT.as_secs())]
+    /// The command did not finish in time.
+    #[error("it did not finish within {} s", COMMAND_TIMEOUT.as_secs())]
     TimedOut,
-    /// It exited with an error.
+    /// The command exited with a status other than zero.
     #[error("it failed ({0})")]
     Failed(ExitStatus),
-    /// It printed too much.
+    /// The command printed too many bytes.
     #[error("it printed more than {MAX_KEY_BYTES} bytes")]
     TooLong,
 }
 
-/// How the command ran.
+/// The outcome of one run.
 #[derive(Debug)]
 struct Run {
     ended: Instant,
     outcome: Result<ApiKey, KeyError>,
-    /// Scope3 rejected the key after that.
-    is_refused: bool,
-    /// It ran again after a rejection, and printed the same key.
+    /// Scope3 rejected the key after this run.
+    is_rejected: bool,
+    /// This run printed the same key as the run before it, which Scope3 had rejected.
     is_repeated: bool,
 }
 
 impl KeyCommand {
     pub(super) fn new(words: Vec<String>) -> Self {
-        Self { words, rerun_pause: RERUN_PAUSE, last: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self {
+            words,
+            rerun_pause: RERUN_PAUSE,
+            last: Mutex::default(),
+            run_lock: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// The key that the command printed. After a rejection, the command runs again.
+    /// The key that the command printed. Runs the command again after Scope3 rejected the key.
     pub(super) async fn key(&self) -> Result<ApiKey, KeyError> {
-        if let Some(outcome) = self.remembered() {
+        if let Some(outcome) = self.cached() {
             return outcome;
         }
-        let _turn = self.turn.lock().await;
-        if let Some(outcome) = self.remembered() {
+        let _running = self.run_lock.lock().await;
+        if let Some(outcome) = self.cached() {
             return outcome;
         }
         let outcome = self.run().await;
@@ -79,36 +84,37 @@ impl KeyCommand {
             (Some(before), Ok(key)) => before.fingerprint() == key.fingerprint(),
             _ => false,
         };
-        *last = Some(Run { ended: Instant::now(), outcome: outcome.clone(), is_refused: false, is_repeated });
+        *last =
+            Some(Run { ended: Instant::now(), outcome: outcome.clone(), is_rejected: false, is_repeated });
         outcome
     }
 
-    /// Notes that Scope3 rejected this key.
-    pub(super) fn refused(&self, key: &ApiKey) {
+    /// Records that Scope3 rejected this key.
+    pub(super) fn rejected(&self, key: &ApiKey) {
         if let Some(run) = &mut *self.last()
             && run.outcome.as_ref().is_ok_and(|printed| printed.fingerprint() == key.fingerprint())
         {
-            run.is_refused = true;
+            run.is_rejected = true;
         }
     }
 
-    /// The outcome of the last run, unless the command has to run again.
-    fn remembered(&self) -> Option<Result<ApiKey, KeyError>> {
+    /// The outcome of the last run, unless the command must run again.
+    fn cached(&self) -> Option<Result<ApiKey, KeyError>> {
         let last = self.last();
         let run = last.as_ref()?;
         let is_recent = run.ended.elapsed() < self.rerun_pause;
-        let holds = match run.outcome {
-            Ok(_) => !run.is_refused || run.is_repeated && is_recent,
+        let is_current = match run.outcome {
+            Ok(_) => !run.is_rejected || run.is_repeated && is_recent,
             Err(_) => is_recent,
         };
-        holds.then(|| run.outcome.clone())
+        is_current.then(|| run.outcome.clone())
     }
 
     async fn run(&self) -> Result<ApiKey, KeyError> {
         let program = self.words.first().cloned().unwrap_or_default();
         let printed = timeout(COMMAND_TIMEOUT, self.output(&program)).await;
         match printed.unwrap_or(Err(CommandError::TimedOut)) {
-            Ok(bytes) => text(bytes)
+            Ok(bytes) => decode(bytes)
                 .ok_or(InvalidKey::Characters)
                 .and_then(|text| ApiKey::parse(&text))
                 .map_err(|why| KeyError::Invalid { from: format!("`{program}`"), why }),
@@ -117,30 +123,30 @@ impl KeyCommand {
     }
 
     async fn output(&self, program: &str) -> Result<Vec<u8>, CommandError> {
-        let broken = |error| CommandError::Start(Arc::new(error));
+        let run_error = |error| CommandError::Start(Arc::new(error));
         let mut child = Command::new(program)
             .args(self.words.iter().skip(1))
             // In stdio mode, standard input carries the client's messages.
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            // Its standard error may contain the secret.
+            // Standard error may contain the secret.
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .map_err(broken)?;
+            .map_err(run_error)?;
         let mut bytes = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            stdout.take(MAX_KEY_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(broken)?;
+            stdout.take(MAX_KEY_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(run_error)?;
         }
         if bytes.len() > MAX_KEY_BYTES {
             return Err(CommandError::TooLong);
         }
-        let status = child.wait().await.map_err(broken)?;
+        let status = child.wait().await.map_err(run_error)?;
         if status.success() { Ok(bytes) } else { Err(CommandError::Failed(status)) }
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Run>> {
-        // The value behind this lock is replaced in one step, so a panic elsewhere leaves it valid.
+        // The value is only ever replaced as a whole, so a panic cannot leave it inconsistent.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,19 +168,19 @@ mod tests {
         KeyCommand::new(words.iter().map(ToString::to_string).collect())
     }
 
-    /// A command that notes in `runs` that it ran, and does what `script` says.
-    struct Noting {
+    /// A command that appends a line to the file `runs` and then runs `script`.
+    struct CountedCommand {
         folder: tempfile::TempDir,
         command: KeyCommand,
     }
 
-    fn noting(script: &str) -> Noting {
+    fn counted(script: &str) -> CountedCommand {
         let folder = tempfile::tempdir().unwrap();
         let script = format!("cd '{}'; echo x >>runs; {script}", folder.path().display());
-        Noting { command: command(&["sh", "-c", &script]), folder }
+        CountedCommand { command: command(&["sh", "-c", &script]), folder }
     }
 
-    impl Noting {
+    impl CountedCommand {
         fn runs(&self) -> usize {
             fs::read_to_string(self.path("runs")).unwrap_or_default().lines().count()
         }
@@ -188,31 +194,33 @@ mod tests {
     async fn a_command_prints_the_key_without_a_shell() {
         let printed = command(&["echo", "scope3_a_cmd"]).key().await.unwrap();
         assert_eq!(printed.fingerprint(), key("cmd").fingerprint());
-        for (words, said) in [
+        for (words, expected) in [
             (["echo", "$HOME"].as_slice(), "malformed"),
             (&["false"], "it failed (exit status: 1)"),
-            (&["no-such-program-here"], "it cannot be run: No such file"),
+            (&["no-such-program-here"], "cannot run it: No such file"),
             (&["head", "-c", "20000000", "/dev/zero"], "it printed more than 16384 bytes"),
             (&["printf", r"scope3_a_\303\050"], "malformed"),
         ] {
             let error = command(words).key().await.unwrap_err().in_full();
-            assert!(error.contains(said), "{words:?}: {error}");
+            assert!(error.contains(expected), "{words:?}: {error}");
         }
     }
 
     #[tokio::test]
-    async fn a_command_runs_once_for_all_who_wait() {
-        let it = noting("sleep 0.2; echo scope3_a_one");
+    async fn concurrent_calls_share_one_run_of_the_command() {
+        let it = counted("sleep 0.2; echo scope3_a_one");
         let keys = join_all((0..20).map(|_| it.command.key())).await;
-        assert!(keys.iter().all(|had| had.as_ref().unwrap().fingerprint() == key("one").fingerprint()));
+        assert!(
+            keys.iter().all(|printed| printed.as_ref().unwrap().fingerprint() == key("one").fingerprint())
+        );
         assert_eq!(it.runs(), 1);
         it.command.key().await.unwrap();
-        assert_eq!(it.runs(), 1, "and its key is kept");
+        assert_eq!(it.runs(), 1, "the key is cached");
     }
 
     #[tokio::test]
-    async fn a_command_that_fails_is_not_run_on_every_call() {
-        let mut it = noting("sleep 0.1; exit 3");
+    async fn a_failed_command_does_not_run_again_on_every_call() {
+        let mut it = counted("sleep 0.1; exit 3");
         let keys = join_all((0..20).map(|_| it.command.key())).await;
         assert!(keys.iter().all(Result::is_err));
         it.command.key().await.unwrap_err();
@@ -223,25 +231,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_key_is_asked_for_once_more_and_then_seldom() {
-        let mut it = noting("cat key");
+    async fn a_rejected_key_makes_the_command_run_once_more_and_then_only_after_a_pause() {
+        let mut it = counted("cat key");
         fs::write(it.path("key"), "scope3_a_one").unwrap();
         it.command.key().await.unwrap();
-        it.command.refused(&key("one"));
+        it.command.rejected(&key("one"));
         fs::write(it.path("key"), "scope3_a_two").unwrap();
         assert_eq!(it.command.key().await.unwrap().fingerprint(), key("two").fingerprint(), "at once");
         assert_eq!(it.runs(), 2);
-        it.command.refused(&key("one"));
+        it.command.rejected(&key("one"));
         it.command.key().await.unwrap();
-        assert_eq!(it.runs(), 2, "that one is not in use");
+        assert_eq!(it.runs(), 2, "the rejected key is not the current one");
 
         for _ in 0..5 {
-            it.command.refused(&key("two"));
+            it.command.rejected(&key("two"));
             it.command.key().await.unwrap();
         }
-        assert_eq!(it.runs(), 3, "it printed the refused key again: it is let alone for a while");
+        assert_eq!(
+            it.runs(),
+            3,
+            "it printed the rejected key again, so it does not run until the pause is over"
+        );
         it.command.rerun_pause = Duration::ZERO;
-        it.command.refused(&key("two"));
+        it.command.rejected(&key("two"));
         it.command.key().await.unwrap();
         assert_eq!(it.runs(), 4);
     }

@@ -1,4 +1,4 @@
-//! A file that holds a key, such as a mounted secret.
+//! Reads a key from a file, such as a mounted secret.
 
 use std::{
     fs, io,
@@ -13,22 +13,22 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     key::{ApiKey, InvalidKey},
-    source::{KeyError, MAX_KEY_BYTES, text},
+    source::{KeyError, MAX_KEY_BYTES, decode},
 };
 
-/// Timeout for reading the file. Network file systems can hang.
+/// The time limit for reading the file. A network file system can hang forever.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A key file, and its content when it was last read.
+/// A file that contains a key, and the version of it that was read last.
 #[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
     last: Mutex<Option<Version>>,
     /// Locked while the file is read, so that a file system that hangs blocks only one thread.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    read_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The content of the file at a point in time.
+/// The key in the file at a given modification time.
 #[derive(Debug, Clone)]
 struct Version {
     modified: SystemTime,
@@ -37,19 +37,19 @@ struct Version {
 
 impl KeyFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, last: Mutex::default(), turn: Arc::default() }
+        Self { path, last: Mutex::default(), read_lock: Arc::default() }
     }
 
-    /// The current key in the file.
+    /// The key that the file contains now.
     pub(super) async fn key(&self) -> Result<ApiKey, KeyError> {
         let unreadable = |cause| KeyError::File { path: self.path.clone(), cause: Arc::new(cause) };
-        let content = timeout(READ_TIMEOUT, self.look()).await.unwrap_or_else(|_| {
-            let problem = format!("it did not answer within {} s", READ_TIMEOUT.as_secs());
+        let content = timeout(READ_TIMEOUT, self.read()).await.unwrap_or_else(|_| {
+            let problem = format!("the file system did not respond within {} s", READ_TIMEOUT.as_secs());
             Err(io::Error::new(io::ErrorKind::TimedOut, problem))
         });
         match content.map_err(unreadable)? {
-            Content::Same(key) => Ok(key),
-            Content::New { modified, text } => {
+            Content::Unchanged(key) => Ok(key),
+            Content::Changed { modified, text } => {
                 let key = text.ok_or(InvalidKey::Characters).and_then(|text| ApiKey::parse(&text));
                 let key =
                     key.map_err(|why| KeyError::Invalid { from: self.path.display().to_string(), why })?;
@@ -59,46 +59,46 @@ impl KeyFile {
         }
     }
 
-    /// Notes that Scope3 rejected this key. The file is read again, because not every change shows in its modification time.
-    pub(super) fn refused(&self, key: &ApiKey) {
+    /// Records that Scope3 rejected this key, so that the file is read again even if its modification time is the same.
+    pub(super) fn rejected(&self, key: &ApiKey) {
         self.last().take_if(|last| last.key.fingerprint() == key.fingerprint());
     }
 
-    /// Reads the file on a separate thread.
-    async fn look(&self) -> io::Result<Content> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+    /// Reads the file on a blocking thread, if it has changed.
+    async fn read(&self) -> io::Result<Content> {
+        let lock = Arc::clone(&self.read_lock).lock_owned().await;
         let (path, last) = (self.path.clone(), self.last().clone());
         spawn_blocking(move || {
-            let _until_done = turn;
-            look(&path, last)
+            let _until_done = lock;
+            read_if_changed(&path, last)
         })
         .await
         .map_err(io::Error::other)?
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Version>> {
-        // The value behind this lock is replaced in one step, so a panic elsewhere leaves it valid.
+        // The value is only ever replaced as a whole, so a panic cannot leave it inconsistent.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 enum Content {
     /// The file has not changed.
-    Same(ApiKey),
-    /// The file has changed. `None` if it is empty.
-    New { modified: SystemTime, text: Option<SecretString> },
+    Unchanged(ApiKey),
+    /// The file has changed. `text` is `None` if the content cannot be decoded.
+    Changed { modified: SystemTime, text: Option<SecretString> },
 }
 
-fn look(path: &Path, last: Option<Version>) -> io::Result<Content> {
+fn read_if_changed(path: &Path, last: Option<Version>) -> io::Result<Content> {
     let modified = fs::metadata(path)?.modified()?;
     if let Some(last) = last
         && last.modified == modified
     {
-        return Ok(Content::Same(last.key));
+        return Ok(Content::Unchanged(last.key));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(MAX_KEY_BYTES as u64).read_to_end(&mut bytes)?;
-    Ok(Content::New { modified, text: text(bytes) })
+    Ok(Content::Changed { modified, text: decode(bytes) })
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_read_again_when_it_changes_or_its_key_is_refused() {
+    async fn a_file_is_read_again_when_it_changes_or_its_key_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let file = KeyFile::new(path.clone());
@@ -144,16 +144,20 @@ mod tests {
         assert_eq!(
             read(&file).await,
             key("two").fingerprint().to_string(),
-            "as far as one can see, it is the same"
+            "the modification time is the same"
         );
-        file.refused(&key("one"));
-        assert_eq!(read(&file).await, key("two").fingerprint().to_string(), "that key is not in use");
-        file.refused(&key("two"));
+        file.rejected(&key("one"));
+        assert_eq!(
+            read(&file).await,
+            key("two").fingerprint().to_string(),
+            "the rejected key is not the current one"
+        );
+        file.rejected(&key("two"));
         assert_eq!(read(&file).await, key("three").fingerprint().to_string());
     }
 
     #[tokio::test]
-    async fn a_file_may_be_written_by_any_editor() {
+    async fn utf_8_and_utf_16_files_with_a_byte_order_mark_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let text = key_text("one");
@@ -178,24 +182,24 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_file_that_hangs_stops_nobody_and_holds_one_thread() {
+    async fn a_file_that_hangs_blocks_one_thread_and_no_other_call() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        // Opening a pipe waits until somebody writes to it.
+        // Opening a named pipe blocks until another process writes to it.
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let file = KeyFile::new(path.clone());
         let mut waited = Vec::new();
         for _ in 0..3 {
             let hangs = timeout(Duration::from_millis(50), file.key()).await.is_err();
-            waited.push((hangs, file.turn.try_lock().is_err()));
+            waited.push((hangs, file.read_lock.try_lock().is_err()));
         }
-        // A writer sets the threads free, without which the test would not end.
+        // A writer unblocks the thread; without one the test would not end.
         let write = spawn_blocking({
             let path = path.clone();
             move || fs::write(path, key_text("one")).unwrap()
         });
         write.await.unwrap();
-        // The runtime's only thread goes on, and while one thread hangs no other is begun.
+        // The runtime's only thread continues, and no second thread starts while the first one hangs.
         assert_eq!(waited, [(true, true); 3]);
         fs::remove_file(&path).unwrap();
         fs::write(&path, key_text("two")).unwrap();

@@ -1,4 +1,4 @@
-//! A key that cannot be printed.
+//! An API key that is never printed.
 
 use std::{fmt, sync::Arc};
 
@@ -6,48 +6,49 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// The length of the client id in the documented form of a key.
-const CLIENT_ID: usize = 32;
+/// The documented length of a key's client id, in bytes.
+const CLIENT_ID_BYTES: usize = 32;
 
-/// Begins a text file of some editors, and is no part of its text.
+/// Some editors write this mark at the start of a text file. It is not part of the text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A Scope3 API key: `scope3_<client id>_<secret>`. Cheap to clone; shows its fingerprint alone.
+/// A Scope3 API key: `scope3_<client id>_<secret>`. Cheap to clone. `Debug` prints only its fingerprint.
 #[derive(Clone)]
 pub struct ApiKey {
     header: HeaderValue,
     bearer: HeaderValue,
     fingerprint: Fingerprint,
     usual_length: bool,
-    // Held so that the text is wiped when the last clone goes.
+    // Kept so that the text is wiped from memory when the last clone is dropped.
     _secret: Arc<SecretString>,
 }
 
-/// Why a text is no key. Says nothing of the text.
+/// Why a text is not a valid key. Never contains the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// Another kind of token, or a placeholder.
+    /// The text does not start with `scope3_`: it may be another kind of token.
     #[error("it does not start with `scope3_`")]
     Prefix,
-    /// A variable that a client's configuration did not fill in.
-    #[error("it is a placeholder whose variable is not set")]
+    /// The text is a variable that the client's configuration did not replace by its value.
+    #[error("it is an unreplaced placeholder; set the variable that it names")]
     Placeholder,
-    /// Cut off, or joined wrongly.
-    #[error("it has no secret after the client id; expected `scope3_<client id>_<secret>`")]
+    /// The client id or the secret is missing: the key may be cut off.
+    #[error("expected `scope3_<client id>_<secret>`, but the client id or the secret is missing")]
     NoSecret,
-    /// A line break or a quotation mark, most often.
+    /// The text contains a character that keys do not have, usually a line break or a quotation mark.
     #[error(
-        "it contains characters other than letters, digits, `-` and `_`, such as quotation marks or spaces"
+        "it contains characters other than letters, digits, `-` and `_`; check for quotation marks and spaces"
     )]
     Characters,
 }
 
 impl ApiKey {
-    /// Reads a key. White space around it is dropped, as files and commands end in a line break, and so is the byte
-    /// order mark with which editors on Windows begin a file.
+    /// Parses a key. Removes surrounding white space, because files and commands end in a line break, and the byte
+    /// order mark that editors on Windows write at the start of a file.
     ///
     /// # Errors
-    /// When the form is wrong. A client id of unusual length is no error: newer documents leave it open.
+    /// When the text does not have the form of a key. A client id of an unusual length is accepted: Scope3's newer
+    /// documents do not specify the length.
     pub fn parse(text: &SecretString) -> Result<Self, InvalidKey> {
         let text = text.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
         if text.starts_with('$') {
@@ -70,12 +71,13 @@ impl ApiKey {
             header: sensitive(text)?,
             bearer: sensitive(&format!("Bearer {text}"))?,
             fingerprint: Fingerprint::of(text),
-            usual_length: client_id.len() == CLIENT_ID,
+            usual_length: client_id.len() == CLIENT_ID_BYTES,
             _secret: Arc::new(text.into()),
         })
     }
 
-    /// The key as the value of `x-scope3-api-key`, marked sensitive. With [`Self::bearer`], the only way to the key.
+    /// The key as the value of `x-scope3-api-key`, marked sensitive. Only this and [`Self::bearer`] expose the
+    /// key.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         self.header.clone()
@@ -87,13 +89,13 @@ impl ApiKey {
         self.bearer.clone()
     }
 
-    /// What stands for the key wherever it is named, compared or counted.
+    /// The fingerprint, which replaces the key in logs, comparisons and counts.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// Whether the client id has the documented length. If not, the key may have been cut.
+    /// Whether the client id has the documented length. If not, the key may be cut off.
     #[must_use]
     pub fn has_usual_length(&self) -> bool {
         self.usual_length
@@ -106,9 +108,10 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Stands for a key without being part of it: the start of a SHA-256.
+/// Identifies a key without revealing it: the first bytes of a SHA-256 hash.
 ///
-/// It is compared at 128 bits, so that nobody can make a key with another's fingerprint, and shown at 48.
+/// Comparisons use 128 bits, so that nobody can make a key with the fingerprint of another key. Only 48 bits are
+/// printed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub(super) [u8; 16]);
 
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_form_is_refused_and_a_wrong_length_is_not() {
+    fn a_malformed_key_is_rejected_and_an_unusual_length_is_accepted() {
         assert_eq!(parse("sk-123").unwrap_err(), InvalidKey::Prefix);
         assert_eq!(parse("").unwrap_err(), InvalidKey::Prefix);
         assert_eq!(parse("${SCOPE3_API_KEY}").unwrap_err(), InvalidKey::Placeholder);
@@ -164,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn what_editors_and_shells_put_around_a_key_is_dropped() {
+    fn white_space_and_byte_order_marks_around_a_key_are_removed() {
         for text in ["\u{feff}scope3_a_b-c_d\r\n", " \u{feff} scope3_a_b-c_d\n\n", "\tscope3_a_b-c_d"] {
             assert_eq!(parse(text).unwrap().header().as_bytes(), b"scope3_a_b-c_d", "{text:?}");
         }
     }
 
     #[test]
-    fn nothing_of_a_key_is_shown() {
+    fn no_part_of_a_key_is_printed() {
         let key = parse("scope3_abc123def456ghi789jkl012mno345pq_topsecret").unwrap();
         let shown = format!("{key:?} {:?} {}", key.header(), key.fingerprint());
         for part in ["abc123", "topsecret", "scope3_"] {

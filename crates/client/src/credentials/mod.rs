@@ -1,4 +1,4 @@
-//! Scope3 API keys: their form, their sources, which one a request uses, and the reputation of callers' keys.
+//! Scope3 API keys: their form, their sources, which key a request uses, and the reputation of callers' keys.
 
 mod command;
 mod file;

@@ -1,14 +1,14 @@
-//! How long it is remembered that Scope3 rejected a key.
+//! How long a rejection of a key by Scope3 counts.
 
 use std::time::{Duration, Instant};
 
 /// How long the first rejection counts. Each further one in a row doubles it.
-const FIRST: Duration = Duration::from_mins(1);
+const FIRST_DURATION: Duration = Duration::from_mins(1);
 
 /// The longest time that a rejection counts.
-pub(super) const MAX: Duration = Duration::from_mins(15);
+pub(super) const MAX_DURATION: Duration = Duration::from_mins(15);
 
-/// Scope3 rejected a key, this often in a row.
+/// A rejection of a key by Scope3, with the number of rejections in a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rejection {
     until: Instant,
@@ -16,33 +16,34 @@ pub(super) struct Rejection {
 }
 
 impl Rejection {
-    /// A key was rejected now, and before as `before` says.
+    /// The state after a rejection at `now`, where `previous` is the state before it.
     ///
-    /// While the one before still counts, this is the same one: requests that were under way together found out the
-    /// same thing.
-    pub(super) fn after(before: Option<Self>, now: Instant) -> Self {
-        match before {
-            Some(before) if before.until > now => before,
-            before => {
-                let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
-                let length = FIRST.saturating_mul(2u32.saturating_pow(in_a_row - 1)).min(MAX);
+    /// While the previous rejection still counts, the new one is not counted again: it comes from a request that was in
+    /// progress at the same time.
+    pub(super) fn after(previous: Option<Self>, now: Instant) -> Self {
+        match previous {
+            Some(previous) if previous.until > now => previous,
+            previous => {
+                let in_a_row = previous.map_or(0, |previous| previous.in_a_row).saturating_add(1);
+                let length =
+                    FIRST_DURATION.saturating_mul(2u32.saturating_pow(in_a_row - 1)).min(MAX_DURATION);
                 Self { until: now + length, in_a_row }
             }
         }
     }
 
-    /// How long it still counts; nothing when it no longer does.
+    /// How long it still counts, or `None` when it no longer counts.
     pub(super) fn remaining(self, now: Instant) -> Option<Duration> {
         let remaining = self.until.saturating_duration_since(now);
         (!remaining.is_zero()).then_some(remaining)
     }
 
-    /// Whether it still counts, or did within the last `time`.
+    /// Whether it still counts, or counted within the last `time`.
     pub(super) fn ended_within(self, time: Duration, now: Instant) -> bool {
         now.saturating_duration_since(self.until) < time
     }
 
-    /// How often in a row.
+    /// The number of rejections in a row.
     pub(super) fn in_a_row(self) -> u32 {
         self.in_a_row
     }

@@ -1,7 +1,7 @@
-//! The reputation of callers' keys.
+//! The reputation of the keys that callers send to this server.
 //!
-//! Anyone can make up a key that looks valid, and only Scope3 knows. So a key is unproven until Scope3 accepts it: until then
-//! it may send few requests, and what Scope3 said about it is remembered.
+//! Anyone can invent a key that looks valid; only Scope3 can check it. So a key is unproven until Scope3 accepts its
+//! first request. Unproven keys may send few requests, and the server remembers Scope3's verdict on each key.
 
 use std::{
     collections::VecDeque,
@@ -17,35 +17,35 @@ use tokio::sync::OwnedMutexGuard;
 use super::{key::Fingerprint, rejection::Rejection};
 use crate::instruments;
 
-/// The span of the limit for unproven keys.
-const UNPROVEN_SPAN: Duration = Duration::from_mins(1);
+/// The sliding window of the limit for unproven keys.
+const UNPROVEN_WINDOW: Duration = Duration::from_mins(1);
 
-/// After this many rejections in a row, which take at least three minutes, a proven key counts as unproven again.
-const REJECTIONS_TO_DISPROVE: u32 = 3;
+/// The number of rejections in a row after which a proven key is unproven again. They take at least three minutes.
+const MAX_REJECTIONS_IN_A_ROW: u32 = 3;
 
-/// Maximum number of proven and of unproven keys to remember. They are counted separately, so that made-up keys never
-/// displace proven ones.
+/// The maximum number of proven keys, and of unproven keys, that are remembered. The two are stored separately, so that
+/// invented keys never evict proven ones.
 const MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
-/// The reputation of callers' keys. Kept in memory, and bounded.
+/// The reputation of callers' keys. Kept in memory, with a size limit.
 pub struct KeyReputations {
     now: Box<dyn Fn() -> Instant + Send + Sync>,
     known: Mutex<Known>,
 }
 
-/// Why a request with a caller's key may not be sent now.
+/// Why a request with a caller's own key is not sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
     /// Scope3 rejected this key recently, so it is not sent again yet.
     #[error("Scope3 rejected this API key recently")]
     Rejected {
-        /// When the key may be tried again.
+        /// How long to wait before trying the key again.
         retry_after: Duration,
     },
-    /// Unproven keys used all their requests of this minute.
+    /// All unproven keys together have reached their limit per minute.
     #[error("too many requests with API keys that Scope3 has not accepted yet")]
     TooManyUnproven {
-        /// When the next request may be sent.
+        /// How long to wait before the next request.
         retry_after: Duration,
     },
 }
@@ -60,19 +60,19 @@ impl NotAdmitted {
     }
 }
 
-/// Permission to send one request. Report the outcome with it; dropping it reports nothing.
+/// Permission to send one request. Report its outcome; dropping the admission reports nothing about the key.
 ///
-/// An unproven key has one admission at a time. Drop it before you ask for the next one.
+/// An unproven key has one admission at a time. Drop it before requesting the next one.
 #[derive(Debug)]
-#[must_use = "the outcome of the request shows whether the key is good"]
+#[must_use = "report the outcome, which shows whether the key is valid"]
 pub struct Admission<'a> {
     reputations: &'a KeyReputations,
     key: Fingerprint,
-    // Other requests with the same unproven key wait for this.
+    // Other callers with the same unproven key wait until this is dropped.
     _probe: Option<Probe>,
 }
 
-/// Held by the request that finds out whether a key is valid.
+/// The exclusive right to test whether a key is valid.
 type Probe = OwnedMutexGuard<()>;
 
 impl Admission<'_> {
@@ -81,22 +81,22 @@ impl Admission<'_> {
         self.reputations.accepted(self.key);
     }
 
-    /// Reports a 401.
+    /// Reports a response with status 401.
     pub fn rejected(self) {
         self.reputations.rejected(self.key);
     }
 }
 
-/// A cache for [`MAX_KEYS`] keys that allocates as keys come: most servers see only one.
-fn places_for_keys<V>() -> LruCache<Fingerprint, V> {
-    let mut places = LruCache::unbounded();
-    places.resize(MAX_KEYS);
-    places
+/// A cache for [`MAX_KEYS`] keys that allocates memory as keys are added: most servers see only one key.
+fn key_cache<V>() -> LruCache<Fingerprint, V> {
+    let mut cache = LruCache::unbounded();
+    cache.resize(MAX_KEYS);
+    cache
 }
 
 impl KeyReputations {
-    /// Starts without any key. `unproven_per_minute` is how many requests all unproven keys together may send in any span of
-    /// a minute.
+    /// Creates an empty store. `unproven_per_minute` is the maximum number of requests that all unproven keys together
+    /// may send in any window of one minute.
     #[must_use]
     pub fn new(unproven_per_minute: NonZeroU32) -> Self {
         Self::with_clock(unproven_per_minute, Instant::now)
@@ -108,8 +108,8 @@ impl KeyReputations {
     ) -> Self {
         let known = Known {
             unproven_per_minute: unproven_per_minute.get() as usize,
-            proven: places_for_keys(),
-            unproven: places_for_keys(),
+            proven: key_cache(),
+            unproven: key_cache(),
             sent_unproven: VecDeque::new(),
         };
         Self { now: Box::new(now), known: Mutex::new(known) }
@@ -121,12 +121,13 @@ impl KeyReputations {
         self.lock().proven.contains(&key)
     }
 
-    /// Asks whether a request with a caller's key may be sent. Ask before each HTTP request.
+    /// Requests permission to send a request with a caller's own key. Call this before each HTTP request.
     ///
-    /// An unproven key sends one request at a time. Others wait here for its outcome, which often decides theirs.
+    /// An unproven key sends one request at a time. Other requests with the same key wait here for its outcome, which
+    /// usually decides theirs.
     ///
     /// # Errors
-    /// When Scope3 rejected the key recently, or unproven keys used all their requests.
+    /// When Scope3 rejected the key recently, or unproven keys have reached their limit.
     pub async fn admit(&self, key: Fingerprint) -> Result<Admission<'_>, NotAdmitted> {
         let outcome = self.try_admit(key).await;
         if let Err(error) = &outcome {
@@ -143,7 +144,7 @@ impl KeyReputations {
             return Ok(Admission { reputations: self, key, _probe: None });
         };
         let probe = gate.lock_owned().await;
-        // The outcome of the request before may decide this one.
+        // The outcome of the previous request may decide this one.
         let mut known = self.lock();
         let now = (self.now)();
         let probe = match known.gate(key, now)? {
@@ -157,7 +158,7 @@ impl KeyReputations {
         Ok(Admission { reputations: self, key, _probe: probe })
     }
 
-    /// Scope3 accepted this key: it is proven now.
+    /// Records that Scope3 accepted this key. It is now proven, regardless of earlier rejections.
     pub fn accepted(&self, key: Fingerprint) {
         let mut known = self.lock();
         if let Some(standing) = known.proven.get_mut(&key) {
@@ -168,7 +169,7 @@ impl KeyReputations {
         }
     }
 
-    /// Scope3 answered 401 to this key.
+    /// Records that Scope3 rejected this key with status 401.
     pub fn rejected(&self, key: Fingerprint) {
         let now = (self.now)();
         let mut known = self.lock();
@@ -179,7 +180,7 @@ impl KeyReputations {
         };
         let rejection = Rejection::after(standing.rejection, now);
         standing.rejection = Some(rejection);
-        if rejection.in_a_row() >= REJECTIONS_TO_DISPROVE
+        if rejection.in_a_row() >= MAX_REJECTIONS_IN_A_ROW
             && let Some(standing) = proven.pop(&key)
         {
             unproven.push(key, standing);
@@ -187,7 +188,7 @@ impl KeyReputations {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // No code panics while it holds this lock, and each update is complete by itself.
+        // Code that holds this lock does not panic. Even if it did, the data would stay valid.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -202,7 +203,7 @@ struct Known {
     unproven_per_minute: usize,
     proven: LruCache<Fingerprint, Standing>,
     unproven: LruCache<Fingerprint, Standing>,
-    /// When unproven keys sent a request in the last minute, oldest first: an exact sliding window.
+    /// When unproven keys sent requests within the last minute, oldest first: an exact sliding window.
     sent_unproven: VecDeque<Instant>,
 }
 
@@ -210,15 +211,15 @@ struct Known {
 #[derive(Default, Clone)]
 struct Standing {
     rejection: Option<Rejection>,
-    /// Held by the one request that may show whether the key is good.
+    /// Locked by the one request that tests whether the key is valid.
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// How a key may send requests.
+/// How requests with a key are sent.
 enum Gate {
-    /// The key is proven.
+    /// In parallel: the key is proven.
     Open,
-    /// The key is unproven: one request at a time.
+    /// One at a time: the key is not proven yet, or Scope3 rejected it recently.
     OneAtATime(Arc<tokio::sync::Mutex<()>>),
 }
 
@@ -235,7 +236,7 @@ impl Known {
             return Ok(Gate::Open);
         }
         if !is_proven && !self.unproven.contains(&key) {
-            // Only keys that may send are remembered, so made-up keys displace few others.
+            // Only keys that may send are remembered, so invented keys evict few others.
             self.check_unproven(now)?;
             self.unproven.push(key, standing.clone());
         }
@@ -244,12 +245,12 @@ impl Known {
 
     /// Whether an unproven key may send a request now.
     fn check_unproven(&mut self, now: Instant) -> Result<(), NotAdmitted> {
-        while self.sent_unproven.front().is_some_and(|at| *at + UNPROVEN_SPAN <= now) {
+        while self.sent_unproven.front().is_some_and(|at| *at + UNPROVEN_WINDOW <= now) {
             self.sent_unproven.pop_front();
         }
         match self.sent_unproven.front() {
             Some(oldest) if self.sent_unproven.len() >= self.unproven_per_minute => {
-                Err(NotAdmitted::TooManyUnproven { retry_after: *oldest + UNPROVEN_SPAN - now })
+                Err(NotAdmitted::TooManyUnproven { retry_after: *oldest + UNPROVEN_WINDOW - now })
             }
             _ => Ok(()),
         }

@@ -20,40 +20,40 @@ pub struct KeyRing {
     primary: KeySource,
     backups: Vec<ApiKey>,
     issued: Option<Date>,
-    refused: Mutex<HashMap<Fingerprint, Rejection>>,
+    rejections: Mutex<HashMap<Fingerprint, Rejection>>,
 }
 
 impl KeyRing {
-    /// A primary key and its backups, with the date of issue of the primary if known.
+    /// A ring of a primary key and its backups, with the issue date of the primary if it is known.
     #[must_use]
     pub fn new(primary: KeySource, backups: Vec<ApiKey>, issued: Option<Date>) -> Self {
-        Self { primary, backups, issued, refused: Mutex::default() }
+        Self { primary, backups, issued, rejections: Mutex::default() }
     }
 
-    /// A ring without keys. Every call explains how to set one.
+    /// A ring without a key. Every call fails and explains how to set one.
     #[must_use]
     pub fn empty() -> Self {
         Self::new(KeySource::None, Vec::new(), None)
     }
 
-    /// A ring with one key, for a caller with its own key.
+    /// A ring of one key, for a caller that sends its own key.
     #[must_use]
     pub fn of(key: ApiKey) -> Self {
         Self::new(KeySource::Given(Ok::<_, InvalidKey>(key)), Vec::new(), None)
     }
 
-    /// The keys to try, in order. Keys that Scope3 rejected recently come last. A rejected key from a file or a command is
-    /// read again.
+    /// The keys to try, in order. Keys that Scope3 rejected recently come last. A rejected key from a file or a command
+    /// is read again.
     ///
     /// # Errors
-    /// When the primary is unavailable and there is no backup.
+    /// When the primary key is not available and there is no backup.
     pub async fn keys(&self) -> Result<Vec<ApiKey>, KeyError> {
         let mut keys = match self.primary.key().await {
             Ok(primary) => vec![primary],
             Err(error) if self.backups.is_empty() => return Err(error),
             Err(error) => {
                 let error = error.in_full();
-                tracing::warn!(error, "the primary key cannot be had; the backups are used");
+                tracing::warn!(error, "the primary key is not available; using the backups");
                 Vec::new()
             }
         };
@@ -62,13 +62,13 @@ impl KeyRing {
         Ok(keys)
     }
 
-    /// The next key for a call that already tried the keys in `tried`. Ask after each rejection, so that a replaced key is
-    /// found at once.
+    /// The next key to try in a call that has already tried the keys in `tried`. Call this after each rejection, so
+    /// that a key that was replaced in the meantime is used immediately.
     ///
     /// # Errors
-    /// When nothing was tried yet, the primary is unavailable, and there is no backup.
+    /// When no key was tried yet, the primary key is not available, and there is no backup.
     pub async fn untried(&self, tried: &[Fingerprint]) -> Result<Option<ApiKey>, KeyError> {
-        // The primary, its replacement and the backups. This ends even if a command prints a new key each time.
+        // The primary, its replacement and the backups. The limit stops a command that prints a new key each time.
         if tried.len() >= self.backups.len() + 2 {
             return Ok(None);
         }
@@ -77,45 +77,46 @@ impl KeyRing {
             Err(error) if tried.is_empty() => Err(error),
             Err(error) => {
                 let error = error.in_full();
-                tracing::warn!(error, "the refused key cannot be read again");
+                tracing::warn!(error, "cannot read the rejected key again");
                 Ok(None)
             }
         }
     }
 
-    /// Remembers that Scope3 rejected a key. For one minute, doubling up to fifteen, other keys come first.
+    /// Records that Scope3 rejected a key. Other keys are tried first for one minute; each further rejection doubles
+    /// the time, up to fifteen minutes.
     pub fn refuse(&self, key: &ApiKey) {
-        tracing::warn!(key = %key.fingerprint(), "Scope3 refused this API key");
-        self.primary.refused(key);
+        tracing::warn!(key = %key.fingerprint(), "Scope3 rejected this API key");
+        self.primary.rejected(key);
         self.refuse_at(key, Instant::now());
     }
 
-    /// Remembers that Scope3 accepted a key. Earlier rejections are forgotten.
+    /// Records that Scope3 accepted a key, and forgets earlier rejections of it.
     pub fn accept(&self, key: &ApiKey) {
         self.lock().remove(&key.fingerprint());
     }
 
     fn refuse_at(&self, key: &ApiKey, now: Instant) {
-        let mut refused = self.lock();
-        // Keys that were replaced do not come back.
-        refused.retain(|_, rejection| rejection.ended_within(rejection::MAX, now));
-        let before = refused.get(&key.fingerprint()).copied();
-        refused.insert(key.fingerprint(), Rejection::after(before, now));
+        let mut rejections = self.lock();
+        // A key that was replaced is not used again, so its entry is removed.
+        rejections.retain(|_, rejection| rejection.ended_within(rejection::MAX_DURATION, now));
+        let previous = rejections.get(&key.fingerprint()).copied();
+        rejections.insert(key.fingerprint(), Rejection::after(previous, now));
     }
 
     fn sort(&self, keys: &mut [ApiKey], now: Instant) {
-        let refused = self.lock();
-        let is_refused = |key: &ApiKey| {
-            refused.get(&key.fingerprint()).is_some_and(|rejection| rejection.remaining(now).is_some())
+        let rejections = self.lock();
+        let is_rejected = |key: &ApiKey| {
+            rejections.get(&key.fingerprint()).is_some_and(|rejection| rejection.remaining(now).is_some())
         };
-        keys.sort_by_key(is_refused);
+        keys.sort_by_key(is_rejected);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Rejection>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The age of the key, if the operator set its date of issue.
+    /// The age of the primary key, if the operator has set its issue date.
     #[must_use]
     pub fn age(&self, today: Date) -> Option<KeyAge> {
         let days = (today - self.issued?).get_days();
@@ -126,26 +127,26 @@ impl KeyRing {
 /// The age of a key in days. Scope3 asks for a new one every 90.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyAge {
-    /// Whole days since the date of issue.
+    /// Whole days since the issue date.
     pub days: i32,
 }
 
 impl KeyAge {
-    /// From this day on, results contain a reminder.
-    const REMIND: i32 = 80;
-    /// From this day on, results contain a warning.
-    const WARN: i32 = 90;
+    /// The age from which a notice reminds people to rotate the key.
+    const REMIND_DAYS: i32 = 80;
+    /// The age from which a notice warns people.
+    const WARN_DAYS: i32 = 90;
 
-    /// The reminder or warning, if any.
+    /// The notice to show, if the key is old enough.
     #[must_use]
     pub fn notice(self) -> Option<String> {
         let Self { days } = self;
-        if days >= Self::WARN {
+        if days >= Self::WARN_DAYS {
             Some(format!(
                 "⚠️ The API key is {days} days old; Scope3 asks for a new one every 90 days. Rotate it now."
             ))
-        } else if days >= Self::REMIND {
-            Some(format!("The API key is {days} days old; rotate it within {} days.", Self::WARN - days))
+        } else if days >= Self::REMIND_DAYS {
+            Some(format!("The API key is {days} days old; rotate it within {} days.", Self::WARN_DAYS - days))
         } else {
             None
         }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_key_is_tried_last() {
+    async fn a_rejected_key_is_tried_last() {
         let (first, second) = (key("first"), key("second"));
         let ring = KeyRing::new(KeySource::Given(Ok(first.clone())), vec![second.clone()], None);
         assert_eq!(order(&ring).await, [first.fingerprint(), second.fingerprint()]);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_key_is_tried_first_again_after_a_minute_then_two() {
+    fn a_rejected_key_is_tried_first_again_after_one_minute_then_two_then_four() {
         let (first, second) = (key("first"), key("second"));
         let ring = KeyRing::new(KeySource::Given(Ok(first.clone())), vec![second.clone()], None);
         let mut now = Instant::now();
@@ -201,7 +202,7 @@ mod tests {
             assert_eq!(in_turn, [first.fingerprint(), second.fingerprint()], "{minutes}");
         }
         ring.refuse_at(&second, now + Duration::from_hours(1));
-        assert_eq!(ring.lock().len(), 1, "what was long ago is forgotten");
+        assert_eq!(ring.lock().len(), 1, "old rejections are removed");
     }
 
     #[tokio::test]
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_told_from_day_80() {
+    fn a_notice_shows_the_age_from_day_80() {
         let ring = KeyRing::new(KeySource::None, vec![], Some(date(2026, 1, 1)));
         let notice = |today| ring.age(today).and_then(KeyAge::notice);
         assert_eq!(notice(date(2026, 3, 21)), None, "day 79");

@@ -1,4 +1,4 @@
-//! Where a key comes from.
+//! The sources of a key.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -10,59 +10,59 @@ use super::{
     key::{ApiKey, InvalidKey},
 };
 
-/// Maximum size of a key file or of the output of a key command, in bytes.
+/// The maximum size of a key file or of the output of a key command.
 pub(super) const MAX_KEY_BYTES: usize = 16 * 1024;
 
-/// A source of a key.
+/// Where a key comes from.
 #[derive(Debug)]
 pub enum KeySource {
-    /// None was named.
+    /// No source is configured.
     None,
-    /// A value that was given at start.
+    /// A value given at startup.
     Given(Result<ApiKey, InvalidKey>),
-    /// A file, read again when it changes or its key is refused.
+    /// A file, read again when it changes or when Scope3 rejects its key.
     File(KeyFile),
-    /// A program and its arguments, run once and again when its key is refused.
+    /// A program and its arguments, run once, and again when Scope3 rejects its key.
     Command(KeyCommand),
 }
 
-/// No key is available. Causes are kept as sources; [`KeyError::in_full`] lists them all.
+/// Why there is no usable key. The causes are error sources; [`KeyError::in_full`] lists all of them.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
-    /// None was named.
+    /// No source is configured.
     #[error("no Scope3 API key is set")]
     Missing,
-    /// The value is not a Scope3 API key.
+    /// The source returned a text that is not a Scope3 key.
     #[error("the Scope3 API key from {from} is malformed")]
     Invalid {
-        /// The setting that holds it.
+        /// The source, as an operator knows it: a variable, a path or a program.
         from: String,
-        /// What is wrong.
+        /// What is wrong with the key.
         #[source]
         why: InvalidKey,
     },
     /// The file cannot be read.
     #[error("cannot read the Scope3 API key file {path}")]
     File {
-        /// Its path.
+        /// The path of the file.
         path: PathBuf,
-        /// The error of the system.
+        /// The error from the operating system.
         #[source]
         cause: Arc<io::Error>,
     },
-    /// The command failed. What it printed is not repeated.
-    #[error("the Scope3 API key command `{program}` returned no key")]
+    /// The command failed. The message never contains its output.
+    #[error("cannot get the Scope3 API key from the command `{program}`")]
     Command {
-        /// The program.
+        /// The first word of the command.
         program: String,
-        /// What happened.
+        /// Why the command failed.
         #[source]
         cause: CommandError,
     },
 }
 
 impl KeyError {
-    /// The message and those of all its causes.
+    /// The message, followed by the messages of all causes.
     #[must_use]
     pub fn in_full(&self) -> String {
         let first: &dyn std::error::Error = self;
@@ -73,7 +73,7 @@ impl KeyError {
 }
 
 impl KeySource {
-    /// A source for a value that was given at start.
+    /// A source for a value given at startup.
     #[must_use]
     pub fn given(text: &SecretString) -> Self {
         Self::Given(ApiKey::parse(text))
@@ -85,7 +85,7 @@ impl KeySource {
         Self::File(KeyFile::new(path))
     }
 
-    /// A source for a command. `words` is the program and its arguments; it runs without a shell.
+    /// A source for a command. `words` is the program and its arguments; they do not pass through a shell.
     #[must_use]
     pub fn command(words: Vec<String>) -> Self {
         Self::Command(KeyCommand::new(words))
@@ -94,7 +94,7 @@ impl KeySource {
     /// The current key.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read or is malformed.
+    /// When no source is configured, or the key cannot be read or is malformed.
     pub(super) async fn key(&self) -> Result<ApiKey, KeyError> {
         match self {
             Self::None => Err(KeyError::Missing),
@@ -106,18 +106,18 @@ impl KeySource {
         }
     }
 
-    /// Notes that Scope3 rejected this key. If it came from this source, there may be a newer one.
-    pub(super) fn refused(&self, key: &ApiKey) {
+    /// Records that Scope3 rejected this key. If it came from this source, the source is read again.
+    pub(super) fn rejected(&self, key: &ApiKey) {
         match self {
             Self::None | Self::Given(_) => {}
-            Self::File(file) => file.refused(key),
-            Self::Command(command) => command.refused(key),
+            Self::File(file) => file.rejected(key),
+            Self::Command(command) => command.rejected(key),
         }
     }
 }
 
-/// The text of a file or of a command's output, in UTF-8, or in UTF-16 as Windows writes it.
-pub(super) fn text(bytes: Vec<u8>) -> Option<SecretString> {
+/// Decodes a file or a command's output: UTF-8, or UTF-16 with a byte order mark, as Windows writes it.
+pub(super) fn decode(bytes: Vec<u8>) -> Option<SecretString> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, []) = bytes.as_chunks() else { return None };
         String::from_utf16(&pairs.iter().copied().map(unit).collect::<Vec<_>>()).ok()

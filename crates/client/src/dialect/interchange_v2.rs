@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::{Payload, Said, in_words, is_nothing, text};
+use super::{ErrorParts, Payload, describe, is_blank, text};
 
-/// The data of an envelope, or the envelope again where Scope3 declined with status 200.
+/// Returns the data of an envelope. The error is the envelope itself, if Scope3 refused the request with status 200.
 pub(super) fn unwrap(mut envelope: Map<String, Value>) -> Result<Payload, Map<String, Value>> {
-    let error = envelope.get("error").filter(|error| !is_nothing(error)).map(in_words);
+    let error = envelope.get("error").filter(|error| !is_blank(error)).map(describe);
     let has_data = envelope.get("data").is_some_and(|data| !data.is_null());
     if error.is_some() && !has_data {
         return Err(envelope);
     }
-    // Health and the documents come without an envelope.
+    // The health check and the documents have no envelope.
     if !envelope.contains_key("data") {
         return Ok(Value::Object(envelope).into());
     }
@@ -22,26 +22,26 @@ pub(super) fn unwrap(mut envelope: Map<String, Value>) -> Result<Payload, Map<St
     {
         payload.keep(Map::from_iter([("pagination".to_owned(), pagination)]));
     }
-    envelope.retain(|_, value| !is_nothing(value));
+    envelope.retain(|_, value| !is_blank(value));
     payload.keep(envelope);
     Ok(payload)
 }
 
-/// The words of a refusal.
-pub(super) fn said(body: &mut Map<String, Value>) -> Said {
-    let mut said = Said::default();
+/// Takes the code and message out of an error body.
+pub(super) fn take_error(body: &mut Map<String, Value>) -> ErrorParts {
+    let mut parts = ErrorParts::default();
     match body.shift_remove("error") {
         Some(Value::Object(mut error)) => {
-            said.code = text(error.shift_remove("code"));
-            said.message = text(error.shift_remove("message"));
-            said.beside = error;
+            parts.code = text(error.shift_remove("code"));
+            parts.message = text(error.shift_remove("message"));
+            parts.others = error;
         }
-        Some(Value::String(error)) => said.message = text(Some(error.into())),
+        Some(Value::String(error)) => parts.message = text(Some(error.into())),
         _ => {}
     }
-    // What stands before the API, such as a load balancer, words its errors without the object.
+    // A load balancer in front of the API sends errors without the object.
     let (code, message) = (text(body.shift_remove("code")), text(body.shift_remove("message")));
-    said.code = said.code.or(code);
-    said.message = said.message.or(message);
-    said
+    parts.code = parts.code.or(code);
+    parts.message = parts.message.or(message);
+    parts
 }

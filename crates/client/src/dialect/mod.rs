@@ -1,5 +1,5 @@
-//! What an answer holds, by the way in which an API words its answers. Which way that is, its surface says; it is never
-//! guessed from the answer.
+//! Parses responses in the format of their API. The surface determines the format; it is never guessed from the
+//! response.
 
 mod campaign_v1;
 mod interchange_v2;
@@ -10,50 +10,50 @@ use serde_json::{Map, Value, json};
 
 use super::{
     error::{Error, Refusal, default_code},
-    waits::{UNKNOWN_WAIT, Waits},
+    waits::{DEFAULT_WAIT, Waits},
 };
 use crate::json;
 
-/// How an API words its answers.
+/// The format of the responses of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// `{"success": true, "message": …, "data": …}`; refused with `{"error", "code", …}`, or with 200 and
+    /// Success: `{"success": true, "message": …, "data": …}`. Refusal: `{"error", "code", …}`, or status 200 with
     /// `success: false`.
     CampaignV1,
-    /// `{"data": …, "error": null, "meta": …}`; refused with `{"error": {"code", "message", …}}`.
+    /// Success: `{"data": …, "error": null, "meta": …}`. Refusal: `{"error": {"code", "message", …}}`.
     InterchangeV2,
 }
 
-/// The parts of an HTTP answer that matter.
+/// The parts of an HTTP response that a dialect needs.
 #[derive(Debug)]
 pub(super) struct RawResponse {
     pub(super) status: u16,
-    /// The `Content-Type`, or nothing.
+    /// The `Content-Type`, or an empty text.
     pub(super) content_type: String,
     pub(super) waits: Waits,
     pub(super) body: Vec<u8>,
 }
 
-/// The data of an answer.
+/// The data of a response.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Payload {
-    /// Always an object: a list becomes `items`, a text `text`.
+    /// Always an object: a list is stored under `items`, a text under `text`.
     pub(super) data: Map<String, Value>,
-    /// What Scope3 says went wrong with a part of what it did.
+    /// The error that Scope3 reports for a part of the operation.
     pub(super) partial: Option<String>,
-    /// What had to be replaced to read the answer.
+    /// A description of what had to be replaced to parse the response.
     pub(super) replaced: Option<String>,
 }
 
 impl Dialect {
-    /// Takes an answer apart.
+    /// Parses a response.
     ///
     /// # Errors
-    /// When Scope3 refused, or the answer cannot be read.
+    /// When Scope3 refused the request, or the response cannot be parsed.
     pub(super) fn open(self, response: RawResponse) -> Result<Payload, Error> {
-        let success = (200..300).contains(&response.status);
+        let is_success = (200..300).contains(&response.status);
         let body = response.body();
-        if !success {
+        if !is_success {
             return Err(self.failure(&response, body));
         }
         if response.body.iter().all(u8::is_ascii_whitespace) {
@@ -69,12 +69,12 @@ impl Dialect {
             Body::Json { value: Value::Array(items), replaced } => {
                 (json!({ "items": items }).into(), replaced)
             }
-            // v1's text operations answer a bare string.
+            // v1's text operations return a bare string.
             Body::Json { value: Value::String(text), replaced } => (json!({ "text": text }).into(), replaced),
-            Body::Json { .. } => return Err(response.unreadable("it is a bare JSON value")),
+            Body::Json { .. } => return Err(response.unreadable("it is a bare number, boolean or `null`")),
             Body::Text(text) => (json!({ "text": text }).into(), None),
             Body::Html => {
-                return Err(response.unreadable("it is a web page, as a proxy or a login page would send"));
+                return Err(response.unreadable("it is a web page, perhaps from a proxy or a login page"));
             }
             Body::Broken(why) => return Err(response.unreadable(&why)),
         };
@@ -87,7 +87,7 @@ impl Dialect {
             Self::CampaignV1 => campaign_v1::unwrap(envelope),
             Self::InterchangeV2 => interchange_v2::unwrap(envelope),
         }
-        .map_err(|said| self.refused(response, said))
+        .map_err(|envelope| self.refused(response, envelope))
     }
 
     fn failure(self, response: &RawResponse, body: Body) -> Error {
@@ -97,7 +97,7 @@ impl Dialect {
                 Map::from_iter([("message".to_owned(), brief(&text).into())])
             }
             Body::Html => {
-                let message = format!("a web page came with status {}", response.status);
+                let message = format!("Scope3 responded with a web page and status {}", response.status);
                 Map::from_iter([("message".to_owned(), message.into())])
             }
             Body::Json { .. } | Body::Broken(_) => Map::new(),
@@ -105,50 +105,50 @@ impl Dialect {
         self.refused(response, body)
     }
 
-    /// The error for what Scope3 said in refusing.
+    /// The error for the body of a refusal.
     fn refused(self, response: &RawResponse, mut body: Map<String, Value>) -> Error {
-        let asked = response.waits.asked(Some(&body));
-        let said = match self {
-            Self::CampaignV1 => campaign_v1::said(&mut body),
-            Self::InterchangeV2 => interchange_v2::said(&mut body),
+        let wait = response.waits.requested(Some(&body));
+        let parts = match self {
+            Self::CampaignV1 => campaign_v1::take_error(&mut body),
+            Self::InterchangeV2 => interchange_v2::take_error(&mut body),
         };
-        let refusal = said.refusal(body, response.status, asked);
+        let refusal = parts.refusal(body, response.status, wait);
         match refusal.status {
             401 => Error::Unauthorized { message: refusal.message },
             status if refusal.is_rate_limit() => {
-                Error::RateLimited { status, wait: asked.unwrap_or(UNKNOWN_WAIT) }
+                Error::RateLimited { status, wait: wait.unwrap_or(DEFAULT_WAIT) }
             }
             _ => Error::Refused(Box::new(refusal)),
         }
     }
 }
 
-/// The code and message that Scope3 gave, out of wherever they were, and what was beside them.
+/// The code and message of an error body, wherever they were, and the other members of the error.
 #[derive(Debug, Default)]
-struct Said {
+struct ErrorParts {
     code: Option<String>,
     message: Option<String>,
-    beside: Map<String, Value>,
+    others: Map<String, Value>,
 }
 
-impl Said {
-    /// A refusal, with everything that is left of the body as its details.
+impl ErrorParts {
+    /// Builds a refusal with the rest of the body as its details.
     fn refusal(self, body: Map<String, Value>, status: u16, retry_after: Option<Duration>) -> Refusal {
-        let mut details = self.beside;
+        let mut details = self.others;
         for (name, value) in body {
             details.entry(name).or_insert(value);
         }
-        details.retain(|name, value| !(is_nothing(value) || name == "success"));
+        details.retain(|name, value| !(is_blank(value) || name == "success"));
         let details = match details.len() {
             0 => None,
             1 => details.shift_remove("details").or_else(|| Some(details.into())),
             _ => Some(details.into()),
         };
-        let default_code = if status < 300 { "REFUSED" } else { default_code(status) };
+        let default = if status < 300 { "REFUSED" } else { default_code(status) };
         Refusal {
             status,
-            code: self.code.unwrap_or_else(|| default_code.to_owned()),
-            message: self.message.unwrap_or_else(|| format!("Scope3 answered with status {status}")),
+            code: self.code.unwrap_or_else(|| default.to_owned()),
+            message: self.message.unwrap_or_else(|| format!("Scope3 responded with status {status}")),
             details,
             retry_after,
         }
@@ -202,10 +202,11 @@ impl From<Value> for Payload {
 }
 
 impl Payload {
-    /// Keeps what an envelope had beside its data, under its own name; where the data has that name, under `envelope`.
-    fn keep(&mut self, beside: Map<String, Value>) {
+    /// Adds the other members of an envelope to the data. If the data has a different value under the same name, the
+    /// member goes under `envelope`.
+    fn keep(&mut self, others: Map<String, Value>) {
         let mut clashing = Map::new();
-        for (name, value) in beside {
+        for (name, value) in others {
             match self.data.get(&name) {
                 None => drop(self.data.insert(name, value)),
                 Some(same) if *same == value => {}
@@ -218,7 +219,7 @@ impl Payload {
     }
 }
 
-/// A text that says something.
+/// A text that is not blank.
 fn text(value: Option<Value>) -> Option<String> {
     match value {
         Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
@@ -226,8 +227,8 @@ fn text(value: Option<Value>) -> Option<String> {
     }
 }
 
-/// What stands for "no error" where an envelope has a place for one.
-fn is_nothing(value: &Value) -> bool {
+/// Whether a value means "no error" in an envelope.
+fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.trim().is_empty(),
@@ -237,8 +238,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// An error beside data in words: its text, its message, or all of it.
-fn in_words(error: &Value) -> String {
+/// A description of an error next to data: its text, its message, or the whole value.
+fn describe(error: &Value) -> String {
     let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
     brief(&message.map_or_else(|| error.to_string(), str::to_owned))
 }

@@ -43,7 +43,7 @@ fn refusal(outcome: Result<Value, Error>) -> Refusal {
 }
 
 #[test]
-fn data_comes_without_its_envelope() {
+fn data_is_returned_without_its_envelope() {
     let v1 = json!({"success": true, "message": "**Found** 1", "data": {"count": 1}});
     assert_eq!(open(200, &v1).unwrap(), json!({"count": 1, "message": "**Found** 1"}));
     let v2 = json!({"data": {"id": 7}, "error": null});
@@ -58,7 +58,7 @@ fn data_comes_without_its_envelope() {
 }
 
 #[test]
-fn a_message_is_kept_since_it_may_be_all_there_is() {
+fn a_message_is_kept_because_it_may_be_the_only_content() {
     assert_eq!(
         open(200, &json!({"success": true, "message": "3 seats"})).unwrap(),
         json!({"message": "3 seats"})
@@ -83,7 +83,7 @@ fn a_refusal_with_status_200_is_a_refusal() {
 }
 
 #[test]
-fn every_documented_error_body_is_understood() {
+fn every_documented_error_body_is_parsed() {
     let v2 = refused_v2(
         422,
         &json!({"data": null, "error": {"code": "VALIDATION_ERROR", "message": "Bad",
@@ -105,7 +105,7 @@ fn every_documented_error_body_is_understood() {
 }
 
 #[test]
-fn too_many_requests_tells_how_long_to_wait_whatever_the_status() {
+fn a_rate_limit_says_how_long_to_wait_with_any_status() {
     let wait = |outcome: Result<Value, Error>| match outcome {
         Err(Error::RateLimited { wait, .. }) => wait.as_secs(),
         other => panic!("{other:?}"),
@@ -121,7 +121,7 @@ fn too_many_requests_tells_how_long_to_wait_whatever_the_status() {
 }
 
 #[test]
-fn what_stands_beside_the_data_is_kept() {
+fn members_next_to_the_data_are_kept() {
     let v1 = json!({"success": true, "message": "m", "data": {"message": "mine", "id": 1}, "warnings": ["w"],
         "nextCursor": "abc", "error": null});
     assert_eq!(
@@ -136,7 +136,7 @@ fn what_stands_beside_the_data_is_kept() {
 }
 
 #[test]
-fn a_success_that_tells_of_an_error_is_partial() {
+fn a_success_with_an_error_is_partial() {
     let partial = |dialect: Dialect, body: Value| {
         let payload = dialect.open(raw(200, "application/json", body.to_string().as_bytes())).unwrap();
         (payload.partial, Value::from(payload.data))
@@ -154,9 +154,9 @@ fn a_success_that_tells_of_an_error_is_partial() {
     }
 }
 
-/// The dialect is the surface's, so that no answer of the one is read as the other's.
+/// The surface determines the dialect, so a response is never parsed in the dialect of another API.
 #[test]
-fn an_answer_is_read_as_its_surface_words_it() {
+fn a_response_is_parsed_in_the_dialect_of_its_surface() {
     let v1_object = json!({"data": {"id": 1}, "error": null, "total": 3});
     assert_eq!(open(200, &v1_object).unwrap(), v1_object, "v1 without `success` has no envelope");
     let v2_object = json!({"success": false, "id": 7});
@@ -164,7 +164,7 @@ fn an_answer_is_read_as_its_surface_words_it() {
 }
 
 #[test]
-fn loose_json_is_read_and_said() {
+fn loose_json_is_parsed_and_reported() {
     for (kind, body, text) in [
         ("application/json", &br#"{"success":true,"data":{"name":"cut \ud83d"}}"#[..], "cut \u{fffd}"),
         (
@@ -181,7 +181,7 @@ fn loose_json_is_read_and_said() {
 }
 
 #[test]
-fn what_makes_no_sense_is_said_to_make_no_sense() {
+fn an_unreadable_response_says_what_is_wrong() {
     let why = |status, kind, body: &str| match open_raw(status, kind, body.as_bytes()) {
         Err(Error::Unreadable { why, .. }) => why,
         other => panic!("{other:?}"),
@@ -193,7 +193,10 @@ fn what_makes_no_sense_is_said_to_make_no_sense() {
     assert!(why(200, "application/json", "nonsense").contains("not JSON"));
     assert!(why(200, "application/json", "42").contains("bare"));
 
-    assert!(why(200, "application/json", "{\"a\": 1,\n nope}").contains("line 2"), "it says where");
+    assert!(
+        why(200, "application/json", "{\"a\": 1,\n nope}").contains("line 2"),
+        "it says where the error is"
+    );
 
     let gateway = open_raw(502, "text/html", b"<html>Bad gateway</html>").unwrap_err();
     assert!(matches!(gateway, Error::Refused(refusal) if refusal.code == "BAD_GATEWAY"));

@@ -1,9 +1,9 @@
-//! What an agent can do about a refusal by Scope3.
+//! Hints: what an agent can do when Scope3 refuses a request.
 
-/// Scope3's code for a service behind it that did not answer.
+/// Scope3's code for a backend service that did not answer.
 pub(super) const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 
-/// What to do about a refusal by Scope3.
+/// The hint for a refusal, by Scope3's code first and then by HTTP status.
 pub(super) fn hint(code: &str, status: u16) -> &'static str {
     match (code, status) {
         ("CAMPAIGN_ACTIVE", _) => "Ask the user first; force: true permanently deletes an active campaign.",
@@ -14,7 +14,7 @@ pub(super) fn hint(code: &str, status: u16) -> &'static str {
             "The account has not enough credit. A person has to resolve this with Scope3."
         }
         ("TOS_ACCEPTANCE_REQUIRED", _) => {
-            "A person has to accept the terms of service in Scope3's web interface."
+            "A person must accept the terms of service in Scope3's web interface."
         }
         ("ALPHA_OPT_IN_REQUIRED", _) => "A person has to opt in to this feature with Scope3.",
         ("CURRENCY_MISMATCH", _) => "Use the currency of the object that you change.",

@@ -8,7 +8,7 @@ mod size;
 use std::{error::Error as StdError, time::Duration};
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use scope3_mcp_catalog::{Effect, Entry, Misplaced, Problem, Problems, Tool};
+use scope3_mcp_catalog::{Effect, Entry, PlacementError, Problem, Problems, Tool};
 use scope3_mcp_client::{
     Error, Refusal,
     credentials::{KeyError, NotAdmitted},
@@ -39,7 +39,7 @@ pub struct Failure {
     /// How many seconds to wait before calling again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
-    /// The same as a time, RFC 3339.
+    /// When to call again, as an RFC 3339 time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_time: Option<String>,
     /// The HTTP status, if Scope3 responded.
@@ -62,7 +62,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Changed {
-    /// Nothing was changed.
+    /// Nothing changed.
     No,
     /// Something was changed.
     Yes,
@@ -93,7 +93,7 @@ impl Failure {
         self.source.as_ref().map(|source| &**source as _)
     }
 
-    /// Whether the operator of this server can do more about it than the agent.
+    /// Whether the operator of this server can do more about this failure than the agent can.
     #[must_use]
     pub fn concerns_operator(&self) -> bool {
         self.source.is_some()
@@ -135,7 +135,7 @@ impl Failure {
     /// Invalid arguments. Nothing was sent.
     #[must_use]
     pub fn arguments(entry: &Entry, problems: &Problems) -> Self {
-        let mut listed: Vec<String> = problems.iter().map(sentence).collect();
+        let mut listed: Vec<String> = problems.iter().map(describe_problem).collect();
         let mut details = json!({ "problems": **problems });
         if problems.more > 0 {
             listed.push(format!("and {} more", problems.more));
@@ -152,10 +152,10 @@ impl Failure {
 
     /// An argument that cannot be placed in the request. Nothing was sent.
     #[must_use]
-    pub fn misplaced(problem: &Misplaced) -> Self {
+    pub fn placement(problem: &PlacementError) -> Self {
         let hint = "Pass the id exactly as Scope3 gave it.";
         let details =
-            json!({ "problems": [{ "path": problem.argument, "message": problem.why.to_string() }] });
+            json!({ "problems": [{ "path": problem.argument, "message": problem.reason.to_string() }] });
         Self {
             details: Some(details),
             ..Self::new("VALIDATION_ERROR", format!("Nothing was sent. {problem}."), hint)
@@ -179,14 +179,14 @@ impl Failure {
         Self::new("TOOL_NOT_OFFERED", message, hint)
     }
 
-    /// No permit is free. Nothing was sent.
+    /// The rate limit is used up. Nothing was sent.
     #[must_use]
     pub fn limit(exceeded: &LimitExceeded) -> Self {
         let message = format!("Nothing was sent: {exceeded}.");
         Self {
             details: Some(json!({ "class": exceeded.class, "limit": exceeded.limit.to_string() })),
             ..Self::new("RATE_LIMIT_EXCEEDED", message, "Wait until resetTime. get_usage shows all limits.")
-                .later(exceeded.wait)
+                .retryable_after(exceeded.wait)
         }
     }
 
@@ -211,7 +211,7 @@ impl Failure {
             }
             NotAdmitted::TooManyUnproven { .. } => ("RATE_LIMIT_EXCEEDED", "Call again at resetTime."),
         };
-        Self::new(code, format!("Nothing was sent: {error}."), hint).later(error.retry_after())
+        Self::new(code, format!("Nothing was sent: {error}."), hint).retryable_after(error.retry_after())
     }
 
     /// A request that failed or was not sent.
@@ -229,7 +229,7 @@ impl Failure {
     }
 
     fn api(error: Error, tool: &Tool, key_owner: KeyOwner) -> Self {
-        let mut failure = Self::api_words(&error, key_owner);
+        let mut failure = Self::describe_api_error(&error, key_owner);
         failure.changed = changed(&error, tool);
         failure.status = error.status();
         if failure.changed == Changed::Unknown {
@@ -250,7 +250,7 @@ impl Failure {
         }
     }
 
-    fn api_words(error: &Error, key_owner: KeyOwner) -> Self {
+    fn describe_api_error(error: &Error, key_owner: KeyOwner) -> Self {
         match error {
             Error::Refused(refusal) => Self::refused(refusal),
             Error::Unauthorized { message } => Self::new(
@@ -271,10 +271,10 @@ impl Failure {
                 "Scope3 rejected the request: too many requests with this key.",
                 "Wait until resetTime. Other programs may use the same key.",
             )
-            .later(*wait),
+            .retryable_after(*wait),
             Error::NotConnected(cause) => {
                 let message = format!("Nothing was sent: {error}: {}.", root_cause(cause));
-                Self { retryable: true, ..Self::new("CONNECTION_FAILED", message, "Try again in a minute.") }
+                Self { retryable: true, ..Self::new("CONNECTION_FAILED", message, "Retry in a minute.") }
             }
             Error::TimedOut(_) => {
                 let hint = "Retry, with a smaller range if the tool accepts one.";
@@ -309,12 +309,12 @@ impl Failure {
             ..Self::new(code, message.clone(), hint(code, *status))
         };
         match retry_after {
-            Some(wait) if retryable => failure.later(*wait),
+            Some(wait) if retryable => failure.retryable_after(*wait),
             _ => failure,
         }
     }
 
-    fn later(self, wait: Duration) -> Self {
+    fn retryable_after(self, wait: Duration) -> Self {
         Self {
             retryable: true,
             retry_after_seconds: Some(whole_seconds(wait)),
@@ -331,7 +331,7 @@ impl Failure {
 /// The code of an internal error of this server.
 const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
 
-/// Whether a request that failed may have changed something.
+/// Whether a failed request changed anything.
 fn changed(error: &Error, tool: &Tool) -> Changed {
     if tool.effect == Effect::Read {
         return Changed::No;
@@ -351,10 +351,13 @@ fn changed(error: &Error, tool: &Tool) -> Changed {
     }
 }
 
-fn sentence(problem: &Problem) -> String {
-    let subject =
-        if problem.path.is_empty() { "the whole".to_owned() } else { format!("`{}`", problem.path) };
-    let mut allowed: Vec<String> = problem.allowed.iter().map(plain).collect();
+fn describe_problem(problem: &Problem) -> String {
+    let subject = if problem.path.is_empty() {
+        "the arguments object".to_owned()
+    } else {
+        format!("`{}`", problem.path)
+    };
+    let mut allowed: Vec<String> = problem.allowed.iter().map(unquoted).collect();
     if problem.more_allowed > 0 {
         allowed.push(format!("{} more", problem.more_allowed));
     }
@@ -366,7 +369,7 @@ fn sentence(problem: &Problem) -> String {
     format!("{subject} {}{help}", problem.message)
 }
 
-fn plain(value: &Value) -> String {
+fn unquoted(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

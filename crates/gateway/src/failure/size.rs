@@ -1,29 +1,33 @@
-//! Models read failures, so they are short, whatever the arguments or Scope3 contained.
+//! Models read failures, so failures stay short, however long the caller's arguments or Scope3's response are.
 
 use serde_json::{Map, Value};
 
 use super::Failure;
 
-/// Maximum size of the result of a failed call, in bytes. It contains the failure twice, once as text.
+/// The maximum size of a failed call's result. It contains the failure twice, once as text within JSON.
 const MAX_RESULT_BYTES: usize = 15 * 1024;
 
-/// How much of texts and lists to keep, from most to least.
-const KEPT: [Kept; 4] = [
-    Kept { message: 4_000, text: 1_000, items: 100, depth: 12 },
-    Kept { message: 2_000, text: 300, items: 20, depth: 8 },
-    Kept { message: 1_000, text: 100, items: 8, depth: 5 },
-    Kept { message: 500, text: 40, items: 3, depth: 3 },
+/// The maximum length of a code or a member name.
+const MAX_NAME_CHARS: usize = 64;
+
+/// How much of texts and lists to keep, from most to least. The first step that fits is used.
+const STEPS: [Excerpt; 4] = [
+    Excerpt { message_chars: 4_000, text_chars: 1_000, items: 100, depth: 12 },
+    Excerpt { message_chars: 2_000, text_chars: 300, items: 20, depth: 8 },
+    Excerpt { message_chars: 1_000, text_chars: 100, items: 8, depth: 5 },
+    Excerpt { message_chars: 500, text_chars: 40, items: 3, depth: 3 },
 ];
 
-struct Kept {
-    message: usize,
-    text: usize,
+/// The most that is kept of a failure's parts.
+struct Excerpt {
+    message_chars: usize,
+    text_chars: usize,
     items: usize,
     depth: usize,
 }
 
 impl Failure {
-    /// The failure, cut to the maximum size. Cut parts say so.
+    /// The failure, shortened to a size that a model can read. Shortened parts are marked.
     #[must_use]
     pub(crate) fn fitted(mut self) -> Self {
         if self.result_bytes() <= MAX_RESULT_BYTES {
@@ -31,13 +35,13 @@ impl Failure {
         }
         let message = std::mem::take(&mut self.message);
         let length = message.chars().count();
-        for kept in &KEPT {
-            self.message = text(&message, kept.message);
+        for excerpt in &STEPS {
+            self.message = truncated(&message, excerpt.message_chars);
             if self.message.len() < message.len() {
-                self.message = format!("{} ({length} characters in all)", self.message);
+                self.message = format!("{} ({length} characters in total)", self.message);
             }
-            self.code = text(&self.code, 64);
-            self.details = self.details.take().map(|details| kept.value(details, 0));
+            self.code = truncated(&self.code, MAX_NAME_CHARS);
+            self.details = self.details.take().map(|details| excerpt.value(details, 0));
             if self.result_bytes() <= MAX_RESULT_BYTES {
                 return self;
             }
@@ -53,10 +57,10 @@ impl Failure {
     }
 }
 
-impl Kept {
+impl Excerpt {
     fn value(&self, value: Value, depth: usize) -> Value {
         match value {
-            Value::String(long) => text(&long, self.text).into(),
+            Value::String(long) => truncated(&long, self.text_chars).into(),
             Value::Array(_) | Value::Object(_) if depth >= self.depth => "… (cut)".into(),
             Value::Array(items) => {
                 let left_out = items.len().saturating_sub(self.items);
@@ -72,22 +76,22 @@ impl Kept {
                 let mut kept: Map<String, Value> = members
                     .into_iter()
                     .take(self.items)
-                    .map(|(name, value)| (text(&name, 64), self.value(value, depth + 1)))
+                    .map(|(name, value)| (truncated(&name, MAX_NAME_CHARS), self.value(value, depth + 1)))
                     .collect();
                 if left_out > 0 {
                     kept.insert("…".to_owned(), format!("and {left_out} more").into());
                 }
                 kept.into()
             }
-            Value::Number(number) if number.to_string().len() > self.text => "… (a long number)".into(),
+            Value::Number(number) if number.to_string().len() > self.text_chars => "… (a long number)".into(),
             other => other,
         }
     }
 }
 
-/// The start of a text.
-fn text(long: &str, most: usize) -> String {
-    match long.char_indices().nth(most) {
+/// The first `max_chars` characters of a text.
+fn truncated(long: &str, max_chars: usize) -> String {
+    match long.char_indices().nth(max_chars) {
         Some((end, _)) => format!("{}…", &long[..end]),
         None => long.to_owned(),
     }
@@ -105,24 +109,24 @@ mod tests {
     }
 
     #[test]
-    fn a_short_failure_stays_as_it_is() {
+    fn a_short_failure_is_unchanged() {
         let details = json!({ "issues": [{ "path": "budget.total", "message": "must be positive" }] });
         let fitted = failure("Bad budget", details.clone()).fitted();
         assert_eq!((fitted.message.as_str(), fitted.details), ("Bad budget", Some(details)));
     }
 
     #[test]
-    fn a_long_failure_keeps_the_start_of_everything_and_says_what_is_cut() {
+    fn a_long_failure_keeps_the_start_of_each_part_and_marks_what_is_cut() {
         let issues: Vec<Value> =
             (0..5_000).map(|n| json!({ "path": format!("items[{n}]"), "message": "wrong" })).collect();
         let fitted = failure(&"m".repeat(2_000_000), json!({ "issues": issues })).fitted();
-        assert!(fitted.message.contains("2000000 characters in all"), "{}", fitted.message);
+        assert!(fitted.message.contains("2000000 characters in total"), "{}", fitted.message);
         let details = fitted.details.unwrap().to_string();
         assert!(details.contains("items[0]") && details.contains("more"), "{details}");
     }
 
     #[test]
-    fn nesting_and_numbers_are_cut_too() {
+    fn deep_nesting_and_long_numbers_are_cut_too() {
         let deep = (0..120).fold(json!(1), |inner, _| json!([inner]));
         let long: Value = serde_json::from_str(&"9".repeat(100_000)).unwrap();
         for details in [deep, json!({ "n": long }), json!({ "k".repeat(100_000): 1 })] {

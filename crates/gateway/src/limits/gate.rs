@@ -1,8 +1,8 @@
-//! The first gate: one keyed [`governor`] limiter per class.
+//! The gate before the exact window: one keyed [`governor`] limiter per class.
 //!
-//! With the window's rate and burst, it admits every sequence that the exact window admits: in a span of length `L`, the
-//! window admits at most `N * ceil(L / h)` requests and the limiter `N + N * L / h`, which is never less. So requests that
-//! it stops need not be recorded.
+//! With the window's rate and burst, the gate admits every sequence that the exact window admits. The window admits at
+//! most `N * ceil(L / h)` requests in a span of length `L`; the gate admits `N + N * L / h`, which is never less. So
+//! requests that the gate refuses need not be recorded.
 
 use std::{
     num::NonZeroU32,
@@ -16,7 +16,7 @@ use scope3_mcp_client::credentials::Fingerprint;
 
 use super::Rate;
 
-/// Above this number, keys whose requests no longer count are dropped.
+/// Keys whose requests no longer count are dropped once there are this many keys.
 const MIN_KEYS_TO_SWEEP: usize = 1024;
 
 pub(super) struct Gate<C: Clock> {
@@ -34,7 +34,7 @@ impl<C: Clock> Gate<C> {
         Self { limiter, sweep_at: AtomicUsize::new(MIN_KEYS_TO_SWEEP) }
     }
 
-    /// Whether the exact window has to decide about one more request of this key.
+    /// Whether the exact window may admit one more request with this key.
     pub(super) fn admits(&self, who: Fingerprint) -> bool {
         if self.limiter.len() >= self.sweep_at.load(Ordering::Relaxed) {
             self.limiter.retain_recent();

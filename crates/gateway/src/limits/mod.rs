@@ -1,9 +1,9 @@
-//! The limits: at most so many requests in any hour, and all of them at once if needed.
+//! Rate limits: in any hour, at most a fixed number of requests is sent, and all of them may be sent at once.
 //!
-//! A token bucket of 500 an hour lets almost 1,000 through in its first hour. So the rule is an exact sliding window,
-//! kept as a log of times (`window`). In front of it is a [`governor`] limiter with the same rate (`gate`).
+//! A token bucket of 500 per hour lets almost 1,000 requests through in its first hour. So the limit is an exact sliding
+//! window, kept as a log of times (`window`). A [`governor`] limiter with the same rate runs before it (`gate`).
 //!
-//! [`Limits::acquire`] is the only way to take a permit.
+//! Every request goes through [`Limits::acquire`].
 
 mod gate;
 mod window;
@@ -22,7 +22,7 @@ use scope3_mcp_client::credentials::Fingerprint;
 use self::{gate::Gate, window::Log};
 pub use scope3_mcp_client::{Class, Counts, Quota};
 
-/// No permit is free.
+/// A rate limit is used up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
 pub struct LimitExceeded {
@@ -32,7 +32,7 @@ pub struct LimitExceeded {
     pub limit: Rate,
     /// How long until the next permit is free. Never zero.
     pub wait: Duration,
-    /// Whether Scope3 asked for the wait. If not, all permits are used.
+    /// Whether Scope3 asked for the wait. If not, the local limit is used up.
     pub by_scope3: bool,
 }
 
@@ -41,7 +41,7 @@ impl LimitExceeded {
         let Self { class, limit, wait, by_scope3 } = self;
         let seconds = whole_seconds(*wait);
         if *by_scope3 {
-            format!("Scope3 asked this key to wait {seconds} s before its next request")
+            format!("Scope3 asks this key to wait {seconds} s before its next request")
         } else {
             let Rate { count, per } = limit;
             format!(
@@ -52,28 +52,28 @@ impl LimitExceeded {
     }
 }
 
-/// Seconds, rounded up, so that waiting this long is enough.
+/// Whole seconds, rounded up, so that a caller who waits that long is not early.
 #[must_use]
 pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
 }
 
-/// How much of a limit is used.
+/// How much of a rate limit a key has used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// The class.
     pub class: Class,
     /// Its limit.
     pub limit: Rate,
-    /// Permits taken within the last span.
+    /// Requests sent within the last span.
     pub used: u32,
-    /// Permits that are free now.
+    /// Requests that may be sent now.
     pub left: u32,
-    /// How long until one more permit is free, if some are used.
+    /// How long until one more permit is free, if any is used.
     pub next_in: Option<Duration>,
 }
 
-/// The limits of every key in this process.
+/// The rate limits of every key in this process.
 pub struct Limits<C: Clock = MonotonicClock> {
     classes: Vec<(Class, Rate, Gate<C>)>,
     log: Log,
@@ -82,26 +82,27 @@ pub struct Limits<C: Clock = MonotonicClock> {
     started: C::Instant,
 }
 
-/// Until when a key may send nothing of a class, on the clock of [`Limits`]. With it, a runaway is refused from memory.
+/// Until when a key may send no request of a class. Repeated calls are refused from here, without a look at the log.
 type Cooldowns = HashMap<(Fingerprint, Class), Cooldown>;
 
 #[derive(Debug, Clone, Copy)]
 struct Cooldown {
+    /// Time since the start of [`Limits`].
     until: Duration,
     by_scope3: bool,
 }
 
 impl Limits {
-    /// Limits by the system's clock. If several surfaces name a class, the first rate counts.
+    /// Creates limits on the system's clock. If several quotas name a class, the first one sets its rate.
     #[must_use]
     pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Self {
-        // governor's default clock calibrates itself at each start, which takes milliseconds.
+        // governor's default clock calibrates the CPU counter at each start, which takes milliseconds.
         Self::with_clock(quotas, MonotonicClock)
     }
 }
 
 impl<C: Clock + Clone> Limits<C> {
-    /// Limits by another clock.
+    /// Creates limits on the given clock.
     pub fn with_clock(quotas: impl IntoIterator<Item = Quota>, clock: C) -> Self {
         let mut classes: Vec<(Class, Rate, Gate<C>)> = Vec::new();
         for Quota { class, rate, .. } in quotas {
@@ -113,45 +114,47 @@ impl<C: Clock + Clone> Limits<C> {
         Self { classes, log: Log::default(), cooldowns: Mutex::default(), clock, started }
     }
 
-    /// Takes a permit of each class for a request that is sent now: all of them, or none. A class without a limit needs no
-    /// permit.
+    /// Takes one permit of each class for a request that is sent now: all of them, or none. Classes without a limit need
+    /// no permit.
     ///
     /// # Errors
-    /// When a class has no free permit, or Scope3 asked the key to wait.
+    /// If a class has no free permit, or if Scope3 asked the key to wait.
     pub async fn acquire(&self, who: Fingerprint, classes: &[Class]) -> Result<(), LimitExceeded> {
-        let wanted: Vec<_> = self.classes.iter().filter(|(class, ..)| classes.contains(class)).collect();
-        for (class, limit, _) in &wanted {
+        let limited: Vec<_> = self.classes.iter().filter(|(class, ..)| classes.contains(class)).collect();
+        for (class, limit, _) in &limited {
             self.check_cooldown(who, *class, *limit)?;
         }
-        for (class, limit, gate) in &wanted {
+        for (class, limit, gate) in &limited {
             if !gate.admits(who) {
-                // The gate also counts requests that the window refused. So the log decides, and knows the wait.
+                // The gate also counts requests that the window refused afterwards. So the log decides, and it knows the
+                // wait.
                 self.log
                     .check(who, *class, *limit, self.now())
                     .await
                     .map_err(|exhausted| self.exceeded(who, exhausted))?;
             }
         }
-        let windows: Vec<_> = wanted.iter().map(|(class, limit, _)| (*class, *limit)).collect();
+        let windows: Vec<_> = limited.iter().map(|(class, limit, _)| (*class, *limit)).collect();
         self.log.acquire(who, &windows, self.now()).await.map_err(|exhausted| self.exceeded(who, exhausted))
     }
 
+    /// Starts a cooldown for a class whose window has no free permit.
     fn exceeded(&self, who: Fingerprint, exhausted: window::Exhausted) -> LimitExceeded {
         let window::Exhausted { class, limit, next_in } = exhausted;
-        let wait = at_least_a_moment(next_in);
+        let wait = nonzero(next_in);
         self.start_cooldown(who, class, wait, false);
         LimitExceeded { class, limit, wait, by_scope3: false }
     }
 
-    /// Remembers that Scope3 asked a key to wait, for at most the span of the limit.
+    /// Starts a cooldown that Scope3 asked for. It never lasts longer than the span of the limit.
     pub fn cool_down(&self, who: Fingerprint, class: Class, wait: Duration) {
         let limit = self.classes.iter().find(|(other, ..)| *other == class).map(|(_, limit, _)| limit);
         if let Some(limit) = limit {
-            self.start_cooldown(who, class, at_least_a_moment(wait).min(limit.per.duration()), true);
+            self.start_cooldown(who, class, nonzero(wait).min(limit.per.duration()), true);
         }
     }
 
-    /// How much of each limit a key has used.
+    /// How much of each rate limit a key has used.
     pub async fn usage(&self, who: Fingerprint) -> Vec<Usage> {
         let mut usage = Vec::with_capacity(self.classes.len());
         for &(class, limit, _) in &self.classes {
@@ -163,7 +166,7 @@ impl<C: Clock + Clone> Limits<C> {
         usage
     }
 
-    /// The longest span of any limit: no wait is longer.
+    /// The longest span of any limit. No wait is longer.
     #[must_use]
     pub fn longest_span(&self) -> Duration {
         self.classes.iter().map(|(_, limit, _)| limit.per.duration()).max().unwrap_or_default()
@@ -189,7 +192,7 @@ impl<C: Clock + Clone> Limits<C> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Cooldowns> {
-        // Each entry is written in one step, so a panic elsewhere leaves none half-done.
+        // Entries are inserted whole, so a panic elsewhere leaves the map consistent.
         self.cooldowns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -201,7 +204,7 @@ impl<C: Clock> fmt::Debug for Limits<C> {
     }
 }
 
-fn at_least_a_moment(wait: Duration) -> Duration {
+fn nonzero(wait: Duration) -> Duration {
     wait.max(Duration::from_millis(1))
 }
 

@@ -24,7 +24,7 @@ fn limits(mcp: &str, api: &str, export: &str) -> (Limits<FakeRelativeClock>, Fak
     (Limits::with_clock(quotas, clock.clone()), clock)
 }
 
-/// Nothing waits in this process, so that a single poll is enough.
+/// The log in memory never waits, so a single poll is enough.
 fn acquire(
     limits: &Limits<FakeRelativeClock>,
     who: Fingerprint,
@@ -56,7 +56,7 @@ fn all_500_are_usable_at_once_and_the_501st_is_refused() {
 }
 
 #[test]
-fn keys_and_classes_do_not_share_seats() {
+fn keys_and_classes_do_not_share_permits() {
     let (limits, _) = limits("2/h", "4/h", "1/h");
     acquire(&limits, key("a"), &[Class::MCP]).unwrap();
     acquire(&limits, key("a"), &[Class::MCP]).unwrap();
@@ -66,7 +66,7 @@ fn keys_and_classes_do_not_share_seats() {
 }
 
 #[test]
-fn a_refused_call_takes_no_seat_of_any_class() {
+fn a_refused_call_takes_no_permit_of_any_class() {
     let (limits, clock) = limits("10/h", "10/h", "1/h");
     let export = [Class::MCP, Class::API, Class::EXPORT];
     acquire(&limits, key("a"), &export).unwrap();
@@ -82,7 +82,7 @@ fn a_refused_call_takes_no_seat_of_any_class() {
 }
 
 #[test]
-fn usage_tells_what_is_left_and_when_more_comes() {
+fn usage_shows_what_is_left_and_when_the_next_permit_is_free() {
     let (limits, clock) = limits("3/h", "10/h", "1/h");
     assert_eq!(usage(&limits, key("a"))[0].left, 3);
     acquire(&limits, key("a"), &[Class::MCP]).unwrap();
@@ -93,13 +93,13 @@ fn usage_tells_what_is_left_and_when_more_comes() {
 }
 
 #[test]
-fn what_scope3_says_closes_the_key_for_that_time_and_no_longer_than_the_span() {
+fn a_cooldown_from_scope3_lasts_as_long_as_asked_but_no_longer_than_the_span() {
     let (limits, clock) = limits("500/h", "1000/h", "50/h");
     limits.cool_down(key("a"), Class::API, Duration::from_secs(30));
     let full = acquire(&limits, key("a"), &[Class::MCP, Class::API]).unwrap_err();
     assert!(full.by_scope3);
     assert_eq!(full.wait, Duration::from_secs(30));
-    assert_eq!(usage(&limits, key("a"))[0].used, 0, "no MCP seat was taken");
+    assert_eq!(usage(&limits, key("a"))[0].used, 0, "no MCP permit was taken");
     acquire(&limits, key("b"), &[Class::MCP, Class::API]).unwrap();
     clock.advance(Duration::from_secs(30));
     acquire(&limits, key("a"), &[Class::MCP, Class::API]).unwrap();
@@ -109,7 +109,7 @@ fn what_scope3_says_closes_the_key_for_that_time_and_no_longer_than_the_span() {
 }
 
 #[test]
-fn keys_that_are_still_for_a_span_are_forgotten() {
+fn keys_without_a_request_for_a_span_are_dropped() {
     let (limits, clock) = limits("5/h", "5/h", "5/h");
     for n in 0..5_000 {
         acquire(&limits, key(&n.to_string()), &[Class::MCP]).unwrap();
@@ -119,8 +119,8 @@ fn keys_that_are_still_for_a_span_are_forgotten() {
 }
 
 proptest! {
-    /// Whatever the schedule, no span of an hour sees more than the limit, and nothing is refused while fewer
-    /// than the limit left within the last hour.
+    /// Whatever the schedule, no hour has more requests than the limit, and no request is refused while fewer than the
+    /// limit were sent within the last hour.
     #[test]
     fn no_hour_of_any_schedule_sees_more_than_the_limit(
         pauses in prop::collection::vec(prop_oneof![Just(0u64), 0..50u64, 0..4_000u64, 3_590..3_610u64], 1..400),
@@ -147,7 +147,7 @@ proptest! {
         }
     }
 
-    /// The gate is never stricter than the window, even after requests that it let through and another class refused.
+    /// The gate is never stricter than the window, even after it admitted requests that another class refused.
     #[test]
     fn the_gate_admits_whatever_the_window_admits(
         steps in prop::collection::vec((any::<bool>(), prop_oneof![Just(0u64), 0..30u64, 0..900u64]), 1..400),
@@ -188,7 +188,7 @@ fn threads_together_get_every_permit_and_not_one_more() {
 }
 
 #[test]
-fn a_wait_of_one_key_does_not_end_that_of_another() {
+fn a_cooldown_of_one_key_does_not_end_another_keys() {
     let (limits, clock) = limits("500/h", "1000/h", "50/h");
     limits.cool_down(key("a"), Class::API, Duration::from_mins(1));
     limits.cool_down(key("b"), Class::API, Duration::from_secs(5));
@@ -200,7 +200,7 @@ fn a_wait_of_one_key_does_not_end_that_of_another() {
 }
 
 #[test]
-fn seconds_are_rounded_up_so_that_nobody_comes_early() {
+fn seconds_are_rounded_up_so_that_no_caller_is_early() {
     let seconds = [(0, 0), (1, 1), (999, 1), (1000, 1), (1500, 2), (2001, 3)];
     for (millis, expected) in seconds {
         assert_eq!(whole_seconds(Duration::from_millis(millis)), expected, "{millis} ms");

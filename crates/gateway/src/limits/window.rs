@@ -1,7 +1,7 @@
-//! The exact sliding window: a log of the times at which permits were taken.
+//! The exact sliding window: a log of the times at which requests were sent.
 //!
-//! The log is async, because a database that several processes share will take its place.
-#![expect(clippy::unused_async, reason = "in the memory of this process, nothing waits")]
+//! The methods are `async` because a database shared by several processes will replace the log.
+#![expect(clippy::unused_async, reason = "a log in memory never waits")]
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,7 +21,7 @@ pub(super) struct Exhausted {
     pub(super) next_in: Duration,
 }
 
-/// The times at which each key took permits of each class, oldest first, on the clock of [`super::Limits`].
+/// When the requests of each key and class were sent, oldest first, as time since the start of [`super::Limits`].
 #[derive(Debug, Default)]
 pub(super) struct Log(Mutex<Rows>);
 
@@ -33,15 +33,15 @@ struct Rows {
 
 #[derive(Debug, Default)]
 struct Row {
-    taken_at: VecDeque<Duration>,
+    sent_at: VecDeque<Duration>,
     span: Duration,
 }
 
-/// Above this number, rows without a permit in their span are dropped.
+/// Rows without a request in their span are dropped once there are this many rows.
 const MIN_ROWS_TO_SWEEP: usize = 1024;
 
 impl Log {
-    /// Takes a permit of each class at `now`: all of them, or none if a class has no free permit.
+    /// Records a request sent at `now` in each class, or in none if a class has no free permit.
     pub(super) async fn acquire(
         &self,
         who: Fingerprint,
@@ -54,12 +54,12 @@ impl Log {
             rows.check(who, class, limit, now)?;
         }
         for &(class, limit) in windows {
-            rows.row(who, class, limit, now).taken_at.push_back(now);
+            rows.row(who, class, limit, now).sent_at.push_back(now);
         }
         Ok(())
     }
 
-    /// Whether a permit of a class is free at `now`.
+    /// Checks whether a class has a free permit at `now`.
     pub(super) async fn check(
         &self,
         who: Fingerprint,
@@ -70,7 +70,7 @@ impl Log {
         self.lock().check(who, class, limit, now)
     }
 
-    /// How many permits of a class were taken within the last span, and how long until the oldest is free again.
+    /// The number of requests of a class within the last span, and how long until the oldest of them no longer counts.
     pub(super) async fn used(
         &self,
         who: Fingerprint,
@@ -81,8 +81,8 @@ impl Log {
         let mut rows = self.lock();
         let Some(row) = rows.rows.get_mut(&(who, class)) else { return (0, None) };
         row.span = limit.per.duration();
-        row.forget(now);
-        (u32::try_from(row.taken_at.len()).unwrap_or(u32::MAX), row.next_in(now))
+        row.expire(now);
+        (u32::try_from(row.sent_at.len()).unwrap_or(u32::MAX), row.next_in(now))
     }
 
     #[cfg(test)]
@@ -91,7 +91,7 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
-        // Each change is one push or pop, so a panic elsewhere leaves none half-done.
+        // Each change is a single push or pop, so a panic elsewhere leaves the rows consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,24 +100,24 @@ impl Rows {
     fn row(&mut self, who: Fingerprint, class: Class, limit: Rate, now: Duration) -> &mut Row {
         let row = self.rows.entry((who, class)).or_default();
         row.span = limit.per.duration();
-        row.forget(now);
+        row.expire(now);
         row
     }
 
     fn check(&mut self, who: Fingerprint, class: Class, limit: Rate, now: Duration) -> Result<(), Exhausted> {
         let row = self.row(who, class, limit, now);
-        if row.taken_at.len() < limit.count.get() as usize {
+        if row.sent_at.len() < limit.count.get() as usize {
             return Ok(());
         }
         Err(Exhausted { class, limit, next_in: row.next_in(now).unwrap_or_default() })
     }
 
-    /// Drops keys without a permit in their span from time to time, so that a stream of unknown keys does not pile up.
+    /// Occasionally drops rows without a request in their span, so that a stream of unknown keys does not fill memory.
     fn sweep(&mut self, now: Duration) {
         if self.rows.len() >= self.sweep_at.max(MIN_ROWS_TO_SWEEP) {
             self.rows.retain(|_, row| {
-                row.forget(now);
-                !row.taken_at.is_empty()
+                row.expire(now);
+                !row.sent_at.is_empty()
             });
             self.sweep_at = 2 * self.rows.len();
         }
@@ -125,13 +125,13 @@ impl Rows {
 }
 
 impl Row {
-    fn forget(&mut self, now: Duration) {
-        while self.taken_at.front().is_some_and(|at| *at + self.span <= now) {
-            self.taken_at.pop_front();
+    fn expire(&mut self, now: Duration) {
+        while self.sent_at.front().is_some_and(|at| *at + self.span <= now) {
+            self.sent_at.pop_front();
         }
     }
 
     fn next_in(&self, now: Duration) -> Option<Duration> {
-        self.taken_at.front().map(|at| (*at + self.span).saturating_sub(now))
+        self.sent_at.front().map(|at| (*at + self.span).saturating_sub(now))
     }
 }

@@ -7,7 +7,7 @@ fn key(name: &str) -> Fingerprint {
     ApiKey::parse(&format!("scope3_{}_{name}", "a".repeat(32)).into()).unwrap().fingerprint()
 }
 
-/// A clock that a test sets forward.
+/// A clock that a test can advance.
 #[derive(Clone)]
 struct Clock(Arc<Mutex<Instant>>);
 
@@ -29,20 +29,20 @@ fn seconds(error: NotAdmitted) -> u64 {
 }
 
 #[tokio::test]
-async fn an_accepted_key_is_proven_and_no_longer_counted() {
+async fn an_accepted_key_is_proven_and_no_longer_limited() {
     let (reputations, _) = reputations(1);
     assert!(!reputations.is_proven(key("a")));
     reputations.admit(key("a")).await.unwrap().accepted();
     assert!(reputations.is_proven(key("a")));
     let together: Vec<_> = [reputations.admit(key("a")).await, reputations.admit(key("a")).await].into();
-    assert!(together.iter().all(Result::is_ok), "a proven key has as many requests as it likes");
+    assert!(together.iter().all(Result::is_ok), "requests with a proven key are not limited");
     let error = reputations.admit(key("b")).await.unwrap_err();
-    assert_eq!(error, NotAdmitted::TooManyUnproven { retry_after: UNPROVEN_SPAN });
+    assert_eq!(error, NotAdmitted::TooManyUnproven { retry_after: UNPROVEN_WINDOW });
     assert!(!reputations.is_proven(key("b")));
 }
 
 #[tokio::test]
-async fn a_rejection_is_remembered_for_a_minute_doubling_to_fifteen() {
+async fn a_rejection_counts_for_a_minute_and_doubles_up_to_fifteen_minutes() {
     let (reputations, clock) = reputations(60);
     for length in [60, 120, 240, 480, 900, 900] {
         reputations.admit(key("a")).await.unwrap().rejected();
@@ -54,11 +54,15 @@ async fn a_rejection_is_remembered_for_a_minute_doubling_to_fifteen() {
     }
     reputations.admit(key("a")).await.unwrap().accepted();
     reputations.admit(key("a")).await.unwrap().rejected();
-    assert_eq!(seconds(reputations.admit(key("a")).await.unwrap_err()), 60, "an accepted key begins anew");
+    assert_eq!(
+        seconds(reputations.admit(key("a")).await.unwrap_err()),
+        60,
+        "an acceptance resets the rejections"
+    );
 }
 
 #[tokio::test]
-async fn one_key_that_is_rejected_is_sent_once_however_many_call() {
+async fn a_rejected_key_is_sent_once_however_many_calls_use_it() {
     let (reputations, _) = reputations(60);
     let calls = (0..40).map(|_| {
         let reputations = Arc::clone(&reputations);
@@ -81,7 +85,7 @@ async fn one_key_that_is_rejected_is_sent_once_however_many_call() {
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_key_to_prove_itself_all_go_on_when_it_does() {
+async fn all_waiting_requests_continue_when_their_key_is_proven() {
     let (reputations, _) = reputations(1);
     let first = reputations.admit(key("a")).await.unwrap();
     let waiting = tokio::spawn({
@@ -99,7 +103,7 @@ async fn those_who_wait_for_a_key_to_prove_itself_all_go_on_when_it_does() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_outcome_lets_the_next_one_try() {
+async fn after_a_request_without_an_outcome_the_next_request_may_try() {
     let (reputations, _) = reputations(2);
     drop(reputations.admit(key("a")).await.unwrap());
     assert!(!reputations.is_proven(key("a")));
@@ -108,31 +112,35 @@ async fn a_request_without_an_outcome_lets_the_next_one_try() {
     let error = reputations.admit(key("b")).await.unwrap_err();
     assert!(
         matches!(error, NotAdmitted::TooManyUnproven { .. }),
-        "both requests left, so both count: {error}"
+        "both requests were sent, so both count: {error}"
     );
 }
 
 #[tokio::test]
-async fn a_proven_key_outlives_a_rejection_and_comes_back_one_request_at_a_time() {
+async fn a_proven_key_survives_a_rejection_and_is_then_tested_one_request_at_a_time() {
     let (reputations, clock) = reputations(1);
     reputations.admit(key("a")).await.unwrap().accepted();
     let together = [reputations.admit(key("a")).await.unwrap(), reputations.admit(key("a")).await.unwrap()];
     together.into_iter().for_each(Admission::rejected);
-    assert!(reputations.is_proven(key("a")), "one moment is not the end of a key");
-    assert_eq!(seconds(reputations.admit(key("a")).await.unwrap_err()), 60, "two at once are one rejection");
+    assert!(reputations.is_proven(key("a")), "one rejection does not make a proven key unproven");
+    assert_eq!(
+        seconds(reputations.admit(key("a")).await.unwrap_err()),
+        60,
+        "two rejections at once count as one"
+    );
 
     clock.advance(Duration::from_mins(1));
     let probe = reputations.admit(key("a")).await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(20), reputations.admit(key("a"))).await;
-    assert!(waits.is_err(), "one request finds out whether the key is good again");
+    assert!(waits.is_err(), "one request tests whether the key is valid again");
     probe.rejected();
     clock.advance(Duration::from_mins(2));
     reputations.admit(key("a")).await.unwrap().rejected();
-    assert!(!reputations.is_proven(key("a")), "this key is gone");
+    assert!(!reputations.is_proven(key("a")), "after three rejections in a row the key is unproven");
 }
 
 #[tokio::test]
-async fn a_million_invented_keys_grow_nothing_and_displace_no_proven_key() {
+async fn a_million_invented_keys_stay_within_the_limit_and_evict_no_proven_key() {
     let (reputations, clock) = reputations(60);
     reputations.admit(key("real")).await.unwrap().accepted();
     for n in 0..1_000_000u32 {
@@ -151,10 +159,10 @@ async fn a_million_invented_keys_grow_nothing_and_displace_no_proven_key() {
 }
 
 proptest! {
-    /// Whatever the schedule and the outcomes: no minute sees more requests of unproven keys than may be, and none is
-    /// turned away for others' sake while there were fewer.
+    /// For any schedule and any outcomes: unproven keys never send more requests in a minute than the limit, and no
+    /// request is rejected for this reason while there were fewer.
     #[test]
-    fn no_minute_of_any_schedule_sees_more_unproven_requests_than_may_be(
+    fn unproven_keys_never_exceed_their_limit_per_minute_under_any_schedule(
         steps in prop::collection::vec((prop_oneof![Just(0), 0..500u64, 0..20_000u64], 0..30u8, 0..8u8), 1..400),
         most in prop_oneof![Just(60u32), 1..10u32],
     ) {
@@ -187,7 +195,7 @@ proptest! {
                     prop_assert_eq!(retry_after, Duration::from_millis(oldest + 60_000 - now));
                 }
                 Err(NotAdmitted::Rejected { retry_after }) => {
-                    prop_assert!(retry_after > Duration::ZERO && retry_after <= rejection::MAX);
+                    prop_assert!(retry_after > Duration::ZERO && retry_after <= rejection::MAX_DURATION);
                 }
             }
         }
