@@ -7,6 +7,7 @@ use scope3_mcp_gateway::{
     Profile, ResponseMemory,
     catalog::{Catalog, Surface},
     credentials::{ApiKey, KeyError, KeyRing},
+    state::StateError,
 };
 use scope3_mcp_sandbox::{Options, Sandbox};
 
@@ -38,6 +39,14 @@ pub enum StartError {
     /// The sandbox reported an invalid URL.
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
+    /// The state that the operator named cannot be used.
+    #[error("{name}: {source}")]
+    State {
+        /// The setting, as the user gave it.
+        name: String,
+        /// Why it cannot be used.
+        source: StateError,
+    },
     /// A surface has no URL in this environment.
     #[error("{name}: Scope3 publishes no staging address for the API `{surface}`; name one with --api-url")]
     NoBaseUrl {
@@ -52,7 +61,7 @@ impl StartError {
     /// Whether other settings can fix it.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::NoBaseUrl { .. })
+        matches!(self, Self::Config(_) | Self::NoBaseUrl { .. } | Self::State { .. })
     }
 }
 
@@ -65,6 +74,13 @@ impl App {
         let catalog = Catalog::embedded();
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
+        let state = settings.state_location().state();
+        if settings.state.is_some()
+            && let Err(source) = state.open().await
+            && source.is_usage()
+        {
+            return Err(StartError::State { name: settings.name_of("state"), source });
+        }
         let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
             // The operator's key stays unused: it is for Scope3 alone.
@@ -92,6 +108,9 @@ impl App {
             surfaces: apis.into_iter().collect(),
             on_limit: settings.when_full(),
             unproven_per_minute: settings.unproven_per_minute,
+            state,
+            repeat_guard: settings.repeat_guard,
+            journal_arguments: settings.journal_arguments,
             target,
         });
         Ok(Self { gateway: Arc::new(gateway), keys: Arc::new(keys), sandbox })
@@ -105,6 +124,8 @@ impl App {
             key_owner: KeyOwner::Server,
             traceparent: None,
             client: None,
+            session: None,
+            idempotency_key: None,
             call_slot: None,
         }
     }

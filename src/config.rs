@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod secrets;
 mod sources;
+mod state;
 mod token;
 mod values;
 
@@ -20,15 +21,19 @@ use scope3_mcp_gateway::{
     credentials::{KeyRing, KeySource},
     limits::{Class, Quota},
     policy::{Policy, Selection},
+    state::StateLocation,
 };
 use secrecy::SecretString;
 use url::Url;
 
-use self::values::{parse_address, parse_idle_time, parse_public_url};
 pub use self::{environment::unknown_variables, error::ConfigError, values::parse_duration};
 pub(crate) use self::{
     secrets::Secrets,
     sources::{Sources, all, arguments, values_beside_flags, without_empty},
+};
+use self::{
+    state::StateChoice,
+    values::{parse_address, parse_idle_time, parse_public_url},
 };
 
 /// The headings under which help shows the settings. Which command shows which is the command line's choice.
@@ -37,6 +42,7 @@ pub(crate) mod heading {
     pub(crate) const SCOPE3: &str = "Scope3";
     pub(crate) const TOOLS: &str = "Tools";
     pub(crate) const LIMITS: &str = "Limits";
+    pub(crate) const STATE: &str = "State";
     pub(crate) const LISTEN: &str = "Address";
     pub(crate) const HTTP: &str = "HTTP server";
     pub(crate) const LOG: &str = "Log";
@@ -45,6 +51,7 @@ pub(crate) mod heading {
 
 /// The settings, which come from flags, environment variables and a file.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct Settings {
     /// File with the API key, such as a mounted secret; read again when it changes
     #[arg(long, env = "SCOPE3_API_KEY_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -120,6 +127,21 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_MAX_WAIT", value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
     #[arg(help_heading = heading::LIMITS)]
     pub max_wait: Duration,
+
+    /// Where to keep permits and the journal: a file, or `memory` [default: scope3-mcp/state.db in the user's state
+    /// directory; `memory` for the sandbox]
+    #[arg(long, env = "SCOPE3_STATE", value_name = "PLACE", help_heading = heading::STATE)]
+    pub state: Option<StateChoice>,
+
+    /// How long after a change an identical call returns its result instead of making it again; `0s` turns this off
+    #[arg(long, env = "SCOPE3_REPEAT_GUARD", value_name = "TIME", default_value = "15m", value_parser = parse_duration)]
+    #[arg(help_heading = heading::STATE)]
+    pub repeat_guard: Duration,
+
+    /// Keep the arguments of changes in the journal
+    #[arg(long, env = "SCOPE3_JOURNAL_ARGUMENTS", value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = heading::STATE)]
+    pub journal_arguments: bool,
 
     /// Address to listen on [default: 127.0.0.1:8080 for http, a free port for sandbox]
     #[arg(long, env = "SCOPE3_BIND", value_name = "ADDRESS", value_parser = parse_address)]
@@ -282,24 +304,19 @@ impl Settings {
         self.sources.name(id)
     }
 
-    /// What the operator chose to offer.
-    #[must_use]
-    pub fn choice(&self) -> Selection {
-        Selection {
-            toolsets: self.toolsets.clone(),
-            tools: self.tools.clone(),
-            exclude: self.exclude_tools.clone(),
-            read_only: self.read_only,
-            surfaces: self.api.clone(),
-        }
-    }
-
     /// What the operator chose to offer, checked against a catalog.
     ///
     /// # Errors
     /// When a tool or a toolset is named that is not in the catalog.
     pub fn policy(&self, catalog: &Catalog) -> Result<Policy, ConfigError> {
-        Policy::new(catalog, self.choice())
+        let selection = Selection {
+            toolsets: self.toolsets.clone(),
+            tools: self.tools.clone(),
+            exclude: self.exclude_tools.clone(),
+            read_only: self.read_only,
+            surfaces: self.api.clone(),
+        };
+        Policy::new(catalog, selection)
             .map_err(|error| ConfigError::value(self.name_of(error.setting), error.problem()))
     }
 
@@ -314,6 +331,12 @@ impl Settings {
         };
         let quotas = profile.quotas.iter();
         quotas.map(|quota| Quota { rate: chosen(quota.class).unwrap_or(quota.rate), ..*quota }).collect()
+    }
+
+    /// Where the state is.
+    #[must_use]
+    pub fn state_location(&self) -> StateLocation {
+        StateChoice::location(self.state.as_ref(), self.sandbox)
     }
 
     /// What a call does when a limit is reached.

@@ -27,7 +27,7 @@ use catalog::{
     checks::Check,
     present,
     request::{Binding, Request},
-    tool::{Input, Tool, Toolset},
+    tool::{IdempotencyKey, Input, Tool, Toolset},
 };
 
 /// The folder of the tools, relative to this package. Cargo runs build scripts in the package's folder.
@@ -129,6 +129,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         money,
         checks,
         idempotent,
+        idempotency,
         atomic,
         settled_by,
         not_settled,
@@ -160,6 +161,10 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
         format!("Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{:?} }}", money.unit)
     }));
+    let idempotency = optional(idempotency.as_ref().map(|key| match key {
+        IdempotencyKey::Body(name) => format!("IdempotencyKey::Body({})", text(name)),
+        IdempotencyKey::Header(name) => format!("IdempotencyKey::Header({})", text(name)),
+    }));
     let checks = checks.iter().map(written).collect::<Vec<_>>().join(", ");
     let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
     let presents = optional(presents.map(|presents| format!("Presentation::{presents:?}")));
@@ -176,7 +181,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
-         effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, atomic: {atomic}, \
+         effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, idempotency: {idempotency}, atomic: {atomic}, \
          settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
     ))
 }

@@ -98,15 +98,15 @@ fn note(path: &[&str], shown: &[&str]) -> String {
 
 /// The headings of the settings that matter to a command.
 fn shown(path: &[&str]) -> &'static [&'static str] {
-    use heading::{FILE, HTTP, KEY, LIMITS, LISTEN, LOG, SCOPE3, TOOLS};
+    use heading::{FILE, HTTP, KEY, LIMITS, LISTEN, LOG, SCOPE3, STATE, TOOLS};
     match path {
         ["completions", ..] => &[],
         ["healthcheck"] => &[LISTEN, FILE],
         ["sandbox"] => &[LISTEN, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
-        ["http"] => &[KEY, SCOPE3, TOOLS, LIMITS, LISTEN, HTTP, LOG, FILE],
+        ["http"] => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],
-        _ => &[KEY, SCOPE3, TOOLS, LIMITS, LOG, FILE],
+        _ => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LOG, FILE],
     }
 }
 

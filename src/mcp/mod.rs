@@ -23,6 +23,7 @@ use scope3_mcp_gateway::{
     Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Waiting, catalog::shortened,
     credentials::KeyRing,
 };
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::traceparent;
@@ -51,6 +52,7 @@ pub struct Server {
     keys: Keys,
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
     call_slot: fn(&Extensions) -> Option<CallSlot>,
+    session: fn(&Extensions) -> Option<String>,
     large_arguments: fn(&Extensions) -> Option<LargeArguments>,
     memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
 }
@@ -64,6 +66,7 @@ impl Server {
             keys,
             traceparent: |_| None,
             call_slot: |_| None,
+            session: |_| None,
             large_arguments: |message| message.get().cloned(),
             memory_holder: |message| message.get().cloned(),
         }
@@ -79,6 +82,12 @@ impl Server {
     #[must_use]
     pub fn with_call_slot(self, call_slot: fn(&Extensions) -> Option<CallSlot>) -> Self {
         Self { call_slot, ..self }
+    }
+
+    /// The same server, with a transport that has sessions.
+    #[must_use]
+    pub fn with_session(self, session: fn(&Extensions) -> Option<String>) -> Self {
+        Self { session, ..self }
     }
 
     /// The same server, with a transport that keeps each result's memory holder somewhere else in the message.
@@ -108,7 +117,10 @@ impl Server {
         let traceparent = context.meta.get_traceparent().and_then(traceparent::parse);
         let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
         let call_slot = (self.call_slot)(&context.extensions);
-        let caller = Caller { keys, key_owner, traceparent, client: client(context), call_slot };
+        let idempotency_key = idempotency_key(context)?;
+        let session = (self.session)(&context.extensions);
+        let client = client(context);
+        let caller = Caller { keys, key_owner, traceparent, client, session, idempotency_key, call_slot };
         let (notices, received) = mpsc::channel(1);
         let progress = forward_progress(context, received);
         let arguments = match (self.large_arguments)(&context.extensions) {
@@ -160,6 +172,17 @@ fn about(backend: Backend) -> (&'static str, String) {
                  money. Today is {today}.\n\n"
             );
             ("Scope3 (sandbox)", notice)
+        }
+    }
+}
+
+/// The caller's own name for a change: `_meta.idempotencyKey`, as in the MCP proposal SEP-3182.
+fn idempotency_key(context: &RequestContext<RoleServer>) -> Result<Option<String>, ErrorData> {
+    match context.meta.get("idempotencyKey") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(key)) => Ok(Some(key.clone())),
+        Some(_) => {
+            Err(ErrorData::invalid_params("tools/call: `_meta.idempotencyKey` must be a string", None))
         }
     }
 }

@@ -24,19 +24,19 @@ async fn help_the_version_and_completions_come_whatever_the_settings_are() {
 
 #[tokio::test]
 async fn help_shows_the_settings_that_matter_to_the_command_and_fits_80_columns() {
-    const ALL: [&str; 8] =
-        ["API key", "Scope3", "Tools", "Limits", "Address", "HTTP server", "Log", "Settings file"];
+    const ALL: [&str; 9] =
+        ["API key", "Scope3", "Tools", "Limits", "State", "Address", "HTTP server", "Log", "Settings file"];
     for (line, headings) in [
-        ("", "API key|Scope3|Tools|Limits|Log|Settings file"),
-        ("stdio", "API key|Scope3|Tools|Limits|Log|Settings file"),
-        ("http", "API key|Scope3|Tools|Limits|Address|HTTP server|Log|Settings file"),
+        ("", "API key|Scope3|Tools|Limits|State|Log|Settings file"),
+        ("stdio", "API key|Scope3|Tools|Limits|State|Log|Settings file"),
+        ("http", "API key|Scope3|Tools|Limits|State|Address|HTTP server|Log|Settings file"),
         ("sandbox", "Address|Log|Settings file"),
         ("demo", "Limits|Log|Settings file"),
         ("tools", "Tools|Log|Settings file"),
         ("tools list", "Tools|Log|Settings file"),
         ("tools show", "Tools|Log|Settings file"),
         ("tools search", "Tools|Log|Settings file"),
-        ("tools call", "API key|Scope3|Tools|Limits|Log|Settings file"),
+        ("tools call", "API key|Scope3|Tools|Limits|State|Log|Settings file"),
         ("healthcheck", "Address|Settings file"),
         ("completions", ""),
     ] {

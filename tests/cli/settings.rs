@@ -164,6 +164,7 @@ fn nonsense(setting: &Arg) -> Option<&'static str> {
         "api_key_file" => None,
         "api_key_command" => Some("'"),
         "config" | "log_file" => Some("/no/such/folder/file"),
+        "state" => Some("/dev/null/state.db"),
         _ => Some("not / a * value"),
     }
 }

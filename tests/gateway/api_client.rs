@@ -83,7 +83,7 @@ async fn invalid_arguments_send_nothing_and_take_no_permit() {
             "{id}"
         );
     }
-    assert_eq!((requests(&server).await, rig.used("only", 0), rig.used("only", 1)), (0, 0, 0));
+    assert_eq!((requests(&server).await, rig.used("only", 0).await, rig.used("only", 1).await), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn reads_with_transient_failures_are_retried_and_each_attempt_counts() {
     let server = api(in_turn(vec![down(), down(), ok()])).await;
     let rig = Rig::new(&server.uri());
     rig.call(READ.0, READ.1()).await.unwrap();
-    assert_eq!((requests(&server).await, rig.used("only", 0), rig.used("only", 1)), (3, 1, 3));
+    assert_eq!((requests(&server).await, rig.used("only", 0).await, rig.used("only", 1).await), (3, 1, 3));
 
     let server = api(down()).await;
     let rig = Rig::new(&server.uri());
@@ -194,7 +194,11 @@ async fn a_backup_replaces_a_refused_key_and_stays_in_use() {
     rig.call(WRITE.0, WRITE.1()).await.unwrap();
     rig.call(WRITE.0, WRITE.1()).await.unwrap();
     assert_eq!(requests(&server).await, 3, "the refused key is not tried again");
-    assert_eq!((rig.used("first", 0), rig.used("second", 0)), (1, 2), "each key counts for itself");
+    assert_eq!(
+        (rig.used("first", 0).await, rig.used("second", 0).await),
+        (1, 2),
+        "each key counts for itself"
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn a_call_that_waits_takes_one_mcp_permit() {
     let server = api(ResponseTemplate::new(429).insert_header("retry-after", "1"), ok()).await;
     let rig = rig(&server, WAIT, RATES);
     rig.call("brand_agent_list", json!({})).await.unwrap();
-    assert_eq!((rig.used("only", 0), rig.used("only", 1)), (1, 2), "one call, two HTTP requests");
+    assert_eq!((rig.used("only", 0).await, rig.used("only", 1).await), (1, 2), "one call, two HTTP requests");
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn an_export_that_waits_takes_one_export_permit() {
         "dateRange": { "start": "2026-06-01", "end": "2026-06-02" },
     });
     rig.call("reporting_export_data", export).await.unwrap();
-    assert_eq!((rig.used("only", 0), rig.used("only", 1), rig.used("only", 2)), (1, 2, 1));
+    assert_eq!((rig.used("only", 0).await, rig.used("only", 1).await, rig.used("only", 2).await), (1, 2, 1));
 }
 
 #[tokio::test]

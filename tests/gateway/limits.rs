@@ -46,10 +46,14 @@ async fn an_export_counts_in_three_classes_and_its_limit_blocks_no_other_tool() 
         "dateRange": { "start": "2026-06-01", "end": "2026-06-02" },
     });
     rig.call("reporting_export_data", export.clone()).await.unwrap();
-    assert_eq!((rig.used("only", 0), rig.used("only", 1), rig.used("only", 2)), (1, 1, 1));
+    assert_eq!((rig.used("only", 0).await, rig.used("only", 1).await, rig.used("only", 2).await), (1, 1, 1));
     let failure = rig.failure("reporting_export_data", export).await;
     assert_eq!(failure["details"]["class"], "export");
-    assert_eq!((rig.used("only", 0), rig.used("only", 1)), (1, 1), "a refused call takes no permit");
+    assert_eq!(
+        (rig.used("only", 0).await, rig.used("only", 1).await),
+        (1, 1),
+        "a refused call takes no permit"
+    );
     rig.call("brand_agent_list", json!({})).await.unwrap();
 }
 

@@ -9,6 +9,7 @@ mod attempts;
 mod catalog;
 mod every_tool;
 mod failures;
+mod journal;
 mod keys;
 mod limits;
 #[path = "../support/mod.rs"]

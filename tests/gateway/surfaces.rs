@@ -1,12 +1,13 @@
 //! Several APIs at once: each call goes to the API of its tool, with the key as that API takes it, and is read as that
 //! API words its answers.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use scope3_mcp_gateway::{
     Api, Backend, ClientConfig, Gateway, GatewayConfig, OnLimit, Profile, ResponseMemory, Success,
     catalog::{Catalog, Entry, EntryRef, Surface, Toolset},
     policy::{Policy, Selection},
+    state::StateLocation,
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -61,6 +62,9 @@ async fn each_call_goes_to_its_tools_api_and_tools_can_be_added_at_any_time() {
             .collect(),
         on_limit: OnLimit::Reject,
         unproven_per_minute: NonZeroU32::new(60).unwrap(),
+        state: StateLocation::Memory.state(),
+        repeat_guard: Duration::ZERO,
+        journal_arguments: false,
         target: Backend::Production,
     }));
 

@@ -17,6 +17,7 @@ use scope3_mcp_gateway::{
     credentials::{ApiKey, KeyRing, KeySource},
     limits::{Class, Quota},
     policy::{Policy, Selection},
+    state::{State, StateLocation},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -33,6 +34,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_clear()
+        .env("SCOPE3_STATE", "memory")
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .kill_on_drop(true);
     // Windows opens no socket without it.
@@ -189,6 +191,20 @@ impl Rig {
     }
 
     pub fn with(url: &str, keys: &[&str], on_limit: OnLimit, rates: [&str; 3], config: ClientConfig) -> Self {
+        // Tests of other promises repeat their changes.
+        Self::sharing(StateLocation::Memory.state(), Duration::ZERO, url, keys, on_limit, rates, config)
+    }
+
+    /// A gateway that shares a state, and guards against repeated changes for some time.
+    pub fn sharing(
+        state: Arc<dyn State>,
+        repeat_guard: Duration,
+        url: &str,
+        keys: &[&str],
+        on_limit: OnLimit,
+        rates: [&str; 3],
+        config: ClientConfig,
+    ) -> Self {
         let catalog = Catalog::embedded();
         let all = Selection {
             toolsets: Some(vec!["all".to_owned()]),
@@ -211,6 +227,9 @@ impl Rig {
             surfaces: [api].into_iter().collect(),
             on_limit,
             unproven_per_minute: NonZeroU32::new(60).unwrap(),
+            state,
+            repeat_guard,
+            journal_arguments: false,
             target: Backend::Production,
         });
         let mut keys = keys.iter().map(|name| key(name));
@@ -223,6 +242,8 @@ impl Rig {
                 key_owner: KeyOwner::Server,
                 traceparent: None,
                 client: None,
+                session: None,
+                idempotency_key: None,
                 call_slot: None,
             },
         }
@@ -233,17 +254,28 @@ impl Rig {
         self.gateway.call(self.caller.clone(), tool, arguments, Arc::new(|_| {})).await
     }
 
+    /// Calls a tool with the caller's own name for the change.
+    pub async fn call_as(&self, name: &str, tool: &str, arguments: Value) -> Result<Success, CallError> {
+        let caller = Caller { idempotency_key: Some(name.to_owned()), ..self.caller.clone() };
+        let Value::Object(arguments) = arguments else { panic!("an object is wanted") };
+        self.gateway.call(caller, tool, arguments, Arc::new(|_| {})).await
+    }
+
     /// The body of a call that must fail.
     pub async fn failure(&self, tool: &str, arguments: Value) -> Value {
-        match self.call(tool, arguments).await {
-            Err(CallError::Failed(failure)) => serde_json::to_value(failure).unwrap(),
-            other => panic!("{other:?}"),
-        }
+        body(self.call(tool, arguments).await)
     }
 
     /// How many requests of a class are used: 0 is MCP, 1 API, 2 export.
-    pub fn used(&self, name: &str, class: usize) -> u32 {
-        let usage = self.gateway.usage(key(name).fingerprint());
-        futures_util::FutureExt::now_or_never(usage).unwrap()[class].used
+    pub async fn used(&self, name: &str, class: usize) -> u32 {
+        self.gateway.usage(key(name).fingerprint()).await[class].used
+    }
+}
+
+/// The body of a failed call.
+pub fn body(outcome: Result<Success, CallError>) -> Value {
+    match outcome {
+        Err(CallError::Failed(failure)) => serde_json::to_value(failure).unwrap(),
+        other => panic!("{other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     checks::{Check, split_at_shared_list},
     request::{Binding, Place, Request, Style},
-    tool::{Effect, Input, Tool, Toolset},
+    tool::{CONFIRMATION, Effect, IdempotencyKey, Input, Tool, Toolset},
     types::Types,
     walk::{Schemas, children},
 };
@@ -95,6 +95,9 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         Some(_) if local => report("request", "is not allowed for tools in tools/local".to_owned()),
         None => {}
         Some(request) => check_request(request, &tool.input, report),
+    }
+    if let Some(key) = &tool.idempotency {
+        check_idempotency(tool, key, report);
     }
     if let Some(money) = &tool.money {
         for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
@@ -229,6 +232,9 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
         if !properties.is_some_and(|properties| properties.contains_key(&**argument)) {
             wrong("is for an argument that input does not define");
         }
+        if argument == CONFIRMATION {
+            wrong("uses a name that is reserved for the server's own argument");
+        }
         if !seen.insert(argument) {
             wrong("is defined twice");
         }
@@ -252,6 +258,37 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
         if *style != Style::default() && !matches!(place, Place::Query | Place::Header) {
             wrong("has a style, which is only for the query and headers");
         }
+    }
+}
+
+fn check_idempotency(tool: &Tool<Input>, key: &IdempotencyKey, report: &mut dyn FnMut(&str, String)) {
+    let mut wrong = |rule: &str| report("idempotency", rule.to_owned());
+    if tool.effect == Effect::Read {
+        wrong("is only for tools that change something");
+    }
+    let Some(request) = &tool.request else { return };
+    let binds = |place, name: &str| {
+        request
+            .bindings
+            .iter()
+            .any(|binding| binding.place == place && binding.name.eq_ignore_ascii_case(name))
+    };
+    match key {
+        IdempotencyKey::Header(name) if !is_header_name(name) => wrong("does not name a valid header"),
+        IdempotencyKey::Header(name) if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
+            wrong("names a header that a tool may not set");
+        }
+        IdempotencyKey::Header(name) if binds(Place::Header, name) => {
+            wrong("is also the place of an argument");
+        }
+        IdempotencyKey::Body(_) if !request.method.has_body() => wrong("needs a method with a body"),
+        IdempotencyKey::Body(_) if request.bindings.iter().any(|binding| binding.place == Place::Part) => {
+            wrong("uses a JSON body, but the arguments are form parts");
+        }
+        IdempotencyKey::Body(name) if binds(Place::Body, name) => {
+            wrong("is also the place of an argument");
+        }
+        _ => {}
     }
 }
 

@@ -41,12 +41,15 @@ pub use self::{
     checks::Check,
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
-    money::money_in_words,
+    money::{money, money_in_words},
     problem::{Problem, Problems},
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
-    tool::{Effect, Local, Money, MoneyUnit, Presentation, SpecialLimit, Text, Toolset, Unchanged},
+    tool::{
+        CONFIRMATION, Effect, IdempotencyKey, Local, Money, MoneyUnit, Presentation, SpecialLimit, Text,
+        Toolset, Unchanged,
+    },
 };
 
 pub use self::suggest::{echo, nearest, shortened};

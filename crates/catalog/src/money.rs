@@ -7,21 +7,20 @@ use super::{MoneyUnit, Tool, contradictions::values, suggest::shortened, walk::S
 /// Maximum number of amounts to list. The rest is counted.
 const MAX_AMOUNTS: usize = 10;
 
+/// The money that a call with these arguments would move: the amounts in decimal notation, separated by ` + `, and their
+/// currency, if the arguments or the schema name one. Returns `None` if the tool moves no money, or if the arguments contain
+/// no amount.
+#[must_use]
+pub fn money(tool: &Tool, arguments: &Map<String, Value>) -> Option<(String, Option<String>)> {
+    let (amounts, currency) = amounts(tool, arguments)?;
+    (!amounts.is_empty()).then(|| (amounts.join(" + ").replace(',', ""), currency))
+}
+
 /// Describes the money that a call with these arguments would move, such as `50,000.00 USD`. Returns `None` if the tool
 /// moves no money, or if the arguments contain no amount.
 #[must_use]
 pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
-    let money = tool.money.as_ref()?;
-    let whole = Value::Object(arguments.clone());
-    let amounts: Vec<String> =
-        values(&whole, &money.amount).into_iter().filter_map(|amount| decimal(amount, money.unit)).collect();
-    let currency = money.currency.as_ref().and_then(|path| {
-        let given = values(&whole, path).first().and_then(|currency| currency.as_str().map(str::to_owned));
-        given.or_else(|| {
-            let schemas = Schemas::of(tool.input.object()).at(path)?;
-            schemas.parts().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
-        })
-    });
+    let (amounts, currency) = amounts(tool, arguments)?;
     let more = amounts.len().saturating_sub(MAX_AMOUNTS);
     let mut words = match amounts.get(..amounts.len().min(MAX_AMOUNTS)) {
         None | Some([]) => return None,
@@ -35,6 +34,22 @@ pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<Str
         Some(currency) => format!("{words} {}", shortened(&currency)),
         None => format!("{words} in the currency already set"),
     })
+}
+
+/// All amounts in the arguments, and their currency.
+fn amounts(tool: &Tool, arguments: &Map<String, Value>) -> Option<(Vec<String>, Option<String>)> {
+    let money = tool.money.as_ref()?;
+    let whole = Value::Object(arguments.clone());
+    let amounts: Vec<String> =
+        values(&whole, &money.amount).into_iter().filter_map(|amount| decimal(amount, money.unit)).collect();
+    let currency = money.currency.as_ref().and_then(|path| {
+        let given = values(&whole, path).first().and_then(|currency| currency.as_str().map(str::to_owned));
+        given.or_else(|| {
+            let schemas = Schemas::of(tool.input.object()).at(path)?;
+            schemas.parts().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
+        })
+    });
+    Some((amounts, currency))
 }
 
 /// An amount with at least two decimals, and commas between thousands.

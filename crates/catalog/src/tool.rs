@@ -64,6 +64,9 @@ pub struct Tool<Input> {
     /// Whether calling twice has the same effect as calling once. Always true for a `read`.
     #[serde(default)]
     pub idempotent: bool,
+    /// Where the request takes an idempotency key. The journal creates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<IdempotencyKey>,
     /// Whether a rejection means that nothing changed. `false` if Scope3 can fail after a part of the work.
     #[serde(default = "yes")]
     pub atomic: bool,
@@ -112,6 +115,7 @@ impl<Input> Tool<Input> {
             money,
             checks,
             idempotent,
+            idempotency,
             atomic,
             settled_by,
             not_settled,
@@ -132,6 +136,7 @@ impl<Input> Tool<Input> {
             money,
             checks,
             idempotent,
+            idempotency,
             atomic,
             settled_by,
             not_settled,
@@ -154,7 +159,31 @@ impl Tool<Input> {
         if let Some(request) = &mut self.request {
             request.bind(arguments.into_iter().flat_map(Map::keys));
         }
+        if matches!(self.effect, Effect::Delete | Effect::Spend)
+            && let Some(arguments) = self.input.get_mut("properties").and_then(Value::as_object_mut)
+        {
+            arguments.insert(
+                CONFIRMATION.to_owned(),
+                json!({ "type": "string", "description": CONFIRMATION_USE }),
+            );
+        }
     }
+}
+
+/// The argument of the gateway with which a caller confirms a change. It is not sent to the API.
+pub const CONFIRMATION: &str = "confirmation";
+
+/// What agents read about it.
+const CONFIRMATION_USE: &str = "Code from an earlier result that asked for it";
+
+/// Where a request takes an idempotency key, with the name that it has there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IdempotencyKey {
+    /// A member of the body.
+    Body(Text),
+    /// A header.
+    Header(Text),
 }
 
 /// What a call can do to the account, from least to most in need of consent.

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 /// Tool calls that have ended, by tool, class of limit and outcome.
 pub const CALLS: &str = "scope3_mcp_calls_total";
@@ -18,6 +18,14 @@ pub const UPSTREAM_SECONDS: &str = "scope3_mcp_upstream_request_duration_seconds
 
 /// How often one of the server's own limits was reached, by limit.
 pub const BOUNDS: &str = "scope3_mcp_bounds_reached_total";
+
+/// Whether the state that processes share is available: 1 or 0.
+pub const STATE: &str = "scope3_mcp_state_available";
+
+/// Records whether the shared state is available.
+pub fn state_available(is_available: bool) {
+    gauge!(STATE).set(f64::from(u8::from(is_available)));
+}
 
 /// Counts that a limit of this server was reached. `bound` is a fixed name in `snake_case`, such as `connections`.
 pub fn bound_reached(bound: &'static str) {

@@ -1,7 +1,7 @@
 //! Builds an HTTP request from a catalog entry and validated arguments.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use scope3_mcp_catalog::{Method, Placed, PlacementError, PlacementReason, Request};
+use scope3_mcp_catalog::{IdempotencyKey, Method, Placed, PlacementError, PlacementReason, Request};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -39,6 +39,25 @@ impl PreparedRequest {
             headers.append(header, HeaderValue::from_str(&value).map_err(|_| invalid())?);
         }
         Ok(Self { method: http_method(request.method), url, headers, body, parts })
+    }
+
+    /// Adds an idempotency key, so that the API makes the change only once, however often the request arrives.
+    #[must_use]
+    pub fn with_idempotency_key(mut self, place: &IdempotencyKey, key: &str) -> Self {
+        match place {
+            IdempotencyKey::Body(name) => {
+                self.body.get_or_insert_default().insert(name.to_string(), key.into());
+            }
+            IdempotencyKey::Header(name) => {
+                // The build checks the name, and keys are hexadecimal.
+                if let (Ok(name), Ok(key)) =
+                    (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(key))
+                {
+                    self.headers.insert(name, key);
+                }
+            }
+        }
+        self
     }
 
     /// Adds a `traceparent` header, which makes the request part of a trace.

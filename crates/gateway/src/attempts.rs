@@ -16,7 +16,11 @@ use super::{
     record::CallRecord,
     surfaces::Api,
 };
-use crate::limits::LimitExceeded;
+use crate::{
+    changes::needs_state,
+    limits::{AcquireError, LimitExceeded, Needs},
+    state::StateError,
+};
 
 /// Why a call got no response from Scope3.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +34,24 @@ pub enum SendError {
     /// A rate limit is used up.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
+    /// The state is unavailable, and the request must not be sent without it.
+    #[error(transparent)]
+    State(StateError),
     /// The call was cancelled, or the server is shutting down, before the request was sent.
     #[error("the call was cancelled")]
     Abandoned,
     /// The request failed, or could not be sent.
     #[error(transparent)]
     Api(#[from] Error),
+}
+
+impl From<AcquireError> for SendError {
+    fn from(error: AcquireError) -> Self {
+        match error {
+            AcquireError::Limit(exceeded) => Self::Limit(exceeded),
+            AcquireError::State(error) => Self::State(error),
+        }
+    }
 }
 
 /// What to do after a failed attempt.
@@ -88,7 +104,10 @@ impl Gateway {
                 SendError::Api(Error::RateLimited { wait, .. })
                 | SendError::Limit(LimitExceeded { wait, .. }) => self.wait_for_permit(call, *wait),
                 SendError::Api(error) => retries.after(error),
-                SendError::Key(_) | SendError::NotAdmitted(_) | SendError::Abandoned => NextStep::GiveUp,
+                SendError::Key(_)
+                | SendError::NotAdmitted(_)
+                | SendError::State(_)
+                | SendError::Abandoned => NextStep::GiveUp,
             };
             // If a repeated request was not sent, the earlier error is what happened.
             let error = match error {
@@ -107,7 +126,7 @@ impl Gateway {
         }
     }
 
-    /// Sends a request once, if the key and the rate limits allow it. A journal of changes will be written just before.
+    /// Sends a request once, if the key and the rate limits allow it. A change is recorded as sent just before.
     #[expect(clippy::too_many_arguments, reason = "the state of the loop above")]
     async fn attempt(
         &self,
@@ -128,26 +147,33 @@ impl Gateway {
             return Err(SendError::Abandoned);
         }
         let is_first = *counted_key != Some(who);
-        self.limits.acquire(who, &api.classes(entry, is_first)).await?;
+        let needs = Needs { state: needs_state(entry), entry: record.entry };
+        self.limits.acquire(who, &api.classes(entry, is_first), needs).await?;
         *counted_key = Some(who);
         record.count_attempt(who);
         let outcome = api.client.attempt(request, key).await;
         if let Some(admission) = admission {
             settle_admission(admission, &outcome);
         }
-        self.cool_down(who, entry, api, &outcome);
+        self.cool_down(who, entry, api, &outcome).await;
         Ok(outcome?)
     }
 
     /// Starts a cooldown for this key if the response asks for one.
-    fn cool_down(&self, who: Fingerprint, entry: &Entry, api: &Api, outcome: &Result<ApiResponse, Error>) {
+    async fn cool_down(
+        &self,
+        who: Fingerprint,
+        entry: &Entry,
+        api: &Api,
+        outcome: &Result<ApiResponse, Error>,
+    ) {
         let (class, wait) = match outcome {
             Ok(ApiResponse { pause: Some(pause), .. }) => (api.request_class(), *pause),
             Err(Error::RateLimited { wait, .. }) => (api.refused_class(entry), *wait),
             _ => return,
         };
         if let Some(class) = class {
-            self.limits.cool_down(who, class, wait);
+            self.limits.cool_down(who, class, wait).await;
         }
     }
 

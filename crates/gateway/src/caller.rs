@@ -46,6 +46,10 @@ pub struct Caller {
     pub traceparent: Option<HeaderValue>,
     /// The client's name and version as it reports them, such as `claude-code 2.1.331`. For the log.
     pub client: Option<String>,
+    /// The MCP session, for the journal.
+    pub session: Option<String>,
+    /// The caller's own name for a change, from `_meta.idempotencyKey`.
+    pub idempotency_key: Option<String>,
     /// The call's slot in its transport. It is dropped when the call ends, even if the call outlives its client.
     pub call_slot: Option<CallSlot>,
 }

@@ -1,31 +1,38 @@
 //! The path of one call, from the tool's name to the result. There is no other path to Scope3.
 //!
 //! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, answer a local tool here,
-//! place the arguments in a request, send it, present the response. Consent and the journal of changes will go between
-//! checking the arguments and sending.
+//! place the arguments in a request, record a change in the journal, send it, present the response. Consent will go before
+//! the journal.
 
 mod attempts;
 mod caller;
+mod changes;
 pub mod failure;
+pub mod journal;
 pub mod limits;
 mod local;
 mod outcome;
 pub mod policy;
+mod present;
 mod record;
+pub mod state;
 mod surfaces;
 mod whoami;
 
-use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    num::NonZeroU32,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
-use jiff::{Timestamp, tz::Offset};
 use scope3_mcp_catalog::{
-    Catalog, Effect, Entry, EntryRef, Live, Local, Presentation, Problem, Unchanged, money_in_words, search,
-    shortened,
+    Catalog, Effect, Entry, EntryRef, Live, Local, Problem, money_in_words, search, shortened,
 };
 use scope3_mcp_client::{
-    ApiResponse, PreparedRequest,
-    credentials::{Fingerprint, KeyAge, KeyError, KeyReputations, KeyRing},
+    PreparedRequest,
+    credentials::{Fingerprint, KeyError, KeyReputations, KeyRing},
 };
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -46,10 +53,13 @@ pub use self::{
 };
 use self::{
     caller::Call,
+    changes::Next,
     failure::Failure,
     limits::{Limits, Usage},
     policy::Policy,
+    present::Expected,
     record::CallRecord,
+    state::State,
 };
 
 /// Carries calls from clients to Scope3, within the operator's policy and the rate limits.
@@ -61,6 +71,9 @@ pub struct Gateway {
     limits: Limits,
     on_limit: OnLimit,
     reputations: KeyReputations,
+    state: Arc<dyn State>,
+    repeat_guard: Duration,
+    journal_arguments: bool,
     target: Backend,
     changes: TaskTracker,
     ending: CancellationToken,
@@ -79,6 +92,12 @@ pub struct GatewayConfig {
     pub on_limit: OnLimit,
     /// The maximum requests per minute, in total, with callers' keys that Scope3 has not accepted yet.
     pub unproven_per_minute: NonZeroU32,
+    /// What all processes that use the same keys share.
+    pub state: Arc<dyn State>,
+    /// How long after its success an identical change is not made again, if it is not idempotent.
+    pub repeat_guard: Duration,
+    /// Whether the journal keeps the arguments of changes.
+    pub journal_arguments: bool,
     /// What the APIs connect to.
     pub target: Backend,
 }
@@ -98,14 +117,27 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: GatewayConfig) -> Self {
-        let GatewayConfig { catalog, policy, surfaces, on_limit, unproven_per_minute, target } = parts;
+        let GatewayConfig {
+            catalog,
+            policy,
+            surfaces,
+            on_limit,
+            unproven_per_minute,
+            state,
+            repeat_guard,
+            journal_arguments,
+            target,
+        } = parts;
         Self {
             catalog: Live::new(catalog),
             policy,
-            limits: Limits::new(surfaces.quotas()),
+            limits: Limits::new(surfaces.quotas(), Arc::clone(&state)),
             surfaces,
             on_limit,
             reputations: KeyReputations::new(unproven_per_minute),
+            state,
+            repeat_guard,
+            journal_arguments,
             target,
             changes: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -166,6 +198,9 @@ impl Gateway {
                 })
             }
         };
+        if let Some(entry) = record.entry {
+            self.end_change(entry, &outcome).await;
+        }
         record.end(&outcome, !abandoned.is_cancelled());
         outcome
     }
@@ -178,6 +213,7 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Result<Success, CallError> {
         self.policy.check(entry).map_err(|why| Failure::denied(entry, why))?;
+        let confirmation = changes::take_confirmation(entry, &mut call.arguments)?;
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
@@ -193,9 +229,19 @@ impl Gateway {
         let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
         let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
-        let request = PreparedRequest::new(api.client.base(), request, arguments)
+        let mut request = PreparedRequest::new(api.client.base(), request, arguments.clone())
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
+        if entry.tool.effect != Effect::Read {
+            let started = match self.begin_change(&call, entry, &arguments, confirmation).await? {
+                Next::Send(started) => started,
+                Next::Return(result) => return Ok(result),
+            };
+            record.entry = Some(started.id);
+            if let (Some(place), Some(key)) = (&entry.tool.idempotency, started.key) {
+                request = request.with_idempotency_key(place, &key);
+            }
+        }
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
         self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged })
@@ -221,60 +267,11 @@ impl Gateway {
             Local::Usage => {
                 let keys = keys.keys().await.map_err(Failure::key)?;
                 let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };
-                local::usage(key.fingerprint(), &self.limits.usage(key.fingerprint()).await)
+                let usage = self.limits.usage(key.fingerprint()).await;
+                local::usage(key.fingerprint(), &usage, self.limits.state_error().as_ref())
             }
         };
         Ok(Success::local(data))
-    }
-
-    /// Turns Scope3's response into the caller's result.
-    fn present(
-        &self,
-        entry: &Entry,
-        keys: &KeyRing,
-        answer: ApiResponse,
-        expected: Expected<'_>,
-    ) -> Result<Success, CallError> {
-        let Expected { amount, unchanged } = expected;
-        let ApiResponse { mut data, partial, replaced, sandbox, memory, .. } = answer;
-        if let Some(partial) = &partial
-            && entry.tool.effect != Effect::Read
-        {
-            return Err(Failure::partial(entry, partial, data).into());
-        }
-        let mut notes = Map::new();
-        let mut note = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                notes.insert(name.to_owned(), value);
-            }
-        };
-        note("sandbox", sandbox.then_some(true.into()));
-        note("environment", (self.target == Backend::Staging).then_some("staging".into()));
-        note("amount", amount.map(Value::from));
-        if unchanged.is_some_and(|unchanged| unchanged.is_said_by(&data)) {
-            note("changed", Some("no".into()));
-            note("message", Some("Nothing was changed.".into()));
-        }
-        note("partial", partial.map(Value::from));
-        note("replaced", replaced.map(Value::from));
-        let mut sentence = None;
-        match entry.tool.presents {
-            Some(Presentation::Whoami) => {
-                let mut text = whoami::sentence(&data, sandbox);
-                if self.target == Backend::Staging {
-                    text.push_str(". This is Scope3's staging environment, not production");
-                }
-                if let Some(notice) =
-                    keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)
-                {
-                    text = format!("{text}\n{notice}");
-                }
-                data.insert("message".to_owned(), text.clone().into());
-                sentence = Some(text);
-            }
-            None => {}
-        }
-        Ok(Success { data, sentence, notes, memory })
     }
 
     /// The current catalog.
@@ -314,6 +311,12 @@ impl Gateway {
         self.limits.usage(key).await
     }
 
+    /// What all processes that use the same keys share.
+    #[must_use]
+    pub fn state(&self) -> &Arc<dyn State> {
+        &self.state
+    }
+
     /// Whether Scope3 has accepted this key since the server started. Sessions of other keys are closed first to make
     /// room.
     #[must_use]
@@ -342,14 +345,6 @@ impl Gateway {
             );
         }
     }
-}
-
-/// What the arguments of a call say about its result.
-struct Expected<'a> {
-    /// The amount of money involved, in words.
-    amount: Option<String>,
-    /// How the response says that nothing changed.
-    unchanged: Option<&'a Unchanged>,
 }
 
 fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {

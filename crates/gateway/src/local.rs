@@ -9,10 +9,15 @@ use crate::{
     failure::reset_time,
     limits::{Usage, whole_seconds},
     policy::Policy,
+    state::StateError,
 };
 
 /// The result of `get_usage`.
-pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
+pub(crate) fn usage(
+    key: Fingerprint,
+    usage: &[Usage],
+    unavailable: Option<&StateError>,
+) -> Map<String, Value> {
     let now = Timestamp::now();
     let limits: Vec<Value> = usage
         .iter()
@@ -25,7 +30,14 @@ pub(crate) fn usage(key: Fingerprint, usage: &[Usage]) -> Map<String, Value> {
             row
         })
         .collect();
-    Map::from_iter([("key".to_owned(), key.to_string().into()), ("limits".to_owned(), limits.into())])
+    let mut state = json!({ "available": unavailable.is_none() });
+    if let Some(error) = unavailable {
+        state["error"] = error.to_string().into();
+        state["meaning"] =
+            "limits show the requests of this process alone; changes and exports are refused".into();
+    }
+    let members = [("key", key.to_string().into()), ("limits", limits.into()), ("state", state)];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The result of `describe_tool`.

@@ -6,14 +6,15 @@ use serde_json::{Map, Value};
 use crate::failure::Failure;
 
 /// The result of a successful call.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Success {
     /// The data, without Scope3's envelope.
     pub data: Map<String, Value>,
     /// The sentence to show instead of the data, for tools that promise one. The data also has it, as `message`.
     pub sentence: Option<String>,
     /// What this server adds, as the member `scope3Mcp`: `sandbox`, `environment`, `amount`, `changed`, `message`,
-    /// `partial`, `replaced`.
+    /// `partial`, `replaced`, `repeated`,
+    /// `madeAt`, `confirmation`.
     pub notes: Map<String, Value>,
     /// The permit for the memory that the data uses.
     pub memory: MemoryPermit,

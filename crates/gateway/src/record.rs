@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, time::Instant};
 use scope3_mcp_catalog::{Entry, SpecialLimit};
 use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 
-use super::{CallError, Caller, Success};
+use super::{CallError, Caller, Success, journal::EntryId};
 
 /// A call in progress. Dropping the record before `end` counts the call as cancelled.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) struct CallRecord {
     trace_id: String,
     key: Option<Fingerprint>,
     attempts: u32,
+    /// The journal entry of a change.
+    pub(super) entry: Option<EntryId>,
     ended: bool,
 }
 
@@ -30,6 +32,7 @@ impl CallRecord {
             trace_id: trace_id(caller).unwrap_or("-").to_owned(),
             key: None,
             attempts: 0,
+            entry: None,
             ended: false,
         }
     }
@@ -68,19 +71,20 @@ impl CallRecord {
 
     fn log(&mut self, line: Line) {
         let Line { outcome, status, cause, warn, delivered } = line;
-        let Self { tool, class, started, client, trace_id, key, attempts, .. } = self;
+        let Self { tool, class, started, client, trace_id, key, attempts, entry, .. } = self;
         let took = started.elapsed();
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let key = key.map_or_else(|| "-".to_owned(), |key| key.to_string());
         let status = status.unwrap_or_default();
         let attempts = *attempts;
+        let entry = entry.map(|entry| entry.0);
         if warn {
             tracing::warn!(
-                tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, cause, delivered, "call"
+                tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, entry, cause, delivered, "call"
             );
         } else {
             tracing::info!(
-                tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, cause, delivered, "call"
+                tool = &**tool, %outcome, ms, key, client, attempts, status, trace_id, entry, cause, delivered, "call"
             );
         }
         instruments::call_ended(std::mem::take(tool), class, outcome, took);

@@ -47,6 +47,7 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     for place in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
         command.env_remove(place);
     }
+    command.env("SCOPE3_STATE", "memory");
     command.args(arguments).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

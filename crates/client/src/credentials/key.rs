@@ -116,6 +116,12 @@ impl fmt::Debug for ApiKey {
 pub struct Fingerprint(pub(super) [u8; 16]);
 
 impl Fingerprint {
+    /// The bytes that identify the key. They are derived from the key, and do not reveal it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     fn of(text: &str) -> Self {
         let digest = Sha256::new().chain_update(b"scope3-mcp key\0").chain_update(text).finalize();
         let mut start = [0; 16];

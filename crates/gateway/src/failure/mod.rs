@@ -3,6 +3,7 @@
 //! All of this wording is here, so that the same problem always reads the same.
 
 mod hint;
+mod journal;
 mod size;
 
 use std::{error::Error as StdError, time::Duration};
@@ -14,18 +15,19 @@ use scope3_mcp_client::{
     credentials::{KeyError, NotAdmitted},
     root_cause,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use self::hint::{UNAVAILABLE, hint};
 use crate::{
     KeyOwner, SendError,
+    journal::Confirmation,
     limits::{LimitExceeded, whole_seconds},
     policy::Denied,
 };
 
 /// The body of a failed call's result.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The error code: Scope3's, or one of this server's.
@@ -37,19 +39,22 @@ pub struct Failure {
     /// Whether the same call can succeed later without any other action.
     pub retryable: bool,
     /// How many seconds to wait before calling again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
     /// When to call again, as an RFC 3339 time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_time: Option<String>,
     /// The HTTP status, if Scope3 responded.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// What to do next.
     pub hint: String,
     /// Further details.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
+    /// With what the caller can confirm that the change is sent nevertheless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
     /// Whether the code is Scope3's.
     #[serde(skip)]
     pub(crate) is_scope3s: bool,
@@ -59,10 +64,11 @@ pub struct Failure {
 }
 
 /// Whether a failed call changed anything at Scope3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Changed {
     /// Nothing changed.
+    #[default]
     No,
     /// Something was changed.
     Yes,
@@ -72,19 +78,7 @@ pub enum Changed {
 
 impl Failure {
     fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            changed: Changed::No,
-            retryable: false,
-            retry_after_seconds: None,
-            reset_time: None,
-            status: None,
-            hint: hint.into(),
-            details: None,
-            is_scope3s: false,
-            source: None,
-        }
+        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), ..Self::default() }
     }
 
     /// The cause.
@@ -221,6 +215,7 @@ impl Failure {
             SendError::Key(error) => Self::key(error),
             SendError::NotAdmitted(error) => Self::not_admitted(error),
             SendError::Limit(exceeded) => Self::limit(&exceeded),
+            SendError::State(error) => Self::state(error),
             SendError::Abandoned => {
                 Self::new("CANCELLED", "Nothing was sent: the call was cancelled.", "Call again.")
             }

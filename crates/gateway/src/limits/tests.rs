@@ -30,7 +30,11 @@ fn acquire(
     who: Fingerprint,
     classes: &[Class],
 ) -> Result<(), LimitExceeded> {
-    limits.acquire(who, classes).now_or_never().unwrap()
+    match limits.acquire(who, classes, Needs::default()).now_or_never().unwrap() {
+        Err(AcquireError::State(error)) => panic!("{error}"),
+        Err(AcquireError::Limit(exceeded)) => Err(exceeded),
+        Ok(()) => Ok(()),
+    }
 }
 
 fn usage(limits: &Limits<FakeRelativeClock>, who: Fingerprint) -> Vec<Usage> {
@@ -95,7 +99,7 @@ fn usage_shows_what_is_left_and_when_the_next_permit_is_free() {
 #[test]
 fn a_cooldown_from_scope3_lasts_as_long_as_asked_but_no_longer_than_the_span() {
     let (limits, clock) = limits("500/h", "1000/h", "50/h");
-    limits.cool_down(key("a"), Class::API, Duration::from_secs(30));
+    limits.cool_down(key("a"), Class::API, Duration::from_secs(30)).now_or_never().unwrap();
     let full = acquire(&limits, key("a"), &[Class::MCP, Class::API]).unwrap_err();
     assert!(full.by_scope3);
     assert_eq!(full.wait, Duration::from_secs(30));
@@ -104,7 +108,7 @@ fn a_cooldown_from_scope3_lasts_as_long_as_asked_but_no_longer_than_the_span() {
     clock.advance(Duration::from_secs(30));
     acquire(&limits, key("a"), &[Class::MCP, Class::API]).unwrap();
 
-    limits.cool_down(key("a"), Class::API, Duration::from_secs(10_000_000));
+    limits.cool_down(key("a"), Class::API, Duration::from_secs(10_000_000)).now_or_never().unwrap();
     assert_eq!(acquire(&limits, key("a"), &[Class::API]).unwrap_err().wait, HOUR);
 }
 
@@ -190,11 +194,11 @@ fn threads_together_get_every_permit_and_not_one_more() {
 #[test]
 fn a_cooldown_of_one_key_does_not_end_another_keys() {
     let (limits, clock) = limits("500/h", "1000/h", "50/h");
-    limits.cool_down(key("a"), Class::API, Duration::from_mins(1));
-    limits.cool_down(key("b"), Class::API, Duration::from_secs(5));
+    limits.cool_down(key("a"), Class::API, Duration::from_mins(1)).now_or_never().unwrap();
+    limits.cool_down(key("b"), Class::API, Duration::from_secs(5)).now_or_never().unwrap();
     acquire(&limits, key("a"), &[Class::API]).unwrap_err();
     clock.advance(Duration::from_secs(30));
-    limits.cool_down(key("c"), Class::API, Duration::from_secs(5));
+    limits.cool_down(key("c"), Class::API, Duration::from_secs(5)).now_or_never().unwrap();
     acquire(&limits, key("a"), &[Class::API]).unwrap_err();
     acquire(&limits, key("b"), &[Class::API]).unwrap();
 }

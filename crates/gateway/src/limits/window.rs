@@ -1,7 +1,4 @@
-//! The exact sliding window: a log of the times at which requests were sent.
-//!
-//! The methods are `async` because a database shared by several processes will replace the log.
-#![expect(clippy::unused_async, reason = "a log in memory never waits")]
+//! The exact sliding window of this process: a log of the times at which requests were sent.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,15 +8,8 @@ use std::{
 
 use scope3_mcp_client::credentials::Fingerprint;
 
-use super::{Class, Rate};
-
-/// A class without a free permit, and how long until one is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Exhausted {
-    pub(super) class: Class,
-    pub(super) limit: Rate,
-    pub(super) next_in: Duration,
-}
+use super::{Class, Exhausted, Window};
+use crate::state::Used;
 
 /// When the requests of each key and class were sent, oldest first, as time since the start of [`super::Limits`].
 #[derive(Debug, Default)]
@@ -42,47 +32,41 @@ const MIN_ROWS_TO_SWEEP: usize = 1024;
 
 impl Log {
     /// Records a request sent at `now` in each class, or in none if a class has no free permit.
-    pub(super) async fn acquire(
+    pub(super) fn acquire(
         &self,
         who: Fingerprint,
-        windows: &[(Class, Rate)],
+        windows: &[Window],
         now: Duration,
     ) -> Result<(), Exhausted> {
         let mut rows = self.lock();
         rows.sweep(now);
-        for &(class, limit) in windows {
-            rows.check(who, class, limit, now)?;
+        for &window in windows {
+            rows.check(who, window, now)?;
         }
-        for &(class, limit) in windows {
-            rows.row(who, class, limit, now).sent_at.push_back(now);
-        }
+        rows.record(who, windows, now);
         Ok(())
     }
 
-    /// Checks whether a class has a free permit at `now`.
-    pub(super) async fn check(
-        &self,
-        who: Fingerprint,
-        class: Class,
-        limit: Rate,
-        now: Duration,
-    ) -> Result<(), Exhausted> {
-        self.lock().check(who, class, limit, now)
+    /// Records a request sent at `now` that another log admitted.
+    pub(super) fn record(&self, who: Fingerprint, windows: &[Window], now: Duration) {
+        let mut rows = self.lock();
+        rows.sweep(now);
+        rows.record(who, windows, now);
     }
 
-    /// The number of requests of a class within the last span, and how long until the oldest of them no longer counts.
-    pub(super) async fn used(
-        &self,
-        who: Fingerprint,
-        class: Class,
-        limit: Rate,
-        now: Duration,
-    ) -> (u32, Option<Duration>) {
+    /// Checks whether a class has a free permit at `now`.
+    pub(super) fn check(&self, who: Fingerprint, window: Window, now: Duration) -> Result<(), Exhausted> {
+        self.lock().check(who, window, now)
+    }
+
+    /// How much of a limit is used at `now`.
+    pub(super) fn used(&self, who: Fingerprint, window: Window, now: Duration) -> Used {
         let mut rows = self.lock();
-        let Some(row) = rows.rows.get_mut(&(who, class)) else { return (0, None) };
-        row.span = limit.per.duration();
+        let Some(row) = rows.rows.get_mut(&(who, window.class)) else { return Used::default() };
+        row.span = window.limit.per.duration();
         row.expire(now);
-        (u32::try_from(row.sent_at.len()).unwrap_or(u32::MAX), row.next_in(now))
+        let permits = u32::try_from(row.sent_at.len()).unwrap_or(u32::MAX);
+        Used { permits, next_in: row.next_in(now), cooldown: None }
     }
 
     #[cfg(test)]
@@ -97,19 +81,25 @@ impl Log {
 }
 
 impl Rows {
-    fn row(&mut self, who: Fingerprint, class: Class, limit: Rate, now: Duration) -> &mut Row {
-        let row = self.rows.entry((who, class)).or_default();
-        row.span = limit.per.duration();
+    fn row(&mut self, who: Fingerprint, window: Window, now: Duration) -> &mut Row {
+        let row = self.rows.entry((who, window.class)).or_default();
+        row.span = window.limit.per.duration();
         row.expire(now);
         row
     }
 
-    fn check(&mut self, who: Fingerprint, class: Class, limit: Rate, now: Duration) -> Result<(), Exhausted> {
-        let row = self.row(who, class, limit, now);
-        if row.sent_at.len() < limit.count.get() as usize {
+    fn record(&mut self, who: Fingerprint, windows: &[Window], now: Duration) {
+        for &window in windows {
+            self.row(who, window, now).sent_at.push_back(now);
+        }
+    }
+
+    fn check(&mut self, who: Fingerprint, window: Window, now: Duration) -> Result<(), Exhausted> {
+        let row = self.row(who, window, now);
+        if row.sent_at.len() < window.limit.count.get() as usize {
             return Ok(());
         }
-        Err(Exhausted { class, limit, next_in: row.next_in(now).unwrap_or_default() })
+        Err(Exhausted { window, next_in: row.next_in(now).unwrap_or_default(), by_scope3: false })
     }
 
     /// Occasionally drops rows without a request in their span, so that a stream of unknown keys does not fill memory.

@@ -1,0 +1,287 @@
+//! Changes: what the journal knows of one before it is sent, and how it ended.
+
+use std::time::Duration;
+
+use scope3_mcp_catalog::{self as catalog, CONFIRMATION, Effect, Place, Problem, money};
+use scope3_mcp_client::deadlines;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    CallError, Gateway, Success,
+    attempts::SendError,
+    caller::Call,
+    failure::{Changed, Failure},
+    journal::{
+        Begun, Confirmation, Digest, Ending, Entry, EntryId, EntryState, Intent, MAX_RESULT_BYTES, Started,
+    },
+};
+
+/// The maximum length of a caller's key for a change, in bytes.
+const MAX_CALLER_KEY_BYTES: usize = 255;
+
+/// The maximum number of ids that are kept of a response, and the maximum length of each with its name.
+const MAX_IDS: usize = 20;
+const MAX_ID_BYTES: usize = 128;
+
+/// The first pause between two looks at a change that another call makes, and the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_millis(250);
+
+/// How often the outcome of a change is offered to a state that is unavailable.
+const END_RETRY: Duration = Duration::from_secs(1);
+
+/// What to do with a change.
+pub(super) enum Next {
+    /// Send it.
+    Send(Started),
+    /// Return this result, which an identical call received.
+    Return(Success),
+}
+
+/// An outcome, as the journal keeps it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kept {
+    Success { data: Map<String, Value>, sentence: Option<String>, notes: Map<String, Value> },
+    Failure(Box<Failure>),
+}
+
+impl Gateway {
+    /// Records a change in the journal, unless the same change is in progress, has just been made or has an unknown
+    /// outcome.
+    pub(super) async fn begin_change(
+        &self,
+        call: &Call,
+        entry: &catalog::Entry,
+        arguments: &Map<String, Value>,
+        confirmation: Option<String>,
+    ) -> Result<Next, CallError> {
+        let mut intent = self.intent(call, entry, arguments, confirmation).await?;
+        let patience = tokio::time::Instant::now() + deadlines::SHUTDOWN;
+        loop {
+            let begun =
+                self.limits.observe(self.state.begin(intent.clone()).await).map_err(Failure::state)?;
+            match begun {
+                Begun::Send(started) => return Ok(Next::Send(started)),
+                Begun::InProgress(id) if tokio::time::Instant::now() >= patience => {
+                    return Err(Failure::in_progress(entry, id).into());
+                }
+                Begun::InProgress(id) => {
+                    let ended = self.await_end(call, entry, id).await?;
+                    if let Some(Kept::Failure(failure)) =
+                        ended.filter(|ended| ended.state == EntryState::Refused).as_ref().and_then(kept)
+                    {
+                        return Err(CallError::Failed(failure));
+                    }
+                    intent.joined = Some(id);
+                }
+                Begun::Repeated(earlier, confirmation) => {
+                    return replay(entry, &earlier, confirmation).map(Next::Return);
+                }
+                Begun::Unknown(earlier, confirmation) => {
+                    return Err(Failure::outcome_unknown(entry, &earlier, confirmation).into());
+                }
+                Begun::KeyReused(earlier) => return Err(Failure::caller_key_reused(&earlier).into()),
+                Begun::Invalid(reason) => return Err(Failure::confirmation_invalid(reason).into()),
+            }
+        }
+    }
+
+    async fn intent(
+        &self,
+        call: &Call,
+        entry: &catalog::Entry,
+        arguments: &Map<String, Value>,
+        confirmation: Option<String>,
+    ) -> Result<Intent, CallError> {
+        let caller_key = call.caller.idempotency_key.clone();
+        if caller_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_CALLER_KEY_BYTES) {
+            return Err(Failure::caller_key_invalid(MAX_CALLER_KEY_BYTES).into());
+        }
+        let keys = &call.caller.keys;
+        let key = keys
+            .untried(&[])
+            .await
+            .and_then(|key| key.ok_or(scope3_mcp_client::credentials::KeyError::Missing));
+        let (amount, currency) = money(&entry.tool, arguments).unzip();
+        Ok(Intent {
+            key: key.map_err(Failure::key)?.fingerprint(),
+            client: call.caller.client.clone(),
+            session: call.caller.session.clone(),
+            tool: entry.tool.name.to_string(),
+            effect: entry.tool.effect,
+            digest: Digest::of(entry.surface, &entry.tool.name, arguments),
+            target: target(entry, arguments),
+            amount,
+            currency: currency.flatten(),
+            arguments: self.journal_arguments.then(|| Value::Object(arguments.clone()).to_string()),
+            caller_key,
+            sends_key: entry.tool.idempotency.is_some(),
+            idempotent: entry.tool.is_idempotent(),
+            confirmation,
+            joined: None,
+            repeat_guard: self.repeat_guard,
+        })
+    }
+
+    /// Waits until a change that another call makes has ended.
+    async fn await_end(
+        &self,
+        call: &Call,
+        entry: &catalog::Entry,
+        id: EntryId,
+    ) -> Result<Option<Entry>, CallError> {
+        let mut pause = FIRST_LOOK;
+        let until = tokio::time::Instant::now() + deadlines::SHUTDOWN;
+        loop {
+            let found = self.limits.observe(self.state.entry(id).await).map_err(Failure::state)?;
+            let is_open = found.as_ref().is_some_and(|found| found.state.is_open());
+            if !is_open || tokio::time::Instant::now() >= until {
+                return Ok(found);
+            }
+            let paused = call.pause(pause).await;
+            paused.map_err(|error: SendError| Failure::send(error, &entry.tool, call.caller.key_owner))?;
+            pause = (pause * 2).min(LONGEST_LOOK);
+        }
+    }
+
+    /// Records how a change ended. If the state is unavailable, this continues in the background.
+    pub(super) async fn end_change(&self, id: EntryId, outcome: &Result<Success, CallError>) {
+        let ending = ending(outcome);
+        let Err(error) = self.limits.observe(self.state.end(id, ending.clone()).await) else { return };
+        tracing::error!(entry = %id, %error, state = %ending.state, "cannot record the outcome of a change yet");
+        let state = std::sync::Arc::clone(&self.state);
+        self.changes.spawn(async move {
+            while let Err(error) = state.end(id, ending.clone()).await {
+                tracing::debug!(entry = %id, %error, "still cannot record the outcome of a change");
+                tokio::time::sleep(END_RETRY).await;
+            }
+        });
+    }
+}
+
+/// How a change ended, for the journal.
+fn ending(outcome: &Result<Success, CallError>) -> Ending {
+    let (state, code, ids, kept) = match outcome {
+        Ok(Success { data, sentence, notes, .. }) => {
+            let kept = Kept::Success { data: data.clone(), sentence: sentence.clone(), notes: notes.clone() };
+            (EntryState::Done, None, ids(data), Some(kept))
+        }
+        Err(CallError::Failed(failure)) => {
+            let state = match failure.changed {
+                Changed::No => EntryState::Refused,
+                Changed::Yes => EntryState::Done,
+                Changed::Unknown => EntryState::Unknown,
+            };
+            let kept = Kept::Failure(Box::new(failure.without_source()));
+            (state, Some(failure.code.clone()), Vec::new(), Some(kept))
+        }
+        Err(CallError::UnknownTool { .. }) => (EntryState::Refused, None, Vec::new(), None),
+    };
+    let outcome = kept.and_then(|kept| serde_json::to_string(&kept).ok());
+    Ending { state, code, ids, outcome: outcome.filter(|text| text.len() <= MAX_RESULT_BYTES) }
+}
+
+fn kept(entry: &Entry) -> Option<Kept> {
+    serde_json::from_str(entry.outcome.as_deref()?).ok()
+}
+
+/// The result of an earlier, identical call.
+fn replay(entry: &catalog::Entry, earlier: &Entry, confirmation: Confirmation) -> Result<Success, CallError> {
+    match kept(earlier) {
+        Some(Kept::Failure(mut failure)) => {
+            failure.confirmation = Some(confirmation);
+            Err(CallError::Failed(failure))
+        }
+        Some(Kept::Success { data, sentence, notes }) => {
+            Ok(repeated(Success { data, sentence, notes, ..Success::default() }, earlier, &confirmation))
+        }
+        None => {
+            let mut success = Success::default();
+            let ids = earlier.ids.iter().map(|id| Value::from(id.as_str())).collect();
+            success.data.insert("ids".to_owned(), Value::Array(ids));
+            success.notes.insert(
+                "message".to_owned(),
+                format!("{} was made. Its result is no longer kept.", entry.tool.name).into(),
+            );
+            Ok(repeated(success, earlier, &confirmation))
+        }
+    }
+}
+
+/// Marks a result as the one of an earlier call.
+fn repeated(mut success: Success, earlier: &Entry, confirmation: &Confirmation) -> Success {
+    let notes = [
+        ("repeated", Value::Bool(true)),
+        ("madeAt", earlier.made_at.to_string().into()),
+        (CONFIRMATION, serde_json::to_value(confirmation).unwrap_or_default()),
+    ];
+    success.notes.extend(notes.map(|(name, value)| (name.to_owned(), value)));
+    success
+}
+
+/// Takes the confirmation out of the arguments of a change. It says how to make the change, and is not a part of it.
+pub(super) fn take_confirmation(
+    entry: &catalog::Entry,
+    arguments: &mut Map<String, Value>,
+) -> Result<Option<String>, CallError> {
+    if entry.tool.effect == Effect::Read {
+        return Ok(None);
+    }
+    match arguments.remove(CONFIRMATION) {
+        None => Ok(None),
+        Some(Value::String(code)) => Ok(Some(code)),
+        Some(_) => {
+            let problem =
+                Problem::at(CONFIRMATION, "expected the code that an earlier result gave, as a string");
+            Err(Failure::arguments(entry, &problem.into()).into())
+        }
+    }
+}
+
+/// What a call changes: the arguments in the path, or else those that are named like ids.
+fn target(entry: &catalog::Entry, arguments: &Map<String, Value>) -> Option<String> {
+    let bindings = entry.tool.request.as_ref().map(|request| &request.bindings);
+    let in_path = |name: &str| {
+        bindings.is_some_and(|bindings| {
+            bindings.iter().any(|binding| binding.argument == name && binding.place == Place::Path)
+        })
+    };
+    let written = |wanted: &dyn Fn(&str) -> bool| {
+        let found =
+            arguments.iter().filter(|(name, _)| wanted(name)).filter_map(|(name, value)| id(name, value));
+        found.collect::<Vec<_>>().join(" ")
+    };
+    let target = Some(written(&in_path)).filter(|target| !target.is_empty());
+    target.or_else(|| Some(written(&is_id)).filter(|target| !target.is_empty()))
+}
+
+/// The ids in a response: in its first two levels.
+fn ids(data: &Map<String, Value>) -> Vec<String> {
+    let own = data.iter().filter(|(name, _)| is_id(name)).filter_map(|(name, value)| id(name, value));
+    let nested = data.iter().filter_map(|(parent, value)| Some((parent, value.as_object()?)));
+    let nested = nested.flat_map(|(parent, members)| {
+        let found = members.iter().filter(|(name, _)| is_id(name));
+        found.filter_map(move |(name, value)| id(&format!("{parent}.{name}"), value))
+    });
+    own.chain(nested).take(MAX_IDS).collect()
+}
+
+fn is_id(name: &str) -> bool {
+    name == "id" || name.ends_with("Id") || name.ends_with("_id")
+}
+
+fn id(name: &str, value: &Value) -> Option<String> {
+    let value = match value {
+        Value::String(text) if !text.contains(char::is_whitespace) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(format!("{name}={value}")).filter(|id| id.len() <= MAX_ID_BYTES)
+}
+
+/// Whether a tool must not run without the shared state: it changes something, or its limit is small.
+pub(super) fn needs_state(entry: &catalog::Entry) -> bool {
+    entry.tool.effect != Effect::Read || entry.tool.limit.is_some()
+}

@@ -1,0 +1,71 @@
+//! The result of a call, made from Scope3's response.
+
+use jiff::{Timestamp, tz::Offset};
+use scope3_mcp_catalog::{Effect, Entry, Presentation, Unchanged};
+use scope3_mcp_client::{
+    ApiResponse,
+    credentials::{KeyAge, KeyRing},
+};
+use serde_json::{Map, Value};
+
+use crate::{Backend, CallError, Gateway, Success, failure::Failure, whoami};
+
+/// What the arguments of a call say about its result.
+pub(super) struct Expected<'a> {
+    /// The amount of money involved, in words.
+    pub(super) amount: Option<String>,
+    /// How the response says that nothing changed.
+    pub(super) unchanged: Option<&'a Unchanged>,
+}
+
+impl Gateway {
+    /// Turns Scope3's response into the caller's result.
+    pub(super) fn present(
+        &self,
+        entry: &Entry,
+        keys: &KeyRing,
+        answer: ApiResponse,
+        expected: Expected<'_>,
+    ) -> Result<Success, CallError> {
+        let Expected { amount, unchanged } = expected;
+        let ApiResponse { mut data, partial, replaced, sandbox, memory, .. } = answer;
+        if let Some(partial) = &partial
+            && entry.tool.effect != Effect::Read
+        {
+            return Err(Failure::partial(entry, partial, data).into());
+        }
+        let mut notes = Map::new();
+        let mut note = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                notes.insert(name.to_owned(), value);
+            }
+        };
+        note("sandbox", sandbox.then_some(true.into()));
+        note("environment", (self.target == Backend::Staging).then_some("staging".into()));
+        note("amount", amount.map(Value::from));
+        if unchanged.is_some_and(|unchanged| unchanged.is_said_by(&data)) {
+            note("changed", Some("no".into()));
+            note("message", Some("Nothing was changed.".into()));
+        }
+        note("partial", partial.map(Value::from));
+        note("replaced", replaced.map(Value::from));
+        let mut sentence = None;
+        match entry.tool.presents {
+            Some(Presentation::Whoami) => {
+                let mut text = whoami::sentence(&data, sandbox);
+                if self.target == Backend::Staging {
+                    text.push_str(". This is Scope3's staging environment, not production");
+                }
+                if let Some(notice) =
+                    keys.age(Offset::UTC.to_datetime(Timestamp::now()).date()).and_then(KeyAge::notice)
+                {
+                    text = format!("{text}\n{notice}");
+                }
+                data.insert("message".to_owned(), text.clone().into());
+                sentence = Some(text);
+            }
+            None => {}
+        }
+        Ok(Success { data, sentence, notes, memory })
+    }
+}

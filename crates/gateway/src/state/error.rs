@@ -1,0 +1,72 @@
+//! Why the state cannot be used.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+/// The state cannot be used. Nothing was recorded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StateError {
+    /// SQLite reports an error.
+    #[error("{path}: {source}", path = path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's error.
+        source: Arc<rusqlite::Error>,
+    },
+    /// The file or its directory cannot be created.
+    #[error("{path}: cannot create it: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: Arc<io::Error>,
+    },
+    /// The file belongs to another program.
+    #[error("{path}: expected a state file of scope3-mcp, got another kind of file", path = .0.display())]
+    Foreign(PathBuf),
+    /// A newer version of this program wrote the file.
+    #[error(
+        "{path}: written by a newer version of scope3-mcp (format {found}; this version knows up to {known})",
+        path = path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of the file's format.
+        found: u32,
+        /// The newest version that this program knows.
+        known: u32,
+    },
+    /// The file system has no locks that processes can share.
+    #[error(
+        "{path}: this file system does not support the locks that processes need to share a file; use a local disk",
+        path = .0.display()
+    )]
+    NoLocks(PathBuf),
+    /// The file was damaged. It was moved aside, and changes wait for the operator.
+    #[error(
+        "the state file was damaged and moved to {moved}; changes are refused until the operator runs \
+         `scope3-mcp journal accept-loss`",
+        moved = .0.display()
+    )]
+    Damaged(PathBuf),
+    /// There is no place for the file.
+    #[error("no directory for the state file: set HOME, or name a file with --state")]
+    NoPlace,
+    /// The state did not answer in time.
+    #[error("{location}: no response within {} s", after.as_secs())]
+    Timeout {
+        /// The state.
+        location: String,
+        /// How long this process waited.
+        after: Duration,
+    },
+}
+
+impl StateError {
+    /// Whether another setting of `--state` is needed: waiting does not help.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Timeout { .. } | Self::Damaged(_))
+    }
+}

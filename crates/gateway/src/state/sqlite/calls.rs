@@ -1,0 +1,68 @@
+//! The number of calls by hour, and the removal of old rows.
+
+use jiff::Timestamp;
+use rusqlite::named_params;
+
+use super::Work;
+use crate::{
+    journal::{CONFIRMATION_LIFETIME, ENTRY_LIFETIME, KEYED_RESULT_LIFETIME},
+    state::{CallCount, clock::micros},
+};
+
+impl Work<'_> {
+    pub(super) fn count(&self, calls: &CallCount) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO calls VALUES (:hour, :tool, :outcome, :calls)
+                 ON CONFLICT DO UPDATE SET calls = calls.calls + excluded.calls",
+            )?
+            .execute(named_params! {
+                ":hour": calls.hour.as_microsecond(),
+                ":tool": calls.tool,
+                ":outcome": calls.outcome,
+                ":calls": i64::try_from(calls.calls).unwrap_or(i64::MAX),
+            })?;
+        Ok(())
+    }
+
+    pub(super) fn counts(&self, since: Timestamp) -> rusqlite::Result<Vec<CallCount>> {
+        let mut counts = self.transaction.prepare_cached(
+            "SELECT hour, tool, outcome, calls FROM calls WHERE hour >= :since ORDER BY hour, tool, outcome",
+        )?;
+        let rows = counts.query_map(named_params! { ":since": since.as_microsecond() }, |row| {
+            Ok(CallCount {
+                hour: time(row.get(0)?),
+                tool: row.get(1)?,
+                outcome: row.get(2)?,
+                calls: row.get::<_, i64>(3)?.unsigned_abs(),
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// Removes rows that no longer count. Entries with an unknown outcome stay.
+    pub(super) fn prune(&self) -> rusqlite::Result<()> {
+        let before = |lifetime| self.now.saturating_sub(micros(lifetime));
+        let entries = before(ENTRY_LIFETIME);
+        for (delete, time) in [
+            ("DELETE FROM permits WHERE free_at <= :time", self.now),
+            ("DELETE FROM cooldowns WHERE ends_at <= :time", self.now),
+            ("DELETE FROM confirmations WHERE expires_at <= :time", before(CONFIRMATION_LIFETIME)),
+            ("DELETE FROM journal WHERE state IN ('done', 'refused') AND since <= :time", entries),
+            ("DELETE FROM calls WHERE hour <= :time", entries),
+            (
+                "UPDATE journal SET outcome = NULL WHERE outcome IS NOT NULL AND since <= :time",
+                before(KEYED_RESULT_LIFETIME),
+            ),
+        ] {
+            self.transaction.prepare_cached(delete)?.execute(named_params! { ":time": time })?;
+        }
+        self.file.processes.sweep();
+        Ok(())
+    }
+}
+
+/// A time of the file. One that is out of range was not written by this program.
+pub(super) fn time(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or_default()
+}

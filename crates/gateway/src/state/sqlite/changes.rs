@@ -1,0 +1,333 @@
+//! The journal and its confirmations in the file.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, named_params, types::Type};
+
+use super::{Work, calls::time};
+use crate::{
+    journal::{
+        Begun, CONFIRMATION_LIFETIME, Confirmation, Decision, Digest, Ending, Entry, EntryId, EntryState,
+        Filter, Found, Intent, InvalidConfirmation, Purpose, Settlement, Started, decide,
+    },
+    state::{StateError, clock::micros},
+};
+
+/// The columns of an [`Entry`].
+const ENTRY: &str = "id, made_at, state, since, tool, effect, target, amount, currency, client, session, key, digest, \
+                     arguments, caller_key, api_key, code, ids, outcome";
+
+/// The maximum number of entries in a list.
+const MAX_ENTRIES: u32 = 10_000;
+
+impl Work<'_> {
+    pub(super) fn begin(&self, intent: &Intent) -> rusqlite::Result<Result<Begun, StateError>> {
+        if let Some(moved) = self.damaged()? {
+            return Ok(Err(StateError::Damaged(moved)));
+        }
+        self.bury_dead_processes()?;
+        let key = self.key_id(intent.key);
+        let found = Found {
+            with_caller_key: self.with_caller_key(&key, intent)?,
+            same: self.same(&key, intent.digest)?,
+            invalid: match &intent.confirmation {
+                Some(code) => self.check_confirmation(code, &key, intent)?,
+                None => None,
+            },
+        };
+        let entry =
+            |id| found.with_caller_key.iter().chain(&found.same).find(|entry| entry.id == id).cloned();
+        let decision = decide(intent, &found, time(self.now));
+        Ok(Ok(match decision {
+            Decision::Send { again } => {
+                if let Some(code) = &intent.confirmation {
+                    self.use_confirmation(code)?;
+                }
+                let known = again.and_then(entry).and_then(|entry| entry.api_key);
+                let api_key = match known {
+                    None if intent.sends_key => Some(self.random(16)?),
+                    known => known,
+                };
+                let id = self.insert(&key, intent, api_key.as_deref())?;
+                Begun::Send(Started { id, key: api_key })
+            }
+            Decision::Join(id) => Begun::InProgress(id),
+            Decision::Confirm(purpose, id) => {
+                let confirmation = self.confirmation(&key, intent, purpose)?;
+                let Some(entry) = entry(id).map(Box::new) else { return Ok(Ok(Begun::InProgress(id))) };
+                match purpose {
+                    Purpose::Unknown => Begun::Unknown(entry, confirmation),
+                    Purpose::Repeat => Begun::Repeated(entry, confirmation),
+                }
+            }
+            Decision::KeyReused(id) => match entry(id) {
+                Some(entry) => Begun::KeyReused(Box::new(entry)),
+                None => Begun::InProgress(id),
+            },
+            Decision::Invalid(invalid) => Begun::Invalid(invalid),
+        }))
+    }
+
+    fn insert(&self, key: &[u8], intent: &Intent, api_key: Option<&str>) -> rusqlite::Result<EntryId> {
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO journal (process, made_at, state, since, key, client, session, tool, effect, digest, target,
+                                      amount, currency, arguments, caller_key, api_key)
+                 VALUES (:process, :now, 'intended', :now, :key, :client, :session, :tool, :effect, :digest, :target,
+                         :amount, :currency, :arguments, :caller_key, :api_key)",
+            )?
+            .execute(named_params! {
+                ":process": self.file.processes.id,
+                ":now": self.now,
+                ":key": key,
+                ":client": intent.client,
+                ":session": intent.session,
+                ":tool": intent.tool,
+                ":effect": intent.effect.as_str(),
+                ":digest": intent.digest.0,
+                ":target": intent.target,
+                ":amount": intent.amount,
+                ":currency": intent.currency,
+                ":arguments": intent.arguments,
+                ":caller_key": intent.caller_key,
+                ":api_key": api_key,
+            })?;
+        Ok(EntryId(self.transaction.last_insert_rowid()))
+    }
+
+    pub(super) fn mark_sent(&self, id: EntryId) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE journal SET state = 'sent', since = :now WHERE id = :id AND state = 'intended'",
+            )?
+            .execute(named_params! { ":now": self.now, ":id": id.0 })?;
+        Ok(())
+    }
+
+    pub(super) fn end(&self, id: EntryId, ending: &Ending) -> rusqlite::Result<()> {
+        let Ending { state, code, ids, outcome } = ending;
+        self.transaction
+            .prepare_cached(
+                "UPDATE journal SET state = :state, since = :now, code = :code, ids = :ids, outcome = :outcome
+                 WHERE id = :id AND state IN ('intended', 'sent')",
+            )?
+            .execute(named_params! {
+                ":state": state.as_str(),
+                ":now": self.now,
+                ":code": code,
+                ":ids": ids.join(" "),
+                ":outcome": outcome,
+                ":id": id.0,
+            })?;
+        Ok(())
+    }
+
+    pub(super) fn entry(&self, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+        self.bury_dead_processes()?;
+        self.select("WHERE id = :id", named_params! { ":id": id.0 }).map(|entries| entries.into_iter().next())
+    }
+
+    pub(super) fn entries(&self, filter: Filter) -> rusqlite::Result<Vec<Entry>> {
+        self.bury_dead_processes()?;
+        let since = filter.since.map_or(i64::MIN, Timestamp::as_microsecond);
+        let state = if filter.unknown { "unknown" } else { "%" };
+        self.select(
+            "WHERE made_at >= :since AND state LIKE :state ORDER BY id DESC LIMIT :limit",
+            named_params! { ":since": since, ":state": state, ":limit": MAX_ENTRIES },
+        )
+    }
+
+    pub(super) fn settle(
+        &self,
+        id: EntryId,
+        settlement: Settlement,
+    ) -> rusqlite::Result<Option<Result<Entry, Entry>>> {
+        let Some(entry) = self.entry(id)? else { return Ok(None) };
+        if entry.state != EntryState::Unknown {
+            return Ok(Some(Err(entry)));
+        }
+        let state = match settlement {
+            Settlement::Done => EntryState::Done,
+            Settlement::Refused => EntryState::Refused,
+        };
+        self.transaction
+            .prepare_cached("UPDATE journal SET state = :state, since = :now WHERE id = :id")?
+            .execute(named_params! { ":state": state.as_str(), ":now": self.now, ":id": id.0 })?;
+        Ok(self.entry(id)?.map(Ok))
+    }
+
+    /// The outcome of what a dead process sent is unknown. What it had not sent was not made.
+    fn bury_dead_processes(&self) -> rusqlite::Result<()> {
+        let mut open = self
+            .transaction
+            .prepare_cached("SELECT DISTINCT process FROM journal WHERE state IN ('intended', 'sent')")?;
+        let processes: Vec<String> =
+            open.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for process in processes.iter().filter(|process| !self.file.processes.is_alive(process)) {
+            self.transaction
+                .prepare_cached(
+                    "UPDATE journal SET since = :now, code = 'INTERRUPTED',
+                         state = CASE state WHEN 'sent' THEN 'unknown' ELSE 'refused' END
+                     WHERE process = :process AND state IN ('intended', 'sent')",
+                )?
+                .execute(named_params! { ":now": self.now, ":process": process })?;
+        }
+        Ok(())
+    }
+
+    fn same(&self, key: &[u8], digest: Digest) -> rusqlite::Result<Option<Entry>> {
+        self.first(
+            "WHERE key = :key AND digest = :digest AND state != 'refused' ORDER BY id DESC LIMIT 1",
+            named_params! { ":key": key, ":digest": digest.0 },
+        )
+    }
+
+    fn with_caller_key(&self, key: &[u8], intent: &Intent) -> rusqlite::Result<Option<Entry>> {
+        let Some(caller_key) = &intent.caller_key else { return Ok(None) };
+        self.first(
+            "WHERE key = :key AND caller_key = :caller_key ORDER BY id DESC LIMIT 1",
+            named_params! { ":key": key, ":caller_key": caller_key },
+        )
+    }
+
+    fn first(
+        &self,
+        condition: &str,
+        parameters: &[(&str, &dyn rusqlite::ToSql)],
+    ) -> rusqlite::Result<Option<Entry>> {
+        self.select(condition, parameters).map(|entries| entries.into_iter().next())
+    }
+
+    fn select(
+        &self,
+        condition: &str,
+        parameters: &[(&str, &dyn rusqlite::ToSql)],
+    ) -> rusqlite::Result<Vec<Entry>> {
+        let mut select =
+            self.transaction.prepare_cached(&format!("SELECT {ENTRY} FROM journal {condition}"))?;
+        select.query_map(parameters, read_entry)?.collect()
+    }
+
+    /// A code that confirms an intent: the one that was issued before, if most of its time is left.
+    fn confirmation(&self, key: &[u8], intent: &Intent, purpose: Purpose) -> rusqlite::Result<Confirmation> {
+        let lifetime = micros(CONFIRMATION_LIFETIME);
+        let issued: Option<(String, i64)> = self
+            .transaction
+            .prepare_cached(
+                "SELECT code, expires_at FROM confirmations
+                 WHERE key = :key AND digest = :digest AND purpose = :purpose AND used = 0 AND expires_at > :enough
+                 ORDER BY expires_at DESC LIMIT 1",
+            )?
+            .query_row(
+                named_params! {
+                    ":key": key,
+                    ":digest": intent.digest.0,
+                    ":purpose": purpose.as_str(),
+                    ":enough": self.now + lifetime / 2,
+                },
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let (code, expires_at) = if let Some(issued) = issued {
+            issued
+        } else {
+            let (code, expires_at) = (self.random(8)?, self.now.saturating_add(lifetime));
+            self.transaction
+                .prepare_cached(
+                    "INSERT INTO confirmations (code, key, tool, digest, purpose, expires_at)
+                     VALUES (:code, :key, :tool, :digest, :purpose, :expires_at)",
+                )?
+                .execute(named_params! {
+                    ":code": code,
+                    ":key": key,
+                    ":tool": intent.tool,
+                    ":digest": intent.digest.0,
+                    ":purpose": purpose.as_str(),
+                    ":expires_at": expires_at,
+                })?;
+            (code, expires_at)
+        };
+        Ok(Confirmation { code, purpose, expires_at: time(expires_at) })
+    }
+
+    fn check_confirmation(
+        &self,
+        code: &str,
+        key: &[u8],
+        intent: &Intent,
+    ) -> rusqlite::Result<Option<InvalidConfirmation>> {
+        let issued = self
+            .transaction
+            .prepare_cached(
+                "SELECT key, tool, digest, expires_at, used FROM confirmations WHERE code = :code",
+            )?
+            .query_row(named_params! { ":code": code }, |row| {
+                let key: Vec<u8> = row.get(0)?;
+                let tool: String = row.get(1)?;
+                let digest = Digest(row.get(2)?);
+                Ok((key, tool, digest, row.get::<_, i64>(3)?, row.get::<_, bool>(4)?))
+            })
+            .optional()?;
+        let Some((of_key, tool, digest, expires_at, used)) = issued else {
+            return Ok(Some(InvalidConfirmation::NotIssued));
+        };
+        Ok(if of_key != key {
+            Some(InvalidConfirmation::OtherKey)
+        } else if tool != intent.tool {
+            Some(InvalidConfirmation::OtherTool)
+        } else if digest != intent.digest {
+            Some(InvalidConfirmation::OtherArguments)
+        } else if used {
+            Some(InvalidConfirmation::Used)
+        } else if expires_at <= self.now {
+            Some(InvalidConfirmation::Expired)
+        } else {
+            None
+        })
+    }
+
+    /// Random bytes in hexadecimal notation.
+    fn random(&self, bytes: u8) -> rusqlite::Result<String> {
+        self.transaction
+            .prepare_cached("SELECT lower(hex(randomblob(:bytes)))")?
+            .query_row(named_params! { ":bytes": bytes }, |row| row.get(0))
+    }
+
+    fn use_confirmation(&self, code: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE confirmations SET used = 1 WHERE code = :code")?
+            .execute(named_params! { ":code": code })?;
+        Ok(())
+    }
+}
+
+fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let state: String = row.get("state")?;
+    let state = state
+        .parse()
+        .map_err(|error: String| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into()))?;
+    let key: Vec<u8> = row.get("key")?;
+    let ids: String = row.get("ids")?;
+    Ok(Entry {
+        id: EntryId(row.get("id")?),
+        made_at: time(row.get("made_at")?),
+        state,
+        since: time(row.get("since")?),
+        tool: row.get("tool")?,
+        effect: row.get("effect")?,
+        target: row.get("target")?,
+        amount: row.get("amount")?,
+        currency: row.get("currency")?,
+        client: row.get("client")?,
+        session: row.get("session")?,
+        key: key
+            .first_chunk()
+            .map_or_else(String::new, |start| format!("{:08x}", u32::from_be_bytes(*start))),
+        digest: Digest(row.get("digest")?),
+        arguments: row.get("arguments")?,
+        caller_key: row.get("caller_key")?,
+        api_key: row.get("api_key")?,
+        code: row.get("code")?,
+        ids: ids.split_whitespace().map(str::to_owned).collect(),
+        outcome: row.get("outcome")?,
+    })
+}

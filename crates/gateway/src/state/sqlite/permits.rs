@@ -1,0 +1,89 @@
+//! Permits and cooldowns in the file.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, named_params};
+use scope3_mcp_client::{Class, credentials::Fingerprint};
+use sha2::{Digest, Sha256};
+
+use super::Work;
+use crate::state::{Exhausted, Request, Used, Window, clock::micros};
+
+impl Work<'_> {
+    /// What stands for a key in the file. Without the file, nobody can tell which key it is.
+    pub(super) fn key_id(&self, key: Fingerprint) -> Vec<u8> {
+        Sha256::new().chain_update(&self.file.secret).chain_update(key.as_bytes()).finalize()[..16].to_vec()
+    }
+
+    pub(super) fn acquire(&self, request: &Request) -> rusqlite::Result<Result<(), Exhausted>> {
+        for taken in &request.taken {
+            self.take(&self.key_id(taken.key), taken.window, taken.ago)?;
+        }
+        let key = self.key_id(request.key);
+        for &window in &request.windows {
+            let Used { permits, next_in, cooldown } = self.used(&key, window)?;
+            if let Some(next_in) = cooldown {
+                return Ok(Err(Exhausted { window, next_in, by_scope3: true }));
+            }
+            if permits >= window.limit.count.get() {
+                let next_in = next_in.unwrap_or_default();
+                return Ok(Err(Exhausted { window, next_in, by_scope3: false }));
+            }
+        }
+        for &window in &request.windows {
+            self.take(&key, window, Duration::ZERO)?;
+        }
+        if let Some(id) = request.sends {
+            self.mark_sent(id)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn take(&self, key: &[u8], window: Window, ago: Duration) -> rusqlite::Result<()> {
+        let taken_at = self.now.saturating_sub(micros(ago));
+        self.transaction
+            .prepare_cached("INSERT INTO permits VALUES (:key, :class, :taken_at, :free_at)")?
+            .execute(named_params! {
+                ":key": key,
+                ":class": window.class.as_str(),
+                ":taken_at": taken_at,
+                ":free_at": taken_at.saturating_add(micros(window.limit.per.duration())),
+            })?;
+        Ok(())
+    }
+
+    /// How much of a limit is used. The limit's own span decides which permits count, whatever it was when they were taken.
+    pub(super) fn used(&self, key: &[u8], window: Window) -> rusqlite::Result<Used> {
+        let span = micros(window.limit.per.duration());
+        let class = window.class.as_str();
+        let (permits, oldest): (u32, Option<i64>) = self
+            .transaction
+            .prepare_cached(
+                "SELECT count(*), min(taken_at) FROM permits WHERE key = :key AND class = :class AND taken_at > :since",
+            )?
+            .query_row(
+                named_params! { ":key": key, ":class": class, ":since": self.now.saturating_sub(span) },
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+        let ends_at: Option<i64> = self
+            .transaction
+            .prepare_cached("SELECT ends_at FROM cooldowns WHERE key = :key AND class = :class")?
+            .query_row(named_params! { ":key": key, ":class": class }, |row| row.get(0))
+            .optional()?;
+        let until = |time: i64| u64::try_from(time - self.now).ok().map(Duration::from_micros);
+        let cooldown = ends_at.and_then(until).filter(|wait| !wait.is_zero());
+        let next_in = oldest.map(|oldest| until(oldest + span).unwrap_or_default());
+        Ok(Used { permits, next_in, cooldown })
+    }
+
+    pub(super) fn cool_down(&self, key: Fingerprint, class: Class, wait: Duration) -> rusqlite::Result<()> {
+        self.transaction.prepare_cached("REPLACE INTO cooldowns VALUES (:key, :class, :ends_at)")?.execute(
+            named_params! {
+                ":key": self.key_id(key),
+                ":class": class.as_str(),
+                ":ends_at": self.now.saturating_add(micros(wait)),
+            },
+        )?;
+        Ok(())
+    }
+}
