@@ -83,7 +83,7 @@ async fn a_failure_is_reported_in_the_form_of_the_log() {
     let arguments = ["http", "--sandbox", "--bind", &bind];
     let outcome = run(&mut command(&arguments)).await;
     assert_eq!(outcome.code, Some(1));
-    assert!(outcome.stderr.contains("error: cannot listen at"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error: cannot listen on"), "{}", outcome.stderr);
 
     let outcome = run(command(&arguments).env("SCOPE3_LOG_FORMAT", "json")).await;
     assert_eq!(outcome.code, Some(1));
@@ -91,7 +91,7 @@ async fn a_failure_is_reported_in_the_form_of_the_log() {
         outcome.stderr.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
     let last = lines.last().unwrap();
     assert_eq!(last["level"], "ERROR");
-    assert!(last["fields"]["message"].as_str().unwrap().contains("cannot listen at"), "{last}");
+    assert!(last["fields"]["message"].as_str().unwrap().contains("cannot listen on"), "{last}");
 }
 
 #[tokio::test]

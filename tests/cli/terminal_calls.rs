@@ -132,9 +132,9 @@ async fn a_terminal_sees_that_a_call_is_under_way() {
     let slow = Slow::start(&["--latency", "3s"]).await;
     let (code, shown) = in_terminal(&mut slow.call(&["campaign_list"]), 80).await;
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.starts_with("\rwaiting for the answer, 2 s"), "{shown:?}");
+    assert!(shown.starts_with("\rwaiting for the response, 2 s"), "{shown:?}");
     let rest = shown.rsplit('\r').next().unwrap();
-    assert!(rest.starts_with('['), "the sign is gone when the answer comes: {shown:?}");
+    assert!(rest.starts_with('['), "the progress line is gone when the response arrives: {shown:?}");
 
     let quick = Slow::start(&["--latency", "0s"]).await;
     let (_, shown) = in_terminal(&mut quick.call(&["campaign_list"]), 80).await;

@@ -52,7 +52,7 @@ async fn what_is_found_comes_first_and_nothing_is_exit_code_1() {
 
     let nothing = tools(&["search", "billing"]).await;
     assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(1), ""));
-    assert!(nothing.stderr.contains("No tool fits."), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("No tool matches."), "{}", nothing.stderr);
     assert!(nothing.stderr.contains("tools list --toolsets all"), "{}", nothing.stderr);
     let nothing = tools(&["search", "billing", "--json"]).await;
     assert_eq!((nothing.code, nothing.stdout.trim()), (Some(1), "[]"));
