@@ -111,9 +111,9 @@ async fn when_the_server_shuts_down_after_the_client_has_disconnected() {
 
 #[tokio::test]
 async fn a_failed_call_is_logged_once_with_everything_an_operator_needs() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/rest/v1", nobody.local_addr().unwrap());
-    drop(nobody);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/rest/v1", unused.local_addr().unwrap());
+    drop(unused);
     let server = Server::before(&url, &[]);
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let client = server.client().with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
@@ -161,12 +161,12 @@ async fn a_trace_context_in_a_message_is_checked_like_the_header() {
     let server = Server::before(&upstream.url, &[]);
     let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let long = "x".repeat(100_000);
-    for (sent, passed_on) in [(good, true), (&*long, false), ("00-short-1-01", false), ("", false)] {
+    for (sent, is_forwarded) in [(good, true), (&*long, false), ("00-short-1-01", false), ("", false)] {
         let before = upstream.seen().len();
         let mut message = modern_call("check_auth_status");
         message["params"]["_meta"]["traceparent"] = sent.into();
         server.client().stateless_message(&message, "check_auth_status").send().await.unwrap();
         let headers = &upstream.seen()[before];
-        assert_eq!(headers.get("traceparent").is_some(), passed_on, "{} bytes", sent.len());
+        assert_eq!(headers.get("traceparent").is_some(), is_forwarded, "{} bytes", sent.len());
     }
 }

@@ -12,7 +12,7 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The maximum time that a client waits to be served.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const MAX_SERVE_TIME: Duration = Duration::from_secs(2);
 
 const MIB: u64 = 1024 * 1024;
 
@@ -29,14 +29,14 @@ fn silent(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map(|_| TcpStream::connect(("127.0.0.1", server.port())).unwrap()).collect()
 }
 
-async fn is_served_at_once(server: &Server) {
+async fn assert_served_quickly(server: &Server) {
     let started = Instant::now();
     let client = server.with_key(FIRST);
     let health = client.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!(health.status(), 200);
     let session = client.begin("2025-06-18").await;
     assert!(session.call("check_auth_status").await.contains("12345"));
-    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+    assert!(started.elapsed() < MAX_SERVE_TIME, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn idle_connections_are_kept_up_to_the_limit_and_do_not_block_others() {
     let mut sse = Sse::begin(&server.with_key(FIRST)).await;
     let before = server.sockets();
     let _silent = silent(&server, 1500);
-    is_served_at_once(&server).await;
+    assert_served_quickly(&server).await;
     let held = server.sockets() - before;
     // The count includes the server's connections to the sandbox in the same process.
     assert!(held <= 1024 + 8, "{held} connections are open");
@@ -109,7 +109,7 @@ async fn few_file_descriptors_do_not_block_new_connections() {
         let arguments = ["http", "--auth", "key", "--bind", "127.0.0.1:0", "--api-url", &upstream.url];
         let server = Server::with_open_files(limit, &arguments);
         let _silent = silent(&server, 300);
-        is_served_at_once(&server).await;
+        assert_served_quickly(&server).await;
         assert!(server.sockets() < limit as usize);
         let bound = if limit == 30 { "file_descriptors" } else { "connections" };
         assert!(server.bound_reached(bound).await > 0, "{bound}");
@@ -136,13 +136,13 @@ async fn hold_body(port: u16, bytes: usize, hold: Duration) -> Option<String> {
 #[tokio::test]
 async fn unfinished_bodies_take_bounded_memory() {
     let server = Server::sandbox(&["--auth", "key"]);
-    is_served_at_once(&server).await;
+    assert_served_quickly(&server).await;
     let idle = server.resident();
     let port = server.port();
     let held: Vec<_> =
         (0..150).map(|_| tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(12)))).collect();
     tokio::time::sleep(Duration::from_secs(6)).await;
-    is_served_at_once(&server).await;
+    assert_served_quickly(&server).await;
     let statuses: Vec<_> = join_all(held).await.into_iter().map(Result::unwrap).collect();
     let refused = statuses.iter().filter(|status| status.as_deref() == Some("503")).count();
     assert!(refused > 100, "{statuses:?}");
@@ -166,8 +166,8 @@ async fn the_memory_for_requests_is_configurable() {
             assert_eq!(status, 200);
         }
     };
-    tokio::time::timeout(AT_ONCE, refused).await.expect("the unfinished body takes the whole budget");
-    tokio::time::sleep(AT_ONCE).await;
+    tokio::time::timeout(MAX_SERVE_TIME, refused).await.expect("the unfinished body takes the whole budget");
+    tokio::time::sleep(MAX_SERVE_TIME).await;
     assert_eq!(
         server.with_key(FIRST).status(&initialize("2025-06-18")).await,
         200,

@@ -153,8 +153,8 @@ async fn clients_that_accept_neither_form_learn_the_available_ones() {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 406);
         let answer: Value = response.json().await.unwrap();
-        let said = answer["error"]["message"].as_str().unwrap();
-        assert!(said.contains("Accept") && named.iter().all(|name| said.contains(name)), "{said}");
+        let reason = answer["error"]["message"].as_str().unwrap();
+        assert!(reason.contains("Accept") && named.iter().all(|name| reason.contains(name)), "{reason}");
     };
     for accept in ["text/html", "application/xml", "*/*;q=0", "application/json;q=0, text/event-stream;q=0"] {
         let post = session.request(Method::POST, "/mcp").header(ACCEPT, accept).json(&call(1, "get_usage"));

@@ -1,4 +1,4 @@
-//! HTTP+SSE keeps every promise on its own, without calls over Streamable HTTP in the same test.
+//! The limits and checks of HTTP+SSE, tested without calls over Streamable HTTP.
 
 use std::{
     io::{Read, Write},
@@ -181,7 +181,7 @@ async fn a_body_over_the_limit_is_rejected() {
         message["params"]["arguments"]["filler"] = "x".repeat(bytes).into();
         message.to_string()
     };
-    // The rest of a long body is read for a while, so that its sender gets to read the response.
+    // The server discards the rest of a long body for a while, so that its sender can read the response.
     for bytes in [4 * 1024 * 1024, 20 * 1024 * 1024] {
         let request = client.request(Method::POST, &sse.endpoint).header("content-type", "application/json");
         assert_eq!(request.body(over(bytes)).send().await.unwrap().status(), 413);

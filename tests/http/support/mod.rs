@@ -30,7 +30,7 @@ pub struct Server {
     log: NamedTempFile,
 }
 
-/// The program: the one that Cargo built for this test, or another.
+/// The program under test: the one in `BENCH_BINARY`, or the one that Cargo built.
 pub fn program() -> OsString {
     std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scope3-mcp").into())
 }
@@ -44,8 +44,8 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         }
     }
     // The directory of the tester's own settings file.
-    for place in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
-        command.env_remove(place);
+    for variable in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
+        command.env_remove(variable);
     }
     command.args(arguments).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

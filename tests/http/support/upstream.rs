@@ -16,14 +16,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// An upstream that takes `late` for each response.
-    pub async fn start(late: Duration) -> Self {
-        Self::answering(late, json!({ "authenticated": true, "customerId": 12345 })).await
+    /// An upstream that waits for `delay` before each response.
+    pub async fn start(delay: Duration) -> Self {
+        Self::answering(delay, json!({ "authenticated": true, "customerId": 12345 })).await
     }
 
     /// An upstream that responds with this data.
-    pub async fn answering(late: Duration, data: Value) -> Self {
-        Self::with(late, StatusCode::OK, json!({ "success": true, "data": data })).await
+    pub async fn answering(delay: Duration, data: Value) -> Self {
+        Self::with(delay, StatusCode::OK, json!({ "success": true, "data": data })).await
     }
 
     /// An upstream that accepts no key.
@@ -32,7 +32,7 @@ impl Upstream {
         Self::with(Duration::ZERO, StatusCode::UNAUTHORIZED, refusal).await
     }
 
-    async fn with(late: Duration, status: StatusCode, body: Value) -> Self {
+    async fn with(delay: Duration, status: StatusCode, body: Value) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
         let body = Bytes::from(body.to_string());
@@ -40,7 +40,7 @@ impl Upstream {
             sink.lock().unwrap().push(request.headers().clone());
             let body = body.clone();
             async move {
-                tokio::time::sleep(late).await;
+                tokio::time::sleep(delay).await;
                 (status, [("content-type", "application/json")], body)
             }
         };
