@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_number_and_a_span() {
+    fn a_rate_is_a_count_and_a_period() {
         for (text, count, seconds, word) in
             [("10/s", 10, 1, "second"), ("100/m", 100, 60, "minute"), ("500/h", 500, 3600, "hour")]
         {
