@@ -54,7 +54,7 @@ impl Cli {
 
 /// The matches that contain the settings.
 pub(super) fn settings_of(matches: &ArgMatches) -> &ArgMatches {
-    matches.subcommand().map_or(matches, |(_, of_command)| of_command)
+    matches.subcommand().map_or(matches, |(_, of_subcommand)| of_subcommand)
 }
 
 /// Removes environment variables from a grammar. `config` reads the environment after the flags.
@@ -155,18 +155,18 @@ mod tests {
 
     #[test]
     fn a_command_alone_parses_the_same_as_in_the_full_grammar() {
-        let whole = Cli::command();
-        whole.clone().debug_assert();
-        for command in whole.get_subcommands().map(clap::Command::get_name) {
+        let full = Cli::command();
+        full.clone().debug_assert();
+        for command in full.get_subcommands().map(clap::Command::get_name) {
             let arguments = ["scope3-mcp", command, "--help"].map(OsString::from);
             let help = |mut program: clap::Command| {
-                let asked = program.try_get_matches_from_mut(&arguments).unwrap_err();
-                assert_eq!(asked.kind(), ErrorKind::DisplayHelp, "{command}");
-                asked.to_string()
+                let help = program.try_get_matches_from_mut(&arguments).unwrap_err();
+                assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{command}");
+                help.to_string()
             };
-            let of_command = help(Cli::program_for(&arguments).command);
-            assert_eq!(of_command.contains("--config"), command != "completions", "{of_command}");
-            assert_eq!(of_command, help(whole.clone()));
+            let by_command = help(Cli::program_for(&arguments).command);
+            assert_eq!(by_command.contains("--config"), command != "completions", "{by_command}");
+            assert_eq!(by_command, help(full.clone()));
         }
     }
 

@@ -182,8 +182,8 @@ impl Given {
         let with_value = format!("{flag}={value}");
         let is_switch = !setting.get_action().takes_values();
         // A switch is parsed as an option, so that `false` is accepted.
-        let alone = if is_switch { setting.clone().action(ArgAction::Set) } else { setting.clone() };
-        let parser = Command::new("setting").no_binary_name(true).arg(alone.env(None::<&str>));
+        let option = if is_switch { setting.clone().action(ArgAction::Set) } else { setting.clone() };
+        let parser = Command::new("setting").no_binary_name(true).arg(option.env(None::<&str>));
         let matches = parser.try_get_matches_from([&with_value]).map_err(|error| {
             let problem = if is_switch {
                 format!("invalid value '{}'; expected true or false", echo(value))

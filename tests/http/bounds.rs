@@ -85,7 +85,7 @@ async fn calls_beyond_the_limit_are_rejected_with_a_retry_after() {
         let session = session.clone();
         tokio::spawn(async move { text(&message(session.post(&call(id, "check_auth_status")).await).await) })
     });
-    upstream.asked(2).await;
+    upstream.wait_for_requests(2).await;
     let rejected = client.stateless("check_auth_status").send().await.unwrap();
     assert_eq!(rejected.status(), 503);
     assert!(rejected.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
@@ -93,7 +93,7 @@ async fn calls_beyond_the_limit_are_rejected_with_a_retry_after() {
     assert_eq!(server.bound_reached("calls").await, 2);
     assert_eq!(session.status(&ping()).await, 200, "a ping does not count as a call");
     assert_eq!(sse.send(&ping()).await, 202);
-    assert!(sse.answer().await["result"].is_object());
+    assert!(sse.next_response().await["result"].is_object());
     assert_eq!(session.status(&json!({"jsonrpc":"2.0","method":"notifications/initialized"})).await, 202);
     assert_eq!(server.client().request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     for call in running {
@@ -110,7 +110,7 @@ async fn a_call_counts_until_it_is_done_even_if_its_client_disconnects() {
     let server = Server::before(&upstream.url, &["--max-calls", "1"]);
     let session = server.client().begin("2025-06-18").await;
     drop(session.post(&call(1, "check_auth_status")).await);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(session.status(&call(2, "check_auth_status")).await, 503);
     tokio::time::sleep(Duration::from_millis(1400)).await;
@@ -123,7 +123,7 @@ async fn a_call_without_a_session_ends_when_its_client_disconnects() {
     let server = Server::before(&upstream.url, &[]);
     let client = server.client();
     let waiting = tokio::spawn(client.stateless("check_auth_status").send());
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     waiting.abort();
     let cancelled = r#"scope3_mcp_calls_total{tool="check_auth_status",class="mcp",outcome="CANCELLED"}"#;
     for _ in 0..100 {
@@ -198,7 +198,7 @@ async fn one_key_cannot_use_all_calls() {
     // A key that Scope3 has not accepted yet is used for one request at a time.
     assert_eq!(first.stateless("check_auth_status").send().await.unwrap().status(), 200);
     let running = [1, 2].map(|_| tokio::spawn(first.stateless("check_auth_status").send()));
-    upstream.asked(3).await;
+    upstream.wait_for_requests(3).await;
     let rejected = first.stateless("check_auth_status").send().await.unwrap();
     assert_eq!(rejected.status(), 503);
     assert!(rejected.headers().contains_key("retry-after"));
@@ -253,7 +253,7 @@ async fn a_call_longer_than_the_idle_limit_keeps_its_session() {
     let session = server.client().begin("2025-06-18").await;
     // Its stream would also keep the session, so it is closed.
     drop(session.post(&call(5, "check_auth_status")).await);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(server.metric(OPEN).await, Some(1.0));
     assert!(session.call("check_auth_status").await.contains("12345"));

@@ -21,9 +21,9 @@ async fn description(client: &Mcp, method: Method, path: &str, status: u16, erro
     let response = client.request(method, path).json(&json!({ "redirect_uris": [] })).send().await.unwrap();
     assert_eq!(response.status(), status, "{path}");
     assert!(response.headers()[CONTENT_TYPE].as_bytes().starts_with(b"application/json"), "{path}");
-    let answer: Value = response.json().await.unwrap();
-    assert_eq!(answer["error"], error, "{path}: {answer}");
-    answer["error_description"].as_str().unwrap().to_owned()
+    let response: Value = response.json().await.unwrap();
+    assert_eq!(response["error"], error, "{path}: {response}");
+    response["error_description"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -153,8 +153,8 @@ async fn healthcheck_finds_the_server_on_any_address() {
         let server = Server::start(&["http", "--sandbox", "--bind", bind, "--auth", "key"], &[]);
         let bound = format!("{}:{}", bind.strip_suffix(":0").unwrap(), server.port());
         let ask = || command(&["healthcheck"], &[("SCOPE3_BIND", &bound)]).output().unwrap();
-        let answer = ask();
-        assert_eq!(answer.status.code(), Some(0), "{bound}: {}", String::from_utf8_lossy(&answer.stderr));
+        let response = ask();
+        assert_eq!(response.status.code(), Some(0), "{bound}: {}", String::from_utf8_lossy(&response.stderr));
         drop(server);
         assert_eq!(ask().status.code(), Some(1), "{bound}");
     }

@@ -101,8 +101,8 @@ mod tests {
         }
         assert_eq!("1000000/h".parse::<Rate>().unwrap().count.get(), MAX_COUNT);
         for text in ["", "500", "500/", "/h", "0/h", "-1/h", "1.5/h", "1000001/h", "500/d", "500/hour"] {
-            let said = text.parse::<Rate>().unwrap_err().to_string();
-            assert!(said.contains("`500/h`"), "{text}: {said}");
+            let error = text.parse::<Rate>().unwrap_err().to_string();
+            assert!(error.contains("`500/h`"), "{text}: {error}");
         }
     }
 }

@@ -35,29 +35,29 @@ fn flatten(name: &str, value: &Value, parts: &mut Vec<String>) {
 }
 
 /// The message of a result, without Markdown.
-pub(super) fn message(answer: &Value) -> Vec<String> {
-    let summary = text(answer, "/summary/textSummary");
-    let message = if summary.is_empty() { text(answer, "/message") } else { summary };
+pub(super) fn message(result: &Value) -> Vec<String> {
+    let summary = text(result, "/summary/textSummary");
+    let message = if summary.is_empty() { text(result, "/message") } else { summary };
     let lines = message.replace("**", "");
     lines.lines().filter(|line| !line.is_empty()).flat_map(paragraph).collect()
 }
 
 /// The score of a rejected brief, and what the brief lacks.
-pub(super) fn brief(answer: &Value) -> Vec<String> {
-    let number = |pointer: &str| answer.pointer(pointer).map(ToString::to_string).unwrap_or_default();
+pub(super) fn brief(result: &Value) -> Vec<String> {
+    let number = |pointer: &str| result.pointer(pointer).map(ToString::to_string).unwrap_or_default();
     let verdict = format!(
         "No: {} of 100 points, and {} are needed. It lacks:",
         number("/validation/score"),
         number("/validation/threshold")
     );
-    let missing = answer.pointer("/validation/missingElements").and_then(Value::as_array);
+    let missing = result.pointer("/validation/missingElements").and_then(Value::as_array);
     let missing = missing.into_iter().flatten().filter_map(Value::as_str).map(|what| format!("- {what}"));
     [verdict].into_iter().chain(missing).map(|line| cut(&line, DEFAULT_COLUMNS - INDENT.len())).collect()
 }
 
 /// A new campaign: its name, id, budget and dates.
-pub(super) fn created(answer: &Value) -> Vec<String> {
-    let campaign = answer.pointer("/campaign").unwrap_or(answer);
+pub(super) fn created(result: &Value) -> Vec<String> {
+    let campaign = result.pointer("/campaign").unwrap_or(result);
     let (start, end) = (text(campaign, "/startDate"), text(campaign, "/endDate"));
     vec![
         format!("✅ {} ({})", text(campaign, "/name"), text(campaign, "/id")),
@@ -72,8 +72,8 @@ pub(super) fn created(answer: &Value) -> Vec<String> {
 }
 
 /// The running campaigns, with their budgets and pacing.
-pub(super) fn live(answer: &Value) -> Vec<String> {
-    let campaigns = answer.pointer("/campaigns").and_then(Value::as_array);
+pub(super) fn live(result: &Value) -> Vec<String> {
+    let campaigns = result.pointer("/campaigns").and_then(Value::as_array);
     let row = |campaign: &Value| {
         let used = campaign.pointer("/deliverySummary/pacing/budgetUtilized").and_then(Value::as_f64);
         let used = used.map_or_else(String::new, |used| format!("{:.0}%", used * 100.0));
@@ -85,8 +85,8 @@ pub(super) fn live(answer: &Value) -> Vec<String> {
 }
 
 /// The delivery of each day.
-pub(super) fn delivered(answer: &Value) -> Vec<String> {
-    let days = answer.pointer("/data").and_then(Value::as_array);
+pub(super) fn delivered(result: &Value) -> Vec<String> {
+    let days = result.pointer("/data").and_then(Value::as_array);
     let row = |day: &Value| {
         let number = |pointer: &str| day.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
         let spend = format!("{} {}", grouped(number("/spend"), 2), text(day, "/currency"));
@@ -97,8 +97,8 @@ pub(super) fn delivered(answer: &Value) -> Vec<String> {
 }
 
 /// A list in a result as a table. Each column is a heading and the JSON pointer of its cells in an item.
-pub(super) fn table(answer: &Value, list: &str, columns: &[(&str, &str)]) -> Vec<String> {
-    let items = answer.pointer(list).and_then(Value::as_array);
+pub(super) fn table(result: &Value, list: &str, columns: &[(&str, &str)]) -> Vec<String> {
+    let items = result.pointer(list).and_then(Value::as_array);
     let row = |item: &Value| columns.iter().map(|(_, pointer)| text(item, pointer)).collect();
     let rows = items.into_iter().flatten().map(row).collect();
     lines(&Sheet::new(columns.iter().map(|(heading, _)| *heading), rows))

@@ -56,7 +56,7 @@ fn a_valid_file_builds() {
 
 #[test]
 fn an_invalid_file_fails_the_build_with_its_location() {
-    for (broken, by, said) in [
+    for (broken, by, expected) in [
         ("name: thing_get", "name: ThingGet", "tool `ThingGet`, field `name`"),
         ("effect: read", "effect: reads", "reads"),
         ("effect: read", "efect: read", "efect"),
@@ -117,7 +117,7 @@ fn an_invalid_file_fails_the_build_with_its_location() {
         let printed = String::from_utf8(output.stdout).unwrap();
         assert!(!output.status.success(), "`{by}` was accepted");
         assert!(printed.contains("cargo::error=") && printed.contains("things.yaml"), "`{by}`: {printed}");
-        assert!(printed.contains(said), "`{by}`: {printed}");
+        assert!(printed.contains(expected), "`{by}`: {printed}");
     }
 }
 
@@ -151,7 +151,7 @@ fn an_invalid_binding_fails_the_build() {
     let good = "argument: id, place: path, name: thingId, reason: The document says so.";
     let output = bound("GET /thing/{thingId}", good);
     assert!(output.status.success(), "{output:?}");
-    for (line, binding, said) in [
+    for (line, binding, expected) in [
         ("GET /thing/{thingId}", "argument: id, place: path, name: thingId", "things.yaml"),
         (
             "GET /thing/{thingId}",
@@ -185,6 +185,9 @@ fn an_invalid_binding_fails_the_build() {
     ] {
         let output = bound(line, binding);
         let printed = String::from_utf8(output.stdout).unwrap();
-        assert!(!output.status.success() && printed.contains(said), "`{line}` with `{binding}`: {printed}");
+        assert!(
+            !output.status.success() && printed.contains(expected),
+            "`{line}` with `{binding}`: {printed}"
+        );
     }
 }

@@ -238,9 +238,9 @@ async fn creatives_are_sent_to_the_given_sellers() {
     assert_eq!(got["syncStatus"]["syncStatusSummary"]["synced"], 1);
     assert_eq!(got["creative"]["publisherApprovals"][0]["approvalStatus"], "pending");
 
-    let nobody = api.data("creative-sync-sales-agents", json!({"creativeId": id})).await;
-    assert_eq!(nobody["smartSync"], json!({"method": "auto_detect_30days", "agentsFound": 0}));
-    assert_eq!((&nobody["salesAgents"], nobody.get("nextSteps")), (&json!([]), None));
+    let none_found = api.data("creative-sync-sales-agents", json!({"creativeId": id})).await;
+    assert_eq!(none_found["smartSync"], json!({"method": "auto_detect_30days", "agentsFound": 0}));
+    assert_eq!((&none_found["salesAgents"], none_found.get("nextSteps")), (&json!([]), None));
 }
 
 #[tokio::test]

@@ -63,8 +63,11 @@ async fn accounts_with_sellers_are_registered_changed_and_removed() {
     assert_eq!(api.data("sales-agents-register", body).await["isNewAgent"], false);
     assert_eq!(sellers(&api).await["yourAgents"], 2, "registering again reactivates the account");
 
-    let asked = api.data("sales-agents-unregister", json!({"sales_agent_id": id})).await;
-    assert_eq!(asked, json!({"agentId": id, "agentName": shared["name"], "requiresConfirmation": true}));
+    let unconfirmed = api.data("sales-agents-unregister", json!({"sales_agent_id": id})).await;
+    assert_eq!(
+        unconfirmed,
+        json!({"agentId": id, "agentName": shared["name"], "requiresConfirmation": true})
+    );
     assert_eq!(sellers(&api).await["yourAgents"], 2);
     let left = api.data("sales-agents-unregister", json!({"sales_agent_id": id, "confirm": true})).await;
     assert_eq!(left["fallbackType"], "unavailable");

@@ -76,7 +76,7 @@ async fn signals_are_created_listed_changed_and_deleted() {
 async fn invalid_signals_are_rejected() {
     let api = Api::start().await;
     let fine = json!({"name": "S", "description": "D", "key": "maid", "clusters": [{"region": "eu"}]});
-    for (member, value, said) in [
+    for (member, value, expected) in [
         ("key", json!("maid,shoe_size"), "shoe_size"),
         ("name", json!("  "), "blank"),
         ("clusters", json!([]), "clusters"),
@@ -86,7 +86,7 @@ async fn invalid_signals_are_rejected() {
         body[member] = value;
         let (status, answer) = api.post("signal-create", body).await;
         assert_eq!(status, 400, "{answer}");
-        assert!(answer["error"].as_str().unwrap().contains(said), "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(expected), "{answer}");
     }
     assert_eq!(api.data("signal-list", json!({})).await["count"], 2);
     let (status, _) = api.post("signal-update", json!({"signalId": "x"})).await;

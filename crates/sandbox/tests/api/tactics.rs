@@ -127,6 +127,6 @@ async fn prebid_segments_show_running_tactics() {
         .map(|segment| segment["maxCpm"].as_f64().unwrap())
         .collect();
     assert_eq!(prices, [15.0, 6.25, 3.8]);
-    let (_, nobody) = api.get("prebid-segmentss/nobody").await;
-    assert_eq!(nobody["data"], json!({"orgId": "nobody", "totalSegments": 0, "segments": []}));
+    let (_, unknown) = api.get("prebid-segmentss/nobody").await;
+    assert_eq!(unknown["data"], json!({"orgId": "nobody", "totalSegments": 0, "segments": []}));
 }

@@ -203,12 +203,14 @@ struct List {
 
 impl List {
     fn matches(&self, format: &Format) -> bool {
-        let needs = &format.requirements;
+        let requirements = &format.requirements;
         let text = || format!("{}\n{}\n{}", format.format_id, format.name, format.description).to_lowercase();
-        self.r#type.as_ref().is_none_or(|wanted| wanted == format.r#type)
+        self.r#type.as_ref().is_none_or(|expected| expected == format.r#type)
             && self.search.as_ref().is_none_or(|part| text().contains(&part.to_lowercase()))
-            && self.accepts_third_party_tags.is_none_or(|wanted| wanted == needs.accepts_third_party_tags)
-            && self.assembly_capable.is_none_or(|wanted| wanted == needs.assembly_capable)
+            && self
+                .accepts_third_party_tags
+                .is_none_or(|expected| expected == requirements.accepts_third_party_tags)
+            && self.assembly_capable.is_none_or(|expected| expected == requirements.assembly_capable)
     }
 }
 
