@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use self::announcement::{Access, ServerAddress};
-use super::{CommandError, until_signalled};
+use super::{CommandError, until_signaled};
 use crate::{
     app::{App, StartError},
     config::{AuthChoice, Settings},
@@ -29,7 +29,7 @@ pub(super) const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let stop = until_signalled()?;
+    let stop = until_signaled()?;
     let bind = settings.bind.unwrap_or(DEFAULT_ADDRESS);
     let (mut hosts, origins): (Vec<Host>, _) = (
         list(&settings.name_of("allow_host"), &settings.allow_host)?,

@@ -255,7 +255,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
 }
 
 /// A token that is cancelled when the process receives a signal to stop.
-fn until_signalled() -> std::io::Result<CancellationToken> {
+fn until_signaled() -> std::io::Result<CancellationToken> {
     // Register the handlers now, so that a signal before the task below runs is not lost.
     #[cfg(unix)]
     let (mut interrupt, mut terminate) = {

@@ -12,7 +12,7 @@ use jiff::{
 use scope3_mcp_gateway::catalog::{Catalog, rate::Rate};
 use scope3_mcp_sandbox::{Fault, Options, Sandbox};
 
-use super::{CommandError, until_signalled};
+use super::{CommandError, until_signaled};
 use crate::config::{Settings, parse_duration};
 
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ fn parse_instant(text: &str) -> Result<Timestamp, &'static str> {
 }
 
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
-    let stop = until_signalled()?;
+    let stop = until_signaled()?;
     let defaults = Options::default();
     let bind = settings.bind.unwrap_or(defaults.bind);
     let Arguments { latency, fault: faults, rate_limit, now, as_published } = arguments;

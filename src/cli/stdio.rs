@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
-use super::{CommandError, until_signalled};
+use super::{CommandError, until_signaled};
 use crate::{
     app::App,
     config::{LogFormat, Settings},
@@ -13,7 +13,7 @@ use crate::{
 
 /// Serves until the client disconnects or the user stops the program. `by_default` is true if no command was given.
 pub(super) async fn run(settings: &Settings, by_default: bool) -> Result<(), CommandError> {
-    let stop = until_signalled()?;
+    let stop = until_signaled()?;
     let app = App::start(settings).await?;
     if std::io::stdin().is_terminal() && settings.log_format == LogFormat::Text {
         // If standard error is closed, the server runs without this message.

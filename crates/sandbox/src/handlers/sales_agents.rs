@@ -130,7 +130,7 @@ fn register(call: &mut Call<'_>) -> ApiResult {
     } else {
         let agent = SalesAgent {
             id: call.account.ids.dated("agent", now),
-            organisation: organisation(&input.endpoint_url),
+            organization: organization(&input.endpoint_url),
             name: input.name,
             description: input.description,
             endpoint_url: input.endpoint_url,
@@ -153,7 +153,7 @@ fn register(call: &mut Call<'_>) -> ApiResult {
 }
 
 /// The organization whose inventory a seller sells, from the host of its endpoint.
-fn organisation(endpoint: &str) -> String {
+fn organization(endpoint: &str) -> String {
     let url = Url::parse(endpoint).ok();
     url.as_ref().and_then(Url::host_str).unwrap_or("unknown").replace('.', "_")
 }

@@ -116,13 +116,13 @@ fn get(call: &mut Call<'_>) -> ApiResult {
 }
 
 #[derive(Deserialize)]
-struct Organisation {
+struct Organization {
     id: String,
 }
 
 /// The bids of this customer's running tactics on a publisher's inventory, highest first.
 fn prebid_segments(call: &mut Call<'_>) -> ApiResult {
-    let Organisation { id } = call.input()?;
+    let Organization { id } = call.input()?;
     let account = &*call.account;
     let now = account.clock.now();
     let is_running = |tactic: &Tactic| {
@@ -136,7 +136,7 @@ fn prebid_segments(call: &mut Call<'_>) -> ApiResult {
     let is_sold_by = |tactic: &Tactic| {
         let sellers = call.market.sales_agents.iter();
         sellers
-            .filter(|seller| seller.organisation == id)
+            .filter(|seller| seller.organization == id)
             .any(|seller| tactic.sales_agent_id.as_ref() == Some(&seller.id))
     };
     let mut tactics: Vec<&Tactic> = account

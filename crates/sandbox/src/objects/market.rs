@@ -21,7 +21,7 @@ pub(crate) struct SalesAgent {
     /// `adcp`, `mcp` or `a2a`.
     pub(crate) protocol: String,
     /// The organization whose inventory it sells.
-    pub(crate) organisation: String,
+    pub(crate) organization: String,
     pub(crate) added_at: Moment,
     pub(crate) updated_at: Moment,
     /// Whether customers without their own account use Scope3's account.

@@ -71,7 +71,7 @@ fn banner<'a>(
         last_modified_date: created,
         publisher_approvals: seller
             .map(|seller| PublisherApproval {
-                publisher_id: seller.organisation.clone(),
+                publisher_id: seller.organization.clone(),
                 publisher_name: seller.name.clone(),
                 approval_status: "approved",
                 status: "synced",

@@ -25,7 +25,7 @@ pub(crate) fn market(market: &mut Market, clock: &Clock) {
         description: Some(format!("{name}, a seller that the sandbox made up")),
         endpoint_url: format!("https://{host}.example/adcp"),
         protocol: "adcp".to_owned(),
-        organisation: host.to_owned(),
+        organization: host.to_owned(),
         added_at: added,
         updated_at: added,
         scope3_account,

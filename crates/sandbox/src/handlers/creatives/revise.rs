@@ -80,7 +80,7 @@ pub(super) fn revise(call: &mut Call<'_>) -> ApiResult {
     creative.changed(now);
     let auto_resync = auto_resync.unwrap_or(true);
     // A publisher is identified by its organization, and reached through the seller of that organization.
-    let sellers = call.market.sales_agents.iter().filter(|seller| seller.organisation == publisher_id);
+    let sellers = call.market.sales_agents.iter().filter(|seller| seller.organization == publisher_id);
     let sellers: Vec<String> = sellers.map(|seller| seller.id.clone()).collect();
     if auto_resync {
         sync::send(call.account, call.market, &creative_id, &sellers)?;

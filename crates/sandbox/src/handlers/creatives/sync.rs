@@ -257,9 +257,9 @@ fn record(
     });
     // The published code does not store approvals of publishers.
     if is_synced && !as_published {
-        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organisation);
+        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organization);
         creative.publisher_approvals.push(PublisherApproval {
-            publisher_id: seller.organisation.clone(),
+            publisher_id: seller.organization.clone(),
             publisher_name: seller.name.clone(),
             approval_status: "pending",
             status: "synced",

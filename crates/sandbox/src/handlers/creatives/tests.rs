@@ -42,7 +42,7 @@ fn prepare(call: &mut Call<'_>) -> ApiResult {
             scoring_weights: Weights::default(),
         });
     }
-    let seller = call.market.sales_agents.iter().find(|seller| seller.organisation == "borealis");
+    let seller = call.market.sales_agents.iter().find(|seller| seller.organization == "borealis");
     call.account.tactics.push(Tactic {
         id: "tactic".into(),
         campaign_id: "running".into(),

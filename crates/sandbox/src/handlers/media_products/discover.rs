@@ -109,14 +109,14 @@ fn no_sellers(input: &Discover) -> ApiResponse {
 
 /// The products of a seller. `create_tactic` derives the same product from each id.
 fn products_of(seller: &SalesAgent) -> Vec<Product> {
-    let kinds: &[&str] = match seller.organisation.as_str() {
+    let kinds: &[&str] = match seller.organization.as_str() {
         "aurora" => &["hulu_ctv", "run_of_site"],
         "borealis" => &["netflix_premium", "youtube_select"],
         _ => &["run_of_site"],
     };
     kinds
         .iter()
-        .map(|kind| Product::from_id(&format!("{}_{kind}", seller.organisation), seller.added_at))
+        .map(|kind| Product::from_id(&format!("{}_{kind}", seller.organization), seller.added_at))
         .collect()
 }
 
