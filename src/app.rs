@@ -23,17 +23,17 @@ pub struct App {
     pub gateway: Arc<Gateway>,
     /// The server's own keys.
     pub keys: Arc<KeyRing>,
-    // Runs as long as the app does.
+    // The sandbox stops when this is dropped.
     sandbox: Option<Sandbox>,
 }
 
-/// The parts cannot be put together.
+/// Why the parts cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The sandbox does not start.
+    /// The sandbox cannot start.
     #[error("the sandbox cannot start: {0}")]
     Sandbox(#[source] io::Error),
     /// The sandbox reported an invalid URL.
@@ -48,7 +48,7 @@ pub enum StartError {
         source: StateError,
     },
     /// A surface has no URL in this environment.
-    #[error("{name}: Scope3 publishes no staging address for the API `{surface}`; name one with --api-url")]
+    #[error("{name}: Scope3 publishes no staging URL for the API `{surface}`; set one with --api-url")]
     NoBaseUrl {
         /// The setting of the environment, as the user gave it.
         name: String,
@@ -58,7 +58,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether other settings can fix it.
+    /// Whether the user can fix the error with other settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Config(_) | Self::NoBaseUrl { .. } | Self::State { .. })
@@ -66,10 +66,10 @@ impl StartError {
 }
 
 impl App {
-    /// Starts what the settings ask for.
+    /// Builds the parts that the settings describe, and starts the sandbox if they select it.
     ///
     /// # Errors
-    /// When a setting is wrong or the sandbox cannot start.
+    /// If a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let catalog = Catalog::embedded();
         let policy = settings.policy(&catalog)?;
@@ -83,7 +83,7 @@ impl App {
         }
         let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
-            // The operator's key stays unused: it is for Scope3 alone.
+            // The operator's key goes to Scope3 only, so the sandbox gets keys of its own.
             (Some(sandbox.map_err(StartError::Sandbox)?), sandbox_keys())
         } else {
             (None, own_keys)
@@ -134,14 +134,15 @@ impl App {
     #[must_use]
     pub fn server(&self) -> Server {
         if self.sandbox.is_none() {
-            // In the background: a command that prints the key may take longer than a client waits for the server to start.
+            // Run in the background: the command that prints the key may take longer than a client waits for the
+            // server.
             tokio::spawn(warn_about(Arc::clone(&self.keys)));
         }
         Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
     }
 }
 
-/// Where a surface is: in the sandbox, where the operator says, or where Scope3 publishes it.
+/// The base URL of a surface: the sandbox's, the operator's, or the one that Scope3 publishes.
 fn base_url(
     settings: &Settings,
     sandbox: Option<&Sandbox>,
@@ -162,13 +163,13 @@ fn no_base_url(settings: &Settings, surface: Surface) -> StartError {
     StartError::NoBaseUrl { name: settings.name_of("environment"), surface }
 }
 
-/// The keys of the sandbox's customers: the first, with the second in no way a backup of it.
+/// The key of the sandbox's first customer. The second key belongs to another customer, so it is not a backup.
 fn sandbox_keys() -> KeyRing {
     let [first, _] = Sandbox::keys();
     ApiKey::parse(&first.into()).map_or_else(|_| KeyRing::empty(), KeyRing::of)
 }
 
-/// Warns at startup about what would make every call fail.
+/// Warns at startup about keys with which calls would fail.
 async fn warn_about(keys: Arc<KeyRing>) {
     match keys.keys().await {
         Ok(keys) => {

@@ -1,7 +1,7 @@
-//! Every setting of the server: a flag, else the environment, else the file, else the default.
+//! The settings of the server. A flag overrides the environment, which overrides the file, which overrides the default.
 //!
-//! There is one structure, and the command line parser fills it. Unknown names are rejected everywhere: a mistyped
-//! `SCOPE3_READONLY` must not leave a server open.
+//! The command line parser fills one structure. Unknown names are rejected everywhere: a mistyped `SCOPE3_READONLY`
+//! must not leave a server open.
 
 mod environment;
 mod error;
@@ -36,7 +36,7 @@ use self::{
     values::{parse_address, parse_idle_time, parse_public_url},
 };
 
-/// The headings under which help shows the settings. Which command shows which is the command line's choice.
+/// The headings under which help shows the settings. The command line decides which headings each command shows.
 pub(crate) mod heading {
     pub(crate) const KEY: &str = "API key";
     pub(crate) const SCOPE3: &str = "Scope3";
@@ -297,17 +297,17 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// What to call a setting in an error: what the user wrote, such as `SCOPE3_BIND`, `config.toml:3: bind`, or
-    /// `--bind`. `id` is the name of its field.
+    /// The name of a setting in an error, as the user wrote it: `SCOPE3_BIND`, `config.toml:3: bind` or `--bind`. `id`
+    /// is the name of its field.
     #[must_use]
     pub fn name_of(&self, id: &str) -> String {
         self.sources.name(id)
     }
 
-    /// What the operator chose to offer, checked against a catalog.
+    /// The tools that the operator selected, checked against a catalog.
     ///
     /// # Errors
-    /// When a tool or a toolset is named that is not in the catalog.
+    /// If a tool or toolset is not in the catalog.
     pub fn policy(&self, catalog: &Catalog) -> Result<Policy, ConfigError> {
         let selection = Selection {
             toolsets: self.toolsets.clone(),
@@ -320,17 +320,17 @@ impl Settings {
             .map_err(|error| ConfigError::value(self.name_of(error.setting), error.problem()))
     }
 
-    /// What an API allows, with the operator's figures.
+    /// The quotas of an API, with the rates that the operator set.
     #[must_use]
     pub fn quotas(&self, profile: &Profile) -> Vec<Quota> {
-        let chosen = |class| match class {
+        let rate_of = |class| match class {
             Class::MCP => Some(self.mcp_limit),
             Class::API => Some(self.api_limit),
             Class::EXPORT => Some(self.export_limit),
             _ => None,
         };
         let quotas = profile.quotas.iter();
-        quotas.map(|quota| Quota { rate: chosen(quota.class).unwrap_or(quota.rate), ..*quota }).collect()
+        quotas.map(|quota| Quota { rate: rate_of(quota.class).unwrap_or(quota.rate), ..*quota }).collect()
     }
 
     /// Where the state is.
@@ -348,7 +348,7 @@ impl Settings {
         }
     }
 
-    /// Whether the server has a key of its own, or a place to get one from.
+    /// Whether the server has its own key, or a source for one.
     #[must_use]
     pub fn has_own_key(&self) -> bool {
         self.sandbox
@@ -358,10 +358,10 @@ impl Settings {
             || !self.secrets.backup_api_keys.is_empty()
     }
 
-    /// What clients of `http --auth token` must send, where the operator chose it.
+    /// The token that clients of `http --auth token` must send, if the operator set one.
     ///
     /// # Errors
-    /// When it is named twice, cannot be read, or is a text that no client can send.
+    /// If the token is set twice, cannot be read, or cannot be sent in a header.
     pub fn mcp_token(&self) -> Result<Option<SecretString>, ConfigError> {
         let flag = self.name_of("mcp_token_file");
         token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)
@@ -370,8 +370,8 @@ impl Settings {
     /// The server's own keys.
     ///
     /// # Errors
-    /// When the primary key is given twice, or the command for it cannot be read. A primary key that is absent or
-    /// malformed is not an error: each call reports it, where somebody reads it.
+    /// If the primary key is set more than once, or its command cannot be parsed. A missing or malformed primary key is
+    /// not an error here: each call reports it to its caller.
     pub fn key_ring(&self) -> Result<KeyRing, ConfigError> {
         let source = match (&self.secrets.api_key, &self.api_key_file, &self.api_key_command) {
             (None, None, None) => KeySource::None,

@@ -1,11 +1,11 @@
-//! The `scope3-mcp` command. See [`scope3_mcp::cli`] for what it does.
+//! The `scope3-mcp` command. See [`scope3_mcp::cli`].
 
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-// A call allocates in one thread what another frees. The system's allocator has them wait for each other: with it, a
-// quarter of the server's time under load goes there (`benches/http.rs`).
+// Threads free memory that other threads allocated. With the system's allocator they contend for a lock, which takes a
+// quarter of the server's time under load (`benches/http.rs`).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,4 +1,4 @@
-//! The log. It goes to standard error, or to a file: in stdio mode standard output carries protocol messages alone.
+//! The log. It goes to standard error or to a file: in stdio mode, standard output carries only protocol messages.
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,8 +18,8 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-/// Crates that would log arguments, headers or URLs below these levels. rmcp repeats every notification at `info`, names
-/// sessions there, and tells every refused request at `warn`, by which a client could fill the log.
+/// The maximum levels of crates that otherwise log arguments, headers or URLs. At `info`, rmcp logs every notification
+/// and session id. At `warn`, its `service` module logs every rejected request, so a client could flood the log.
 const QUIET: [(&str, LevelFilter); 6] = [
     ("rmcp", LevelFilter::WARN),
     ("rmcp::service", LevelFilter::ERROR),
@@ -29,25 +29,24 @@ const QUIET: [(&str, LevelFilter); 6] = [
     ("rustls", LevelFilter::INFO),
 ];
 
-/// Starts the log. `level` holds where `RUST_LOG` does not say otherwise. A second start in the same process changes
-/// nothing.
+/// Starts the log. `level` applies if `RUST_LOG` does not set one. A second start in the same process has no effect.
 ///
 /// # Errors
-/// When the file cannot be opened.
+/// If the file cannot be opened.
 pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::Result<()> {
-    let asked = std::env::var("RUST_LOG").unwrap_or_default();
-    let (wanted, unclear) = levels(&asked, level);
+    let variable = std::env::var("RUST_LOG").unwrap_or_default();
+    let (requested, invalid) = levels(&variable, level);
     if let Some(path) = file {
-        start_with(wanted, format, false, Arc::new(open(path)?));
+        start_with(requested, format, false, Arc::new(open(path)?));
     } else {
         let colors = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        start_with(wanted, format, colors, io::stderr);
+        start_with(requested, format, colors, io::stderr);
     }
     if format == LogFormat::Json || file.is_some() {
-        // Else they would be lines of text among objects, and would not be in the file.
+        // By default, a panic is printed as plain text on standard error.
         std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     }
-    for part in unclear {
+    for part in invalid {
         tracing::warn!(
             "RUST_LOG: `{part}` is neither a level, such as `debug`, nor one of a module, such as `scope3_mcp_client=debug`"
         );
@@ -55,20 +54,21 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
     Ok(())
 }
 
-fn start_with<W>(wanted: Targets, format: LogFormat, colors: bool, writer: W)
+fn start_with<W>(requested: Targets, format: LogFormat, colors: bool, writer: W)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    // A filter of its own: whatever an operator asks for, and for however small a part of these crates, they say no more.
-    let allowed = Targets::new().with_default(LevelFilter::TRACE).with_targets(QUIET);
+    // A separate filter, so that no `RUST_LOG` can raise the levels of these crates or of their modules.
+    let capped = Targets::new().with_default(LevelFilter::TRACE).with_targets(QUIET);
     let lines = match format {
         LogFormat::Text => fmt::layer().with_ansi(colors).with_writer(writer).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(writer).boxed(),
     };
-    let _already_started = tracing_subscriber::registry().with(wanted).with(allowed).with(lines).try_init();
+    let _already_started = tracing_subscriber::registry().with(requested).with(capped).with(lines).try_init();
 }
 
-/// Opens a log to append to. A new one is for its owner alone: it names customers and what was done for them.
+/// Opens a log file to append to. Only its owner can read a new file, because the log names customers and their
+/// changes.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
@@ -77,17 +77,17 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What `RUST_LOG` asks for, and the parts of it that say nothing. Without any that does, everything from `level` on.
-fn levels(asked: &str, level: LevelFilter) -> (Targets, Vec<&str>) {
-    let parts = asked.split(',').map(str::trim).filter(|part| !part.is_empty());
-    // A filter by spans or fields would be read as one that nothing passes.
-    let is_clear = |part: &&str| !part.contains(['[', '{']) && part.parse::<Targets>().is_ok();
-    let (clear, unclear): (Vec<&str>, Vec<&str>) = parts.partition(is_clear);
-    let wanted = match clear.join(",").parse::<Targets>() {
-        Ok(wanted) if !clear.is_empty() => wanted,
+/// The levels that `RUST_LOG` sets, and its invalid parts. Without a valid part, `level` applies to everything.
+fn levels(variable: &str, level: LevelFilter) -> (Targets, Vec<&str>) {
+    let parts = variable.split(',').map(str::trim).filter(|part| !part.is_empty());
+    // `Targets` accepts a filter by span or field, but then rejects every event.
+    let is_valid = |part: &&str| !part.contains(['[', '{']) && part.parse::<Targets>().is_ok();
+    let (valid, invalid): (Vec<&str>, Vec<&str>) = parts.partition(is_valid);
+    let requested = match valid.join(",").parse::<Targets>() {
+        Ok(requested) if !valid.is_empty() => requested,
         _ => Targets::new().with_default(level),
     };
-    (wanted, unclear)
+    (requested, invalid)
 }
 
 #[cfg(test)]
@@ -95,9 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_read_and_what_is_none_is_named() {
+    fn levels_are_parsed_and_invalid_parts_are_reported() {
         let info = Targets::new().with_default(LevelFilter::INFO);
-        for (asked, wanted, unclear) in [
+        for (variable, requested, invalid) in [
             ("", info.clone(), vec![]),
             (" , ", info.clone(), vec![]),
             ("debug", Targets::new().with_default(LevelFilter::DEBUG), vec![]),
@@ -112,7 +112,7 @@ mod tests {
             ("loud=very", info.clone(), vec!["loud=very"]),
             ("[span]=trace,error", Targets::new().with_default(LevelFilter::ERROR), vec!["[span]=trace"]),
         ] {
-            assert_eq!(levels(asked, LevelFilter::INFO), (wanted, unclear), "{asked:?}");
+            assert_eq!(levels(variable, LevelFilter::INFO), (requested, invalid), "{variable:?}");
         }
     }
 }

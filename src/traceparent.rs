@@ -1,12 +1,12 @@
-//! The trace context of a request (W3C Trace Context, `traceparent`), which is passed on to Scope3.
+//! The trace context of a request (W3C Trace Context, `traceparent`). The server forwards it to Scope3.
 
 use http::HeaderValue;
 
-/// How long each part is: version, trace, parent and flags.
+/// The length of each part in characters: version, trace, parent and flags.
 const LENGTHS: [usize; 4] = [2, 32, 16, 2];
 
-/// The header that a text names, if it has the form that the W3C gives it. Anything else is not passed on: a trace that
-/// begins anew is better than one that nobody can read.
+/// Parses a `traceparent`. Returns `None` if it does not have the form that the W3C requires: a new trace is better
+/// than an unreadable one.
 pub(crate) fn parse(text: &str) -> Option<HeaderValue> {
     let parts: Vec<&str> = text.splitn(LENGTHS.len() + 1, '-').collect();
     let is_hex = |part: &&str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -24,7 +24,7 @@ mod tests {
     const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn what_has_the_form_is_passed_on_as_it_is() {
+    fn a_valid_traceparent_is_forwarded_unchanged() {
         for good in
             [GOOD, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", &GOOD.replacen("00", "cc", 1)]
         {
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_is_dropped() {
+    fn an_invalid_traceparent_is_dropped() {
         let bad = [
             String::new(),
             "x".repeat(100_000),

@@ -16,24 +16,24 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
-    // Into memory first: the generator panics where its output is closed.
+    // Generate in memory: the generator panics if its output is closed.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut with_names(Cli::command()), "scope3-mcp", &mut script);
     let mut script = String::from_utf8(script).context("the script")?;
     if arguments.shell == Shell::Bash {
-        // clap_complete 4.6.11 labels the commands of a program with a hyphen in its name as it never looks them up
-        // (<https://github.com/clap-rs/clap/issues/6421>).
+        // If the program's name has a hyphen, clap_complete 4.6.11 writes labels for its commands that it never looks
+        // up (<https://github.com/clap-rs/clap/issues/6421>).
         script = script.replace("scope3__subcmd__mcp", "scope3__mcp");
     }
     std::io::stdout().write_all(script.as_bytes())?;
     Ok(())
 }
 
-/// The command line with the names of all tools and toolsets. Only for completion: as a parser, it would reject unknown
-/// names with its own messages.
+/// Adds the names of all tools and toolsets. Only for completion: a parser with these names would reject unknown names
+/// with clap's messages instead of ours.
 fn with_names(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
-        // The last is what `tools show` and `tools call` take.
+        // `name` is the argument of `tools show` and `tools call`.
         "tools" | "exclude_tools" | "name" => argument.value_parser(tool_names()),
         "toolsets" => argument.value_parser(toolset_names()),
         _ => argument,

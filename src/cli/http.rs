@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use url::Url;
 
-use self::announcement::{Entry, ServerAddress};
-use super::{CommandError, until_asked_to_end};
+use self::announcement::{Access, ServerAddress};
+use super::{CommandError, until_signaled};
 use crate::{
     app::{App, StartError},
     config::{AuthChoice, Settings},
@@ -24,12 +24,13 @@ use crate::{
     },
 };
 
-/// Where it listens when nothing is said.
-pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+/// The default address to listen on.
+pub(super) const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let stop = until_asked_to_end()?;
-    let bind = settings.bind.unwrap_or(DEFAULT);
+    let stop = until_signaled()?;
+    let bind = settings.bind.unwrap_or(DEFAULT_ADDRESS);
     let (mut hosts, origins): (Vec<Host>, _) = (
         list(&settings.name_of("allow_host"), &settings.allow_host)?,
         list(&settings.name_of("allow_origin"), &settings.allow_origin)?,
@@ -38,18 +39,18 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         let setting = settings.name_of("public_url");
         hosts.push(name.parse().map_err(|error| CommandError::Usage(format!("{setting}: {error}")))?);
     }
-    // A name from elsewhere means a proxy, behind which everybody seems to come from this machine.
+    // A host name that is not local implies a proxy. Behind it, every request seems to come from this machine.
     let local = bind.ip().to_canonical().is_loopback() && hosts.iter().all(Host::is_loopback);
     let token = settings.mcp_token().map_err(StartError::from)?;
     let choice = choose(settings, local, token.is_some())?;
-    let (auth, made) = auth(choice, token.as_ref())?;
+    let (auth, generated_token) = auth(choice, token.as_ref())?;
     let app = App::start(settings).await?;
-    let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
+    let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
     let bound = listener.local_addr()?;
     let address = ServerAddress::new(settings.public_url.as_ref(), &hosts, bound);
     let has_key = !settings.sandbox && settings.has_own_key();
-    let entry = Entry { choice, is_local: local, made: made.as_ref(), has_key };
-    announcement::announce(&address, &entry, settings.log_format);
+    let access = Access { choice, is_local: local, generated_token: generated_token.as_ref(), has_key };
+    announcement::announce(&address, &access, settings.log_format);
     let allowlist = Allowlist::new(hosts, origins, bound);
     let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,
@@ -75,13 +76,13 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Who may connect. The server accepts everyone beyond this machine only when told so explicitly.
+/// Who may connect. The server accepts everyone from other machines only if the operator explicitly allows it.
 fn choose(settings: &Settings, local: bool, has_token: bool) -> Result<AuthChoice, CommandError> {
     match settings.auth {
         Some(AuthChoice::None) if !local && !settings.dangerously_allow_unauthenticated => {
-            let problem = "none: whoever reaches this server from elsewhere could spend with its key; choose key or token, \
-                           or say --dangerously-allow-unauthenticated if something in front of it lets nobody else \
-                           through";
+            let problem = "none: everyone who can reach this server from another machine could spend money with its key; \
+                           choose key or token, or set --dangerously-allow-unauthenticated if a proxy in front of it \
+                           authenticates clients";
             Err(CommandError::Usage(format!("{} {problem}", settings.name_of("auth"))))
         }
         Some(choice) => Ok(choice),
@@ -93,7 +94,7 @@ fn choose(settings: &Settings, local: bool, has_token: bool) -> Result<AuthChoic
     }
 }
 
-/// The choice made ready, with the token where one had to be made.
+/// The authentication for a choice, and its token if the token is newly generated.
 fn auth(
     choice: AuthChoice,
     token: Option<&SecretString>,

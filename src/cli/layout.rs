@@ -1,18 +1,18 @@
-//! Text for people, laid out to the width of their terminal.
+//! Layout of text for terminals.
 
 use std::{borrow::Cow, io::IsTerminal};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use textwrap::{Options, WordSplitter, core::display_width};
 
-/// The width of text where nothing says another.
-pub(super) const USUAL_COLUMNS: usize = 80;
+/// The width of text if the terminal's width is unknown.
+pub(super) const DEFAULT_COLUMNS: usize = 80;
 
-/// Blanks between the columns of a table.
-const GAP: usize = 2;
+/// The number of spaces between the columns of a table.
+const GAP_COLUMNS: usize = 2;
 
-/// How many columns standard output has: what `COLUMNS` says, or the terminal. `None` where it is a pipe or a file,
-/// which take lines of any length.
+/// The width of standard output in columns, from `COLUMNS` or the terminal. `None` if it is a pipe or a file, which
+/// take lines of any length.
 pub(super) fn columns() -> Option<usize> {
     let columns =
         std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
@@ -22,8 +22,8 @@ pub(super) fn columns() -> Option<usize> {
     })
 }
 
-/// A text in lines of at most `columns`, the first of which begins with `first` and all others with `rest`. A word
-/// that is longer than a line stays whole.
+/// Wraps a text at `columns`. The first line begins with `first`, all others with `rest`. A word that is longer than a
+/// line is not broken.
 pub(super) fn wrapped(text: &str, columns: usize, first: &str, rest: &str) -> Vec<String> {
     let options = Options::new(columns)
         .initial_indent(first)
@@ -33,7 +33,7 @@ pub(super) fn wrapped(text: &str, columns: usize, first: &str, rest: &str) -> Ve
     textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()
 }
 
-/// A text of at most `columns`, with `…` for what does not fit.
+/// Truncates a text to `columns`, with `…` at the end of a truncated text.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     if display_width(text) <= columns {
         return text.to_owned();
@@ -48,7 +48,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// A text without what a terminal would obey: others write the names of creatives.
+/// Replaces control characters, which a terminal would interpret: names of creatives come from other people.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     let is_harmful = |letter: char| letter.is_control() && letter != '\n';
     if text.contains(is_harmful) {
@@ -58,7 +58,7 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Rows under headings. Nothing is ever broken within a cell: columns are left out until the rest fits.
+/// Rows under headings. Cells are never truncated: columns are omitted until the rest fits.
 #[derive(Debug)]
 pub(super) struct Sheet {
     headings: Vec<String>,
@@ -73,9 +73,9 @@ impl Sheet {
         Self { headings: headings.into_iter().map(Into::into).collect(), rows }
     }
 
-    /// Its lines. `leave` lists columns in the order in which they are left out where there are fewer than `columns`.
-    pub(super) fn lines(&self, columns: Option<usize>, leave: &[usize]) -> Vec<String> {
-        let kept = kept(&self.widths(), columns.unwrap_or(usize::MAX), leave);
+    /// The lines of the sheet. If it is wider than `columns`, columns are omitted in the order of `omissible`.
+    pub(super) fn lines(&self, columns: Option<usize>, omissible: &[usize]) -> Vec<String> {
+        let kept = kept(&self.widths(), columns.unwrap_or(usize::MAX), omissible);
         let pick = |row: &[String]| kept.iter().filter_map(|&at| row.get(at).cloned()).collect::<Vec<_>>();
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -86,7 +86,7 @@ impl Sheet {
         table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// How wide each column is.
+    /// The width of each column.
     pub(super) fn widths(&self) -> Vec<usize> {
         let width = |row: &Vec<String>, at: usize| {
             row.get(at).map_or(0, |cell| cell.lines().map(display_width).max().unwrap_or_default())
@@ -96,20 +96,20 @@ impl Sheet {
     }
 }
 
-/// The columns that stay when some are left out, in this order, until the rest fits.
-fn kept(widths: &[usize], columns: usize, leave: &[usize]) -> Vec<usize> {
+/// The indices of the columns that remain after columns are omitted, in the order of `omissible`, until the rest fits.
+fn kept(widths: &[usize], columns: usize, omissible: &[usize]) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..widths.len()).collect();
-    let mut leave = leave.iter();
+    let mut omissible = omissible.iter();
     while total(kept.iter().map(|&at| widths[at])) > columns {
-        let Some(left) = leave.next() else { break };
-        kept.retain(|at| at != left);
+        let Some(omitted) = omissible.next() else { break };
+        kept.retain(|at| at != omitted);
     }
     kept
 }
 
-/// How wide a table is whose columns are as wide as this.
+/// The width of a table whose columns have these widths.
 pub(super) fn total(widths: impl Iterator<Item = usize>) -> usize {
-    widths.reduce(|total, width| total + GAP + width).unwrap_or_default()
+    widths.reduce(|total, width| total + GAP_COLUMNS + width).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_left_out_in_their_order_until_the_rest_fits() {
+    fn columns_are_omitted_in_order_until_the_rest_fits() {
         for (columns, lines) in [
             (None, ["NAME           EFFECT  TITLE", "campaign_list  read    List campaigns"]),
             (Some(37), ["NAME           EFFECT  TITLE", "campaign_list  read    List campaigns"]),
@@ -136,16 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_and_wrapped_by_what_a_terminal_shows_of_it() {
+    fn text_is_truncated_and_wrapped_by_display_width() {
         assert_eq!(cut("Schöne Stiefel", 14), "Schöne Stiefel");
         assert_eq!(cut("Schöne Stiefel", 8), "Schöne…");
         assert_eq!(cut("日本語の広告", 7), "日本語…");
         assert_eq!(wrapped("one two three", 9, "- ", "  "), ["- one two", "  three"]);
-        assert_eq!(wrapped("brand_agent_list", 5, "", ""), ["brand_agent_list"], "words stay whole");
+        assert_eq!(wrapped("brand_agent_list", 5, "", ""), ["brand_agent_list"], "words are not broken");
     }
 
     #[test]
-    fn a_terminal_obeys_nothing_that_stands_in_a_text() {
+    fn control_characters_are_replaced() {
         assert_eq!(harmless("a\u{1b}[31mb\rc\nd\u{9b}"), "a\u{fffd}[31mb\u{fffd}c\nd\u{fffd}");
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line, with one file for each command.
 
 mod completions;
 mod demo;
@@ -59,7 +59,7 @@ enum Command {
 }
 
 impl Command {
-    /// The default log level: `warn` for commands that clients or people read, because many clients show every line as an
+    /// The default log level. It is `warn` unless the command is a server, because many clients show every line as an
     /// error.
     fn level(&self) -> LevelFilter {
         match self {
@@ -103,7 +103,7 @@ impl From<std::io::Error> for CommandError {
 /// Runs the program with the process's arguments and environment. Exit codes: 0 done, 1 failed, 2 wrong usage or
 /// configuration.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let early_format = format_of_refusals(&arguments);
+    let early_format = early_log_format(&arguments);
     let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(EarlyExit::Output(text)) => {
@@ -119,15 +119,15 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     let Settings { log_format, ref log_file, .. } = cli.settings;
     let on_stderr = if log_file.is_none() { log_format } else { LogFormat::Text };
-    let outcome = start_log(&cli).and_then(|()| run_to_the_end(cli));
+    let outcome = start_log(&cli).and_then(|()| run_to_completion(cli));
     finish(outcome, on_stderr)
 }
 
-/// The log format as far as it is known before the settings are parsed. Used to report invalid settings.
-fn format_of_refusals(arguments: &[OsString]) -> LogFormat {
+/// The log format, guessed before the settings are parsed, for the report of invalid settings.
+fn early_log_format(arguments: &[OsString]) -> LogFormat {
     let flags = arguments.join(OsStr::new(" "));
-    let by_flag = ["--log-format=json", "--log-format json"];
-    let by_flag = by_flag.iter().any(|flag| flags.to_string_lossy().contains(flag));
+    let json_flags = ["--log-format=json", "--log-format json"];
+    let by_flag = json_flags.iter().any(|flag| flags.to_string_lossy().contains(flag));
     let by_variable = std::env::var("SCOPE3_LOG_FORMAT").is_ok_and(|value| value.trim() == "json");
     if by_flag || by_variable { LogFormat::Json } else { LogFormat::Text }
 }
@@ -135,7 +135,7 @@ fn format_of_refusals(arguments: &[OsString]) -> LogFormat {
 fn start_log(cli: &Cli) -> Result<(), CommandError> {
     let Settings { log_format, ref log_file, .. } = cli.settings;
     let level = match log_file {
-        // A log file may hold more than errors.
+        // No client shows the lines of a log file as errors.
         Some(_) => LevelFilter::INFO,
         None => cli.command.as_ref().map_or(LevelFilter::WARN, Command::level),
     };
@@ -150,8 +150,8 @@ fn start_log(cli: &Cli) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn run_to_the_end(cli: Cli) -> Result<(), CommandError> {
-    // One client keeps one thread busy, and threads take time at the start.
+fn run_to_completion(cli: Cli) -> Result<(), CommandError> {
+    // One client needs only one thread, and starting more takes time.
     let mut runtime = if cli.command.as_ref().is_some_and(Command::is_server) {
         tokio::runtime::Builder::new_multi_thread()
     } else {
@@ -183,7 +183,7 @@ impl From<clap::Error> for EarlyExit {
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Self::Usage(format!("a command is missing\n\n{}", error.render()))
             }
-            _ => Self::Usage(program::refusal(error)),
+            _ => Self::Usage(program::usage_error(error)),
         }
     }
 }
@@ -201,7 +201,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, EarlyExit> {
         matches => matches?,
     };
     if matches.subcommand_name() == Some("completions") {
-        // A shell that starts asks for them, whatever the environment and the file hold.
+        // A shell runs this when it starts, and must not fail because of a wrong variable or file.
         return Ok(Cli::from_matches(&matches)?);
     }
     let unknown_variables = config::unknown_variables(&settings)?;
@@ -216,7 +216,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, EarlyExit> {
     Ok(Cli { unknown_variables, ..cli })
 }
 
-/// Reports an error on standard error, as JSON if the log is JSON.
+/// Converts the outcome to an exit code, and reports an error on standard error, as JSON if the log is JSON.
 fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     let (code, text) = match outcome {
@@ -229,7 +229,7 @@ fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
     };
     match format {
         LogFormat::Json => tracing::error!("{text}"),
-        // Where standard error is gone, the exit code has to do.
+        // If standard error is closed, only the exit code reports the error.
         LogFormat::Text => drop(writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {text}")),
     }
     ExitCode::from(code)
@@ -241,7 +241,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 async fn execute(cli: Cli) -> Result<(), CommandError> {
     let Cli { command, settings, .. } = cli;
-    // Boxed, so that the stack holds none of the commands that do not run.
+    // Boxed, so that the stack does not hold the futures of commands that do not run.
     match command {
         None => Box::pin(stdio::run(&settings, true)).await,
         Some(Command::Stdio) => Box::pin(stdio::run(&settings, false)).await,
@@ -255,8 +255,8 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
 }
 
 /// A token that is cancelled when the process receives a signal to stop.
-fn until_asked_to_end() -> std::io::Result<CancellationToken> {
-    // Listened for from here on: one that comes before the task below runs is not lost.
+fn until_signaled() -> std::io::Result<CancellationToken> {
+    // Register the handlers now, so that a signal before the task below runs is not lost.
     #[cfg(unix)]
     let (mut interrupt, mut terminate) = {
         use tokio::signal::unix::{SignalKind, signal};

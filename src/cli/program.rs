@@ -1,4 +1,4 @@
-//! The command line's grammar: which commands there are, and which settings the help of each shows.
+//! The grammar of the command line: the commands, and the settings that each command's help shows.
 
 use std::ffi::OsString;
 
@@ -12,29 +12,29 @@ use scope3_mcp_gateway::catalog::echo;
 use super::{Cli, Command};
 use crate::config::{self, Settings, heading};
 
-/// The widest help, for terminals of the usual width.
+/// The maximum width of help, which fits a terminal of 80 columns.
 const MAX_WIDTH_COLUMNS: usize = 80;
 
-/// A command line, or the part of it that some arguments need.
+/// The grammar of the command line, or the part of it that some arguments need.
 pub(super) struct Program {
-    /// Its grammar, which knows the environment for the sake of help.
+    /// The grammar, with environment variables for the help text.
     pub(super) command: clap::Command,
-    /// Where among the arguments settings may be put in: before whatever may take everything after it.
+    /// The index at which settings can be inserted: before any argument that takes all later arguments.
     pub(super) settings_at: usize,
 }
 
 impl Cli {
-    /// The whole command line. Settings may stand on either side of the command.
+    /// The full grammar. Settings may come before or after the command.
     #[must_use]
     pub fn command() -> clap::Command {
         let program = with_settings(program(), &[]).mut_args(|setting| setting.global(true));
         Command::augment_subcommands(program).mut_subcommands(|command| with_settings(command, &[]))
     }
 
-    /// As much of the command line as it takes to read these arguments.
+    /// The part of the grammar that is needed to parse these arguments.
     ///
-    /// In the whole one every command has a copy of every setting, which takes longer to make than to read. Where the
-    /// command comes first, the settings can only be its own, and no other command matters.
+    /// In the full grammar, every command has a copy of every setting, which takes longer to build than to parse. If
+    /// the command comes first, the settings must follow it, so only this command is needed.
     pub(super) fn program_for(arguments: &[OsString]) -> Program {
         let commands = Command::augment_subcommands(clap::Command::default());
         match arguments.get(1).and_then(|name| commands.find_subcommand(name)) {
@@ -52,12 +52,12 @@ impl Cli {
     }
 }
 
-/// The matches that hold the settings.
+/// The matches that contain the settings.
 pub(super) fn settings_of(matches: &ArgMatches) -> &ArgMatches {
-    matches.subcommand().map_or(matches, |(_, of_command)| of_command)
+    matches.subcommand().map_or(matches, |(_, of_subcommand)| of_subcommand)
 }
 
-/// A grammar that takes nothing from the environment, which is looked at afterwards.
+/// Removes environment variables from a grammar. `config` reads the environment after the flags.
 pub(super) fn without_environment(command: clap::Command) -> clap::Command {
     command.mut_args(|argument| argument.env(None::<&str>)).mut_subcommands(without_environment)
 }
@@ -69,23 +69,23 @@ fn program() -> clap::Command {
         .max_term_width(MAX_WIDTH_COLUMNS)
 }
 
-/// The command with the settings among its arguments, of which help shows those that matter to it. The rest is taken
-/// too: a line that is shared by several commands may hold it. `parents` are the names of the commands above.
+/// Adds the settings to a command. Help shows those that the command uses. The command accepts all others too, because
+/// several commands may share a line of arguments. `parents` are the names of the parent commands.
 fn with_settings(command: clap::Command, parents: &[&str]) -> clap::Command {
     let name = command.get_name().to_owned();
     let path: Vec<&str> = parents.iter().copied().chain([name.as_str()]).collect();
     let shown = shown(&path);
-    let is_own: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
+    let own_ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
     let command = command.args(config::arguments());
     let command = command.mut_args(|argument| {
-        let matters = argument.get_help_heading().is_none_or(|heading| shown.contains(&heading));
-        if is_own.contains(argument.get_id()) || matters { argument } else { argument.hide(true) }
+        let is_used = argument.get_help_heading().is_none_or(|heading| shown.contains(&heading));
+        if own_ids.contains(argument.get_id()) || is_used { argument } else { argument.hide(true) }
     });
     let command = command.mut_args(|argument| argument.hide_env_values(true)).after_help(note(&path, shown));
     command.mut_subcommands(|below| with_settings(below, &path))
 }
 
-/// What the help of a command ends with.
+/// The end of a command's help.
 fn note(path: &[&str], shown: &[&str]) -> String {
     const KEY: &str = "The API key itself comes from the environment alone, as SCOPE3_API_KEY: every user of a machine \
                        sees its command lines.";
@@ -96,7 +96,7 @@ fn note(path: &[&str], shown: &[&str]) -> String {
     [root, key].join("\n\n").trim().to_owned()
 }
 
-/// The headings of the settings that matter to a command.
+/// The headings of the settings that a command uses.
 fn shown(path: &[&str]) -> &'static [&'static str] {
     use heading::{FILE, HTTP, KEY, LIMITS, LISTEN, LOG, SCOPE3, STATE, TOOLS};
     match path {
@@ -110,8 +110,8 @@ fn shown(path: &[&str]) -> &'static [&'static str] {
     }
 }
 
-/// Flags of other programs, and what to write here.
-const MISNOMERS: [(&[&str], &str); 4] = [
+/// Common flags of other programs, with the setting to use instead.
+const COMMON_MISTAKES: [(&[&str], &str); 4] = [
     (
         &["--port", "--host", "--listen", "--address"],
         "to choose where to listen, use '--bind 127.0.0.1:8080'",
@@ -127,9 +127,8 @@ const MISNOMERS: [(&[&str], &str); 4] = [
     ),
 ];
 
-/// A refusal as the parser words it, with what was probably meant, and without what nobody wants to see again: long
-/// values, and keys that ended up in the wrong place.
-pub(super) fn refusal(mut error: clap::Error) -> String {
+/// The parser's error message, with a suggestion. Long values and misplaced keys are truncated or removed.
+pub(super) fn usage_error(mut error: clap::Error) -> String {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
         if let Some(ContextValue::String(text)) = error.get(kind) {
             let text = echo(text);
@@ -140,8 +139,8 @@ pub(super) fn refusal(mut error: clap::Error) -> String {
         Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => flag.as_str(),
         _ => "",
     };
-    if let Some((_, instead)) = MISNOMERS.iter().find(|(flags, _)| flags.contains(&unknown)) {
-        // Both are made for what the parser takes for similar.
+    if let Some((_, instead)) = COMMON_MISTAKES.iter().find(|(flags, _)| flags.contains(&unknown)) {
+        // Both refer to the flag that clap considers similar.
         error.remove(ContextKind::SuggestedArg);
         error.remove(ContextKind::Usage);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(*instead)]));
@@ -155,24 +154,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_reads_by_itself_what_it_reads_in_the_whole_command_line() {
-        let whole = Cli::command();
-        whole.clone().debug_assert();
-        for command in whole.get_subcommands().map(clap::Command::get_name) {
+    fn a_command_alone_parses_the_same_as_in_the_full_grammar() {
+        let full = Cli::command();
+        full.clone().debug_assert();
+        for command in full.get_subcommands().map(clap::Command::get_name) {
             let arguments = ["scope3-mcp", command, "--help"].map(OsString::from);
             let help = |mut program: clap::Command| {
-                let asked = program.try_get_matches_from_mut(&arguments).unwrap_err();
-                assert_eq!(asked.kind(), ErrorKind::DisplayHelp, "{command}");
-                asked.to_string()
+                let help = program.try_get_matches_from_mut(&arguments).unwrap_err();
+                assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{command}");
+                help.to_string()
             };
-            let of_command = help(Cli::program_for(&arguments).command);
-            assert_eq!(of_command.contains("--config"), command != "completions", "{of_command}");
-            assert_eq!(of_command, help(whole.clone()));
+            let by_command = help(Cli::program_for(&arguments).command);
+            assert_eq!(by_command.contains("--config"), command != "completions", "{by_command}");
+            assert_eq!(by_command, help(full.clone()));
         }
     }
 
     #[test]
-    fn settings_are_read_on_either_side_of_the_command_and_where_others_are_put_in() {
+    fn settings_are_accepted_before_the_command_after_it_and_where_they_are_inserted() {
         for line in [
             "stdio --read-only",
             "--read-only stdio",
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_has_a_heading_that_some_command_shows() {
+    fn every_setting_has_a_heading_that_http_shows() {
         let everything = shown(&["http"]);
         for setting in crate::config::all() {
             assert!(everything.contains(&setting.get_help_heading().unwrap_or_default()), "{setting}");

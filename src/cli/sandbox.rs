@@ -1,4 +1,4 @@
-//! `scope3-mcp sandbox`: the embedded API as a server of its own.
+//! `scope3-mcp sandbox`: runs the embedded sandbox as a separate server.
 
 use std::{io::Write, time::Duration};
 
@@ -12,7 +12,7 @@ use jiff::{
 use scope3_mcp_gateway::catalog::{Catalog, rate::Rate};
 use scope3_mcp_sandbox::{Fault, Options, Sandbox};
 
-use super::{CommandError, until_asked_to_end};
+use super::{CommandError, until_signaled};
 use crate::config::{Settings, parse_duration};
 
 #[derive(Debug, Args)]
@@ -47,14 +47,14 @@ fn parse_instant(text: &str) -> Result<Timestamp, &'static str> {
 }
 
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
-    let stop = until_asked_to_end()?;
+    let stop = until_signaled()?;
     let defaults = Options::default();
     let bind = settings.bind.unwrap_or(defaults.bind);
     let Arguments { latency, fault: faults, rate_limit, now, as_published } = arguments;
     let options = Options { bind, latency, faults, rate_limit, now, as_published };
     let catalog = Catalog::embedded();
     let sandbox =
-        Sandbox::start(options, catalog).await.with_context(|| format!("cannot listen at {bind}"))?;
+        Sandbox::start(options, catalog).await.with_context(|| format!("cannot listen on {bind}"))?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "SCOPE3_API_URL={}", sandbox.url())?;
     for key in Sandbox::keys() {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_dates_and_instants() {
+    fn dates_and_instants_are_parsed() {
         let read = |text| parse_instant(text).map(|instant| instant.to_string());
         assert_eq!(read("2028-02-29").as_deref(), Ok("2028-02-29T00:00:00Z"));
         assert_eq!(read("2026-06-15T12:00:00Z").as_deref(), Ok("2026-06-15T12:00:00Z"));

@@ -4,27 +4,27 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
-use super::{CommandError, until_asked_to_end};
+use super::{CommandError, until_signaled};
 use crate::{
     app::App,
     config::{LogFormat, Settings},
     transport,
 };
 
-/// Serves until the client or the user ends it. `by_default` where no command was given.
+/// Serves until the client disconnects or the user stops the program. `by_default` is true if no command was given.
 pub(super) async fn run(settings: &Settings, by_default: bool) -> Result<(), CommandError> {
-    let stop = until_asked_to_end()?;
+    let stop = until_signaled()?;
     let app = App::start(settings).await?;
     if std::io::stdin().is_terminal() && settings.log_format == LogFormat::Text {
-        // Where nobody reads standard error, nobody is told.
-        let _written = std::io::stderr().write_all(welcome(by_default).as_bytes());
+        // If standard error is closed, the server runs without this message.
+        let _ignored = std::io::stderr().write_all(welcome(by_default).as_bytes());
     }
     transport::stdio::serve(app.server(), stop).await.context("the MCP session could not begin")?;
     app.gateway.finish_changes().await;
     Ok(())
 }
 
-/// What a person at a terminal is told, who would see nothing else.
+/// A message for a person at a terminal, who would otherwise see no output.
 fn welcome(by_default: bool) -> String {
     const WAITING: &str = "scope3-mcp: waiting for an MCP client on standard input; Ctrl-C ends it\n";
     if !by_default {

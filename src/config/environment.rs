@@ -1,4 +1,4 @@
-//! Environment variables: which are settings, which look like settings, and which belong to other programs.
+//! Environment variables: settings, mistyped settings, and variables of other programs.
 
 use clap::Arg;
 
@@ -11,7 +11,7 @@ const PREFIX: &str = "SCOPE3_";
 /// empty values.
 ///
 /// # Errors
-/// When it is not UTF-8.
+/// If the value is not UTF-8.
 pub(super) fn text(name: &str) -> Result<Option<String>, ConfigError> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
     let value = value.into_string().map_err(|_| ConfigError::value(name, "expected UTF-8 text"))?;
@@ -19,20 +19,20 @@ pub(super) fn text(name: &str) -> Result<Option<String>, ConfigError> {
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
-/// Variables that begin with `SCOPE3_`, are not settings and do not look like one, sorted.
+/// The unknown variables that begin with `SCOPE3_`, sorted.
 ///
 /// # Errors
-/// When a variable looks like a mistyped setting: `SCOPE3_READONLY` must not leave a server open.
+/// If a variable looks like a mistyped setting: `SCOPE3_READONLY` must not leave a server open.
 pub fn unknown_variables(settings: &[&Arg]) -> Result<Vec<String>, ConfigError> {
     let known: Vec<&str> =
         settings.iter().filter_map(|setting| setting.get_env()?.to_str()).chain(secrets::VARIABLES).collect();
     let mut unknown = Vec::new();
     for (name, value) in std::env::vars_os() {
         let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { continue };
-        match judge(name, value.trim(), &known) {
-            Verdict::Setting | Verdict::NotOurs => {}
-            Verdict::Unknown => unknown.push(name.to_owned()),
-            Verdict::Mistyped(instead) => {
+        match classify(name, value.trim(), &known) {
+            Classification::Setting | Classification::NotOurs => {}
+            Classification::Unknown => unknown.push(name.to_owned()),
+            Classification::Mistyped(instead) => {
                 return Err(ConfigError::Unknown {
                     name: name.to_owned(),
                     instead: Some(instead.to_owned()),
@@ -46,7 +46,7 @@ pub fn unknown_variables(settings: &[&Arg]) -> Result<Vec<String>, ConfigError> 
 
 /// How this program treats a variable.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict<'a> {
+enum Classification<'a> {
     Setting,
     /// Without the prefix, or set by Kubernetes or Docker for a service with a similar name.
     NotOurs,
@@ -55,30 +55,30 @@ enum Verdict<'a> {
     Mistyped(&'a str),
 }
 
-fn judge<'a>(name: &str, value: &str, known: &[&'a str]) -> Verdict<'a> {
+fn classify<'a>(name: &str, value: &str, known: &[&'a str]) -> Classification<'a> {
     let has_prefix = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
     // An empty variable counts as unset.
     if !has_prefix || value.is_empty() {
-        return Verdict::NotOurs;
+        return Classification::NotOurs;
     }
     // Names are case-insensitive on Windows.
     if known.contains(&name) || cfg!(windows) && known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-        return Verdict::Setting;
+        return Classification::Setting;
     }
-    if is_of_a_service(name, value) {
-        return Verdict::NotOurs;
+    if is_service_variable(name, value) {
+        return Classification::NotOurs;
     }
-    match known.iter().find(|known| is_near(name, known)) {
-        Some(instead) => Verdict::Mistyped(instead),
-        None => Verdict::Unknown,
+    match known.iter().find(|known| is_mistyped(name, known)) {
+        Some(instead) => Classification::Mistyped(instead),
+        None => Classification::Unknown,
     }
 }
 
-/// Whether Kubernetes or Docker set it for a service or a container whose name begins with `scope3`.
+/// Whether Kubernetes or Docker sets this variable for a service or container whose name begins with `scope3`.
 /// See <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>.
-fn is_of_a_service(name: &str, value: &str) -> bool {
+fn is_service_variable(name: &str, value: &str) -> bool {
     const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
-    // A service named `scope3` has nothing between the prefix and these: `SCOPE3_SERVICE_HOST`.
+    // The variables of a service named `scope3` have only a suffix: `SCOPE3_SERVICE_HOST`.
     let name = name.strip_prefix("SCOPE3").unwrap_or(name);
     if name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") || name.contains("_SERVICE_PORT_") {
         return true;
@@ -89,7 +89,7 @@ fn is_of_a_service(name: &str, value: &str) -> bool {
             && parts.next().is_none_or(|rest| ["PROTO", "PORT", "ADDR"].contains(&rest))
     };
     name.match_indices("_PORT").any(|(at, found)| match name[at + found.len()..].strip_prefix('_') {
-        // A `SCOPE3_PORT=8080` is rather a wish for `--bind`.
+        // Kubernetes sets a URL here. The user who sets `SCOPE3_PORT=8080` probably wants `--bind`.
         None => name.ends_with("_PORT") && value.contains("://"),
         Some(rest) => rest.split_once('_').is_some_and(|(port, rest)| {
             !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && has_protocol(rest)
@@ -97,15 +97,15 @@ fn is_of_a_service(name: &str, value: &str) -> bool {
     })
 }
 
-/// Whether a name is a setting's but for a slip: one in four letters at most, and no more than two.
-/// A service's prefix is often taken for part of it: `SCOPE3_MCP_TOOLSETS`.
-fn is_near(name: &str, setting: &str) -> bool {
-    let plain = |name: &str| name.to_ascii_uppercase().replace(PREFIX, "").replace('_', "");
-    let setting = plain(setting);
-    let most = (setting.len() / 4).min(2);
-    let name = plain(name);
-    let near = |name: &str| strsim::osa_distance(name, &setting) <= most;
-    near(&name) || name.strip_prefix("MCP").is_some_and(near)
+/// Whether a name is probably a mistyped setting: at most a quarter of its letters differ, and at most two. The prefix
+/// `MCP_` is ignored, because users add it by mistake: `SCOPE3_MCP_TOOLSETS`.
+fn is_mistyped(name: &str, setting: &str) -> bool {
+    let normalized = |name: &str| name.to_ascii_uppercase().replace(PREFIX, "").replace('_', "");
+    let setting = normalized(setting);
+    let max_distance = (setting.len() / 4).min(2);
+    let name = normalized(name);
+    let is_close = |name: &str| strsim::osa_distance(name, &setting) <= max_distance;
+    is_close(&name) || name.strip_prefix("MCP").is_some_and(is_close)
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_container_engines_set_for_a_service_is_passed_over() {
+    fn variables_that_container_engines_set_for_services_are_ignored() {
         let services = ["SCOPE3", "SCOPE3_MCP", "SCOPE3_MCP_HTTP", "SCOPE3_API", "SCOPE3_MCP_PORT_AUTHORITY"];
         for service in services {
             for suffix in [
@@ -152,13 +152,13 @@ mod tests {
             ] {
                 let (suffix, value) = suffix.split_once('=').unwrap();
                 let name = format!("{service}_{suffix}");
-                assert_eq!(judge(&name, value, &KNOWN), Verdict::NotOurs, "{name}");
+                assert_eq!(classify(&name, value, &KNOWN), Classification::NotOurs, "{name}");
             }
         }
     }
 
     #[test]
-    fn a_slip_in_a_name_is_told_from_a_name_of_another_tool() {
+    fn mistyped_settings_are_distinguished_from_variables_of_other_tools() {
         for (name, setting) in [
             ("SCOPE3_READONLY", "SCOPE3_READ_ONLY"),
             ("SCOPE3_READ_ONYL", "SCOPE3_READ_ONLY"),
@@ -177,7 +177,7 @@ mod tests {
             if cfg!(windows) && name == "scope3_read_only" {
                 continue;
             }
-            assert_eq!(judge(name, "1", &KNOWN), Verdict::Mistyped(setting), "{name}");
+            assert_eq!(classify(name, "1", &KNOWN), Classification::Mistyped(setting), "{name}");
         }
         for name in [
             "SCOPE3_BASE_URL",
@@ -200,11 +200,15 @@ mod tests {
             "SCOPE3_MCP_PORT_HTTP",
             "SCOPE3_é",
         ] {
-            assert_eq!(judge(name, "1", &KNOWN), Verdict::Unknown, "{name}");
+            assert_eq!(classify(name, "1", &KNOWN), Classification::Unknown, "{name}");
         }
-        assert_eq!(judge("SCOPE3_READONLY", "", &KNOWN), Verdict::NotOurs, "it is not set");
+        assert_eq!(
+            classify("SCOPE3_READONLY", "", &KNOWN),
+            Classification::NotOurs,
+            "an empty variable counts as unset"
+        );
         for name in ["SCOPE3", "SCOPE3X_TOOLS", "SCOPE_READ_ONLY", "PATH", "é", ""] {
-            assert_eq!(judge(name, "1", &KNOWN), Verdict::NotOurs, "{name}");
+            assert_eq!(classify(name, "1", &KNOWN), Classification::NotOurs, "{name}");
         }
     }
 }

@@ -3,12 +3,12 @@ use std::path::PathBuf;
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A name that is not a setting's.
+    /// An unknown setting.
     #[error("unknown setting `{name}`{}", suggestion(.instead.as_ref()))]
     Unknown {
         /// The name.
         name: String,
-        /// The name that was probably meant.
+        /// A similar known name.
         instead: Option<String>,
     },
     /// An invalid value.
@@ -16,7 +16,7 @@ pub enum ConfigError {
     Value {
         /// The setting, as the user gave it: `SCOPE3_BIND`, `--bind` or `config.toml:3: bind`.
         name: String,
-        /// What is wrong, and what is allowed.
+        /// What is wrong, and which values are valid.
         problem: String,
     },
     /// The settings file cannot be used.
@@ -24,7 +24,7 @@ pub enum ConfigError {
     File {
         /// Its path.
         path: PathBuf,
-        /// The line at fault, counted from 1; none where the whole file is.
+        /// The line with the problem, counted from 1. `None` if the problem concerns the whole file.
         line: Option<usize>,
         /// What is wrong.
         problem: String,
@@ -37,7 +37,7 @@ impl ConfigError {
     }
 }
 
-/// `; did you mean …?`, where there is something to suggest.
+/// The end of an error message: `; did you mean …?`, or nothing without a suggestion.
 pub(super) fn suggestion(instead: Option<&String>) -> String {
     instead.map_or_else(String::new, |instead| format!("; did you mean `{instead}`?"))
 }

@@ -12,19 +12,19 @@ use toml::{Spanned, Value};
 
 use super::{ConfigError, error::suggestion};
 
-/// A setting of a file.
+/// A setting in a file.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Its name as it is written there.
+    /// The name, as written in the file.
     pub(super) name: String,
-    /// Its value as a flag would take it; empty where it is set to nothing.
+    /// The value in the form of a flag's value. It may be empty.
     pub(super) value: String,
-    /// The line of its name, counted from 1.
+    /// The line of the name, counted from 1.
     pub(super) line: usize,
 }
 
-/// Where the settings file is looked for when nobody names one, in order.
-pub(super) fn usual_places() -> Vec<PathBuf> {
+/// The default locations of the settings file, in order.
+pub(super) fn default_paths() -> Vec<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || absolute("HOME");
     let mut folders = vec![absolute("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")))];
@@ -37,10 +37,10 @@ pub(super) fn usual_places() -> Vec<PathBuf> {
     folders.into_iter().flatten().map(|folder| folder.join("scope3-mcp").join("config.toml")).collect()
 }
 
-/// The settings of a file by their ids, such as `read_only`. `None` where there is no file.
+/// The settings in a file by id, such as `read_only`. `None` if the file does not exist.
 ///
 /// # Errors
-/// When the file cannot be read, is not TOML, or has a name that is not a setting's or a value of no use.
+/// If the file cannot be read, is not TOML, or has an unknown setting or an unusable value.
 pub(super) fn read(path: &Path, settings: &[&Arg]) -> Result<Option<BTreeMap<String, Entry>>, ConfigError> {
     let wrong =
         |line: Option<usize>, problem: String| ConfigError::File { path: path.to_owned(), line, problem };
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, settings: &[&Arg]) -> Result<Option<BTreeMap<Str
         }
         Err(error) => return Err(wrong(None, error.to_string())),
     };
-    // What editors on Windows put in front of a text.
+    // Editors on Windows write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let line_of = |at: usize| text[..at].matches('\n').count() + 1;
     let table: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|error| {
@@ -71,7 +71,7 @@ pub(super) fn read(path: &Path, settings: &[&Arg]) -> Result<Option<BTreeMap<Str
         if let Some(first) = entries.get(&id) {
             return Err(wrong(Some(line), format!("`{name}` is already set in line {}", first.line)));
         }
-        let value = plain(&value).ok_or_else(|| {
+        let value = flag_value(&value).ok_or_else(|| {
             wrong(Some(line), format!("{name}: expected a string, a number, true, false, or a list of them"))
         })?;
         entries.insert(id, Entry { name, value, line });
@@ -89,14 +89,14 @@ fn unknown(name: &str, id: &str, settings: &[&Arg]) -> String {
     format!("unknown setting `{}`{}", echo(name), suggestion(instead.as_ref()))
 }
 
-/// A value as a flag would take it.
-fn plain(value: &Value) -> Option<String> {
+/// Converts a value to the form of a flag's value.
+fn flag_value(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Boolean(truth) => Some(truth.to_string()),
         Value::Array(items) => {
-            items.iter().map(plain).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+            items.iter().map(flag_value).collect::<Option<Vec<_>>>().map(|items| items.join(","))
         }
         Value::Float(_) | Value::Datetime(_) | Value::Table(_) => None,
     }

@@ -1,4 +1,4 @@
-//! Settings that come from the environment alone, since every user of a machine sees its command lines.
+//! Secrets. They come from the environment only, because every user of a machine can see its command lines.
 
 use jiff::civil::Date;
 use scope3_mcp_gateway::credentials::ApiKey;
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, environment};
 
-/// The name of the variable of each.
+/// The variables of the secrets.
 pub(super) const VARIABLES: [&str; 4] = [API_KEY, BACKUP_API_KEYS, API_KEY_ISSUED, MCP_TOKEN];
 
 pub(super) const API_KEY: &str = "SCOPE3_API_KEY";
@@ -14,16 +14,16 @@ const BACKUP_API_KEYS: &str = "SCOPE3_BACKUP_API_KEYS";
 const API_KEY_ISSUED: &str = "SCOPE3_API_KEY_ISSUED";
 const MCP_TOKEN: &str = "SCOPE3_MCP_TOKEN";
 
-/// What the environment held when the program started.
+/// The secrets that the environment held when the program started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets {
-    /// The API key, not checked: a malformed one is reported by each call.
+    /// The API key, unchecked: each call reports a malformed key.
     pub(crate) api_key: Option<SecretString>,
-    /// The keys to use when the first is refused, in order.
+    /// The keys to use if Scope3 rejects the first, in order.
     pub(crate) backup_api_keys: Vec<ApiKey>,
-    /// The date on which the API key was issued.
+    /// The issue date of the API key.
     pub(crate) api_key_issued: Option<Date>,
-    /// What clients of `http --auth token` must send.
+    /// The token that clients of `http --auth token` must send.
     pub(crate) mcp_token: Option<SecretString>,
 }
 
@@ -31,7 +31,7 @@ impl Secrets {
     /// Reads the environment.
     ///
     /// # Errors
-    /// When a backup or a date is malformed, or a variable is not UTF-8.
+    /// If a backup key or a date is malformed, or a variable is not UTF-8.
     pub(crate) fn read() -> Result<Self, ConfigError> {
         Ok(Self {
             api_key: secret(API_KEY)?,

@@ -1,8 +1,8 @@
 //! Where each value comes from: flags override environment variables, which override the file, which overrides the
 //! defaults.
 //!
-//! Flags are parsed first. A setting without a flag is looked up in the environment and in the file, and checked by
-//! itself, so that an error names what the user wrote. Its value is then inserted before the flags.
+//! Flags are parsed first. Other settings are looked up in the environment and in the file. Each of those values is
+//! parsed by itself, so that an error names what the user wrote, and is then inserted before the flags.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +21,7 @@ use scope3_mcp_gateway::catalog::echo;
 
 use super::{ConfigError, Settings, environment, file};
 
-/// Where a value that no flag gave was set.
+/// Where a value was set, if not by a flag.
 #[derive(Debug, Clone)]
 enum Source {
     /// An environment variable.
@@ -39,12 +39,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where the values that no flag gave were set, by setting id.
+/// The sources of values that were not set by flags, by setting id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources(HashMap<String, Source>);
 
 impl Sources {
-    /// The name of a setting for an error: what the user wrote.
+    /// The name of a setting in an error, as the user wrote it.
     pub(super) fn name(&self, id: &str) -> String {
         self.0.get(id).map_or_else(|| format!("--{}", id.replace('_', "-")), ToString::to_string)
     }
@@ -86,13 +86,13 @@ pub(crate) fn without_empty(settings: &[&Arg], arguments: Vec<OsString>) -> Vec<
         if let Some((name, value)) = flag.and_then(|flag| flag.split_once('='))
             && let Some(setting) = setting(name)
         {
-            let value = tidy(setting, value);
+            let value = normalized(setting, value);
             kept.extend(value.map(|value| format!("--{name}={value}").into()));
         } else if let Some(setting) = flag.and_then(setting)
             && setting.get_action().takes_values()
-            && let Some(value) = rest.next_if(|next| is_text_of_a_value(next))
+            && let Some(value) = rest.next_if(|next| is_value(next))
         {
-            let value = value.to_str().and_then(|value| tidy(setting, value));
+            let value = value.to_str().and_then(|value| normalized(setting, value));
             kept.extend(value.into_iter().flat_map(|value| [argument.clone(), value.into()]));
         } else {
             kept.push(argument);
@@ -103,12 +103,12 @@ pub(crate) fn without_empty(settings: &[&Arg], arguments: Vec<OsString>) -> Vec<
 }
 
 /// Whether an argument can be the value of the flag before it. The parser rejects values that begin with a hyphen.
-fn is_text_of_a_value(text: &OsStr) -> bool {
+fn is_value(text: &OsStr) -> bool {
     text.to_str().is_some_and(|text| !text.starts_with('-'))
 }
 
 /// A trimmed value; a list loses its empty items. `None` if nothing is left.
-fn tidy(setting: &Arg, value: &str) -> Option<String> {
+fn normalized(setting: &Arg, value: &str) -> Option<String> {
     let value = match setting.get_value_delimiter() {
         None => value.trim().to_owned(),
         Some(delimiter) => {
@@ -122,13 +122,13 @@ fn tidy(setting: &Arg, value: &str) -> Option<String> {
 /// Reads from the environment and the file the settings that the command line does not set.
 ///
 /// # Errors
-/// When the file cannot be used, or a value is invalid.
+/// If the file cannot be used, or a value is invalid.
 pub(crate) fn values_beside_flags(settings: &[&Arg], matches: &ArgMatches) -> Result<Given, ConfigError> {
     let is_open = |id: &str| matches.value_source(id) != Some(ValueSource::CommandLine);
     let mut given = Given::default();
     for setting in settings.iter().filter(|setting| is_open(setting.get_id().as_str())) {
         let Some(name) = setting.get_env().and_then(OsStr::to_str) else { continue };
-        if let Some(value) = environment::text(name)?.and_then(|value| tidy(setting, &value)) {
+        if let Some(value) = environment::text(name)?.and_then(|value| normalized(setting, &value)) {
             given.put(setting, Source::Variable(name.to_owned()), &value)?;
         }
     }
@@ -138,7 +138,7 @@ pub(crate) fn values_beside_flags(settings: &[&Arg], matches: &ArgMatches) -> Re
         let Some(entry) = entries.remove(id) else { continue };
         if is_open(id)
             && !given.sources.0.contains_key(id)
-            && let Some(value) = tidy(setting, &entry.value)
+            && let Some(value) = normalized(setting, &entry.value)
         {
             let source = Source::File { path: path.clone(), line: entry.line, name: entry.name };
             given.put(setting, source, &value)?;
@@ -162,7 +162,7 @@ fn from_file(
         None => variable().transpose()?.flatten().map(PathBuf::from),
     };
     let Some(path) = named else {
-        for path in file::usual_places() {
+        for path in file::default_paths() {
             if let Some(entries) = file::read(&path, &settings)? {
                 return Ok((path, entries));
             }
@@ -181,9 +181,9 @@ impl Given {
         let flag = format!("--{}", setting.get_long().unwrap_or(id));
         let with_value = format!("{flag}={value}");
         let is_switch = !setting.get_action().takes_values();
-        // Parsed by itself, and as an option even if it is a switch, so that `false` is accepted.
-        let alone = if is_switch { setting.clone().action(ArgAction::Set) } else { setting.clone() };
-        let parser = Command::new("setting").no_binary_name(true).arg(alone.env(None::<&str>));
+        // A switch is parsed as an option, so that `false` is accepted.
+        let option = if is_switch { setting.clone().action(ArgAction::Set) } else { setting.clone() };
+        let parser = Command::new("setting").no_binary_name(true).arg(option.env(None::<&str>));
         let matches = parser.try_get_matches_from([&with_value]).map_err(|error| {
             let problem = if is_switch {
                 format!("invalid value '{}'; expected true or false", echo(value))
@@ -202,7 +202,7 @@ impl Given {
     }
 }
 
-/// What is wrong with a value and what is allowed, without the flag, which the user did not type.
+/// What is wrong with a value and which values are valid. Omits the flag, which the user did not type.
 fn problem(error: &clap::Error) -> String {
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => echo(value),
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_that_are_set_to_nothing_are_dropped_and_lists_lose_their_empty_parts() {
+    fn flags_without_a_value_are_dropped_and_lists_lose_empty_items() {
         let settings = all();
         for (typed, kept) in [
             ("--toolsets=|stdio", "stdio"),

@@ -9,7 +9,7 @@ use super::ConfigError;
 
 const VARIABLE: &str = "SCOPE3_MCP_TOKEN";
 
-/// Reads the token. `flag` is the name under which the file was given.
+/// Reads the token. `flag` is the name of the file setting, for errors.
 pub(super) fn read(
     given: Option<SecretString>,
     file: Option<&Path>,
@@ -30,11 +30,11 @@ pub(super) fn read(
     }
 }
 
-/// The token without what editors put around it. It must be a text that a header can bring.
+/// Removes the byte order mark and the white space that editors add, and checks that a header can carry the token.
 fn check(name: &str, token: SecretString) -> Result<SecretString, ConfigError> {
     let text = token.expose_secret().trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.contains(|letter: char| !matches!(letter, ' '..='~')) {
-        let problem = "expected a token in one line, of ASCII letters, digits and signs";
+        let problem = "expected one line of printable ASCII characters";
         return Err(ConfigError::value(name, problem));
     }
     Ok(text.into())

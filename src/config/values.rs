@@ -1,4 +1,4 @@
-//! Values of settings that need more than their type's own parser.
+//! Parsers for values that need more than the parser of their type.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -11,23 +11,23 @@ use url::Url;
 /// Parses a duration such as `20s`, `200ms` or `2m`.
 ///
 /// # Errors
-/// When the text is not a duration, or a negative one.
+/// If the text is not a duration, or the duration is negative.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a duration such as `20s`, `200ms` or `2m`".to_owned();
     let parsed: SignedDuration = text.parse().map_err(|_| expected())?;
     Duration::try_from(parsed).map_err(|_| expected())
 }
 
-/// The shortest time that a session can be still for: one must last from one request to the next.
+/// The minimum idle time of a session: a session must survive the gap between two requests.
 const MIN_IDLE_TIME: Duration = Duration::from_millis(100);
 
-/// Parses the time that a session may be still for.
+/// Parses the idle time of a session.
 pub(super) fn parse_idle_time(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
     if time < MIN_IDLE_TIME { Err("expected at least `100ms`, such as `30m`".to_owned()) } else { Ok(time) }
 }
 
-/// Parses the URL by which clients reach a server behind a proxy.
+/// Parses the URL at which clients reach a server behind a proxy.
 pub(super) fn parse_public_url(text: &str) -> Result<Url, String> {
     let is_bare = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
@@ -42,7 +42,7 @@ pub(super) fn parse_public_url(text: &str) -> Result<Url, String> {
     })
 }
 
-/// Parses an address to listen at. What is often written instead is answered with what was probably meant.
+/// Parses an address to listen on. Errors for common mistakes suggest an address.
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_its_port_is_answered_with_one_that_has_it() {
+    fn an_invalid_address_is_rejected_with_a_valid_example() {
         assert_eq!(parse_address("0.0.0.0:80").unwrap().port(), 80);
         for (text, example) in [
             ("0.0.0.0", "`0.0.0.0:8080`"),
@@ -95,8 +95,8 @@ mod tests {
             ("example.com", "`127.0.0.1:8080`"),
             ("0.0.0.0:99999", "`127.0.0.1:8080`"),
         ] {
-            let said = parse_address(text).unwrap_err();
-            assert!(said.contains(example), "{text}: {said}");
+            let error = parse_address(text).unwrap_err();
+            assert!(error.contains(example), "{text}: {error}");
         }
     }
 }

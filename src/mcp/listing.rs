@@ -1,11 +1,11 @@
-//! A catalog entry as clients see it in `tools/list`.
+//! Converts a catalog entry to a tool of `tools/list`.
 
 use rmcp::model::{Tool, ToolAnnotations};
 use scope3_mcp_gateway::catalog::{Effect, Entry, Surface};
 
 use super::meta;
 
-/// What clients are told of a tool. All four hints are given, since what a client assumes without them differs.
+/// A tool as clients see it. It has all four hints, because clients have different defaults for a missing hint.
 pub(super) fn tool(entry: &Entry) -> Tool {
     let tool = &entry.tool;
     let hints = ToolAnnotations::new()

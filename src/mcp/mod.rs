@@ -1,6 +1,6 @@
-//! The MCP server: what clients see of the catalog, and their calls on the way to the [gateway](scope3_mcp_gateway).
+//! The MCP server: lists the catalog's tools and passes calls to the [gateway](scope3_mcp_gateway).
 //!
-//! It serves every protocol version that rmcp knows, over whatever carries messages; it knows nothing of HTTP.
+//! It supports every protocol version that rmcp supports, over any transport. It does not depend on HTTP.
 
 mod listing;
 mod results;
@@ -28,24 +28,24 @@ use tokio::sync::mpsc;
 
 use crate::traceparent;
 
-/// How long clients may cache the tool list, which does not change while the server runs.
+/// How long clients may cache the tool list. The list does not change while the server runs.
 const TOOL_LIST_TTL: Duration = Duration::from_hours(1);
 
-/// The keys that a request uses.
+/// Where a request gets its keys.
 #[derive(Clone)]
 pub enum Keys {
-    /// The server's own.
+    /// The server's own keys.
     Own(Arc<KeyRing>),
-    /// The keys that the transport finds in the request, if any.
+    /// The keys that the transport finds in the request.
     OfRequest(fn(&Extensions) -> Option<Arc<KeyRing>>),
 }
 
-/// Large arguments of a call, as JSON text. A transport passes them beside the message, in its extensions: parsed as part
-/// of the message, they would take many times their size.
+/// The large arguments of a call, as JSON text. A transport passes them in the message's extensions, because parsed
+/// JSON takes many times the memory of its text.
 #[derive(Debug, Clone)]
 pub struct LargeArguments(pub Bytes);
 
-/// The MCP server. Clones share everything.
+/// The MCP server. Clones share its state.
 #[derive(Clone)]
 pub struct Server {
     gateway: Arc<Gateway>,
@@ -58,7 +58,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of the gateway's tools.
+    /// Creates a server that offers the gateway's tools.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, keys: Keys) -> Self {
         Self {
@@ -72,31 +72,32 @@ impl Server {
         }
     }
 
-    /// The same server, with the trace context that the transport knows for a request without one.
+    /// Sets the function that finds the trace context of a request without one in its `_meta`.
     #[must_use]
     pub fn with_traceparent(self, traceparent: fn(&Extensions) -> Option<HeaderValue>) -> Self {
         Self { traceparent, ..self }
     }
 
-    /// The same server, with a transport that counts running calls.
+    /// Sets the function that finds a request's slot among the concurrent calls.
     #[must_use]
     pub fn with_call_slot(self, call_slot: fn(&Extensions) -> Option<CallSlot>) -> Self {
         Self { call_slot, ..self }
     }
 
-    /// The same server, with a transport that has sessions.
+    /// Sets the function that names the session of a request, for transports that have sessions.
     #[must_use]
     pub fn with_session(self, session: fn(&Extensions) -> Option<String>) -> Self {
         Self { session, ..self }
     }
 
-    /// The same server, with a transport that keeps each result's memory holder somewhere else in the message.
+    /// Sets the function that finds the memory holder of a result, for transports that keep it elsewhere in the
+    /// request.
     #[must_use]
     pub fn with_memory_holder(self, memory_holder: fn(&Extensions) -> Option<MemoryHolder>) -> Self {
         Self { memory_holder, ..self }
     }
 
-    /// The same server, with a transport that keeps large arguments somewhere else in the message.
+    /// Sets the function that finds large arguments, for transports that keep them elsewhere in the request.
     #[must_use]
     pub fn with_large_arguments(self, large_arguments: fn(&Extensions) -> Option<LargeArguments>) -> Self {
         Self { large_arguments, ..self }
@@ -129,13 +130,13 @@ impl Server {
             None => request.arguments.unwrap_or_default(),
         };
         let call = async move {
-            // A notice that nobody has taken yet says the same as the next: it may be dropped.
+            // If an older notice is still in the channel, this one adds nothing and can be dropped.
             let on_wait = Arc::new(move |notice| {
-                let _taken = notices.try_send(notice);
+                let _dropped_if_full = notices.try_send(notice);
             });
             self.gateway.call(caller, &request.name, arguments, on_wait).await
         };
-        // The progress ends when the call does, since the call owns the sender: no notice comes after the answer.
+        // The call owns the sender, so progress ends with the call and no notification follows the response.
         match tokio::join!(call, progress).0 {
             Ok(mut success) => {
                 if let Some(holder) = (self.memory_holder)(&context.extensions) {
@@ -189,11 +190,11 @@ fn idempotency_key(context: &RequestContext<RoleServer>) -> Result<Option<String
 
 /// The name and version that the client reports, for the log.
 fn client(context: &RequestContext<RoleServer>) -> Option<String> {
-    /// Longer names are cut.
+    /// Longer names are truncated.
     const MAX_CHARACTERS: usize = 64;
     let Implementation { name, version, .. } = context.client_info()?;
-    let plain = |c: &char| !c.is_control();
-    Some(format!("{name} {version}").chars().filter(plain).take(MAX_CHARACTERS).collect())
+    let is_printable = |c: &char| !c.is_control();
+    Some(format!("{name} {version}").chars().filter(is_printable).take(MAX_CHARACTERS).collect())
 }
 
 /// Sends progress notifications for a waiting call to a client that asked for them.
@@ -205,7 +206,7 @@ async fn forward_progress(context: &RequestContext<RoleServer>, mut notices: mps
         let notice = ProgressNotificationParam::new(token, waited.as_secs_f64())
             .with_total(total.as_secs_f64())
             .with_message(format!("Waiting {left:.0} s for the request limit"));
-        // A client that is gone needs no notice; its call is cancelled elsewhere.
+        // An error means that the client is gone; its call is cancelled elsewhere.
         drop(context.peer.notify_progress(notice).await);
     }
 }
@@ -235,7 +236,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        // One page has them all: not every client asks for a second.
+        // One page has all tools, because some clients never request a second page.
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params(
                 "unknown cursor: this server lists all tools on one page",
@@ -260,12 +261,12 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         tokio::select! {
             response = self.call(request, &context) => response,
-            // Leaving the call drops it, and with it the request to Scope3.
+            // This drops the call, and with it the request to Scope3.
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
         }
     }
 
-    /// rmcp passes requests that it cannot parse here, with their method.
+    /// rmcp calls this for requests that it cannot parse.
     async fn on_custom_request(
         &self,
         request: CustomRequest,

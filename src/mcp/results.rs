@@ -1,6 +1,6 @@
-//! What a call brought, as a tool result.
+//! Converts the outcome of a call to a tool result.
 //!
-//! Some clients show the model `content` and some `structuredContent`: each is complete by itself.
+//! Some clients show the model `content`, others `structuredContent`, so each is complete by itself.
 
 use rmcp::model::{CallToolResult, ContentBlock};
 use scope3_mcp_gateway::{Success, failure::Failure};

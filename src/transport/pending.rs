@@ -11,21 +11,21 @@ use rmcp::model::{
 };
 use scope3_mcp_gateway::MemoryHolder;
 
-/// For each running call of a session, the place that holds the memory of its response. Clones share the places.
+/// The memory holders of the responses to a session's running calls. Clones share them.
 ///
 /// rmcp returns a response without the extensions of its request, so the request's id connects the two.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PendingResponses(Arc<Mutex<HashMap<RequestId, MemoryHolder>>>);
 
 impl PendingResponses {
-    /// Tracks a message of the client. A call gets a place for the memory of its response. A cancelled call, which gets
-    /// no response, loses it.
+    /// Tracks a message of the client. A call gets a holder for the memory of its response. A cancelled call loses its
+    /// holder, because it gets no response.
     pub(super) fn track(&self, message: &ClientJsonRpcMessage) -> Option<MemoryHolder> {
         match message {
             JsonRpcMessage::Request(call) if matches!(call.request, ClientRequest::CallToolRequest(_)) => {
-                let place = MemoryHolder::default();
-                self.lock().insert(call.id.clone(), place.clone());
-                Some(place)
+                let holder = MemoryHolder::default();
+                self.lock().insert(call.id.clone(), holder.clone());
+                Some(holder)
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
@@ -39,7 +39,7 @@ impl PendingResponses {
         }
     }
 
-    /// Removes and returns the place of a response that is about to be written. Hold it until then.
+    /// Removes and returns the holder of a response that is about to be written. Keep it until the response is written.
     pub(super) fn take(&self, response: &ServerJsonRpcMessage) -> Option<MemoryHolder> {
         match response {
             JsonRpcMessage::Response(JsonRpcResponse { id, .. })

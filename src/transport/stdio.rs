@@ -35,17 +35,17 @@ use crate::mcp::Server;
 /// The maximum size of a message, in bytes.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// How many messages wait for rmcp.
+/// The maximum number of messages that wait for rmcp.
 const MAX_QUEUED_MESSAGES: usize = 16;
 
-/// At the end of a session, how long writing the last responses may take.
+/// The maximum time to write the last responses at the end of a session.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves one client until its input ends, it stops reading, or `stop` is cancelled. Accepted requests still get their
 /// responses. If the client no longer reads, they are cancelled instead, except changes already sent to Scope3.
 ///
 /// # Errors
-/// When the client violates the protocol before the session is initialized.
+/// If the client violates the protocol before the session is initialized.
 pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), Box<ServerInitializeError>> {
     let (input, output) = stdio_pipes();
     let client_gone = CancellationToken::new();
@@ -119,11 +119,11 @@ impl Transport<RoleServer> for StdioTransport {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let output = self.output.clone();
-        let place = self.pending.take(&message);
+        let holder = self.pending.take(&message);
         async move {
             let line = serde_json::to_vec(&message)?;
             drop(message);
-            output.send_answer(line, place).await
+            output.send_response(line, holder).await
         }
     }
 
@@ -146,14 +146,14 @@ impl Transport<RoleServer> for StdioTransport {
 struct Reader {
     to_server: mpsc::Sender<ClientJsonRpcMessage>,
     output: Output,
-    /// The calls that were read and are not done.
+    /// The running calls.
     calls: TaskTracker,
     pending: PendingResponses,
 }
 
 impl Reader {
-    /// Passes messages to rmcp until the session ends, and lets rmcp end only when the running calls are done. rmcp
-    /// itself would wait five seconds for them.
+    /// Passes messages to rmcp until the session ends, and then waits for the running calls before rmcp ends. rmcp
+    /// itself waits only five seconds for them.
     async fn run(
         self,
         input: impl AsyncRead + Unpin,
@@ -229,13 +229,13 @@ impl Reader {
         {
             message.insert_extension(self.calls.token());
         }
-        if let Some(place) = self.pending.track(&message) {
-            message.insert_extension(place);
+        if let Some(holder) = self.pending.track(&message) {
+            message.insert_extension(holder);
         }
         message
     }
 
-    /// Rejects a message. Sends an error if it is known which request it was.
+    /// Rejects a message. Sends an error response if the request's id is known.
     async fn reject(&self, malformed: Malformed) -> Result<(), SessionClosed> {
         if let Some(id) = &malformed.id {
             return self.send_error(&malformed, id).await;

@@ -1,4 +1,4 @@
-//! `scope3-mcp demo` tells a day of an agent's work on a few screens.
+//! `scope3-mcp demo` shows a day of an agent's work on a few screens.
 
 use std::process::Stdio;
 
@@ -6,10 +6,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use crate::support::{Outcome, command, run};
 
-/// The width of a terminal that nobody has made wider.
+/// The default width of a terminal.
 const COLUMNS: usize = 80;
 
-/// Five screens of such a terminal.
+/// Five screens of a default terminal.
 const MAX_LINES: usize = 120;
 
 async fn demo(arguments: &[&str]) -> Outcome {
@@ -19,10 +19,10 @@ async fn demo(arguments: &[&str]) -> Outcome {
 }
 
 #[tokio::test]
-async fn the_demo_tells_a_whole_day() {
+async fn the_demo_shows_a_whole_day() {
     let outcome = demo(&[]).await;
     let mut rest = outcome.stdout.as_str();
-    for said in [
+    for expected in [
         "30 tools",
         "✅ Authenticated as ",
         "Northwind Outdoor",
@@ -42,8 +42,8 @@ async fn the_demo_tells_a_whole_day() {
         "LEFT",
         "RATE_LIMIT_EXCEEDED: Nothing was sent",
     ] {
-        let at = rest.find(said);
-        assert!(at.is_some(), "`{said}` does not follow in:\n{}", outcome.stdout);
+        let at = rest.find(expected);
+        assert!(at.is_some(), "`{expected}` is missing or out of order in:\n{}", outcome.stdout);
         rest = &rest[at.unwrap_or_default()..];
     }
     for failed in ["NOT_IMPLEMENTED", "NOT_FOUND", "INVALID_RESPONSE"] {
@@ -51,12 +51,12 @@ async fn the_demo_tells_a_whole_day() {
     }
     let delivered =
         regex::Regex::new(r"(?m)^ +\d{4}-\d\d-\d\d  +\d[\d,]*\.\d\d USD  +\d{1,3}(,\d{3})*$").unwrap();
-    assert!(delivered.is_match(&outcome.stdout), "no day was delivered:\n{}", outcome.stdout);
-    assert_eq!(outcome.stderr, "", "the story is alone");
+    assert!(delivered.is_match(&outcome.stdout), "no delivery row:\n{}", outcome.stdout);
+    assert_eq!(outcome.stderr, "", "nothing is logged");
 }
 
 #[tokio::test]
-async fn the_story_fits_a_few_screens_and_ends_with_how_to_connect() {
+async fn the_output_fits_a_few_screens_and_ends_with_a_command_to_connect() {
     let outcome = demo(&[]).await;
     let lines: Vec<&str> = outcome.stdout.lines().collect();
     assert!(lines.len() <= MAX_LINES, "{} lines", lines.len());
@@ -67,11 +67,11 @@ async fn the_story_fits_a_few_screens_and_ends_with_how_to_connect() {
     assert!(!outcome.stdout.contains('\u{1b}'), "a pipe gets no colors");
     assert_eq!(lines.last(), Some(&"claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox"));
     let page = include_str!("../../docs/clients/claude-code.md");
-    assert!(page.contains(lines.last().unwrap()), "the page on Claude Code says the same");
+    assert!(page.contains(lines.last().unwrap()), "the page on Claude Code has the same command");
 }
 
 #[tokio::test]
-async fn the_story_is_the_same_whatever_the_environment_offers() {
+async fn settings_in_the_environment_do_not_change_the_demo() {
     let outcome = run(command(&["demo"])
         .env("SCOPE3_READ_ONLY", "1")
         .env("SCOPE3_TOOLSETS", "webhooks")
@@ -85,20 +85,20 @@ async fn the_story_is_the_same_whatever_the_environment_offers() {
 }
 
 #[tokio::test]
-async fn full_answers_are_shown_to_those_who_ask() {
+async fn full_prints_complete_results() {
     let outcome = demo(&["--full", "--mcp-limit", "12/h"]).await;
     assert!(outcome.stdout.contains("\"meetsThreshold\": false"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("\"code\": \"VALIDATION_ERROR\""), "{}", outcome.stdout);
 }
 
 #[tokio::test]
-async fn a_small_limit_shows_refusals_and_ends() {
+async fn the_demo_completes_with_a_small_limit() {
     let outcome = demo(&["--mcp-limit", "2/h"]).await;
     assert!(outcome.stdout.contains("RATE_LIMIT_EXCEEDED"), "{}", outcome.stdout);
 }
 
 #[tokio::test]
-async fn a_reader_may_stop_reading() {
+async fn a_closed_pipe_is_not_an_error() {
     let mut child = command(&["demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();

@@ -1,4 +1,4 @@
-//! `healthcheck` tells a container's engine whether the server answers, soon and without help from outside.
+//! `healthcheck` tells a container engine whether the server responds. It is quick and makes no other connections.
 
 use std::time::{Duration, Instant};
 
@@ -14,19 +14,19 @@ async fn check(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
 }
 
 #[tokio::test]
-async fn what_answers_well_is_healthy() {
+async fn a_server_that_responds_with_success_is_healthy() {
     let server = MockServer::start().await;
     Mock::given(path("/healthz")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let everywhere = format!("0.0.0.0:{}", server.address().port());
-    // A proxy that is set for the way to Scope3 knows nothing of this machine.
+    let all_addresses = format!("0.0.0.0:{}", server.address().port());
+    // A proxy that is set for requests to Scope3 cannot reach this machine.
     let proxy = ("http_proxy", "http://127.0.0.1:9");
-    let outcome = check(&[], &[("SCOPE3_BIND", &everywhere), proxy]).await;
+    let outcome = check(&[], &[("SCOPE3_BIND", &all_addresses), proxy]).await;
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     assert_eq!(check(&[&format!("{}/healthz", server.uri())], &[]).await.code, Some(0));
 }
 
 #[tokio::test]
-async fn what_answers_badly_is_not() {
+async fn an_error_or_a_redirect_is_unhealthy() {
     let server = MockServer::start().await;
     Mock::given(path("/healthz")).respond_with(ResponseTemplate::new(503)).mount(&server).await;
     let elsewhere = ResponseTemplate::new(307).insert_header("location", "/healthy");
@@ -40,22 +40,22 @@ async fn what_answers_badly_is_not() {
 }
 
 #[tokio::test]
-async fn what_does_not_answer_is_not_and_that_is_said_in_time() {
+async fn a_server_that_does_not_respond_is_reported_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let began = Instant::now();
+    let started = Instant::now();
     let outcome = check(&[], &[("SCOPE3_BIND", &address)]).await;
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-    assert!((2..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!((2..8).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     drop(silent);
-    let began = Instant::now();
+    let started = Instant::now();
     let outcome = check(&[], &[("SCOPE3_BIND", &address)]).await;
     assert!(outcome.code == Some(1) && outcome.stderr.contains(&address), "{}", outcome.stderr);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_wrong_usage() {
+async fn an_invalid_url_or_address_is_wrong_usage() {
     for arguments in [["https://127.0.0.1/healthz"].as_slice(), &["127.0.0.1:8080"], &["--bind", "0.0.0.0:0"]]
     {
         assert_eq!(check(arguments, &[]).await.code, Some(2), "{arguments:?}");

@@ -1,4 +1,4 @@
-//! Help and completions: what concerns the command, and all of it.
+//! Help and completions are complete, and limited to what a command uses.
 
 use crate::{
     settings::{File, flag, settings, variable},
@@ -6,9 +6,9 @@ use crate::{
 };
 
 #[tokio::test]
-async fn help_the_version_and_completions_come_whatever_the_settings_are() {
+async fn help_version_and_completions_work_with_invalid_settings() {
     let file = File::new("nonsense = 1\n");
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (["--help"].as_slice(), "Usage: scope3-mcp"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
         (&["completions", "bash"], "complete"),
@@ -18,12 +18,12 @@ async fn help_the_version_and_completions_come_whatever_the_settings_are() {
         let mut program = command(arguments);
         let outcome = run(program.env("SCOPE3_READONLY", "1").env("SCOPE3_CONFIG", file.path())).await;
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{arguments:?}");
-        assert!(outcome.stdout.contains(said), "{arguments:?}: {}", outcome.stdout);
+        assert!(outcome.stdout.contains(expected), "{arguments:?}: {}", outcome.stdout);
     }
 }
 
 #[tokio::test]
-async fn help_shows_the_settings_that_matter_to_the_command_and_fits_80_columns() {
+async fn help_shows_the_settings_that_a_command_uses_and_fits_80_columns() {
     const ALL: [&str; 9] =
         ["API key", "Scope3", "Tools", "Limits", "State", "Address", "HTTP server", "Log", "Settings file"];
     for (line, headings) in [
@@ -58,16 +58,16 @@ async fn help_shows_the_settings_that_matter_to_the_command_and_fits_80_columns(
     for setting in settings() {
         assert!(help.contains(&flag(&setting)) && help.contains(variable(&setting)), "{help}");
     }
-    assert!(help.contains("as SCOPE3_API_KEY:"), "where the key goes: {help}");
+    assert!(help.contains("as SCOPE3_API_KEY:"), "help says where to set the key: {help}");
 }
 
 #[tokio::test]
-async fn completions_know_the_tools_and_toolsets() {
+async fn completions_include_tools_and_toolsets() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let outcome = run(&mut command(&["completions", shell])).await;
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
         assert!(outcome.stdout.contains("toolsets"), "{shell}");
-        // The other two complete no values.
+        // Elvish and PowerShell do not complete values.
         let names = if ["elvish", "powershell"].contains(&shell) {
             [].as_slice()
         } else {

@@ -1,4 +1,4 @@
-//! The log: how much of it there is where nobody says, and where it goes.
+//! The log: its default level, and where it goes.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use tempfile::tempdir;
 use crate::support::{Session, command, run};
 
 #[tokio::test]
-async fn a_client_and_a_person_see_warnings_alone_unless_they_ask_for_more() {
+async fn commands_other_than_servers_log_only_warnings_by_default() {
     for arguments in
         [["stdio", "--sandbox"].as_slice(), &["--sandbox"], &["tools", "call", "get_usage", "--sandbox"]]
     {
-        for (asked, expected) in
+        for (level, expected) in
             [(None, false), (Some(""), false), (Some("info"), true), (Some("off"), false)]
         {
             let mut program = command(arguments);
-            if let Some(asked) = asked {
-                program.env("RUST_LOG", asked);
+            if let Some(level) = level {
+                program.env("RUST_LOG", level);
             }
             let outcome = run(&mut program).await;
             assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
             assert_eq!(
                 outcome.stderr.contains("INFO"),
                 expected,
-                "{arguments:?} {asked:?}: {}",
+                "{arguments:?} {level:?}: {}",
                 outcome.stderr
             );
         }
@@ -35,7 +35,7 @@ async fn a_client_and_a_person_see_warnings_alone_unless_they_ask_for_more() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_server_logs_what_it_does() {
+async fn servers_log_at_info_by_default() {
     for (arguments, line) in [
         (["http", "--sandbox", "--bind", "127.0.0.1:0"].as_slice(), "starting"),
         (&["sandbox"], "shutting down"),
@@ -52,7 +52,7 @@ async fn a_server_logs_what_it_does() {
 }
 
 #[tokio::test]
-async fn a_log_file_takes_the_log_in_place_of_standard_error() {
+async fn a_log_file_replaces_standard_error() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("scope3.log");
     let path = path.to_str().unwrap();
@@ -60,30 +60,30 @@ async fn a_log_file_takes_the_log_in_place_of_standard_error() {
     for count in 1..=2 {
         let outcome = run(&mut command(&["stdio", "--sandbox", "--log-file", path])).await;
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
-        assert_eq!(starts(&std::fs::read_to_string(path).unwrap()), count, "it is appended to");
+        assert_eq!(starts(&std::fs::read_to_string(path).unwrap()), count, "the log is appended");
     }
     let mut program = command(&["stdio", "--sandbox"]);
     program.env("SCOPE3_LOG_FILE", path).env("RUST_LOG", "warn").env("CLICOLOR_FORCE", "1");
     assert_eq!(run(&mut program).await.stderr, "");
     let text = std::fs::read_to_string(path).unwrap();
-    assert_eq!(starts(&text), 2, "RUST_LOG wins");
+    assert_eq!(starts(&text), 2, "RUST_LOG sets the level");
     assert!(!text.contains('\u{1b}'), "no colors in a file");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "for its owner alone");
+        assert_eq!(mode & 0o777, 0o600, "only the owner can read it");
     }
 }
 
 #[tokio::test]
-async fn a_failure_is_reported_in_the_form_of_the_log() {
+async fn a_failure_is_reported_in_the_log_format() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let bind = port.local_addr().unwrap().to_string();
     let arguments = ["http", "--sandbox", "--bind", &bind];
     let outcome = run(&mut command(&arguments)).await;
     assert_eq!(outcome.code, Some(1));
-    assert!(outcome.stderr.contains("error: cannot listen at"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error: cannot listen on"), "{}", outcome.stderr);
 
     let outcome = run(command(&arguments).env("SCOPE3_LOG_FORMAT", "json")).await;
     assert_eq!(outcome.code, Some(1));
@@ -91,11 +91,11 @@ async fn a_failure_is_reported_in_the_form_of_the_log() {
         outcome.stderr.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
     let last = lines.last().unwrap();
     assert_eq!(last["level"], "ERROR");
-    assert!(last["fields"]["message"].as_str().unwrap().contains("cannot listen at"), "{last}");
+    assert!(last["fields"]["message"].as_str().unwrap().contains("cannot listen on"), "{last}");
 }
 
 #[tokio::test]
-async fn a_refusal_too_is_reported_in_the_form_of_the_log() {
+async fn invalid_settings_are_reported_in_the_log_format() {
     let json = [("SCOPE3_LOG_FORMAT", "json")];
     for (arguments, environment) in [
         (["http", "--log-format", "json", "--max-calls", "x"].as_slice(), [].as_slice()),

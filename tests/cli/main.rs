@@ -1,4 +1,4 @@
-//! The program as a person or a stdio client starts it.
+//! The program, started as a person or a stdio client starts it.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod demo;

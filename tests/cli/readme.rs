@@ -1,11 +1,11 @@
-//! The tables of the README are made from the program, so that they cannot go stale.
+//! The tables of the README are generated from the program, so that they cannot become stale.
 
 use std::{fmt::Write, fs, path::Path};
 
 use scope3_mcp::cli::Cli;
 use scope3_mcp_gateway::catalog::{Catalog, Surface};
 
-fn between(readme: &str, name: &str, table: &str) -> String {
+fn with_table(readme: &str, name: &str, table: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let start = readme.find(&open).unwrap() + open.len();
     let end = readme.find(&close).unwrap();
@@ -40,19 +40,19 @@ fn settings() -> String {
 }
 
 #[test]
-fn the_tables_are_what_the_program_says() {
+fn the_tables_match_the_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let kept = fs::read_to_string(&path).unwrap();
-    let made = between(&between(&kept, "settings", &settings()), "tools", &tools());
+    let current = fs::read_to_string(&path).unwrap();
+    let generated = with_table(&with_table(&current, "settings", &settings()), "tools", &tools());
     if std::env::var_os("UPDATE_GENERATED").is_some() {
-        fs::write(&path, &made).unwrap();
+        fs::write(&path, &generated).unwrap();
         return;
     }
-    assert_eq!(kept, made, "a table of the README is stale: run `make generated`");
+    assert_eq!(current, generated, "a table of the README is stale: run `make generated`");
 }
 
 #[test]
-fn the_readme_says_how_many_tools_there_are() {
+fn the_readme_has_the_number_of_tools() {
     let catalog = Catalog::embedded();
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let campaign = catalog.entries().filter(|entry| entry.surface == Surface::Campaign).count();
@@ -62,7 +62,7 @@ fn the_readme_says_how_many_tools_there_are() {
 }
 
 #[test]
-fn the_example_configuration_is_json_and_names_commands_that_there_are() {
+fn the_example_configuration_is_json_with_existing_commands() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("mcp.json.example")).unwrap();
     let example: serde_json::Value = serde_json::from_str(&text).unwrap();
     for server in example["mcpServers"].as_object().unwrap().values() {

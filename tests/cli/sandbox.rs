@@ -1,4 +1,4 @@
-//! The sandbox as a server of its own: `scope3-mcp sandbox`.
+//! The sandbox as a separate server: `scope3-mcp sandbox`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,7 +8,7 @@ use std::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// A running program, ended when dropped.
+/// A running program. Dropping it ends the program.
 struct Program {
     child: Child,
     url: String,
@@ -43,14 +43,14 @@ impl Drop for Program {
 }
 
 #[tokio::test]
-async fn it_plays_what_was_published() {
+async fn as_published_behaves_like_the_published_code() {
     let program = Program::start(&["--as-published"]);
-    let dead = program.post("campaign-get-summary", json!({"campaignId": "c"})).await;
-    assert!(dead["error"].as_str().unwrap().starts_with("Failed to generate campaign summary"), "{dead}");
+    let failed = program.post("campaign-get-summary", json!({"campaignId": "c"})).await;
+    assert!(failed["error"].as_str().unwrap().starts_with("Failed to generate campaign summary"), "{failed}");
 }
 
 #[tokio::test]
-async fn its_clock_stands_where_it_was_set() {
+async fn the_clock_starts_at_the_given_time() {
     let program = Program::start(&["--now", "2028-02-29"]);
     let checked = program.post("auth-check", json!({})).await;
     assert_eq!(checked["data"]["timestamp"], "2028-02-29T00:00:00.000Z");

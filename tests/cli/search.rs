@@ -1,13 +1,12 @@
-//! `tools search` understands what a media buyer says.
+//! `tools search` finds tools by the words of a media buyer.
 
 use scope3_mcp_gateway::catalog::{Catalog, search};
 
-/// How many results a person looks at.
-const LOOKED_AT: usize = 3;
+/// The number of results that a person reads.
+const MAX_READ_RESULTS: usize = 3;
 
-/// Phrases that must find their tool, whatever else changes: a tool, and what people say when they want it. Where
-/// several tools stand, any of them will do.
-const PROMISED: [(&str, &[&str]); 22] = [
+/// Phrases that must always find one of their tools.
+const REQUIRED: [(&str, &[&str]); 22] = [
     ("pause my ads", &["tactic_update"]),
     ("weekly report", &["reporting_export_data"]),
     ("which creative performs best", &["campaign_get_summary", "reporting_export_data"]),
@@ -32,8 +31,8 @@ const PROMISED: [(&str, &[&str]); 22] = [
     ("requests left", &["get_usage"]),
 ];
 
-/// More of them. A word can mean two things, so one in ten may go wrong.
-const USUAL: [(&str, &[&str]); 76] = [
+/// More phrases. A word can have two meanings, so one phrase in ten may fail.
+const COMMON: [(&str, &[&str]); 76] = [
     ("is my key working", &["check_auth_status"]),
     ("am I logged in", &["check_auth_status"]),
     ("has the publisher approved our ad", &["creative_get"]),
@@ -112,45 +111,51 @@ const USUAL: [(&str, &[&str]); 76] = [
     ("CTR", &["campaign_get_summary", "reporting_export_data"]),
 ];
 
-/// What stands among the first results, and whether the tool is there.
+/// The names of the first results, and whether an expected tool is among them.
 fn found(phrase: &str, expected: &[&str]) -> (Vec<String>, bool) {
     let catalog = Catalog::embedded();
     let results = search(catalog.entries(), phrase);
     let names: Vec<String> =
-        results.iter().take(LOOKED_AT).map(|entry| entry.tool.name.to_string()).collect();
-    let is_there = names.iter().any(|name| expected.contains(&name.as_str()));
-    (names, is_there)
+        results.iter().take(MAX_READ_RESULTS).map(|entry| entry.tool.name.to_string()).collect();
+    let is_found = names.iter().any(|name| expected.contains(&name.as_str()));
+    (names, is_found)
 }
 
 fn missed(phrases: &[(&str, &[&str])]) -> Vec<String> {
     phrases
         .iter()
         .filter_map(|(phrase, expected)| {
-            let (names, is_there) = found(phrase, expected);
-            (!is_there).then(|| format!("`{phrase}` finds {names:?}, not {expected:?}"))
+            let (names, is_found) = found(phrase, expected);
+            (!is_found).then(|| format!("`{phrase}` finds {names:?}, not {expected:?}"))
         })
         .collect()
 }
 
 #[test]
-fn the_promised_phrases_find_their_tool() {
-    let missed = missed(&PROMISED);
+fn required_phrases_find_their_tool() {
+    let missed = missed(&REQUIRED);
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]
-fn nine_phrases_of_ten_find_their_tool() {
-    let missed = missed(&USUAL);
-    assert!(missed.len() * 10 <= USUAL.len(), "{} of {}:\n{}", missed.len(), USUAL.len(), missed.join("\n"));
+fn nine_in_ten_common_phrases_find_their_tool() {
+    let missed = missed(&COMMON);
+    assert!(
+        missed.len() * 10 <= COMMON.len(),
+        "{} of {}:\n{}",
+        missed.len(),
+        COMMON.len(),
+        missed.join("\n")
+    );
 }
 
 #[test]
-fn the_first_result_is_the_tool_itself_where_its_name_is_known() {
+fn a_search_for_a_tools_name_finds_the_tool() {
     let catalog = Catalog::embedded();
     for entry in catalog.entries() {
         let by_name = search(catalog.entries(), &entry.tool.name);
         assert!(
-            by_name.iter().take(LOOKED_AT).any(|found| found.tool.name == entry.tool.name),
+            by_name.iter().take(MAX_READ_RESULTS).any(|found| found.tool.name == entry.tool.name),
             "{}",
             entry.tool.name
         );
@@ -158,7 +163,7 @@ fn the_first_result_is_the_tool_itself_where_its_name_is_known() {
 }
 
 #[test]
-fn what_no_tool_does_finds_nothing() {
+fn phrases_without_a_matching_tool_find_nothing() {
     for phrase in ["carbon emissions", "billing", "invite a user", "", "  ", "?!", "the", "日本語", "🦀"]
     {
         let (names, _) = found(phrase, &[]);
@@ -167,7 +172,7 @@ fn what_no_tool_does_finds_nothing() {
 }
 
 #[test]
-fn a_query_of_megabytes_takes_no_longer_than_one_of_a_line() {
+fn a_query_of_megabytes_is_fast() {
     let started = std::time::Instant::now();
     for query in ["campaign ".repeat(500_000), "c".repeat(4_000_000), "ß".repeat(2_000_000)] {
         search(Catalog::embedded().entries(), &query);

@@ -1,4 +1,4 @@
-//! Settings: what is wrong is refused with exit code 2 by the name that the user wrote, and what is right is used.
+//! Settings: an invalid one is rejected with exit code 2 and the name that the user wrote, and a valid one is used.
 
 use clap::Arg;
 use scope3_mcp::cli::Cli;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{command, key_text, run};
 
-async fn refusal(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+async fn rejected(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let mut program = command(arguments);
     program.envs(environment.iter().copied());
     let outcome = run(&mut program).await;
@@ -24,7 +24,7 @@ async fn offered(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String
     list.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every setting of the program, as its parser knows it.
+/// Every setting of the program, as its parser defines it.
 pub(crate) fn settings() -> Vec<Arg> {
     let settings: Vec<Arg> =
         Cli::command().get_arguments().filter(|argument| argument.get_env().is_some()).cloned().collect();
@@ -40,7 +40,7 @@ pub(crate) fn variable(setting: &Arg) -> &str {
     setting.get_env().unwrap().to_str().unwrap()
 }
 
-/// A settings file of its own.
+/// A temporary settings file.
 pub(crate) struct File {
     folder: tempfile::TempDir,
 }
@@ -58,16 +58,16 @@ impl File {
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_refused_everywhere() {
-    assert!(refusal(&["--read-onli"], &[]).await.contains("--read-onli"));
-    let said = refusal(&[], &[("SCOPE3_READONLY", "1")]).await;
-    assert!(said.contains("SCOPE3_READONLY") && said.contains("SCOPE3_READ_ONLY"), "{said}");
-    assert!(refusal(&["no-such-command"], &[]).await.contains("no-such-command"));
+async fn unknown_names_are_rejected_everywhere() {
+    assert!(rejected(&["--read-onli"], &[]).await.contains("--read-onli"));
+    let error = rejected(&[], &[("SCOPE3_READONLY", "1")]).await;
+    assert!(error.contains("SCOPE3_READONLY") && error.contains("SCOPE3_READ_ONLY"), "{error}");
+    assert!(rejected(&["no-such-command"], &[]).await.contains("no-such-command"));
     let file = File::new("read-onlly = true\n");
-    let said = refusal(&["--config", &file.path(), "tools", "list"], &[]).await;
+    let error = rejected(&["--config", &file.path(), "tools", "list"], &[]).await;
     assert!(
-        said.contains("settings.toml:1: ") && said.contains("read-onlly") && said.contains("read_only"),
-        "{said}"
+        error.contains("settings.toml:1: ") && error.contains("read-onlly") && error.contains("read_only"),
+        "{error}"
     );
 }
 
@@ -106,25 +106,30 @@ async fn variables_of_container_engines_and_of_other_tools_do_not_stop_the_serve
 }
 
 #[tokio::test]
-async fn a_setting_that_is_set_to_nothing_is_not_set() {
+async fn an_empty_value_counts_as_unset() {
     let secrets =
         ["SCOPE3_API_KEY", "SCOPE3_BACKUP_API_KEYS", "SCOPE3_API_KEY_ISSUED", "SCOPE3_MCP_TOKEN", "RUST_LOG"];
     let settings = settings();
-    let usual = run(&mut command(&["stdio"])).await.stderr;
+    let expected = run(&mut command(&["stdio"])).await.stderr;
     for name in settings.iter().map(variable).chain(secrets) {
         for nothing in ["", " \t"] {
             let outcome = run(command(&["stdio"]).env(name, nothing)).await;
             assert_eq!(outcome.code, Some(0), "{name}: {}", outcome.stderr);
-            assert_eq!(outcome.stderr.lines().count(), usual.lines().count(), "{name}: {}", outcome.stderr);
+            assert_eq!(
+                outcome.stderr.lines().count(),
+                expected.lines().count(),
+                "{name}: {}",
+                outcome.stderr
+            );
         }
     }
     for setting in &settings {
         let flag = flag(setting);
-        let mut ways = vec![vec![format!("{flag}="), "stdio".to_owned()]];
+        let mut command_lines = vec![vec![format!("{flag}="), "stdio".to_owned()]];
         if setting.get_action().takes_values() {
-            ways.push(vec!["stdio".to_owned(), flag, " ".to_owned()]);
+            command_lines.push(vec!["stdio".to_owned(), flag, " ".to_owned()]);
         }
-        for arguments in ways {
+        for arguments in command_lines {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let outcome = run(&mut command(&arguments)).await;
             assert_eq!(outcome.code, Some(0), "{arguments:?}: {}", outcome.stderr);
@@ -138,7 +143,7 @@ async fn a_setting_that_is_set_to_nothing_is_not_set() {
 }
 
 #[tokio::test]
-async fn what_is_set_to_nothing_leaves_the_word_to_the_next() {
+async fn an_empty_value_does_not_override_a_lower_source() {
     let file = File::new("tools = 'pmp_list'\nexclude-tools = 'get_usage'\nallow_host = []\n");
     let path = file.path();
     let local = "describe_tool";
@@ -157,10 +162,10 @@ async fn what_is_set_to_nothing_leaves_the_word_to_the_next() {
     );
 }
 
-/// A value that a setting cannot have. None where it can have any.
-fn nonsense(setting: &Arg) -> Option<&'static str> {
+/// An invalid value for a setting. `None` if every value is accepted.
+fn invalid_value(setting: &Arg) -> Option<&'static str> {
     match setting.get_id().as_str() {
-        // Calls report a file that is not there, since it may come.
+        // Calls report a missing key file, because it may be created later.
         "api_key_file" => None,
         "api_key_command" => Some("'"),
         "config" | "log_file" => Some("/no/such/folder/file"),
@@ -170,36 +175,36 @@ fn nonsense(setting: &Arg) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_refusal_names_what_the_user_wrote() {
+async fn an_error_names_the_setting_as_the_user_wrote_it() {
     for setting in settings() {
-        let Some(value) = nonsense(&setting) else { continue };
+        let Some(value) = invalid_value(&setting) else { continue };
         let (flag, variable, id) = (flag(&setting), variable(&setting), setting.get_id().as_str());
-        // With a command that uses every setting, and ends at once only because of the refusal.
+        // `http` uses every setting, and ends at once only if a setting is rejected.
         let bind = if id == "bind" { [].as_slice() } else { &["--bind", "127.0.0.1:0"] };
         let base: Vec<&str> =
             ["http", "--sandbox"].iter().chain(bind).copied().filter(|it| *it != flag).collect();
 
         let by_flag = format!("{flag}={value}");
-        let said = refusal(&[&base[..], &[&by_flag]].concat(), &[]).await;
-        assert!(said.contains(&flag) && !said.contains(variable), "{said}");
+        let error = rejected(&[&base[..], &[&by_flag]].concat(), &[]).await;
+        assert!(error.contains(&flag) && !error.contains(variable), "{error}");
 
-        let said = refusal(&base, &[(variable, value)]).await;
-        assert!(said.starts_with(&format!("error: {variable}: ")), "{said}");
-        assert!(!said.contains(&flag), "nobody typed that: {said}");
-        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+        let error = rejected(&base, &[(variable, value)]).await;
+        assert!(error.starts_with(&format!("error: {variable}: ")), "{error}");
+        assert!(!error.contains(&flag), "the user did not type the flag: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{error}");
 
         if id == "config" {
             continue;
         }
         let file = File::new(&format!("# Mine\n\n{id} = \"{value}\"\n"));
-        let said = refusal(&[&base[..], &["--config", &file.path()]].concat(), &[]).await;
-        assert!(said.contains(&format!("settings.toml:3: {id}: ")), "{said}");
-        assert!(!said.contains(&flag) && !said.contains(variable), "nobody typed that: {said}");
+        let error = rejected(&[&base[..], &["--config", &file.path()]].concat(), &[]).await;
+        assert!(error.contains(&format!("settings.toml:3: {id}: ")), "{error}");
+        assert!(!error.contains(&flag) && !error.contains(variable), "the user typed neither: {error}");
     }
 }
 
 #[tokio::test]
-async fn an_invalid_value_is_refused_with_what_is_allowed() {
+async fn an_invalid_value_is_rejected_with_the_valid_ones() {
     for (name, variable, value, allowed) in [
         ("--on-limit", "SCOPE3_ON_LIMIT", "maybe", "wait"),
         ("--mcp-limit", "SCOPE3_MCP_LIMIT", "lots", "500/h"),
@@ -215,22 +220,22 @@ async fn an_invalid_value_is_refused_with_what_is_allowed() {
         ("--exclude-tools", "SCOPE3_EXCLUDE_TOOLS", "campaign_lst", "campaign_list"),
         ("--bind", "SCOPE3_BIND", "0.0.0.0", "0.0.0.0:8080"),
     ] {
-        let said = refusal(&[&format!("{name}={value}"), "stdio"], &[]).await;
-        assert!(said.contains(name) && said.contains(allowed), "{said}");
-        let said = refusal(&["stdio"], &[(variable, value)]).await;
-        assert!(said.contains(variable) && said.contains(allowed), "{said}");
+        let error = rejected(&[&format!("{name}={value}"), "stdio"], &[]).await;
+        assert!(error.contains(name) && error.contains(allowed), "{error}");
+        let error = rejected(&["stdio"], &[(variable, value)]).await;
+        assert!(error.contains(variable) && error.contains(allowed), "{error}");
     }
     for name in ["SCOPE3_READ_ONLY", "SCOPE3_SANDBOX"] {
-        let said = refusal(&[], &[(name, "perhaps")]).await;
-        assert!(said.contains(name) && said.contains("true or false"), "{said}");
+        let error = rejected(&[], &[(name, "perhaps")]).await;
+        assert!(error.contains(name) && error.contains("true or false"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_parser_keeps_its_lines_and_says_what_was_meant() {
-    let said = refusal(&["stdio", "--on-limit", "maybe"], &[]).await;
-    assert!(said.contains("\n  [possible values: reject, wait]\n"), "{said}");
-    for (arguments, meant) in [
+async fn a_parser_error_keeps_its_lines_and_suggests_the_right_setting() {
+    let error = rejected(&["stdio", "--on-limit", "maybe"], &[]).await;
+    assert!(error.contains("\n  [possible values: reject, wait]\n"), "{error}");
+    for (arguments, suggestion) in [
         (["http", "--port", "8080"].as_slice(), "--bind 127.0.0.1:8080"),
         (&["http", "--port=8080"], "--bind 127.0.0.1:8080"),
         (&["--host", "0.0.0.0", "http"], "--bind"),
@@ -239,33 +244,33 @@ async fn a_refusal_of_the_parser_keeps_its_lines_and_says_what_was_meant() {
         (&["--token=hidden", "http"], "SCOPE3_MCP_TOKEN"),
         (&["tools", "list", "--verbose"], "RUST_LOG"),
     ] {
-        let said = refusal(arguments, &[]).await;
-        assert!(said.lines().any(|line| line.contains("tip: ") && line.contains(meant)), "{said}");
-        assert!(!said.contains("hidden"), "{said}");
+        let error = rejected(arguments, &[]).await;
+        assert!(error.lines().any(|line| line.contains("tip: ") && line.contains(suggestion)), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
     }
-    assert!(!refusal(&["scope3_aaaa_hidden"], &[]).await.contains("hidden"));
+    assert!(!rejected(&["scope3_aaaa_hidden"], &[]).await.contains("hidden"));
     let long = "x".repeat(100_000);
-    assert!(refusal(&[&long], &[]).await.len() < 500);
-    assert!(refusal(&["--mcp-limit", &long], &[]).await.len() < 500);
-    assert!(refusal(&[], &[("SCOPE3_MCP_LIMIT", &long)]).await.len() < 500);
-    assert!(refusal(&[], &[("SCOPE3_TOOLS", &long)]).await.len() < 500);
+    assert!(rejected(&[&long], &[]).await.len() < 500);
+    assert!(rejected(&["--mcp-limit", &long], &[]).await.len() < 500);
+    assert!(rejected(&[], &[("SCOPE3_MCP_LIMIT", &long)]).await.len() < 500);
+    assert!(rejected(&[], &[("SCOPE3_TOOLS", &long)]).await.len() < 500);
 }
 
 #[tokio::test]
-async fn keys_are_given_once_and_their_companions_must_be_right() {
+async fn a_key_is_set_once_and_related_settings_are_validated() {
     let key = key_text("secret");
-    let said = refusal(&["--api-key-file", "/none", "stdio"], &[("SCOPE3_API_KEY", &key)]).await;
-    assert!(said.contains("SCOPE3_API_KEY, --api-key-file"), "{said}");
-    let said = refusal(&["stdio"], &[("SCOPE3_API_KEY", &key), ("SCOPE3_API_KEY_COMMAND", "x")]).await;
-    assert!(said.contains("SCOPE3_API_KEY, SCOPE3_API_KEY_COMMAND"), "{said}");
-    let said = refusal(&["stdio"], &[("SCOPE3_BACKUP_API_KEYS", "sk-other-hidden")]).await;
-    assert!(said.contains("SCOPE3_BACKUP_API_KEYS") && !said.contains("hidden"), "{said}");
-    assert!(refusal(&["stdio"], &[("SCOPE3_API_KEY_ISSUED", "yesterday")]).await.contains("2026-01-31"));
-    assert!(refusal(&["--api-key-command", "'", "stdio"], &[]).await.contains("--api-key-command"));
+    let error = rejected(&["--api-key-file", "/none", "stdio"], &[("SCOPE3_API_KEY", &key)]).await;
+    assert!(error.contains("SCOPE3_API_KEY, --api-key-file"), "{error}");
+    let error = rejected(&["stdio"], &[("SCOPE3_API_KEY", &key), ("SCOPE3_API_KEY_COMMAND", "x")]).await;
+    assert!(error.contains("SCOPE3_API_KEY, SCOPE3_API_KEY_COMMAND"), "{error}");
+    let error = rejected(&["stdio"], &[("SCOPE3_BACKUP_API_KEYS", "sk-other-hidden")]).await;
+    assert!(error.contains("SCOPE3_BACKUP_API_KEYS") && !error.contains("hidden"), "{error}");
+    assert!(rejected(&["stdio"], &[("SCOPE3_API_KEY_ISSUED", "yesterday")]).await.contains("2026-01-31"));
+    assert!(rejected(&["--api-key-command", "'", "stdio"], &[]).await.contains("--api-key-command"));
 }
 
 #[tokio::test]
-async fn flags_override_the_environment_and_that_overrides_the_file() {
+async fn flags_override_the_environment_which_overrides_the_file() {
     let file =
         File::new("tools = ['pmp_list', 'pmp_create']\nread-only = true\nexclude_tools = ['get_usage']\n");
     let file = &file.path();
@@ -280,7 +285,7 @@ async fn flags_override_the_environment_and_that_overrides_the_file() {
 }
 
 #[tokio::test]
-async fn a_settings_file_with_a_mistake_is_refused_by_its_line() {
+async fn an_error_in_a_settings_file_names_its_line() {
     for (text, named) in [
         ("\n\non-limit = 'maybe'", "settings.toml:3: on-limit: "),
         ("read-only = 'perhaps'", "settings.toml:1: read-only: "),
@@ -293,37 +298,37 @@ async fn a_settings_file_with_a_mistake_is_refused_by_its_line() {
         ("\u{feff}# with a byte order mark\non-limit = 1", "settings.toml:2: on-limit: "),
     ] {
         let file = File::new(text);
-        let said = refusal(&["--config", &file.path(), "tools", "list"], &[]).await;
-        assert!(said.contains(named) && !said.contains("hidden"), "{text}: {said}");
+        let error = rejected(&["--config", &file.path(), "tools", "list"], &[]).await;
+        assert!(error.contains(named) && !error.contains("hidden"), "{text}: {error}");
     }
-    assert!(refusal(&["--config", "/no/such/file"], &[]).await.contains("/no/such/file"));
+    assert!(rejected(&["--config", "/no/such/file"], &[]).await.contains("/no/such/file"));
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
-    assert!(refusal(&["--config", folder], &[]).await.contains(folder));
+    assert!(rejected(&["--config", folder], &[]).await.contains(folder));
 }
 
 #[cfg(not(windows))]
 #[tokio::test]
-async fn a_settings_file_at_the_usual_place_is_used_unless_another_is_named() {
+async fn a_settings_file_in_a_default_location_is_used_unless_another_is_named() {
     let home = tempfile::tempdir().unwrap();
-    let place = |folder: &str, text: &str| {
+    let write = |folder: &str, text: &str| {
         let folder = home.path().join(folder).join("scope3-mcp");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("config.toml"), text).unwrap();
     };
-    let at = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
-    let (home_folder, xdg) = (at(""), at("xdg"));
+    let path_of = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let (home_folder, xdg) = (path_of(""), path_of("xdg"));
     let local = ["get_usage", "describe_tool"];
     let only = |tool| [[tool].as_slice(), &local].concat();
-    place(".config", "tools = 'pmp_list'\n");
-    place("xdg", "tools = 'signal_list'\n");
+    write(".config", "tools = 'pmp_list'\n");
+    write("xdg", "tools = 'signal_list'\n");
     assert_eq!(offered(&[], &[("HOME", &home_folder)]).await, only("pmp_list"));
     assert_eq!(offered(&[], &[("HOME", &home_folder), ("XDG_CONFIG_HOME", &xdg)]).await, only("signal_list"));
     assert_eq!(offered(&[], &[("HOME", &home_folder), ("XDG_CONFIG_HOME", "")]).await, only("pmp_list"));
     assert_eq!(offered(&[], &[("HOME", &home_folder), ("SCOPE3_CONFIG", "")]).await, only("pmp_list"));
     let named = File::new("tools = 'format_list'\n").path();
-    // A name that is given counts, even where nothing is there.
-    assert!(refusal(&["--config", &named], &[("HOME", &home_folder)]).await.contains(&named));
+    // A named file must exist; the default location is not used instead.
+    assert!(rejected(&["--config", &named], &[("HOME", &home_folder)]).await.contains(&named));
     let named = File::new("tools = 'format_list'\n");
     assert_eq!(offered(&["--config", &named.path()], &[("HOME", &home_folder)]).await, only("format_list"));
     let default = offered(&[], &[]).await;
@@ -334,13 +339,13 @@ async fn a_settings_file_at_the_usual_place_is_used_unless_another_is_named() {
             "{nowhere}"
         );
     }
-    place("xdg", "\ntoolz = 1\n");
-    let said = refusal(&["stdio"], &[("XDG_CONFIG_HOME", &xdg)]).await;
-    assert!(said.contains("xdg/scope3-mcp/config.toml:2: unknown setting `toolz`"), "{said}");
+    write("xdg", "\ntoolz = 1\n");
+    let error = rejected(&["stdio"], &[("XDG_CONFIG_HOME", &xdg)]).await;
+    assert!(error.contains("xdg/scope3-mcp/config.toml:2: unknown setting `toolz`"), "{error}");
 }
 
 #[tokio::test]
-async fn a_setting_that_does_not_matter_to_a_command_is_taken_in_silence() {
+async fn a_setting_that_a_command_does_not_use_is_accepted_silently() {
     let file = File::new("bind = '127.0.0.1:1'\nmax_sessions = 5\n");
     let environment = [("SCOPE3_AUTH", "token"), ("SCOPE3_CONFIG", &file.path())];
     for arguments in [["stdio", "--sandbox"].as_slice(), &["--max-calls", "3", "tools", "list"]] {
@@ -353,7 +358,7 @@ async fn a_setting_that_does_not_matter_to_a_command_is_taken_in_silence() {
 async fn the_example_file_has_every_setting_and_is_accepted() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.example.toml");
     let example = std::fs::read_to_string(path).unwrap();
-    // Its settings are commented out: as it is, it changes nothing.
+    // All settings are commented out, so the file by itself changes nothing.
     let is_setting = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
     assert_eq!(example.lines().find(is_setting), None);
     let all: Vec<&str> =

@@ -15,12 +15,12 @@ fn text(result: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn every_version_with_a_handshake_is_served() {
+async fn every_version_with_a_handshake_is_supported() {
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let mut session = Session::spawn(command(&[]).env("SCOPE3_SANDBOX", "1"));
         let hello = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
-        let answer = session.request("initialize", hello).await;
-        let result = &answer["result"];
+        let response = session.request("initialize", hello).await;
+        let result = &response["result"];
         assert_eq!(result["protocolVersion"], version);
         assert_eq!(result["serverInfo"]["name"], "scope3-mcp");
         assert!(result["instructions"].as_str().unwrap().len() <= 2_000);
@@ -31,16 +31,16 @@ async fn every_version_with_a_handshake_is_served() {
 }
 
 #[tokio::test]
-async fn the_version_without_a_handshake_is_served_request_by_request() {
+async fn the_version_without_a_handshake_is_supported() {
     let mut session = Session::spawn(command(&[]).env("SCOPE3_SANDBOX", "1"));
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let about = session.request("server/discover", json!({ "_meta": meta })).await["result"].clone();
-    assert!(about["supportedVersions"].as_array().unwrap().contains(&json!("2026-07-28")), "{about}");
-    assert!(about["ttlMs"].as_u64().unwrap() > 0 && about["cacheScope"] == "public", "{about}");
+    let server = session.request("server/discover", json!({ "_meta": meta })).await["result"].clone();
+    assert!(server["supportedVersions"].as_array().unwrap().contains(&json!("2026-07-28")), "{server}");
+    assert!(server["ttlMs"].as_u64().unwrap() > 0 && server["cacheScope"] == "public", "{server}");
     let list = session.request("tools/list", json!({ "_meta": meta })).await["result"].clone();
     assert_eq!((&list["ttlMs"], &list["cacheScope"]), (&json!(3_600_000), &json!("public")));
     let call = json!({ "name": "check_auth_status", "arguments": {}, "_meta": meta });
@@ -48,9 +48,9 @@ async fn the_version_without_a_handshake_is_served_request_by_request() {
     assert_eq!((text(&result), &result["resultType"]), (HELLO, &json!("complete")));
 }
 
-/// Many clients read one page and no more (Gemini CLI, Cline, `LlamaIndex`, the TypeScript SDK 1.x, …).
+/// Many clients read only one page (Gemini CLI, Cline, `LlamaIndex`, the TypeScript SDK 1.x, …).
 #[tokio::test]
-async fn all_tools_are_on_one_page_the_default_set_first() {
+async fn all_tools_are_on_one_page_with_the_default_set_first() {
     let names = |list: &Value| -> Vec<String> {
         let tools = list["tools"].as_array().unwrap();
         tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
@@ -64,39 +64,39 @@ async fn all_tools_are_on_one_page_the_default_set_first() {
     assert!(all.get("nextCursor").is_none());
     let all_names = names(&all);
     assert_eq!(all_names.len(), 67);
-    assert_eq!(all_names[..default.len()], default, "offering more hides nothing");
-    assert_eq!(session.request("tools/list", json!({})).await["result"], all, "the order stays");
+    assert_eq!(all_names[..default.len()], default, "the default tools come first");
+    assert_eq!(session.request("tools/list", json!({})).await["result"], all, "the order is stable");
     for cursor in ["-1", "67", "x"] {
-        let answer = session.request("tools/list", json!({ "cursor": cursor })).await;
-        assert_eq!(answer["error"]["code"], -32602, "{cursor}");
+        let response = session.request("tools/list", json!({ "cursor": cursor })).await;
+        assert_eq!(response["error"]["code"], -32602, "{cursor}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_tool_and_malformed_params_are_protocol_errors_that_say_what_is_wrong() {
+async fn unknown_tools_and_malformed_params_are_protocol_errors_with_a_reason() {
     let mut session = Session::sandbox(&[]).await;
-    let answer = session.request("tools/call", json!({ "name": "campaign_creat", "arguments": {} })).await;
-    assert_eq!(answer["error"]["code"], -32602);
-    let message = answer["error"]["message"].as_str().unwrap();
+    let response = session.request("tools/call", json!({ "name": "campaign_creat", "arguments": {} })).await;
+    assert_eq!(response["error"]["code"], -32602);
+    let message = response["error"]["message"].as_str().unwrap();
     assert!(message.contains("`campaign_creat`") && message.contains("`campaign_create`"), "{message}");
     for (params, named) in [
         (json!({ "arguments": {} }), "name"),
         (json!({ "name": "campaign_list", "arguments": [1] }), "map"),
         (json!({ "name": 7 }), "string"),
     ] {
-        let answer = session.request("tools/call", params).await;
-        assert_eq!(answer["error"]["code"], -32602);
-        let message = answer["error"]["message"].as_str().unwrap();
+        let response = session.request("tools/call", params).await;
+        assert_eq!(response["error"]["code"], -32602);
+        let message = response["error"]["message"].as_str().unwrap();
         assert!(message.contains("tools/call") && message.contains(named), "{message}");
     }
-    let answer = session.request("no/such", json!({})).await;
-    assert_eq!(answer["error"], json!({ "code": -32601, "message": "method not found: `no/such`" }));
-    let answer = session.request("tools/call", json!({ "name": "who am i" })).await;
-    assert!(answer["error"]["message"].as_str().unwrap().contains("`check_auth_status`"), "{answer}");
+    let response = session.request("no/such", json!({})).await;
+    assert_eq!(response["error"], json!({ "code": -32601, "message": "method not found: `no/such`" }));
+    let response = session.request("tools/call", json!({ "name": "who am i" })).await;
+    assert!(response["error"]["message"].as_str().unwrap().contains("`check_auth_status`"), "{response}");
 }
 
 #[tokio::test]
-async fn text_and_structure_say_the_same_and_sandbox_answers_are_marked() {
+async fn text_and_structured_content_are_equal_and_sandbox_results_are_marked() {
     let mut session = Session::sandbox(&[]).await;
     let result = session.call("brand_agent_list", json!({})).await;
     let parsed: Value = serde_json::from_str(text(&result)).unwrap();
@@ -116,7 +116,7 @@ async fn text_and_structure_say_the_same_and_sandbox_answers_are_marked() {
 }
 
 #[tokio::test]
-async fn local_tools_answer_without_a_request() {
+async fn local_tools_send_no_request_to_scope3() {
     let mut session = Session::sandbox(&[]).await;
     let before = session.call("get_usage", json!({})).await["structuredContent"].clone();
     assert_eq!(before["limits"][0], json!({ "class": "mcp", "limit": "500/h", "used": 0, "left": 500 }));
@@ -138,12 +138,12 @@ async fn local_tools_answer_without_a_request() {
 }
 
 #[tokio::test]
-async fn a_withheld_tool_is_refused_with_the_reason() {
+async fn a_tool_that_is_not_offered_is_rejected_with_the_reason() {
     let mut session = Session::sandbox(&["--read-only"]).await;
-    let answer = session.call("campaign_delete", json!({ "campaignId": "1" })).await;
-    assert_eq!(answer["structuredContent"]["code"], "TOOL_NOT_OFFERED");
-    assert_eq!(answer["structuredContent"]["changed"], "no");
-    assert!(text(&answer).contains("read-only"));
+    let response = session.call("campaign_delete", json!({ "campaignId": "1" })).await;
+    assert_eq!(response["structuredContent"]["code"], "TOOL_NOT_OFFERED");
+    assert_eq!(response["structuredContent"]["changed"], "no");
+    assert!(text(&response).contains("read-only"));
     let list = session.request("tools/list", json!({})).await;
     for tool in list["result"]["tools"].as_array().unwrap() {
         assert_eq!(tool["annotations"]["readOnlyHint"], true, "{}", tool["name"]);
@@ -173,8 +173,8 @@ async fn garbage_does_not_end_the_session() {
 }
 
 #[tokio::test]
-async fn standard_output_carries_messages_alone_at_every_log_level() {
-    // Session::receive fails on whatever is no JSON.
+async fn standard_output_carries_only_messages_at_every_log_level() {
+    // `Session::receive` fails on output that is not JSON.
     let mut session = Session::start(command(&["--sandbox"]).env("RUST_LOG", "trace"), "2025-11-25").await;
     let secret = json!({ "name": "webhook_register", "arguments": { "brandAgentId": "12345001",
         "endpoint": { "url": "https://example.com", "authentication": { "type": "bearer", "credentials": "hush-hush" } },
@@ -190,7 +190,7 @@ async fn standard_output_carries_messages_alone_at_every_log_level() {
 }
 
 #[tokio::test]
-async fn long_arguments_arrive_whole() {
+async fn long_arguments_arrive_complete() {
     let mut session = Session::sandbox(&["--toolsets", "all"]).await;
     let long = "word ".repeat(40_000);
     let arguments = json!({ "name": "long", "description": long, "advertiserDomains": ["example.com"] });
@@ -200,14 +200,14 @@ async fn long_arguments_arrive_whole() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
+async fn large_responses_that_wait_for_a_reader_share_bounded_memory() {
     let item = json!({ "id": "campaign_1", "name": "Some campaign", "status": "active", "spend": 1234.56 });
     let size = item.to_string().len();
     let items = vec![item; 5 * 1024 * 1024 / size];
     let api = MockServer::start().await;
-    let answer =
+    let response =
         ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "items": items } }));
-    Mock::given(any()).respond_with(answer).mount(&api).await;
+    Mock::given(any()).respond_with(response).mount(&api).await;
     let mut command = command(&["stdio", "--response-memory", "128"]);
     command.env("SCOPE3_API_URL", api.uri()).env("SCOPE3_API_KEY", key_text("a"));
     let mut session = Session::start(&mut command, "2025-11-25").await;
@@ -215,17 +215,17 @@ async fn large_answers_that_wait_for_a_reader_share_a_bounded_part_of_memory() {
     for _ in 0..8 {
         session.ask("tools/call", json!({ "name": "campaign_list", "arguments": {} })).await;
     }
-    // None is read until all that come without it have come.
+    // Read only after every response that can be ready without a reader is ready.
     tokio::time::sleep(Duration::from_secs(3)).await;
     for _ in 0..8 {
-        assert!(session.line().await.len() > 10 * 1024 * 1024, "an answer stands in its result twice");
+        assert!(session.line().await.len() > 10 * 1024 * 1024, "a result contains the response twice");
     }
     let grown = (peak(&session) - before) >> 20;
-    println!("8 answers of 5 MiB that wait: {grown} MiB");
+    println!("8 responses of 5 MiB that wait: {grown} MiB");
     assert!(grown < 192, "{grown} MiB");
 }
 
-/// The most memory that the program has had, in bytes.
+/// The peak memory of the program, in bytes.
 #[cfg(target_os = "linux")]
 fn peak(session: &Session) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", session.child.id().unwrap())).unwrap();

@@ -1,4 +1,4 @@
-//! How a session over standard input and output ends: no answer is lost, and no change is made that nobody hears of.
+//! At the end of a session over standard input and output, no response is lost and every change is reported or logged.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn text(result: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn the_end_of_the_input_answers_what_was_accepted() {
+async fn accepted_requests_get_responses_after_the_end_of_the_input() {
     let sandbox = SlowSandbox::start("700ms").await;
     let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
     let first = session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
@@ -27,11 +27,11 @@ async fn the_end_of_the_input_answers_what_was_accepted() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_input_waits_for_a_call_that_was_just_read() {
-    // By itself, rmcp waits for five seconds.
+async fn the_program_waits_for_a_call_that_was_just_read() {
+    // rmcp by itself waits only five seconds.
     let sandbox = SlowSandbox::start("6s").await;
     let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
-    // The last line lacks its end, as from a shell's `printf`.
+    // The last line has no line feed, as from a shell's `printf`.
     let call = json!({ "name": "check_auth_status", "arguments": {} });
     let call = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": call });
     session.send_raw(call.to_string().as_bytes()).await;
@@ -50,7 +50,7 @@ async fn a_client_that_no_longer_reads_ends_the_program() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     session.close_output();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    // The input stays open, but nothing that comes by it begins any more.
+    // The input stays open, but new calls are not started.
     let late = json!({ "name": "brand_agent_create", "arguments": { "name": "Too late", "advertiserDomains": ["example.com"] } });
     let late = json!({ "jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": late });
     let input = session.stdin.as_mut().unwrap();
@@ -71,7 +71,7 @@ async fn a_client_that_no_longer_reads_ends_the_program() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_client_that_no_longer_reads_ends_a_program_that_has_nothing_to_do() {
+async fn a_client_that_no_longer_reads_ends_an_idle_program() {
     let mut session = Session::sandbox(&[]).await;
     session.close_output();
     let status = tokio::time::timeout(Duration::from_secs(10), session.child.wait()).await;
@@ -80,7 +80,7 @@ async fn a_client_that_no_longer_reads_ends_a_program_that_has_nothing_to_do() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_socket_that_the_client_closed_ends_the_program() {
+async fn a_socket_that_the_client_closes_ends_the_program() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let theirs = std::os::fd::OwnedFd::from(theirs);
     let mut program = command(&["--sandbox"]);
@@ -90,7 +90,7 @@ async fn a_socket_that_the_client_closed_ends_the_program() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    // The command keeps its end of the socket.
+    // The `Command` keeps the program's end of the socket open.
     drop(program);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(child.try_wait().unwrap().is_none(), "it runs while the socket is open");
@@ -100,7 +100,7 @@ async fn a_socket_that_the_client_closed_ends_the_program() {
 }
 
 #[tokio::test]
-async fn an_output_that_cannot_be_watched_is_served() {
+async fn an_output_to_a_file_is_supported() {
     let path = std::env::temp_dir().join(format!("scope3-mcp-output-{}", std::process::id()));
     let mut program = command(&["--sandbox"]);
     let mut child = program
@@ -122,13 +122,13 @@ async fn an_output_that_cannot_be_watched_is_served() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_request_to_end_answers_what_was_accepted() {
+async fn accepted_requests_get_responses_after_a_signal() {
     let sandbox = SlowSandbox::start("700ms").await;
     let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
     session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let pid = session.child.id().unwrap().to_string();
-    // The input stays open: the signal alone ends the program.
+    // The input stays open, so only the signal ends the program.
     std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
     let (rest, code, _) = session.finish().await;
     assert_eq!((rest.len(), code), (1, Some(0)));
@@ -137,8 +137,8 @@ async fn a_request_to_end_answers_what_was_accepted() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_request_to_end_is_followed_where_the_input_is_a_socket() {
-    // Node gives its children sockets for pipes, whose reads cannot be broken off.
+async fn a_signal_ends_the_program_if_the_input_is_a_socket() {
+    // Node uses sockets as pipes of its children. A read from one cannot be interrupted.
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let theirs = std::os::fd::OwnedFd::from(theirs);
     let mut program = command(&["--sandbox"]);
@@ -152,28 +152,28 @@ async fn a_request_to_end_is_followed_where_the_input_is_a_socket() {
 }
 
 #[tokio::test]
-async fn a_cancelled_call_ends_its_request_and_is_not_answered() {
+async fn a_cancelled_call_ends_its_request_and_gets_no_response() {
     let sandbox = SlowSandbox::start("60s").await;
     let mut session = Session::start(&mut sandbox.client(), "2025-11-25").await;
     let id = session.ask("tools/call", json!({ "name": "check_auth_status", "arguments": {} })).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let cancel = json!({ "requestId": id, "reason": "changed my mind" });
     session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancel })).await;
-    // Were the request still under way, the end would wait for its answer.
+    // If the request were still running, the end of the session would wait for its response.
     let (rest, code, _) = tokio::time::timeout(Duration::from_secs(20), session.end()).await.unwrap();
     assert_eq!((rest.len(), code), (0, Some(0)));
 }
 
 #[tokio::test]
-async fn an_input_that_ends_before_hello_is_no_failure() {
+async fn an_input_that_ends_before_initialize_is_not_an_error() {
     let (rest, code, log) = Session::spawn(&mut command(&["--sandbox"])).end().await;
     assert_eq!((rest.len(), code), (0, Some(0)), "{log}");
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_ends_the_program_without_a_panic() {
+async fn a_disconnected_client_ends_the_program_without_a_panic() {
     let mut session = Session::sandbox(&[]).await;
-    // A second reader of nothing: the pipe of the server's output breaks.
+    // The pipe of the server's output breaks.
     session.close_output();
     for id in 100..110 {
         let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {} });
@@ -181,7 +181,7 @@ async fn a_client_that_is_gone_ends_the_program_without_a_panic() {
     }
     drop(session.stdin.take());
     let status = tokio::time::timeout(Duration::from_secs(20), session.child.wait()).await.unwrap().unwrap();
-    assert!(status.code().is_some(), "no signal ended it: {status}");
+    assert!(status.code().is_some(), "the program was ended by a signal: {status}");
     let mut log = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut session.child.stderr.take().unwrap(), &mut log)
         .await
@@ -189,7 +189,7 @@ async fn a_client_that_is_gone_ends_the_program_without_a_panic() {
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// The sandbox as a process of its own that takes its time.
+/// A slow sandbox in a separate process.
 struct SlowSandbox {
     _session: Session,
     url: String,

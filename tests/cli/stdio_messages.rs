@@ -1,17 +1,17 @@
-//! Lines that are not messages of the protocol: whoever waits for an answer gets one.
+//! Lines that are not valid messages: a client that waits for a response gets one.
 
 use serde_json::{Value, json};
 
 use crate::support::{Session, command};
 
-/// Sends a line and returns the answer to the request `id`. What else comes fails the test.
-async fn answer(session: &mut Session, line: &[u8], id: &Value) -> Value {
+/// Sends a line and returns the response to the request `id`. Any other message fails the test.
+async fn response(session: &mut Session, line: &[u8], id: &Value) -> Value {
     session.send_raw(line).await;
     session.send_raw(b"\n").await;
-    let answer = session.receive().await.expect("the server has ended");
-    assert_eq!(answer["id"], *id, "{}: {answer}", String::from_utf8_lossy(&line[..line.len().min(200)]));
-    assert_eq!(answer["jsonrpc"], "2.0");
-    answer
+    let response = session.receive().await.expect("the server has ended");
+    assert_eq!(response["id"], *id, "{}: {response}", String::from_utf8_lossy(&line[..line.len().min(200)]));
+    assert_eq!(response["jsonrpc"], "2.0");
+    response
 }
 
 fn call(id: u64, argument: &[u8]) -> Vec<u8> {
@@ -22,15 +22,15 @@ fn call(id: u64, argument: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn half_of_an_emoji_does_not_keep_a_call_from_being_made() {
+async fn a_truncated_emoji_does_not_fail_a_call() {
     let mut session = Session::sandbox(&[]).await;
-    let made = answer(&mut session, &call(101, br#""cut \ud83d""#), &json!(101)).await;
+    let made = response(&mut session, &call(101, br#""cut \ud83d""#), &json!(101)).await;
     assert_eq!(made["result"]["isError"], false, "{made}");
     assert!(made["result"].to_string().contains("cut \u{fffd}"), "{made}");
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_answered_with_its_id() {
+async fn invalid_json_gets_an_error_with_its_id() {
     let mut session = Session::sandbox(&[]).await;
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
     let arguments: [&[u8]; 8] = [
@@ -44,39 +44,40 @@ async fn what_is_not_json_is_answered_with_its_id() {
         b"\"\t\"",
     ];
     for (id, argument) in (200..).zip(arguments) {
-        let refused = answer(&mut session, &call(id, argument), &json!(id)).await;
-        let code = refused["error"]["code"].as_i64().unwrap();
-        assert!(matches!(code, -32700 | -32602), "{refused}");
-        // The same with the id at the end, as Python's SDK writes it.
+        let rejected = response(&mut session, &call(id, argument), &json!(id)).await;
+        let code = rejected["error"]["code"].as_i64().unwrap();
+        assert!(matches!(code, -32700 | -32602), "{rejected}");
+        // The Python SDK writes the id at the end.
         let line =
             [br#"{"method":"ping","params":{"v":"#, argument, br#"},"jsonrpc":"2.0","id":"last"}"#].concat();
-        let refused = answer(&mut session, &line, &json!("last")).await;
-        assert_eq!(refused["error"]["code"], -32700, "{refused}");
+        let rejected = response(&mut session, &line, &json!("last")).await;
+        assert_eq!(rejected["error"]["code"], -32700, "{rejected}");
     }
     let batch = br#"[{"jsonrpc":"2.0","id":299,"method":"ping","params":{"v":NaN}}]"#;
-    assert_eq!(answer(&mut session, batch, &json!(299)).await["error"]["code"], -32700);
+    assert_eq!(response(&mut session, batch, &json!(299)).await["error"]["code"], -32700);
     let cut = br#"{"jsonrpc":"2.0","id":300,"method":"tools/call","params":{"na"#;
-    assert_eq!(answer(&mut session, cut, &json!(300)).await["error"]["code"], -32700);
-    let alive = answer(&mut session, br#"{"jsonrpc":"2.0","id":301,"method":"ping"}"#, &json!(301)).await;
-    assert_eq!(alive["result"], json!({}));
+    assert_eq!(response(&mut session, cut, &json!(300)).await["error"]["code"], -32700);
+    let still_running =
+        response(&mut session, br#"{"jsonrpc":"2.0","id":301,"method":"ping"}"#, &json!(301)).await;
+    assert_eq!(still_running["result"], json!({}));
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_line_that_is_too_long_is_answered_with_its_id_and_not_kept() {
+async fn an_overlong_line_gets_an_error_with_its_id_and_is_not_kept_in_memory() {
     let mut session = Session::sandbox(&[]).await;
     let before = resident(&session);
     let filler = "x".repeat(100 * 1024 * 1024);
     let first = format!(r#"{{"jsonrpc":"2.0","id":5,"method":"ping","params":{{"v":"{filler}"}}}}"#);
-    let refused = answer(&mut session, first.as_bytes(), &json!(5)).await;
-    assert_eq!(refused["error"]["code"], -32600, "{refused}");
+    let rejected = response(&mut session, first.as_bytes(), &json!(5)).await;
+    assert_eq!(rejected["error"]["code"], -32600, "{rejected}");
     let last = format!(r#"{{"method":"ping","params":{{"v":"{filler}"}},"jsonrpc":"2.0","id":6}}"#);
-    assert_eq!(answer(&mut session, last.as_bytes(), &json!(6)).await["error"]["code"], -32600);
+    assert_eq!(response(&mut session, last.as_bytes(), &json!(6)).await["error"]["code"], -32600);
     let grown = resident(&session).saturating_sub(before);
-    assert!(grown < 60 * 1024, "{grown} KiB more than before");
+    assert!(grown < 60 * 1024, "memory grew by {grown} KiB");
     let fits =
         format!(r#"{{"jsonrpc":"2.0","id":7,"method":"ping","params":{{"v":"{}"}}}}"#, "x".repeat(15 << 20));
-    assert_eq!(answer(&mut session, fits.as_bytes(), &json!(7)).await["result"], json!({}));
+    assert_eq!(response(&mut session, fits.as_bytes(), &json!(7)).await["result"], json!({}));
 }
 
 /// The resident memory of a program, in KiB.
@@ -88,7 +89,7 @@ fn resident(session: &Session) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_is_answered_with_its_id() {
+async fn an_invalid_request_gets_an_error_with_its_id() {
     let mut session = Session::sandbox(&[]).await;
     for (line, id) in [
         (r#"{"id":111,"method":"ping"}"#, json!(111)),
@@ -107,11 +108,11 @@ async fn what_is_not_a_request_is_answered_with_its_id() {
         (r#"[{"jsonrpc":"2.0","id":117,"method":"ping"}]"#, json!(117)),
         (r#"[{"jsonrpc":"2.0","id":118,"method":"ping"}, 5]"#, json!(118)),
     ] {
-        let refused = answer(&mut session, line.as_bytes(), &id).await;
-        assert_eq!(refused["error"]["code"], -32600, "{line}: {refused}");
-        assert!(refused["error"]["message"].as_str().unwrap().len() > 10, "{refused}");
+        let rejected = response(&mut session, line.as_bytes(), &id).await;
+        assert_eq!(rejected["error"]["code"], -32600, "{line}: {rejected}");
+        assert!(rejected["error"]["message"].as_str().unwrap().len() > 10, "{rejected}");
     }
-    // No digit of an id is lost.
+    // An id keeps all its digits.
     session
         .send_raw(b"{\"jsonrpc\":\"2.0\",\"id\":123456789012345678901234567890,\"method\":\"ping\"}\n")
         .await;
@@ -120,12 +121,12 @@ async fn what_is_not_a_request_is_answered_with_its_id() {
 
     session.send_raw(b"[{\"id\":1,\"method\":\"a\"},{\"method\":\"b\"},{\"id\":2,\"method\":\"c\"}]\n").await;
     for id in 1..=2 {
-        assert_eq!(session.receive().await.unwrap()["id"], id, "each request of a batch is answered");
+        assert_eq!(session.receive().await.unwrap()["id"], id, "each request of a batch gets a response");
     }
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_stays_unanswered() {
+async fn invalid_messages_that_are_not_requests_get_no_response() {
     let mut session = Session::sandbox(&[]).await;
     for line in [
         "garbage",
@@ -141,12 +142,12 @@ async fn what_nobody_waits_for_stays_unanswered() {
     ] {
         let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
         let both = [line.as_bytes(), b"\n", ping].concat();
-        assert_eq!(answer(&mut session, &both, &json!(1)).await["result"], json!({}), "{line}");
+        assert_eq!(response(&mut session, &both, &json!(1)).await["result"], json!({}), "{line}");
     }
 }
 
 #[tokio::test]
-async fn what_was_sent_is_not_logged() {
+async fn the_content_of_messages_is_not_logged() {
     let mut session = Session::start(command(&["--sandbox"]).env("RUST_LOG", "trace"), "2025-11-25").await;
     session
         .send_raw(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":\"hush-hush\"}\nhush-hush\n")
@@ -158,14 +159,14 @@ async fn what_was_sent_is_not_logged() {
 }
 
 #[tokio::test]
-async fn arguments_that_php_writes_as_a_list_are_none() {
+async fn an_empty_list_of_arguments_counts_as_an_empty_object() {
     let mut session = Session::sandbox(&[]).await;
-    let answer = session.call("check_auth_status", json!([])).await;
-    assert_eq!(answer["isError"], false, "{answer}");
+    let response = session.call("check_auth_status", json!([])).await;
+    assert_eq!(response["isError"], false, "{response}");
 }
 
 #[tokio::test]
-async fn a_loose_initialize_begins_a_session() {
+async fn a_sloppy_initialize_starts_a_session() {
     for params in [
         json!({ "protocolVersion": "2025-06-18" }),
         json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t" } }),
@@ -173,14 +174,14 @@ async fn a_loose_initialize_begins_a_session() {
         json!({ "protocolVersion": "2025-06-18", "capabilities": { "roots": true }, "clientInfo": null }),
     ] {
         let mut session = Session::spawn(command(&[]).env("SCOPE3_SANDBOX", "1"));
-        let answer = session.request("initialize", params.clone()).await;
-        assert_eq!(answer["result"]["protocolVersion"], "2025-06-18", "{params}: {answer}");
+        let response = session.request("initialize", params.clone()).await;
+        assert_eq!(response["result"]["protocolVersion"], "2025-06-18", "{params}: {response}");
         assert_eq!(session.call("check_auth_status", json!({})).await["isError"], false);
     }
 }
 
 #[tokio::test]
-async fn an_initialize_that_lacks_what_is_needed_is_told_what() {
+async fn an_invalid_initialize_gets_an_error_that_names_the_member() {
     let mut session = Session::spawn(command(&[]).env("SCOPE3_SANDBOX", "1"));
     for (params, named) in [
         (json!({}), "params.protocolVersion"),
@@ -191,10 +192,10 @@ async fn an_initialize_that_lacks_what_is_needed_is_told_what() {
             "params.capabilities.roots",
         ),
     ] {
-        let answer = session.request("initialize", params).await;
-        assert_eq!(answer["error"]["code"], -32602, "{answer}");
-        assert!(answer["error"]["message"].as_str().unwrap().contains(named), "{answer}");
+        let response = session.request("initialize", params).await;
+        assert_eq!(response["error"]["code"], -32602, "{response}");
+        assert!(response["error"]["message"].as_str().unwrap().contains(named), "{response}");
     }
     let hello = json!({ "protocolVersion": "2025-06-18" });
-    assert!(session.request("initialize", hello).await["result"].is_object(), "it may try again");
+    assert!(session.request("initialize", hello).await["result"].is_object(), "the client can try again");
 }

@@ -1,4 +1,4 @@
-//! What a person at a terminal sees: a word instead of silence, and colors where they are welcome.
+//! What a person at a terminal sees: a startup message, and colors unless they are disabled.
 
 use std::{
     fs::File,
@@ -21,8 +21,8 @@ fn terminal() -> (File, File) {
     (File::from(ours), theirs)
 }
 
-/// What a program writes whose three streams are a terminal, or whose output alone is.
-fn shown(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+/// The output of a program whose standard output and standard error are a terminal.
+fn terminal_output(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let (mut ours, theirs) = terminal();
     let mut program = command(arguments).into_std();
     program.envs(environment.iter().copied()).stdin(Stdio::null());
@@ -31,7 +31,7 @@ fn shown(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     drop(program);
     let reader = std::thread::spawn(move || {
         let mut text = Vec::new();
-        // A terminal whose last writer is gone answers with an error on Linux.
+        // On Linux, a terminal without writers returns an error at its end.
         let _ended = ours.read_to_end(&mut text);
         String::from_utf8(text).unwrap()
     });
@@ -43,8 +43,9 @@ fn shown(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     reader.join().unwrap()
 }
 
-/// Starts the program with a terminal for its input, says hello and ends; returns what it said to the person.
-fn greeted(arguments: &[&str]) -> String {
+/// Starts the program with a terminal as its input, initializes a session and ends the program. Returns its standard
+/// error.
+fn startup_message(arguments: &[&str]) -> String {
     let (mut ours, theirs) = terminal();
     let mut program = command(arguments).into_std();
     program.env("SCOPE3_SANDBOX", "1").stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -52,36 +53,36 @@ fn greeted(arguments: &[&str]) -> String {
     drop(program);
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"hand","version":"1"}}}"#;
     writeln!(ours, "{hello}").unwrap();
-    let mut answer = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut answer).unwrap();
-    assert!(answer.contains("\"serverInfo\""), "it serves all the same: {answer}");
+    let mut response = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut response).unwrap();
+    assert!(response.contains("\"serverInfo\""), "the session starts: {response}");
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    said
+    let mut message = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    message
 }
 
 #[test]
-fn at_a_terminal_it_says_what_it_waits_for_and_serves() {
-    let said = greeted(&[]);
+fn at_a_terminal_the_program_prints_a_message_and_serves() {
+    let message = startup_message(&[]);
     for word in ["waiting for an MCP client", "scope3-mcp demo", "scope3-mcp --help", "mcp.json.example"] {
-        assert!(said.contains(word), "{said}");
+        assert!(message.contains(word), "{message}");
     }
-    assert!(said.lines().all(|line| line.len() <= 80), "{said}");
-    let said = greeted(&["stdio"]);
-    assert!(said.contains("waiting for an MCP client") && said.lines().count() == 1, "{said}");
+    assert!(message.lines().all(|line| line.len() <= 80), "{message}");
+    let message = startup_message(&["stdio"]);
+    assert!(message.contains("waiting for an MCP client") && message.lines().count() == 1, "{message}");
 }
 
 #[tokio::test]
-async fn a_client_is_not_told_what_a_person_is() {
+async fn a_client_gets_no_startup_message() {
     for arguments in [[].as_slice(), &["stdio"]] {
         let outcome = run(command(arguments).env("SCOPE3_SANDBOX", "1")).await;
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     }
 }
 
-/// A command for each kind of output that could be colored.
+/// A command for each kind of colored output.
 const OUTPUTS: [(&str, &[&str]); 3] = [
     ("help", &["--help"]),
     ("an error", &["stdio", "--on-limit", "maybe"]),
@@ -89,7 +90,7 @@ const OUTPUTS: [(&str, &[&str]); 3] = [
 ];
 
 #[test]
-fn one_choice_of_colors_holds_for_help_errors_and_the_log_at_a_terminal() {
+fn color_settings_apply_to_help_errors_and_the_log() {
     let xterm = ("TERM", "xterm-256color");
     for (environment, colored) in [
         ([xterm].as_slice(), true),
@@ -104,7 +105,7 @@ fn one_choice_of_colors_holds_for_help_errors_and_the_log_at_a_terminal() {
     ] {
         for (what, arguments) in OUTPUTS {
             let environment = [environment, &[("RUST_LOG", "info")]].concat();
-            let text = shown(arguments, &environment);
+            let text = terminal_output(arguments, &environment);
             assert!(text.len() > 50, "{what}: {text}");
             assert_eq!(text.contains('\u{1b}'), colored, "{what} with {environment:?}: {text}");
         }
@@ -112,7 +113,7 @@ fn one_choice_of_colors_holds_for_help_errors_and_the_log_at_a_terminal() {
 }
 
 #[tokio::test]
-async fn a_pipe_gets_colors_by_force_alone() {
+async fn a_pipe_gets_colors_only_if_forced() {
     for (force, colored) in [(None, false), (Some("1"), true)] {
         for (what, arguments) in OUTPUTS {
             let mut program = command(arguments);

@@ -1,4 +1,4 @@
-//! `scope3-mcp tools` for people and for pipes: what is printed where, and the exit code.
+//! `scope3-mcp tools`: its output to terminals and pipes, and its exit codes.
 
 use std::process::Stdio;
 
@@ -24,14 +24,14 @@ async fn names() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_list_never_breaks_a_name_and_fits_its_terminal() {
+async fn a_list_fits_the_terminal_and_never_breaks_a_name() {
     let names = names().await;
     let longest = names.iter().map(String::len).max().unwrap();
     assert_eq!(names.len(), 67);
     for columns in [1, 20, 40, 60, 80, 120, 200] {
         let list = in_columns(columns, &["list", "--toolsets", "all"]).await;
         let lines: Vec<&str> = list.lines().collect();
-        assert_eq!(lines.len(), names.len() + 1, "a line a tool in {columns} columns:\n{list}");
+        assert_eq!(lines.len(), names.len() + 1, "one line per tool in {columns} columns:\n{list}");
         for (line, name) in lines[1..].iter().zip(&names) {
             assert_eq!(line.split_whitespace().next(), Some(name.as_str()), "{columns} columns");
             assert!(line.chars().count() <= columns.max(longest), "{columns} columns: {line}");
@@ -39,12 +39,12 @@ async fn a_list_never_breaks_a_name_and_fits_its_terminal() {
     }
     let wide = in_columns(200, &["list"]).await;
     assert!(wide.starts_with("NAME ") && wide.lines().next().unwrap().ends_with("TITLE"), "{wide}");
-    let usual = in_columns(80, &["list"]).await;
-    assert!(usual.lines().next().unwrap().contains("EFFECT"), "{usual}");
+    let default = in_columns(80, &["list"]).await;
+    assert!(default.lines().next().unwrap().contains("EFFECT"), "{default}");
 }
 
 #[tokio::test]
-async fn what_is_found_comes_first_and_nothing_is_exit_code_1() {
+async fn search_prints_the_best_tools_first_and_exits_with_1_without_results() {
     let found = tools(&["search", "pause", "my", "ads"]).await;
     assert_eq!(found.code, Some(0));
     let first = found.stdout.lines().skip(1).take(3).any(|line| line.starts_with("tactic_update "));
@@ -52,7 +52,7 @@ async fn what_is_found_comes_first_and_nothing_is_exit_code_1() {
 
     let nothing = tools(&["search", "billing"]).await;
     assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(1), ""));
-    assert!(nothing.stderr.contains("No tool fits."), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("No tool matches."), "{}", nothing.stderr);
     assert!(nothing.stderr.contains("tools list --toolsets all"), "{}", nothing.stderr);
     let nothing = tools(&["search", "billing", "--json"]).await;
     assert_eq!((nothing.code, nothing.stdout.trim()), (Some(1), "[]"));
@@ -65,7 +65,7 @@ async fn what_is_found_comes_first_and_nothing_is_exit_code_1() {
 }
 
 #[tokio::test]
-async fn a_tool_is_shown_as_a_page() {
+async fn show_prints_a_tool_that_fits_the_terminal() {
     for columns in [40, 60, 80, 120] {
         let page = in_columns(columns, &["show", "campaign_create"]).await;
         assert!(page.lines().all(|line| line.chars().count() <= columns), "{columns}: {page}");
@@ -86,14 +86,14 @@ async fn a_tool_is_shown_as_a_page() {
     }
     let page = in_columns(80, &["show", "campaign_update"]).await;
     assert!(page.contains("tacticAdjustments[].budgetAllocation.amount"), "{page}");
-    assert!(page.contains("required in its parent"), "an item of an optional list needs its id:\n{page}");
-    let whole = tools(&["show", "campaign_create", "--json"]).await;
-    let whole: Value = serde_json::from_str(&whole.stdout).unwrap();
-    assert_eq!(whole["inputSchema"]["type"], "object");
+    assert!(page.contains("required in its parent"), "an item of an optional list requires its id:\n{page}");
+    let described = tools(&["show", "campaign_create", "--json"]).await;
+    let described: Value = serde_json::from_str(&described.stdout).unwrap();
+    assert_eq!(described["inputSchema"]["type"], "object");
 }
 
 #[tokio::test]
-async fn arguments_are_pairs_or_json() {
+async fn arguments_can_be_pairs_or_json() {
     let by_json =
         tools(&["call", "campaign_list", r#"{"brandAgentId":"12345001","limit":1}"#, "--json"]).await;
     let by_pairs = tools(&["call", "campaign_list", "brandAgentId=12345001", "limit=1", "--json"]).await;
@@ -130,24 +130,24 @@ async fn arguments_are_pairs_or_json() {
         "dateRange.end=2026-06-02",
         "--json",
     ];
-    let answer: Value = serde_json::from_str(&tools(&list).await.stdout).unwrap();
-    assert_ne!(answer["code"], "VALIDATION_ERROR", "lists are lists: {answer}");
+    let result: Value = serde_json::from_str(&tools(&list).await.stdout).unwrap();
+    assert_ne!(result["code"], "VALIDATION_ERROR", "lists are accepted: {result}");
 }
 
 #[tokio::test]
-async fn a_pipe_gets_json_that_says_where_it_comes_from() {
+async fn a_pipe_gets_json_that_marks_sandbox_results() {
     for form in [&[][..], &["--json"]] {
         let outcome = tools(&[&["call", "check_auth_status"][..], form].concat()).await;
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
-        let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        assert_eq!(answer["scope3Mcp"], json!({ "sandbox": true }));
-        assert!(answer["message"].as_str().unwrap().starts_with("✅ Authenticated"), "{answer}");
+        let result: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(result["scope3Mcp"], json!({ "sandbox": true }));
+        assert!(result["message"].as_str().unwrap().starts_with("✅ Authenticated"), "{result}");
         assert_eq!(outcome.stdout.lines().count() == 1, !form.is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_failure_is_three_lines_for_people_and_json_for_machines() {
+async fn a_failure_is_three_lines_of_text_or_json() {
     let wrong = ["call", "campaign_list", "brandAgentID=1"];
     let outcome = tools(&wrong).await;
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
@@ -167,9 +167,9 @@ async fn a_failure_is_three_lines_for_people_and_json_for_machines() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_wrong_usage() {
+async fn invalid_arguments_are_wrong_usage() {
     let deep = "[".repeat(100_000);
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["{\"a\":"][..], "not valid JSON"),
         (&["[]"], "got an array"),
         (&["5"], "expected name=value"),
@@ -183,34 +183,38 @@ async fn what_cannot_be_read_is_wrong_usage() {
     ] {
         let outcome = tools(&[&["call", "campaign_list"][..], arguments].concat()).await;
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{}", outcome.stderr);
-        assert!(outcome.stderr.starts_with("error: ") && outcome.stderr.contains(told), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.starts_with("error: ") && outcome.stderr.contains(expected),
+            "{}",
+            outcome.stderr
+        );
         assert!(outcome.stderr.len() < 300, "{}", outcome.stderr);
     }
 }
 
 #[tokio::test]
-async fn an_unknown_tool_is_wrong_usage_and_the_nearest_is_named() {
+async fn an_unknown_tool_is_wrong_usage_and_a_similar_one_is_suggested() {
     let long = "x".repeat(100_000);
     for command in ["call", "show"] {
-        for (name, told) in [
+        for (name, expected) in [
             ("campaign_lst", "unknown tool `campaign_lst`; did you mean `campaign_list`?"),
             ("weekly_report", "did you mean `reporting_export_data`?"),
             ("qqq", "unknown tool `qqq`; `scope3-mcp tools list --toolsets all` lists every tool"),
             ("", "unknown tool ``"),
             (&long, "…`; "),
         ] {
-            // No key: what is wrong with the call is said before anything else.
+            // There is no key: the call is checked first.
             let outcome = run(&mut crate::support::command(&["tools", command, name])).await;
             assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
-            assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+            assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
             assert!(outcome.stderr.len() < 300, "{}", outcome.stderr.len());
         }
     }
 }
 
 #[tokio::test]
-async fn standard_input_is_read_up_to_a_bound() {
-    for (input, code, told) in [
+async fn standard_input_is_limited_in_size() {
+    for (input, code, expected) in [
         (b"{\"limit\":1}".to_vec(), 0, ""),
         (b"[1]".to_vec(), 2, "got an array"),
         (vec![b' '; 20_000_000], 2, "at most 4 MiB"),
@@ -224,13 +228,13 @@ async fn standard_input_is_read_up_to_a_bound() {
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let writing = tokio::spawn(async move {
-            // The program may have read enough.
+            // The program may stop reading early.
             let _closed = stdin.write_all(&input).await;
         });
         let output = child.wait_with_output().await.unwrap();
         writing.await.unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert!(stderr.contains(told), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
     }
 }

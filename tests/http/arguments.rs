@@ -116,13 +116,13 @@ async fn large_arguments_arrive_complete_over_every_transport() {
         message["id"] = id.into();
         message
     };
-    let is_whole = |answer: &str| answer.contains(long.trim_end());
+    let is_whole = |response: &str| response.contains(long.trim_end());
 
     let session = server.client().begin("2025-06-18").await;
     assert!(is_whole(&text(&message(session.post(&message_of(1)).await).await)));
     let mut events = Sse::begin(&server.client()).await;
     assert_eq!(events.send(&message_of(2)).await, 202);
-    assert!(is_whole(&text(&events.answer().await)));
+    assert!(is_whole(&text(&events.next_response().await)));
     let mut modern = modern_call("brand_agent_create");
     modern["params"]["arguments"] = arguments("modern");
     let response = server.client().stateless_message(&modern, "brand_agent_create").send().await.unwrap();
@@ -139,7 +139,7 @@ fn many_campaigns() -> Value {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn concurrent_large_responses_share_bounded_memory() {
-    let upstream = Upstream::answering(Duration::ZERO, many_campaigns()).await;
+    let upstream = Upstream::with_data(Duration::ZERO, many_campaigns()).await;
     let server = Server::before(&upstream.url, &["--response-memory", "128"]);
     let client = server.client();
     let _warm = client.stateless("get_usage").send().await.unwrap();
@@ -160,7 +160,7 @@ async fn concurrent_large_responses_share_bounded_memory() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn large_responses_that_wait_for_a_reader_share_bounded_memory() {
-    let upstream = Upstream::answering(Duration::ZERO, many_campaigns()).await;
+    let upstream = Upstream::with_data(Duration::ZERO, many_campaigns()).await;
     let server = Server::before(&upstream.url, &["--response-memory", "128"]);
     let mut events = Sse::begin(&server.client()).await;
     let before = peak(&server);
@@ -170,7 +170,7 @@ async fn large_responses_that_wait_for_a_reader_share_bounded_memory() {
     // Read only after every response that can be ready without a reader is ready.
     tokio::time::sleep(Duration::from_secs(3)).await;
     for _ in 1..=8 {
-        assert!(text(&events.answer().await).len() > 4 * 1024 * 1024);
+        assert!(text(&events.next_response().await).len() > 4 * 1024 * 1024);
     }
     let grown = (peak(&server) - before) >> 20;
     println!("8 responses of 5 MiB that wait: {grown} MiB");

@@ -61,7 +61,7 @@ async fn an_invalid_key_is_rejected_and_not_repeated() {
 
 #[tokio::test]
 async fn keys_are_not_logged() {
-    // Asks for more from libraries than may be logged.
+    // Requests higher levels of libraries than the server permits.
     let deep = "rmcp::transport::streamable_http_server=trace,rmcp::service::server=trace,hyper::proto=trace,\
                 hyper_util::client=trace,reqwest::async_impl=trace,reqwest::connect=trace,rustls::client=trace";
     let environment = [("RUST_LOG", &*format!("trace,{deep}"))];
@@ -150,8 +150,8 @@ async fn on_a_network_serving_without_authentication_requires_an_explicit_flag()
     let arguments = ["http", "--sandbox", "--bind", "0.0.0.0:0", "--auth", "none"];
     let output = command(&arguments, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("--dangerously-allow-unauthenticated"), "{said}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("--dangerously-allow-unauthenticated"), "{error}");
 
     let mut arguments = arguments.to_vec();
     arguments.push("--dangerously-allow-unauthenticated");

@@ -42,7 +42,10 @@ async fn a_full_server_closes_sessions_of_both_transports() {
     }
     assert_eq!(first.status(&ping()).await, 404);
     assert_eq!(server.metric(OPEN).await, Some(2.0));
-    assert!(sse.call("check_auth_status").await.contains("12345"), "one with an open stream is closed last");
+    assert!(
+        sse.call("check_auth_status").await.contains("12345"),
+        "a session with an open stream is closed last"
+    );
     let others = join_all((0..3).map(|_| async { Sse::begin(&server.client()).await })).await;
     assert_eq!(server.metric(OPEN_SSE).await, Some(3.0));
     assert_eq!(sse.next().await, None, "its stream ends");
@@ -53,20 +56,20 @@ async fn a_full_server_closes_sessions_of_both_transports() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("sessions stay although their streams are gone");
+    panic!("sessions stay open although their streams ended");
 }
 
 #[tokio::test]
 async fn an_idle_session_expires_and_one_with_a_stream_does_not() {
     let server = Server::sandbox(&["--session-idle", "400ms"]);
-    let still = server.client().begin("2025-06-18").await;
+    let idle = server.client().begin("2025-06-18").await;
     let streaming = server.client().begin("2025-06-18").await;
     let _stream = streaming.stream().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(server.metric(OPEN).await, Some(1.0));
-    assert_eq!(still.status(&ping()).await, 404);
-    assert_eq!(still.stream().await.status(), 404);
-    assert_eq!(still.delete().await, 404);
+    assert_eq!(idle.status(&ping()).await, 404);
+    assert_eq!(idle.stream().await.status(), 404);
+    assert_eq!(idle.delete().await, 404);
     assert_eq!(streaming.status(&ping()).await, 200);
 }
 
@@ -82,15 +85,15 @@ async fn calls_beyond_the_limit_are_rejected_with_a_retry_after() {
         let session = session.clone();
         tokio::spawn(async move { text(&message(session.post(&call(id, "check_auth_status")).await).await) })
     });
-    upstream.asked(2).await;
-    let refused = client.stateless("check_auth_status").send().await.unwrap();
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+    upstream.wait_for_requests(2).await;
+    let rejected = client.stateless("check_auth_status").send().await.unwrap();
+    assert_eq!(rejected.status(), 503);
+    assert!(rejected.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 503);
     assert_eq!(server.bound_reached("calls").await, 2);
     assert_eq!(session.status(&ping()).await, 200, "a ping does not count as a call");
     assert_eq!(sse.send(&ping()).await, 202);
-    assert!(sse.answer().await["result"].is_object());
+    assert!(sse.next_response().await["result"].is_object());
     assert_eq!(session.status(&json!({"jsonrpc":"2.0","method":"notifications/initialized"})).await, 202);
     assert_eq!(server.client().request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     for call in running {
@@ -107,7 +110,7 @@ async fn a_call_counts_until_it_is_done_even_if_its_client_disconnects() {
     let server = Server::before(&upstream.url, &["--max-calls", "1"]);
     let session = server.client().begin("2025-06-18").await;
     drop(session.post(&call(1, "check_auth_status")).await);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(session.status(&call(2, "check_auth_status")).await, 503);
     tokio::time::sleep(Duration::from_millis(1400)).await;
@@ -120,7 +123,7 @@ async fn a_call_without_a_session_ends_when_its_client_disconnects() {
     let server = Server::before(&upstream.url, &[]);
     let client = server.client();
     let waiting = tokio::spawn(client.stateless("check_auth_status").send());
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     waiting.abort();
     let cancelled = r#"scope3_mcp_calls_total{tool="check_auth_status",class="mcp",outcome="CANCELLED"}"#;
     for _ in 0..100 {
@@ -130,7 +133,7 @@ async fn a_call_without_a_session_ends_when_its_client_disconnects() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("the call went on");
+    panic!("the call was not cancelled");
 }
 
 #[cfg(target_os = "linux")]
@@ -195,12 +198,12 @@ async fn one_key_cannot_use_all_calls() {
     // A key that Scope3 has not accepted yet is used for one request at a time.
     assert_eq!(first.stateless("check_auth_status").send().await.unwrap().status(), 200);
     let running = [1, 2].map(|_| tokio::spawn(first.stateless("check_auth_status").send()));
-    upstream.asked(3).await;
-    let refused = first.stateless("check_auth_status").send().await.unwrap();
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers().contains_key("retry-after"));
-    let refusal: Value = refused.json().await.unwrap();
-    assert!(refusal["error"]["message"].as_str().unwrap().contains("this key"), "{refusal}");
+    upstream.wait_for_requests(3).await;
+    let rejected = first.stateless("check_auth_status").send().await.unwrap();
+    assert_eq!(rejected.status(), 503);
+    assert!(rejected.headers().contains_key("retry-after"));
+    let error: Value = rejected.json().await.unwrap();
+    assert!(error["error"]["message"].as_str().unwrap().contains("this key"), "{error}");
     assert_eq!(server.bound_reached("calls_per_key").await, 1);
     let mut sse = Sse::begin(&second).await;
     assert!(sse.call("check_auth_status").await.contains("12345"), "another key has calls left");
@@ -229,16 +232,16 @@ async fn a_batch_that_could_never_run_is_rejected_for_good() {
         (Server::sandbox(&["--auth", "key", "--max-calls", "5", "--max-calls-per-key", "2"]), 2),
         (Server::sandbox(&["--max-calls", "200"]), 100),
     ];
-    for (server, most) in servers {
+    for (server, max) in servers {
         let session = server.with_key(FIRST).begin("2025-03-26").await;
-        let fits = session.post(&batch(most)).await;
-        assert_eq!(fits.status(), 200, "{most}");
-        assert_eq!(fits.text().await.unwrap().matches("\"result\"").count(), most);
-        let refused = session.post(&batch(most + 1)).await;
-        assert_eq!(refused.status(), 400, "{most}");
-        let refusal: Value = refused.json().await.unwrap();
-        assert_eq!(refusal["error"]["code"], -32600);
-        assert!(refusal["error"]["message"].as_str().unwrap().contains(&format!("1 to {most}")), "{refusal}");
+        let fits = session.post(&batch(max)).await;
+        assert_eq!(fits.status(), 200, "{max}");
+        assert_eq!(fits.text().await.unwrap().matches("\"result\"").count(), max);
+        let rejected = session.post(&batch(max + 1)).await;
+        assert_eq!(rejected.status(), 400, "{max}");
+        let error: Value = rejected.json().await.unwrap();
+        assert_eq!(error["error"]["code"], -32600);
+        assert!(error["error"]["message"].as_str().unwrap().contains(&format!("1 to {max}")), "{error}");
         assert_eq!(server.bound_reached("batch").await, 1);
     }
 }
@@ -250,7 +253,7 @@ async fn a_call_longer_than_the_idle_limit_keeps_its_session() {
     let session = server.client().begin("2025-06-18").await;
     // Its stream would also keep the session, so it is closed.
     drop(session.post(&call(5, "check_auth_status")).await);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(server.metric(OPEN).await, Some(1.0));
     assert!(session.call("check_auth_status").await.contains("12345"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Mcp, Server, Sse, modern_call, upstream::Upstream};
 
 /// How long Scope3 takes for the change.
-const LATE: Duration = Duration::from_secs(2);
+const CHANGE_TIME: Duration = Duration::from_secs(2);
 
 fn change(id: u64) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
@@ -39,29 +39,29 @@ async fn assert_made_once(server: &Server, upstream: &Upstream) {
 }
 
 async fn start() -> (Upstream, Server, Mcp) {
-    let upstream = Upstream::start(LATE).await;
+    let upstream = Upstream::start(CHANGE_TIME).await;
     let server = Server::before(&upstream.url, &["--toolsets", "all"]);
     let client = server.client();
     (upstream, server, client)
 }
 
 #[tokio::test]
-async fn when_a_client_without_a_session_disconnects() {
+async fn a_change_completes_when_a_client_without_a_session_disconnects() {
     let (upstream, server, client) = start().await;
     let mut message = modern_call("brand_agent_update");
     message["params"]["arguments"] = change(1)["params"]["arguments"].clone();
     let waiting = tokio::spawn(client.stateless_message(&message, "brand_agent_update").send());
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     waiting.abort();
     assert_made_once(&server, &upstream).await;
 }
 
 #[tokio::test]
-async fn when_the_call_is_cancelled_in_a_session() {
+async fn a_change_completes_when_its_call_is_cancelled() {
     let (upstream, server, client) = start().await;
     let session = client.begin("2025-06-18").await;
     let _stream = session.post(&change(7)).await;
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     let cancel =
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
     assert_eq!(session.status(&cancel).await, 202);
@@ -69,11 +69,11 @@ async fn when_the_call_is_cancelled_in_a_session() {
 }
 
 #[tokio::test]
-async fn when_the_session_is_deleted() {
+async fn a_change_completes_when_its_session_is_deleted() {
     let (upstream, server, client) = start().await;
     let session = client.begin("2025-06-18").await;
     let _stream = session.post(&change(7)).await;
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     assert_eq!(session.delete().await, 204);
     let line = logged(&server).await;
     assert!(line.contains("outcome=ok"), "{line}");
@@ -81,11 +81,11 @@ async fn when_the_session_is_deleted() {
 }
 
 #[tokio::test]
-async fn when_the_stream_of_http_with_sse_closes() {
+async fn a_change_completes_when_the_stream_of_http_with_sse_closes() {
     let (upstream, server, client) = start().await;
     let sse = Sse::begin(&client).await;
     assert_eq!(sse.send(&change(7)).await, 202);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     drop(sse);
     let line = logged(&server).await;
     assert!(line.contains("outcome=ok"), "{line}");
@@ -94,11 +94,11 @@ async fn when_the_stream_of_http_with_sse_closes() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn when_the_server_shuts_down_after_the_client_has_disconnected() {
+async fn a_change_completes_before_the_server_shuts_down() {
     let (upstream, mut server, client) = start().await;
     let session = client.begin("2025-06-18").await;
     let _stream = session.post(&change(7)).await;
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     let cancel =
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
     assert_eq!(session.status(&cancel).await, 202);
@@ -111,14 +111,14 @@ async fn when_the_server_shuts_down_after_the_client_has_disconnected() {
 
 #[tokio::test]
 async fn a_failed_call_is_logged_once_with_everything_an_operator_needs() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/rest/v1", nobody.local_addr().unwrap());
-    drop(nobody);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/rest/v1", unused.local_addr().unwrap());
+    drop(unused);
     let server = Server::before(&url, &[]);
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let client = server.client().with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
-    let answer = client.stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
-    assert!(answer.contains("CONNECTION_FAILED"), "{answer}");
+    let response = client.stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
+    assert!(response.contains("CONNECTION_FAILED"), "{response}");
     let log = server.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("outcome=")).collect();
     assert_eq!(lines.len(), 1, "{log}");
@@ -140,17 +140,17 @@ async fn a_failed_call_is_logged_once_with_everything_an_operator_needs() {
 
 #[tokio::test]
 async fn a_change_counts_as_a_call_until_it_is_done() {
-    let upstream = Upstream::start(LATE).await;
+    let upstream = Upstream::start(CHANGE_TIME).await;
     let server = Server::before(&upstream.url, &["--toolsets", "all", "--max-calls", "1"]);
     let client = server.client();
     let mut message = modern_call("brand_agent_update");
     message["params"]["arguments"] = change(1)["params"]["arguments"].clone();
     let waiting = tokio::spawn(client.stateless_message(&message, "brand_agent_update").send());
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     waiting.abort();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let refused = client.stateless("check_auth_status").send().await.unwrap();
-    assert_eq!(refused.status(), 503, "disconnecting does not allow more requests to Scope3");
+    let rejected = client.stateless("check_auth_status").send().await.unwrap();
+    assert_eq!(rejected.status(), 503, "disconnecting does not allow more requests to Scope3");
     logged(&server).await;
     assert_eq!(client.stateless("check_auth_status").send().await.unwrap().status(), 200);
 }
@@ -161,12 +161,12 @@ async fn a_trace_context_in_a_message_is_checked_like_the_header() {
     let server = Server::before(&upstream.url, &[]);
     let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let long = "x".repeat(100_000);
-    for (sent, passed_on) in [(good, true), (&*long, false), ("00-short-1-01", false), ("", false)] {
+    for (sent, is_forwarded) in [(good, true), (&*long, false), ("00-short-1-01", false), ("", false)] {
         let before = upstream.seen().len();
         let mut message = modern_call("check_auth_status");
         message["params"]["_meta"]["traceparent"] = sent.into();
         server.client().stateless_message(&message, "check_auth_status").send().await.unwrap();
         let headers = &upstream.seen()[before];
-        assert_eq!(headers.get("traceparent").is_some(), passed_on, "{} bytes", sent.len());
+        assert_eq!(headers.get("traceparent").is_some(), is_forwarded, "{} bytes", sent.len());
     }
 }

@@ -21,26 +21,26 @@ fn ping() -> serde_json::Value {
     json!({ "jsonrpc": "2.0", "id": 9, "method": "ping" })
 }
 
-/// Sends pieces with pauses until the server responds or closes. Returns the response and the time it took.
+/// Sends pieces with pauses until the server responds or closes. Returns the response and the elapsed time.
 async fn trickle(address: SocketAddr, begin: String, piece: &'static str) -> (String, Duration) {
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         stream.write_all(begin.as_bytes()).unwrap();
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         let mut buffer = [0; 1024];
         while started.elapsed() < 3 * LATE {
             match stream.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(read) => answer.extend_from_slice(&buffer[..read]),
+                Ok(read) => response.extend_from_slice(&buffer[..read]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => {
                     let _written = stream.write_all(piece.as_bytes());
                 }
                 Err(_) => break,
             }
         }
-        (String::from_utf8_lossy(&answer).into_owned(), started.elapsed())
+        (String::from_utf8_lossy(&response).into_owned(), started.elapsed())
     })
     .await
     .unwrap()
@@ -54,24 +54,24 @@ fn healthz(address: SocketAddr) -> String {
 async fn a_connection_with_a_slow_head_is_closed_at_the_deadline() {
     let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
     let begin = "POST /mcp HTTP/1.1\r\n".to_owned();
-    let (answer, took) = trickle(address, begin, "x-filler: 1\r\n").await;
-    assert_eq!(answer, "");
-    assert!(took > SHORT.mul_f64(0.8) && took < LATE, "{took:?}");
+    let (response, elapsed) = trickle(address, begin, "x-filler: 1\r\n").await;
+    assert_eq!(response, "");
+    assert!(elapsed > SHORT.mul_f64(0.8) && elapsed < LATE, "{elapsed:?}");
 }
 
 #[tokio::test]
 async fn a_new_connection_that_sends_nothing_is_closed_at_the_deadline_for_heads() {
     let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
-    let (_, took) = trickle(address, String::new(), "").await;
-    assert!(took > SHORT.mul_f64(0.8) && took < LATE, "{took:?}");
+    let (_, elapsed) = trickle(address, String::new(), "").await;
+    assert!(elapsed > SHORT.mul_f64(0.8) && elapsed < LATE, "{elapsed:?}");
 }
 
 #[tokio::test]
 async fn a_later_head_has_the_same_deadline_from_its_first_byte() {
     let InProcess { address, .. } = InProcess::sandbox(shorten_deadlines).await;
-    let (answer, took) = trickle(address, healthz(address), "x").await;
-    assert!(answer.contains("200 OK"), "{answer}");
-    assert!(took > SHORT.mul_f64(0.8) && took < LATE, "{took:?}");
+    let (response, elapsed) = trickle(address, healthz(address), "x").await;
+    assert!(response.contains("200 OK"), "{response}");
+    assert!(elapsed > SHORT.mul_f64(0.8) && elapsed < LATE, "{elapsed:?}");
 }
 
 #[tokio::test]
@@ -82,9 +82,9 @@ async fn a_connection_can_be_idle_for_longer_than_the_deadline_for_heads() {
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         for _ in 0..3 {
             stream.write_all(healthz(address).as_bytes()).unwrap();
-            let mut answer = [0; 1024];
-            let read = stream.read(&mut answer).unwrap();
-            assert!(String::from_utf8_lossy(&answer[..read]).contains("200 OK"));
+            let mut response = [0; 1024];
+            let read = stream.read(&mut response).unwrap();
+            assert!(String::from_utf8_lossy(&response[..read]).contains("200 OK"));
             std::thread::sleep(2 * SHORT);
         }
     })
@@ -99,9 +99,9 @@ async fn an_idle_connection_is_closed() {
         options.deadlines.idle = 2 * SHORT;
     };
     let InProcess { address, .. } = InProcess::sandbox(short_idle).await;
-    let (answer, took) = trickle(address, healthz(address), "").await;
-    assert!(answer.contains("200 OK"), "{answer}");
-    assert!(took > SHORT && took < LATE, "{took:?}");
+    let (response, elapsed) = trickle(address, healthz(address), "").await;
+    assert!(response.contains("200 OK"), "{response}");
+    assert!(elapsed > SHORT && elapsed < LATE, "{elapsed:?}");
 }
 
 #[tokio::test]
@@ -124,19 +124,19 @@ async fn a_pipelined_request_does_not_start_the_deadline_early() {
         stream.write_all(call.as_bytes()).unwrap();
         std::thread::sleep(Duration::from_millis(100));
         stream.write_all(beginning.as_bytes()).unwrap();
-        let mut answer = String::new();
+        let mut response = String::new();
         let mut buffer = [0; 4096];
         let mut sent = false;
-        while !answer.ends_with("ok\n") {
+        while !response.ends_with("ok\n") {
             let read = stream.read(&mut buffer).unwrap();
-            assert!(read > 0, "the connection was closed: {answer}");
-            answer += std::str::from_utf8(&buffer[..read]).unwrap();
-            if answer.contains("12345") && !sent {
+            assert!(read > 0, "the connection was closed: {response}");
+            response += std::str::from_utf8(&buffer[..read]).unwrap();
+            if response.contains("12345") && !sent {
                 stream.write_all(rest.as_bytes()).unwrap();
                 sent = true;
             }
         }
-        assert!(sent, "{answer}");
+        assert!(sent, "{response}");
     })
     .await
     .unwrap();
@@ -152,9 +152,9 @@ async fn a_slow_body_is_rejected_at_the_deadline() {
             "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\ncontent-length: 100000\r\n\r\n"
         );
-        let (answer, took) = trickle(address, begin, " ").await;
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert!(took > SHORT.mul_f64(0.8) && took < LATE, "{took:?}");
+        let (response, elapsed) = trickle(address, begin, " ").await;
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(elapsed > SHORT.mul_f64(0.8) && elapsed < LATE, "{elapsed:?}");
     }
 }
 
@@ -177,7 +177,7 @@ fn stall(address: SocketAddr, session: &str) -> (ErrorKind, Duration) {
         }
         written = Instant::now();
     }
-    panic!("it was not dropped");
+    panic!("the connection was not closed");
 }
 
 #[tokio::test]
@@ -192,8 +192,8 @@ async fn a_client_that_does_not_read_is_disconnected_without_affecting_others() 
         assert_eq!(client.stateless("check_auth_status").send().await.unwrap().status(), 200);
         assert!(started.elapsed() < Duration::from_secs(2));
     }
-    let (kind, took) = stalled.await.unwrap();
+    let (kind, elapsed) = stalled.await.unwrap();
     assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
-    assert!(took < LATE, "{took:?}");
+    assert!(elapsed < LATE, "{elapsed:?}");
     assert_eq!(session.status(&ping()).await, 200, "its session stays open");
 }

@@ -12,7 +12,7 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The maximum time that a client waits to be served.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const MAX_SERVE_TIME: Duration = Duration::from_secs(2);
 
 const MIB: u64 = 1024 * 1024;
 
@@ -29,14 +29,14 @@ fn silent(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map(|_| TcpStream::connect(("127.0.0.1", server.port())).unwrap()).collect()
 }
 
-async fn is_served_at_once(server: &Server) {
+async fn assert_served_quickly(server: &Server) {
     let started = Instant::now();
     let client = server.with_key(FIRST);
     let health = client.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!(health.status(), 200);
     let session = client.begin("2025-06-18").await;
     assert!(session.call("check_auth_status").await.contains("12345"));
-    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+    assert!(started.elapsed() < MAX_SERVE_TIME, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn idle_connections_are_kept_up_to_the_limit_and_do_not_block_others() {
     let mut sse = Sse::begin(&server.with_key(FIRST)).await;
     let before = server.sockets();
     let _silent = silent(&server, 1500);
-    is_served_at_once(&server).await;
+    assert_served_quickly(&server).await;
     let held = server.sockets() - before;
     // The count includes the server's connections to the sandbox in the same process.
     assert!(held <= 1024 + 8, "{held} connections are open");
@@ -64,8 +64,8 @@ async fn the_longest_idle_connection_is_closed_to_make_room() {
     let ask = |connection: &mut TcpStream| {
         connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let _written = connection.write_all(health.as_bytes());
-        let mut answer = [0; 1024];
-        connection.read(&mut answer).is_ok_and(|read| answer[..read].starts_with(b"HTTP/1.1 200"))
+        let mut response = [0; 1024];
+        connection.read(&mut response).is_ok_and(|read| response[..read].starts_with(b"HTTP/1.1 200"))
     };
     for connection in &mut connections {
         assert!(ask(connection));
@@ -91,12 +91,12 @@ async fn active_connections_are_kept_and_a_newcomer_is_rejected_with_a_retry_aft
     let stream = sse_client.begin("2025-06-18").await;
     let _stream = stream.stream().await;
     let call = tokio::spawn(server.client().stateless("check_auth_status").send());
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     let mut newcomer = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     newcomer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let mut answer = String::new();
-    newcomer.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
+    let mut response = String::new();
+    newcomer.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 ") && response.contains("retry-after: "), "{response}");
     assert_eq!(call.await.unwrap().unwrap().status(), 200, "a call is not interrupted");
     assert_eq!(server.client().request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
 }
@@ -109,7 +109,7 @@ async fn few_file_descriptors_do_not_block_new_connections() {
         let arguments = ["http", "--auth", "key", "--bind", "127.0.0.1:0", "--api-url", &upstream.url];
         let server = Server::with_open_files(limit, &arguments);
         let _silent = silent(&server, 300);
-        is_served_at_once(&server).await;
+        assert_served_quickly(&server).await;
         assert!(server.sockets() < limit as usize);
         let bound = if limit == 30 { "file_descriptors" } else { "connections" };
         assert!(server.bound_reached(bound).await > 0, "{bound}");
@@ -126,26 +126,26 @@ async fn hold_body(port: u16, bytes: usize, hold: Duration) -> Option<String> {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let _sent = stream.write_all(&vec![b' '; bytes - 1]).await;
-    let mut answer = [0; 1024];
-    let read = tokio::time::timeout(hold, stream.read(&mut answer)).await.ok()?.ok()?;
-    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
-    assert!(!answer.contains(" 503 ") || answer.contains("retry-after: "), "{answer}");
-    answer.split(' ').nth(1).map(str::to_owned)
+    let mut response = [0; 1024];
+    let read = tokio::time::timeout(hold, stream.read(&mut response)).await.ok()?.ok()?;
+    let response = String::from_utf8_lossy(&response[..read]).into_owned();
+    assert!(!response.contains(" 503 ") || response.contains("retry-after: "), "{response}");
+    response.split(' ').nth(1).map(str::to_owned)
 }
 
 #[tokio::test]
 async fn unfinished_bodies_take_bounded_memory() {
     let server = Server::sandbox(&["--auth", "key"]);
-    is_served_at_once(&server).await;
+    assert_served_quickly(&server).await;
     let idle = server.resident();
     let port = server.port();
     let held: Vec<_> =
         (0..150).map(|_| tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(12)))).collect();
     tokio::time::sleep(Duration::from_secs(6)).await;
-    is_served_at_once(&server).await;
+    assert_served_quickly(&server).await;
     let statuses: Vec<_> = join_all(held).await.into_iter().map(Result::unwrap).collect();
-    let refused = statuses.iter().filter(|status| status.as_deref() == Some("503")).count();
-    assert!(refused > 100, "{statuses:?}");
+    let rejected = statuses.iter().filter(|status| status.as_deref() == Some("503")).count();
+    assert!(rejected > 100, "{statuses:?}");
     assert!(server.bound_reached("request_bodies").await > 100);
     let grown = server.peak().saturating_sub(idle);
     println!("150 bodies of 4 MB took {} MiB at the most", grown / MIB);
@@ -157,7 +157,7 @@ async fn the_memory_for_requests_is_configurable() {
     let server = Server::sandbox(&["--auth", "key", "--request-memory", "4"]);
     let port = server.port();
     let held = tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(10)));
-    let refused = async {
+    let rejected = async {
         loop {
             let status = server.with_key(FIRST).status(&initialize("2025-06-18")).await;
             if status == 503 {
@@ -166,8 +166,8 @@ async fn the_memory_for_requests_is_configurable() {
             assert_eq!(status, 200);
         }
     };
-    tokio::time::timeout(AT_ONCE, refused).await.expect("the unfinished body takes the whole budget");
-    tokio::time::sleep(AT_ONCE).await;
+    tokio::time::timeout(MAX_SERVE_TIME, rejected).await.expect("the unfinished body takes the whole budget");
+    tokio::time::sleep(MAX_SERVE_TIME).await;
     assert_eq!(
         server.with_key(FIRST).status(&initialize("2025-06-18")).await,
         200,
@@ -211,8 +211,8 @@ async fn invented_keys_do_not_hide_the_remaining_limits_of_real_keys() {
     }
     let mut sse = Sse::begin(&server.with_key(FIRST)).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
-    assert!(text(&sse.answer().await).contains("12345"));
+    assert!(text(&sse.next_response().await).contains("12345"));
     assert_eq!(sse.send(&call(2, "check_auth_status")).await, 202);
-    assert!(text(&sse.answer().await).contains("12345"));
+    assert!(text(&sse.next_response().await).contains("12345"));
     assert_eq!(server.metric("scope3_mcp_seats_left{class=\"mcp\"}").await, Some(8.0));
 }

@@ -21,9 +21,9 @@ async fn description(client: &Mcp, method: Method, path: &str, status: u16, erro
     let response = client.request(method, path).json(&json!({ "redirect_uris": [] })).send().await.unwrap();
     assert_eq!(response.status(), status, "{path}");
     assert!(response.headers()[CONTENT_TYPE].as_bytes().starts_with(b"application/json"), "{path}");
-    let answer: Value = response.json().await.unwrap();
-    assert_eq!(answer["error"], error, "{path}: {answer}");
-    answer["error_description"].as_str().unwrap().to_owned()
+    let response: Value = response.json().await.unwrap();
+    assert_eq!(response["error"], error, "{path}: {response}");
+    response["error_description"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -38,14 +38,14 @@ async fn clients_that_try_oauth_learn_what_to_send() {
             &[("SCOPE3_MCP_TOKEN", "a token of some length")],
         );
         let client = server.client();
-        let said = description(&client, Method::POST, "/register", 400, "invalid_client_metadata").await;
-        assert!(said.contains(expected) && said.contains("OAuth"), "{said}");
+        let text = description(&client, Method::POST, "/register", 400, "invalid_client_metadata").await;
+        assert!(text.contains(expected) && text.contains("OAuth"), "{text}");
         for (method, path) in [(Method::GET, "/authorize"), (Method::POST, "/token")]
             .into_iter()
             .chain(METADATA.map(|path| (Method::GET, path)))
         {
             // Clients continue after a 404. Any other status, or an error code they know, stops or misleads them.
-            assert_eq!(description(&client, method, path, 404, "invalid_request").await, said);
+            assert_eq!(description(&client, method, path, 404, "invalid_request").await, text);
         }
     }
 }
@@ -85,8 +85,8 @@ async fn the_root_and_unknown_paths_name_the_endpoints() {
     ] {
         let response = client.request(method, path).header(ACCEPT, accept).send().await.unwrap();
         assert_eq!(response.status(), status, "{path} {accept}");
-        let said = response.text().await.unwrap();
-        assert!(said.contains("/mcp") && said.len() < 400, "{path} {accept}: {said}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains("/mcp") && text.len() < 400, "{path} {accept}: {text}");
     }
     let root = client.request(Method::POST, "/").json(&initialize("2025-06-18")).send().await.unwrap();
     assert!(root.status().is_client_error() && root.text().await.unwrap().contains("/mcp"));

@@ -14,7 +14,7 @@ fn before(upstream: &Upstream) -> Server {
 
 #[tokio::test]
 async fn a_key_that_scope3_rejected_is_rejected_from_memory() {
-    let upstream = Upstream::refusing().await;
+    let upstream = Upstream::rejecting_keys().await;
     let server = before(&upstream);
     let client = server.with_key(&key(1));
     let calls = (0..40).map(|_| client.stateless("check_auth_status").send());
@@ -33,7 +33,7 @@ async fn a_key_that_scope3_rejected_is_rejected_from_memory() {
 
 #[tokio::test]
 async fn two_hundred_invented_keys_cause_sixty_requests_to_scope3_a_minute() {
-    let upstream = Upstream::refusing().await;
+    let upstream = Upstream::rejecting_keys().await;
     let server = before(&upstream);
     let started = std::time::Instant::now();
     let mut limited = 0;

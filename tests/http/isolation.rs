@@ -114,9 +114,9 @@ async fn the_stream_of_a_call_cannot_be_taken_over_while_it_is_read() {
     let response = session.post(&call(5, "check_auth_status")).await;
     let taker = session.clone().with("last-event-id", "0/0");
     assert_eq!(taker.stream().await.status(), 409);
-    let answer = message(response).await;
-    assert_eq!(answer["id"], 5);
-    assert!(text(&answer).contains("12345"));
+    let response = message(response).await;
+    assert_eq!(response["id"], 5);
+    assert!(text(&response).contains("12345"));
 }
 
 #[tokio::test]
@@ -164,11 +164,11 @@ async fn work(client: Mcp, customer: &'static str, worker: u64) {
     let mut sse = Sse::begin(&client).await;
     for id in 0..10 {
         let message = call(id, "check_auth_status");
-        let answers = [0, 1, 2].map(|_| session.post(&message));
-        for answer in futures_util::future::join_all(answers).await {
+        let responses = [0, 1, 2].map(|_| session.post(&message));
+        for response in futures_util::future::join_all(responses).await {
             // Using an id twice at once is an error of the client, but the response must still be its own.
-            let status = answer.status();
-            let body = answer.text().await.unwrap();
+            let status = response.status();
+            let body = response.text().await.unwrap();
             assert!(
                 status == 400 && body.contains("already in flight") || body.contains(customer),
                 "{worker}: {body}"
@@ -198,8 +198,8 @@ async fn each_key_has_its_own_limits() {
                 .contains("12345")
         );
     }
-    let refused = first.stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
-    assert!(refused.contains("RATE_LIMIT_EXCEEDED"), "{refused}");
+    let rejected = first.stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
+    assert!(rejected.contains("RATE_LIMIT_EXCEEDED"), "{rejected}");
     assert!(
         second.stateless("check_auth_status").send().await.unwrap().text().await.unwrap().contains("67890")
     );
@@ -212,7 +212,8 @@ async fn each_key_has_its_own_limits() {
 async fn each_request_in_a_session_is_authenticated() {
     let server = Server::sandbox(&["--auth", "key"]);
     let session = server.with_key(FIRST).begin("2025-06-18").await;
-    let answer = session.request(Method::POST, "/mcp").header(ACCEPT, "application/json, text/event-stream");
-    let both = answer.header("authorization", format!("Bearer {SECOND}")).json(&ping()).send().await.unwrap();
+    let request = session.request(Method::POST, "/mcp").header(ACCEPT, "application/json, text/event-stream");
+    let both =
+        request.header("authorization", format!("Bearer {SECOND}")).json(&ping()).send().await.unwrap();
     assert_eq!(both.status(), 400, "two keys at once");
 }

@@ -82,8 +82,8 @@ async fn every_line_is_json_and_each_field_has_one_type() {
     ] {
         let arguments = [&["http", "--log-format", "json"], arguments].concat();
         let mut server = Server::start(&arguments, environment);
-        let said = lines(&server.log());
-        let token = said.iter().find_map(|line| line["fields"]["token"].as_str());
+        let startup = lines(&server.log());
+        let token = startup.iter().find_map(|line| line["fields"]["token"].as_str());
         let key = match environment {
             [("SCOPE3_MCP_TOKEN", token), ..] => token,
             _ => token.unwrap_or(FIRST),
@@ -104,7 +104,7 @@ async fn every_line_is_json_and_each_field_has_one_type() {
 async fn startup_errors_are_json_too() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
-    for (arguments, code, said) in [
+    for (arguments, code, expected) in [
         (["--bind", &taken], 1, "cannot listen"),
         (["--allow-origin", "null"], 2, "--allow-origin"),
         (["--toolsets", "nonsense"], 2, "nonsense"),
@@ -115,7 +115,7 @@ async fn startup_errors_are_json_too() {
         let lines = lines(&String::from_utf8(output.stderr).unwrap());
         let last = lines.last().unwrap();
         assert_eq!(last["level"], "ERROR");
-        assert!(last["fields"]["message"].as_str().unwrap().contains(said), "{last}");
+        assert!(last["fields"]["message"].as_str().unwrap().contains(expected), "{last}");
     }
 }
 

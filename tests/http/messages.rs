@@ -17,9 +17,9 @@ const BOTH: &str = "application/json, text/event-stream";
 async fn assert_rejected(client: &Mcp, body: &str, code: i64) {
     let response = client.post_text(body.to_owned()).send().await.unwrap();
     assert_eq!(response.status(), 400, "{body}");
-    let answer: Value = response.json().await.unwrap();
-    assert_eq!(answer["jsonrpc"], "2.0", "{body}");
-    assert_eq!(answer["error"]["code"], code, "{body}: {answer}");
+    let response: Value = response.json().await.unwrap();
+    assert_eq!(response["jsonrpc"], "2.0", "{body}");
+    assert_eq!(response["error"]["code"], code, "{body}: {response}");
 }
 
 #[tokio::test]
@@ -106,8 +106,8 @@ async fn json_that_is_not_a_message_is_an_invalid_request() {
 async fn an_error_has_the_id_of_its_request() {
     let server = Server::sandbox(&[]);
     let body = r#"{"jsonrpc":"1.0","id":"seven","method":"ping"}"#;
-    let answer: Value = server.client().post_text(body).send().await.unwrap().json().await.unwrap();
-    assert_eq!(answer["id"], "seven");
+    let response: Value = server.client().post_text(body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(response["id"], "seven");
 }
 
 #[tokio::test]
@@ -135,14 +135,14 @@ async fn a_batch_is_handled_in_the_version_with_batches() {
     assert_eq!(response.status(), 200);
     let body = response.text().await.unwrap();
     let data = body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
-    let mut answers: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
-    answers.sort_by_key(|answer| answer["id"].as_u64());
+    let mut responses: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    responses.sort_by_key(|response| response["id"].as_u64());
     assert_eq!(
-        answers.iter().map(|answer| answer["id"].as_u64()).collect::<Vec<_>>(),
+        responses.iter().map(|response| response["id"].as_u64()).collect::<Vec<_>>(),
         [Some(1), Some(2), Some(3)]
     );
-    assert!(text(&answers[1]).contains("12345"));
-    assert_eq!(answers[2]["error"]["code"], -32601);
+    assert!(text(&responses[1]).contains("12345"));
+    assert_eq!(responses[2]["error"]["code"], -32601);
 
     let notices =
         json!([{ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 99 } }]);
@@ -177,8 +177,8 @@ async fn headers_and_body_of_the_newest_version_must_agree() {
     for (method, name, version) in wrong {
         let response = send(method, name, version).await.unwrap();
         assert_eq!(response.status(), 400, "{method} {name} {version}");
-        let answer: Value = response.json().await.unwrap();
-        assert_eq!(answer["error"]["code"], -32020, "{method} {name} {version}: {answer}");
+        let response: Value = response.json().await.unwrap();
+        assert_eq!(response["error"]["code"], -32020, "{method} {name} {version}: {response}");
     }
     let bare = client.post_text(good.to_string());
     assert_eq!(bare.try_clone().unwrap().send().await.unwrap().status(), 400, "no header at all");
@@ -255,8 +255,8 @@ async fn an_error_has_the_id_of_its_request_even_if_the_message_is_broken() {
         let body = [br#"{"method":"ping","params":{"v":"#, value, br#"},"jsonrpc":"2.0","id":7}"#].concat();
         let response = client.post_text(body).send().await.unwrap();
         assert_eq!(response.status(), 400);
-        let answer: Value = response.json().await.unwrap();
-        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32700)), "{answer}");
+        let response: Value = response.json().await.unwrap();
+        assert_eq!((&response["id"], &response["error"]["code"]), (&json!(7), &json!(-32700)), "{response}");
     }
     for (body, id) in [
         (r#"{"id":111,"method":"ping"}"#, json!(111)),
@@ -267,8 +267,8 @@ async fn an_error_has_the_id_of_its_request_even_if_the_message_is_broken() {
             json!(9_223_372_036_854_775_808_u64),
         ),
     ] {
-        let answer: Value = client.post_text(body).send().await.unwrap().json().await.unwrap();
-        assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(-32600)), "{answer}");
+        let response: Value = client.post_text(body).send().await.unwrap().json().await.unwrap();
+        assert_eq!((&response["id"], &response["error"]["code"]), (&id, &json!(-32600)), "{response}");
     }
 }
 
@@ -283,11 +283,11 @@ async fn sloppy_messages_are_accepted_over_both_transports() {
     assert!(text(&made).contains("cut \u{fffd}"), "{made}");
     let list = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call",
         "params": { "name": "check_auth_status", "arguments": [] } });
-    let answer = message(session.post(&list).await).await;
-    assert!(text(&answer).contains("12345"), "{answer}");
+    let response = message(session.post(&list).await).await;
+    assert!(text(&response).contains("12345"), "{response}");
     assert_eq!(events.send(&list).await, 202);
-    let answer = events.answer().await;
-    assert!(text(&answer).contains("12345"), "{answer}");
+    let response = events.next_response().await;
+    assert!(text(&response).contains("12345"), "{response}");
 }
 
 #[tokio::test]
@@ -305,15 +305,15 @@ async fn a_sloppy_initialize_starts_a_session_over_both_transports() {
         assert_eq!(message(response).await["result"]["protocolVersion"], "2025-06-18");
         let mut events = Sse::open(&server.client()).await;
         assert_eq!(events.send(&hello).await, 202, "{params}");
-        assert_eq!(events.answer().await["result"]["protocolVersion"], "2025-06-18");
+        assert_eq!(events.next_response().await["result"]["protocolVersion"], "2025-06-18");
     }
     let hello =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "capabilities": {} } });
     let response = server.client().post(&hello).await;
     assert_eq!(response.status(), 400);
-    let answer: Value = response.json().await.unwrap();
-    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32602)));
-    assert!(answer["error"]["message"].as_str().unwrap().contains("params.protocolVersion"), "{answer}");
+    let response: Value = response.json().await.unwrap();
+    assert_eq!((&response["id"], &response["error"]["code"]), (&json!(1), &json!(-32602)));
+    assert!(response["error"]["message"].as_str().unwrap().contains("params.protocolVersion"), "{response}");
     let events = Sse::open(&server.client()).await;
     assert_eq!(events.send(&hello).await, 400);
 }
@@ -342,11 +342,11 @@ async fn an_unknown_session_gets_the_error_of_the_sdks() {
 
 async fn assert_session_terminated(response: reqwest::Response, id: &Value) {
     assert_eq!(response.status(), 404);
-    let answer: Value = response.json().await.unwrap();
-    assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), id), "{answer}");
-    assert_eq!(answer["error"]["code"], -32600, "{answer}");
-    assert_eq!(answer["error"]["message"], "Session terminated", "{answer}");
-    assert!(answer["error"]["data"]["hint"].as_str().unwrap().contains("`initialize`"), "{answer}");
+    let response: Value = response.json().await.unwrap();
+    assert_eq!((&response["jsonrpc"], &response["id"]), (&json!("2.0"), id), "{response}");
+    assert_eq!(response["error"]["code"], -32600, "{response}");
+    assert_eq!(response["error"]["message"], "Session terminated", "{response}");
+    assert!(response["error"]["data"]["hint"].as_str().unwrap().contains("`initialize`"), "{response}");
 }
 
 #[tokio::test]

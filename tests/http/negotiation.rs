@@ -48,14 +48,14 @@ async fn a_client_without_an_accept_header_is_served() {
     let body = initialize("2025-06-18").to_string();
     let (port, length) = (server.port(), body.len());
     for accept in ["", "accept:\r\n"] {
-        let answer = raw(
+        let response = raw(
             port,
             &format!(
                 "POST /mcp HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n{accept}\
                  content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
             ),
         );
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"2025-06-18\""), "{answer}");
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("\"2025-06-18\""), "{response}");
     }
 }
 
@@ -69,17 +69,20 @@ async fn clients_that_accept_only_json_get_json_in_every_version() {
             let begun = post(&server.client(), accept, &initialize(version)).await;
             assert_eq!((begun.status().as_u16(), kind(&begun)), (200, JSON), "{accept:?} {version}");
             let session = begun.headers()["mcp-session-id"].to_str().unwrap().to_owned();
-            let answer: Value = begun.json().await.unwrap();
-            assert_eq!(answer["result"]["protocolVersion"], version);
+            let response: Value = begun.json().await.unwrap();
+            assert_eq!(response["result"]["protocolVersion"], version);
 
             let session = server.client().with("mcp-session-id", &session);
             let notice = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
             assert_eq!(post(&session, accept, &notice).await.status(), 202);
             let called = post(&session, accept, &call(7, "check_auth_status")).await;
             assert_eq!((called.status().as_u16(), kind(&called)), (200, JSON), "{accept:?} {version}");
-            let answer: Value = called.json().await.unwrap();
-            assert_eq!(answer["id"], 7);
-            assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("12345"), "{answer}");
+            let response: Value = called.json().await.unwrap();
+            assert_eq!(response["id"], 7);
+            assert!(
+                response["result"]["content"][0]["text"].as_str().unwrap().contains("12345"),
+                "{response}"
+            );
             let unknown = post(&session, accept, &call(8, "no_such_tool")).await;
             assert_eq!((unknown.status().as_u16(), kind(&unknown)), (200, JSON));
             assert_eq!(unknown.json::<Value>().await.unwrap()["error"]["code"], -32602);
@@ -103,8 +106,8 @@ async fn json_responses_contain_no_progress() {
     waiting["params"]["_meta"] = json!({ "progressToken": "p" });
     let streamed = post(&session, &["*/*"], &waiting).await.text().await.unwrap();
     assert!(streamed.contains("notifications/progress"), "{streamed}");
-    let answer: Value = post(&session, &[JSON], &waiting).await.json().await.unwrap();
-    assert!(answer["id"] == 2 && answer["result"].is_object(), "{answer}");
+    let response: Value = post(&session, &[JSON], &waiting).await.json().await.unwrap();
+    assert!(response["id"] == 2 && response["result"].is_object(), "{response}");
     let batch: Value = post(&session, &[JSON], &json!([waiting])).await.json().await.unwrap();
     assert!(batch.as_array().unwrap().len() == 1 && batch[0]["result"].is_object(), "{batch}");
 }
@@ -120,9 +123,12 @@ async fn clients_that_accept_only_json_get_the_responses_to_a_batch_as_a_list() 
     ]);
     let response = post(&session, &[JSON], &batch).await;
     assert_eq!((response.status().as_u16(), kind(&response)), (200, JSON));
-    let mut answers: Vec<Value> = response.json().await.unwrap();
-    answers.sort_by_key(|answer| answer["id"].as_u64());
-    assert_eq!(answers.iter().map(|answer| answer["id"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    let mut responses: Vec<Value> = response.json().await.unwrap();
+    responses.sort_by_key(|response| response["id"].as_u64());
+    assert_eq!(
+        responses.iter().map(|response| response["id"].as_u64()).collect::<Vec<_>>(),
+        [Some(1), Some(2)]
+    );
     let notices = json!([batch[1]]);
     assert_eq!(post(&session, &[JSON], &notices).await.status(), 202);
 }
@@ -149,20 +155,20 @@ async fn clients_that_accept_only_events_get_a_stream_in_every_version() {
 async fn clients_that_accept_neither_form_learn_the_available_ones() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-06-18").await;
-    let refused = async |request: reqwest::RequestBuilder, named: &[&str]| {
+    let assert_not_acceptable = async |request: reqwest::RequestBuilder, named: &[&str]| {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 406);
-        let answer: Value = response.json().await.unwrap();
-        let said = answer["error"]["message"].as_str().unwrap();
-        assert!(said.contains("Accept") && named.iter().all(|name| said.contains(name)), "{said}");
+        let response: Value = response.json().await.unwrap();
+        let reason = response["error"]["message"].as_str().unwrap();
+        assert!(reason.contains("Accept") && named.iter().all(|name| reason.contains(name)), "{reason}");
     };
     for accept in ["text/html", "application/xml", "*/*;q=0", "application/json;q=0, text/event-stream;q=0"] {
         let post = session.request(Method::POST, "/mcp").header(ACCEPT, accept).json(&call(1, "get_usage"));
-        refused(post, &[JSON, EVENTS]).await;
+        assert_not_acceptable(post, &[JSON, EVENTS]).await;
     }
     for path in ["/mcp", "/sse"] {
         for accept in [JSON, "application/*", "text/html", "text/event-stream;q=0, */*"] {
-            refused(session.request(Method::GET, path).header(ACCEPT, accept), &[EVENTS]).await;
+            assert_not_acceptable(session.request(Method::GET, path).header(ACCEPT, accept), &[EVENTS]).await;
         }
     }
 }

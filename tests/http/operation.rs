@@ -41,11 +41,11 @@ async fn a_server_that_just_lost_scope3_is_not_ready() {
     let mut change = modern_call("brand_agent_create");
     change["params"]["arguments"] = json!({ "name": "a", "advertiserDomains": ["example.com"] });
     let change = server.client().stateless_message(&change, "brand_agent_create").send().await.unwrap();
-    let said = change.text().await.unwrap();
-    assert!(said.contains("CONNECTION_FAILED"), "{said}");
+    let result = change.text().await.unwrap();
+    assert!(result.contains("CONNECTION_FAILED"), "{result}");
     assert_eq!(ready(&server).await.0, 200, "one failed connection is tolerated");
-    let said = server.client().stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
-    assert!(said.contains("CONNECTION_FAILED"), "{said}");
+    let result = server.client().stateless("check_auth_status").send().await.unwrap().text().await.unwrap();
+    assert!(result.contains("CONNECTION_FAILED"), "{result}");
     let (status, body) = ready(&server).await;
     assert_eq!((status, body["upstream"]["seen"].as_str()), (503, Some("unreachable")));
     assert_eq!(get(&server, "/healthz").await.0, 200, "a restart would not help");

@@ -14,12 +14,18 @@ async fn metrics_are_only_served_under_the_names_of_this_machine() {
     };
     for host in ["mcp.example.com", "10.0.0.5", &format!("mcp.example.com:{port}")] {
         assert!(get(host, "/healthz").starts_with("HTTP/1.1 200 "), "{host} is allowed");
-        let answer = get(host, "/metrics");
-        assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("scope3_mcp_"), "{host}: {answer}");
+        let response = get(host, "/metrics");
+        assert!(
+            response.starts_with("HTTP/1.1 403 ") && !response.contains("scope3_mcp_"),
+            "{host}: {response}"
+        );
     }
     for host in ["127.0.0.1", "localhost", "[::1]"] {
-        let answer = get(&format!("{host}:{port}"), "/metrics");
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("scope3_mcp_"), "{host}: {answer}");
+        let response = get(&format!("{host}:{port}"), "/metrics");
+        assert!(
+            response.starts_with("HTTP/1.1 200 ") && response.contains("scope3_mcp_"),
+            "{host}: {response}"
+        );
     }
 }
 
@@ -62,13 +68,13 @@ async fn a_wrong_host_is_rejected_on_every_route() {
     ];
     for (method, path) in ROUTES.into_iter().chain([("OPTIONS", "/mcp")]) {
         for headers in &bad {
-            let answer = ask(port, method, path, headers);
-            let is_refused = answer.starts_with("HTTP/1.1 403 ") || answer.starts_with("HTTP/1.1 400 ");
-            assert!(is_refused, "{method} {path} {headers}: {answer}");
+            let response = ask(port, method, path, headers);
+            let is_rejected = response.starts_with("HTTP/1.1 403 ") || response.starts_with("HTTP/1.1 400 ");
+            assert!(is_rejected, "{method} {path} {headers}: {response}");
         }
         let target = format!("http://evil.example:{port}{path}");
-        let answer = ask(port, method, &target, &format!("host: 127.0.0.1:{port}\r\n"));
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{method} {target}: {answer}");
+        let response = ask(port, method, &target, &format!("host: 127.0.0.1:{port}\r\n"));
+        assert!(response.starts_with("HTTP/1.1 403 "), "{method} {target}: {response}");
     }
     assert_eq!(server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await, Some(0.0));
 }
@@ -88,9 +94,9 @@ async fn a_wrong_origin_is_rejected_on_every_route() {
     ];
     for (method, path) in ROUTES.into_iter().chain([("OPTIONS", "/mcp")]) {
         for origin in &bad {
-            let answer = ask(port, method, path, &format!("host: 127.0.0.1:{port}\r\n{origin}"));
-            assert!(answer.starts_with("HTTP/1.1 403 "), "{method} {path} {origin}: {answer}");
-            assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+            let response = ask(port, method, path, &format!("host: 127.0.0.1:{port}\r\n{origin}"));
+            assert!(response.starts_with("HTTP/1.1 403 "), "{method} {path} {origin}: {response}");
+            assert!(!response.contains("access-control-allow-origin"), "{response}");
         }
     }
     assert_eq!(server.metric("scope3_mcp_sessions_open{transport=\"streamable-http\"}").await, Some(0.0));
@@ -120,8 +126,8 @@ async fn the_lists_allow_a_container_and_a_page() {
     ];
     let server = Server::sandbox(&arguments);
     let status = |host: &str| {
-        let answer = ask(server.port(), "GET", "/healthz", &format!("host: {host}\r\n"));
-        answer.split(' ').nth(1).unwrap().to_owned()
+        let response = ask(server.port(), "GET", "/healthz", &format!("host: {host}\r\n"));
+        response.split(' ').nth(1).unwrap().to_owned()
     };
     for good in ["mcp.example.com", "mcp.example.com:1234", "MCP.example.com", "other.example.com:8443"] {
         assert_eq!(status(good), "200", "{good}");

@@ -18,19 +18,19 @@ async fn accepted_requests_get_a_response_on_every_transport() {
     let in_session = session.post(&call(1, "check_auth_status")).await;
     let stateless = tokio::spawn(client.stateless("check_auth_status").send());
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
-    upstream.asked(3).await;
+    upstream.wait_for_requests(3).await;
     server.terminate();
-    let asked = Instant::now();
+    let stopped_at = Instant::now();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(client.request(Method::GET, "/healthz").send().await.is_err(), "no new connection is accepted");
 
     assert!(text(&message(in_session).await).contains("12345"));
     assert!(text(&message(stateless.await.unwrap().unwrap()).await).contains("12345"));
-    assert!(text(&sse.answer().await).contains("12345"));
+    assert!(text(&sse.next_response().await).contains("12345"));
     assert_eq!(sse.next().await, None, "its stream ends");
     while stream.chunk().await.unwrap().is_some() {}
     assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert!(stopped_at.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -40,9 +40,9 @@ async fn the_server_waits_for_a_call_over_sse() {
     let mut server = Server::before(&upstream.url, &[]);
     let mut sse = Sse::begin(&server.client()).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     server.terminate();
-    assert!(text(&sse.answer().await).contains("12345"));
+    assert!(text(&sse.next_response().await).contains("12345"));
     assert_eq!(sse.next().await, None, "its stream ends");
     assert_eq!(server.ended(Duration::from_secs(5)).await, Some(0));
 }
@@ -51,25 +51,25 @@ async fn the_server_waits_for_a_call_over_sse() {
 async fn a_response_that_is_read_slowly_is_sent_completely() {
     let filler = "x".repeat(8_000_000);
     let data = json!({ "authenticated": true, "customerId": 12345, "filler": filler });
-    let upstream = Upstream::answering(Duration::ZERO, data).await;
+    let upstream = Upstream::with_data(Duration::ZERO, data).await;
     let mut server = Server::before(&upstream.url, &[]);
     // The parts are sent one by one, so some are not written yet when the calls are done.
     let session = server.client().begin("2025-03-26").await;
     let batch =
         json!([call(1, "check_auth_status"), call(2, "check_auth_status"), call(3, "check_auth_status")]);
-    let mut answer = session.post(&batch).await;
+    let mut response = session.post(&batch).await;
     let mut sse = Sse::begin(&server.client()).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
-    upstream.asked(4).await;
+    upstream.wait_for_requests(4).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.terminate();
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut length = 0;
-    while let Some(chunk) = answer.chunk().await.expect("the response was cut off") {
+    while let Some(chunk) = response.chunk().await.expect("the response was cut off") {
         length += chunk.len();
     }
     assert!(length > 3 * filler.len(), "{length} bytes arrived");
-    let by_sse = sse.answer().await;
+    let by_sse = sse.next_response().await;
     assert!(by_sse.to_string().len() > filler.len());
     assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
 }
@@ -102,10 +102,10 @@ async fn the_server_waits_for_a_running_call() {
     let upstream = Upstream::start(Duration::from_secs(8)).await;
     let mut server = Server::before(&upstream.url, &[]);
     let session = server.client().begin("2025-06-18").await;
-    let _answer = session.post(&call(1, "check_auth_status")).await;
-    upstream.asked(1).await;
+    let _response = session.post(&call(1, "check_auth_status")).await;
+    upstream.wait_for_requests(1).await;
     server.terminate();
-    let asked = Instant::now();
+    let stopped_at = Instant::now();
     assert_eq!(server.ended(Duration::from_secs(40)).await, Some(0));
-    assert!(asked.elapsed() > Duration::from_secs(6), "it waited for Scope3's response");
+    assert!(stopped_at.elapsed() > Duration::from_secs(6), "the server waits for Scope3's response");
 }

@@ -1,4 +1,4 @@
-//! HTTP+SSE keeps every promise on its own, without calls over Streamable HTTP in the same test.
+//! The limits and checks of HTTP+SSE, tested without calls over Streamable HTTP.
 
 use std::{
     io::{Read, Write},
@@ -24,11 +24,11 @@ async fn calls_count_while_they_run() {
     for id in [1, 2] {
         assert_eq!(sse.send(&call(id, "check_auth_status")).await, 202);
     }
-    upstream.asked(2).await;
+    upstream.wait_for_requests(2).await;
     assert_eq!(server.metric("scope3_mcp_calls_in_flight").await, Some(2.0));
     assert_eq!(other.send(&call(1, "check_auth_status")).await, 503);
     for _ in 0..2 {
-        assert!(text(&sse.answer().await).contains("12345"));
+        assert!(text(&sse.next_response().await).contains("12345"));
     }
     assert_eq!(server.metric("scope3_mcp_calls_in_flight").await, Some(0.0));
     assert_eq!(other.send(&call(1, "check_auth_status")).await, 202, "there is room again");
@@ -40,7 +40,7 @@ async fn a_call_counts_until_it_is_done_even_if_its_client_disconnects() {
     let server = Server::before(&upstream.url, &["--max-calls", "1"]);
     let sse = Sse::begin(&server.client()).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     drop(sse);
     let next = Sse::open(&server.client()).await;
     assert_eq!(next.send(&crate::support::initialize("2024-11-05")).await, 503);
@@ -55,7 +55,7 @@ async fn an_id_can_be_in_flight_only_once() {
     let mut sse = Sse::begin(&server.client()).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 400);
-    assert!(text(&sse.answer().await).contains("12345"));
+    assert!(text(&sse.next_response().await).contains("12345"));
     assert!(sse.call("check_auth_status").await.contains("12345"), "the id is free again");
 }
 
@@ -65,13 +65,13 @@ async fn a_session_with_a_call_is_not_evicted() {
     let server = Server::before(&upstream.url, &["--max-sessions", "1"]);
     let mut sse = Sse::begin(&server.client()).await;
     assert_eq!(sse.send(&call(1, "check_auth_status")).await, 202);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     let client = server.client();
     let newcomer = client.request(Method::GET, "/sse").header(ACCEPT, "text/event-stream").send().await;
     assert_eq!(newcomer.unwrap().status(), 503);
     assert_eq!(client.status(&crate::support::initialize("2025-06-18")).await, 503);
     assert_eq!(server.bound_reached("sessions").await, 2);
-    assert!(text(&sse.answer().await).contains("12345"));
+    assert!(text(&sse.next_response().await).contains("12345"));
     assert_eq!(client.status(&crate::support::initialize("2025-06-18")).await, 200);
     assert_eq!(sse.next().await, None, "now the session was evicted");
 }
@@ -82,7 +82,7 @@ async fn messages_of_another_key_are_rejected_whatever_their_kind() {
     let server = Server::before(&upstream.url, &["--auth", "key"]);
     let mut mine = Sse::begin(&server.with_key(FIRST)).await;
     assert_eq!(mine.send(&call(1, "check_auth_status")).await, 202);
-    upstream.asked(1).await;
+    upstream.wait_for_requests(1).await;
     let other = server.with_key(SECOND);
     let messages = [
         json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}),
@@ -94,7 +94,7 @@ async fn messages_of_another_key_are_rejected_whatever_their_kind() {
     for message in messages {
         assert_eq!(mine.send_as(&other, &message).await, 404, "{message}");
     }
-    assert!(text(&mine.answer().await).contains("12345"), "the call was not cancelled");
+    assert!(text(&mine.next_response().await).contains("12345"), "the call was not cancelled");
 }
 
 #[tokio::test]
@@ -134,8 +134,8 @@ async fn a_message_must_name_one_session() {
     ];
     for path in wrong {
         let ping = json!({"jsonrpc":"2.0","id":1,"method":"ping"});
-        let refused = client.request(Method::POST, &path).json(&ping).send().await.unwrap();
-        assert_eq!(refused.status(), 400, "{path}");
+        let rejected = client.request(Method::POST, &path).json(&ping).send().await.unwrap();
+        assert_eq!(rejected.status(), 400, "{path}");
     }
     let other_parameters = format!("/messages?a=1&sessionId={id}&b=2");
     let ping = json!({"jsonrpc":"2.0","id":1,"method":"ping"});
@@ -181,7 +181,7 @@ async fn a_body_over_the_limit_is_rejected() {
         message["params"]["arguments"]["filler"] = "x".repeat(bytes).into();
         message.to_string()
     };
-    // The rest of a long body is read for a while, so that its sender gets to read the response.
+    // The server discards the rest of a long body for a while, so that its sender can read the response.
     for bytes in [4 * 1024 * 1024, 20 * 1024 * 1024] {
         let request = client.request(Method::POST, &sse.endpoint).header("content-type", "application/json");
         assert_eq!(request.body(over(bytes)).send().await.unwrap().status(), 413);
@@ -229,9 +229,9 @@ async fn unknown_members_are_ignored_and_texts_are_not_repeated() {
         json!([secret]),
     ];
     for body in bodies {
-        let refused = session.post(&body).await;
-        assert_eq!(refused.status(), 400, "{body}");
-        let answer: Value = refused.json().await.unwrap();
-        assert!(!answer.to_string().contains("secret"), "{answer}");
+        let rejected = session.post(&body).await;
+        assert_eq!(rejected.status(), 400, "{body}");
+        let response: Value = rejected.json().await.unwrap();
+        assert!(!response.to_string().contains("secret"), "{response}");
     }
 }

@@ -5,31 +5,31 @@ use std::time::Duration;
 use crate::support::{FIRST, Server, command, initialize};
 use reqwest::Method;
 
-fn refusal(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+fn rejected_with(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let all = [&["http", "--sandbox", "--bind", "127.0.0.1:0"], arguments].concat();
     let output = command(&all, environment).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?} {environment:?}: {said}");
-    said
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?} {environment:?}: {error}");
+    error
 }
 
 /// Waits until the log contains this text.
-async fn log_with(server: &Server, said: &str) -> String {
+async fn log_with(server: &Server, text: &str) -> String {
     for _ in 0..500 {
         let log = server.log();
-        if log.contains(said) {
+        if log.contains(text) {
             return log;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("`{said}` was not said: {}", server.log());
+    panic!("`{text}` is not in the log: {}", server.log());
 }
 
 #[test]
 fn invalid_settings_are_rejected() {
     for time in ["0s", "0ms", "50ms", "-1s"] {
-        let said = refusal(&[&format!("--session-idle={time}")], &[]);
-        assert!(said.contains("--session-idle"), "{time}: {said}");
+        let error = rejected_with(&[&format!("--session-idle={time}")], &[]);
+        assert!(error.contains("--session-idle"), "{time}: {error}");
     }
     for url in [
         "mcp.example.com",
@@ -38,11 +38,11 @@ fn invalid_settings_are_rejected() {
         "https://a.example/?a=b",
         "https://*.a.example",
     ] {
-        let said = refusal(&["--public-url", url], &[]);
-        assert!(said.contains("--public-url"), "{url}: {said}");
+        let error = rejected_with(&["--public-url", url], &[]);
+        assert!(error.contains("--public-url"), "{url}: {error}");
     }
-    let said = refusal(&["--allow-origin", "https://*.example.com"], &[]);
-    assert!(said.contains("--allow-origin"), "{said}");
+    let error = rejected_with(&["--allow-origin", "https://*.example.com"], &[]);
+    assert!(error.contains("--allow-origin"), "{error}");
 }
 
 #[tokio::test]
@@ -73,8 +73,8 @@ async fn the_host_of_the_public_url_is_allowed() {
         let request = server.client().request(Method::GET, "/healthz").header("host", host);
         assert_eq!(request.send().await.unwrap().status(), status, "{host}");
     }
-    // It implies a proxy, behind which all requests seem to come from this machine.
-    refusal(&["--public-url", "https://mcp.example.com", "--auth", "none"], &[]);
+    // A public URL implies a proxy. Behind it, all requests seem to come from this machine.
+    rejected_with(&["--public-url", "https://mcp.example.com", "--auth", "none"], &[]);
 }
 
 #[tokio::test]
@@ -102,15 +102,15 @@ async fn a_token_can_come_from_a_file() {
         let client = server.client().with("authorization", "Bearer a token in a file");
         assert_eq!(client.status(&initialize("2025-06-18")).await, 200, "{text:?}");
     }
-    let said = refusal(&["--mcp-token-file", file], &[("SCOPE3_MCP_TOKEN", "another")]);
-    assert!(said.contains("not both") && !said.contains("another"), "{said}");
-    assert!(refusal(&["--mcp-token-file", "/no/such/file"], &[]).contains("/no/such/file"));
+    let error = rejected_with(&["--mcp-token-file", file], &[("SCOPE3_MCP_TOKEN", "another")]);
+    assert!(error.contains("not both") && !error.contains("another"), "{error}");
+    assert!(rejected_with(&["--mcp-token-file", "/no/such/file"], &[]).contains("/no/such/file"));
     for bad in ["", "\n", "one\ntwo", "t\u{f6}ken"] {
         std::fs::write(&path, bad).unwrap();
-        let said = refusal(&["--mcp-token-file", file], &[]);
-        assert!(said.contains("--mcp-token-file") && !said.contains("two"), "{said}");
+        let error = rejected_with(&["--mcp-token-file", file], &[]);
+        assert!(error.contains("--mcp-token-file") && !error.contains("two"), "{error}");
     }
-    assert!(refusal(&[], &[("SCOPE3_MCP_TOKEN", "t\u{f6}ken")]).contains("SCOPE3_MCP_TOKEN"));
+    assert!(rejected_with(&[], &[("SCOPE3_MCP_TOKEN", "t\u{f6}ken")]).contains("SCOPE3_MCP_TOKEN"));
 }
 
 #[tokio::test]
@@ -129,22 +129,22 @@ async fn an_open_server_with_a_key_warns_that_others_on_the_machine_can_use_it()
 
 #[tokio::test]
 async fn the_operator_is_warned_of_ignored_keys() {
-    let told = "a client sends a Scope3 key";
+    let warning = "a client sends a Scope3 key";
     for (name, value) in
         [("x-scope3-api-key", FIRST.to_owned()), ("authorization", format!("Bearer {FIRST}"))]
     {
         let server = Server::sandbox(&[]);
         server.client().status(&initialize("2025-06-18")).await;
-        assert!(!server.log().contains(told));
+        assert!(!server.log().contains(warning));
         for _ in 0..3 {
             server.client().with(name, &value).status(&initialize("2025-06-18")).await;
         }
-        let log = log_with(&server, told).await;
-        assert!(log.matches(told).count() == 1 && !log.contains("sandboxsecret"), "{log}");
+        let log = log_with(&server, warning).await;
+        assert!(log.matches(warning).count() == 1 && !log.contains("sandboxsecret"), "{log}");
     }
     let server = Server::sandbox(&["--auth", "key"]);
     server.with_key(FIRST).begin("2025-06-18").await;
-    assert!(!server.log().contains(told));
+    assert!(!server.log().contains(warning));
 }
 
 #[tokio::test]
@@ -153,8 +153,8 @@ async fn healthcheck_finds_the_server_on_any_address() {
         let server = Server::start(&["http", "--sandbox", "--bind", bind, "--auth", "key"], &[]);
         let bound = format!("{}:{}", bind.strip_suffix(":0").unwrap(), server.port());
         let ask = || command(&["healthcheck"], &[("SCOPE3_BIND", &bound)]).output().unwrap();
-        let answer = ask();
-        assert_eq!(answer.status.code(), Some(0), "{bound}: {}", String::from_utf8_lossy(&answer.stderr));
+        let response = ask();
+        assert_eq!(response.status.code(), Some(0), "{bound}: {}", String::from_utf8_lossy(&response.stderr));
         drop(server);
         assert_eq!(ask().status.code(), Some(1), "{bound}");
     }

@@ -1,4 +1,4 @@
-//! The program as a client meets it: a process on a pipe, or the gateway in front of an API that a test plays.
+//! Test support: the program as a process on a pipe, and the gateway in front of a mock API.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 #![allow(
     clippy::expect_used,
@@ -25,10 +25,10 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-/// No answer of a program under test takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The maximum time of any step of a program under test.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `scope3-mcp` with an environment of its own: nothing of the tester's settings reaches it.
+/// `scope3-mcp` with an empty environment, so that the tester's settings have no effect.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scope3-mcp"));
     command
@@ -37,14 +37,14 @@ pub fn command(arguments: &[&str]) -> Command {
         .env("SCOPE3_STATE", "memory")
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .kill_on_drop(true);
-    // Windows opens no socket without it.
+    // Windows cannot open sockets without it.
     if let Some(system) = std::env::var_os("SystemRoot") {
         command.env("SystemRoot", system);
     }
     command
 }
 
-/// What a program that ends by itself did.
+/// The exit code and the output of a program.
 pub struct Outcome {
     pub code: Option<i32>,
     pub stdout: String,
@@ -52,8 +52,7 @@ pub struct Outcome {
 }
 
 pub async fn run(command: &mut Command) -> Outcome {
-    let output =
-        tokio::time::timeout(PATIENCE, command.stdin(Stdio::null()).output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(TIMEOUT, command.stdin(Stdio::null()).output()).await.unwrap().unwrap();
     Outcome {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -70,7 +69,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the program and says hello in the given protocol version.
+    /// Starts the program and initializes a session with this protocol version.
     pub async fn start(command: &mut Command, version: &str) -> Self {
         let mut session = Self::spawn(command);
         let hello = json!({
@@ -82,12 +81,12 @@ impl Session {
         session
     }
 
-    /// Starts the program with the sandbox behind it.
+    /// Starts the program with the sandbox and initializes a session.
     pub async fn sandbox(arguments: &[&str]) -> Self {
         Self::start(command(arguments).env("SCOPE3_SANDBOX", "1"), "2025-11-25").await
     }
 
-    /// Starts the program and says nothing.
+    /// Starts the program without initializing a session.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -110,15 +109,15 @@ impl Session {
 
     async fn next_line(&mut self) -> Option<String> {
         let lines = self.lines.as_mut().unwrap();
-        tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("nothing came").unwrap()
+        tokio::time::timeout(TIMEOUT, lines.next_line()).await.expect("no output in time").unwrap()
     }
 
-    /// Stops reading: whatever the server writes from now on finds nobody.
+    /// Stops reading: later writes of the server fail.
     pub fn close_output(&mut self) {
         self.lines = None;
     }
 
-    /// The next message of the server; nothing at the end of its output.
+    /// The next message of the server, or `None` at the end of its output.
     pub async fn receive(&mut self) -> Option<Value> {
         let line = self.next_line().await?;
         Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("not a message: {error}: {line}")))
@@ -131,7 +130,7 @@ impl Session {
         self.next_id
     }
 
-    /// Sends a request and waits for its answer, passing over notifications.
+    /// Sends a request and waits for its response, skipping other messages.
     pub async fn request(&mut self, method: &str, params: Value) -> Value {
         let id = self.ask(method, params).await;
         loop {
@@ -144,18 +143,18 @@ impl Session {
 
     /// Calls a tool and returns its result.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        let answer = self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
-        assert!(answer["result"].is_object(), "{answer}");
-        answer["result"].clone()
+        let response = self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
+        assert!(response["result"].is_object(), "{response}");
+        response["result"].clone()
     }
 
-    /// Ends the input, and returns the messages that still came, the exit code and the log.
+    /// Closes the input. Returns the remaining messages, the exit code and the log.
     pub async fn end(mut self) -> (Vec<Value>, Option<i32>, String) {
         drop(self.stdin.take());
         self.finish().await
     }
 
-    /// Waits for the end of the program.
+    /// Waits for the end of the program. Returns the remaining messages, the exit code and the log.
     pub async fn finish(mut self) -> (Vec<Value>, Option<i32>, String) {
         let mut rest = Vec::new();
         while let Some(message) = self.receive().await {
@@ -163,12 +162,12 @@ impl Session {
         }
         let mut log = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        let status = tokio::time::timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap();
         (rest, status.code(), log)
     }
 }
 
-/// A key that no one has.
+/// A valid key that does not exist.
 pub fn key(name: &str) -> ApiKey {
     ApiKey::parse(&key_text(name).into()).unwrap()
 }
@@ -178,14 +177,14 @@ pub fn key_text(name: &str) -> String {
     format!("scope3_{}_{name}", "a".repeat(32))
 }
 
-/// A gateway in front of an API that a test plays, and who calls it.
+/// A gateway in front of a mock API, and a caller.
 pub struct Rig {
     pub gateway: Arc<Gateway>,
     pub caller: Caller,
 }
 
 impl Rig {
-    /// A gateway to the API at `url`, with one key and the ordinary limits.
+    /// A gateway to the API at `url`, with one key and the default limits.
     pub fn new(url: &str) -> Self {
         Self::with(url, &["only"], OnLimit::Reject, ["500/h", "1000/h", "50/h"], ClientConfig::default())
     }
@@ -250,7 +249,7 @@ impl Rig {
     }
 
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<Success, CallError> {
-        let Value::Object(arguments) = arguments else { panic!("an object is wanted") };
+        let Value::Object(arguments) = arguments else { panic!("expected an object") };
         self.gateway.call(self.caller.clone(), tool, arguments, Arc::new(|_| {})).await
     }
 
@@ -261,7 +260,7 @@ impl Rig {
         self.gateway.call(caller, tool, arguments, Arc::new(|_| {})).await
     }
 
-    /// The body of a call that must fail.
+    /// The failure of a call that must fail.
     pub async fn failure(&self, tool: &str, arguments: Value) -> Value {
         body(self.call(tool, arguments).await)
     }

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_fills_path_query_and_body() {
+    fn arguments_go_to_path_query_and_body_by_default() {
         let get =
             by_rule("GET /a/{id}/b", json!({"id": "x y", "status": ["A", "B"], "n": 3, "q": "1&2"})).unwrap();
         assert_eq!(get.path, ["a", "x y", "b"]);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn bindings_put_arguments_elsewhere_and_under_other_names() {
+    fn bindings_change_the_place_and_the_name_of_arguments() {
         let because = "A test.";
         let placed = place(
             "POST /a/{campaignId}",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_without_a_place_is_refused() {
+    fn an_argument_without_a_place_is_rejected() {
         let request: Request = "POST /a".parse().unwrap();
         let arguments = Map::from_iter([("x".to_owned(), json!(1))]);
         let error = request.place(arguments).unwrap_err();
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_value_stays_on_one_line() {
+    fn a_header_value_cannot_have_several_lines() {
         let header = |value: Value| {
             let bindings = json!([{ "argument": "key", "place": "header", "reason": "A test." }]);
             place("POST /a", bindings, json!({ "key": value })).map(|placed| placed.headers)
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_cannot_be_written_are_refused() {
+    fn lists_that_cannot_be_encoded_are_rejected() {
         let list = |value: Value| {
             let bindings =
                 json!([{ "argument": "tags", "place": "query", "style": "comma", "reason": "A test." }]);

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tool_is_found_by_its_name_and_keeps_its_place() {
+    fn every_tool_is_found_by_its_name_and_keeps_its_position() {
         let catalog = Catalog::embedded();
         for entry in catalog.entries() {
             assert_eq!(catalog.get(&entry.tool.name).unwrap().tool.name, entry.tool.name);
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn of_two_tools_with_one_name_the_first_counts() {
+    fn the_first_of_two_tools_with_the_same_name_is_kept() {
         let catalog: Catalog = [loaded("b", "1"), loaded("a", "2"), loaded("b", "3")].into_iter().collect();
         assert_eq!(catalog.entries().count(), 2);
         assert_eq!(catalog.get("b").unwrap().tool.title, "1");
     }
 
     #[test]
-    fn a_replaced_catalog_serves_later_calls_and_leaves_earlier_ones_theirs() {
+    fn a_replaced_catalog_is_used_only_by_later_calls() {
         let live = Live::new(Catalog::embedded());
         let before = live.current();
         live.replace(

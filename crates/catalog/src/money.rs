@@ -84,14 +84,14 @@ mod tests {
 
     #[test]
     fn an_amount_is_shown_in_its_unit_and_currency() {
-        for (budget, told) in [
+        for (budget, expected) in [
             (json!({ "total": 5_000_000, "currency": "USD" }), "50,000.00 USD"),
             (json!({ "total": 5_000_000 }), "50,000.00 USD"),
             (json!({ "total": 500_000, "currency": "JPY" }), "5,000.00 JPY"),
             (json!({ "total": 123_456_789, "currency": "KWD" }), "1,234,567.89 KWD"),
             (json!({ "total": 5, "currency": "EUR" }), "0.05 EUR"),
         ] {
-            assert_eq!(words("campaign_create", json!({ "budget": budget })).as_deref(), Some(told));
+            assert_eq!(words("campaign_create", json!({ "budget": budget })).as_deref(), Some(expected));
         }
         let tactic = |allocation: Value| words("tactic_update", json!({ "budgetAllocation": allocation }));
         assert_eq!(tactic(json!({ "amount": 500, "currency": "EUR" })).as_deref(), Some("500.00 EUR"));

@@ -1,5 +1,5 @@
-//! The schema that clients see: with keywords that every model provider accepts, complete if it is small, and otherwise with
-//! its deepest parts folded.
+//! The schema that clients see: with keywords that every model provider accepts, complete if it is small, and otherwise
+//! with its deepest parts folded.
 //!
 //! A list stays in the context of a model for the whole conversation. `describe_tool` shows the full schema. The build
 //! script includes this file too, and embeds the result.
@@ -15,7 +15,8 @@ const MAX_SHOWN_BYTES: usize = 2_100;
 const MAX_DEPTH: usize = 8;
 const MAX_SCHEMAS: usize = 2_000;
 
-/// Keywords with the same meaning for every model provider. Others are omitted; arguments are still checked against them.
+/// Keywords with the same meaning for every model provider. Others are omitted; arguments are still checked against
+/// them.
 const PORTABLE: [&str; 11] = [
     "title",
     "description",
@@ -33,8 +34,8 @@ const PORTABLE: [&str; 11] = [
 /// Formats that every reader knows.
 const FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
 
-/// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail because
-/// of what it omits.
+/// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail
+/// because of what it omits.
 pub(crate) fn shown(input: &Map<String, Value>) -> Map<String, Value> {
     let mut shown = Plain { left: MAX_SCHEMAS }.schema(&Schemas::of(input), 0);
     shown.insert("type".to_owned(), "object".into());
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_schema_is_shown_whole() {
+    fn a_small_schema_is_shown_completely() {
         let small = schema(
             json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }),
         );
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_some_provider_refuses_is_said_in_words() {
+    fn keywords_that_some_providers_reject_are_described_in_words() {
         let full = schema(json!({ "type": "object", "properties": {
             "cpm": { "type": "number", "exclusiveMinimum": 0, "description": "CURRENCY UNITS" },
             "confirm": { "type": "boolean", "const": true, "description": "Must be true" },
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_combined_is_shown_as_one_object_that_asks_for_no_more() {
+    fn combined_schemas_are_shown_as_one_object() {
         let full = schema(json!({
             "type": "object",
             "allOf": [{ "$ref": "#/$defs/Named" }],
@@ -318,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_without_arguments_says_so() {
+    fn a_tool_without_arguments_is_closed() {
         let none = schema(json!({ "type": "object", "properties": {} }));
         assert_eq!(shown(&none)["additionalProperties"], json!(false));
         let open = schema(json!({ "type": "object" }));
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_folded_is_shown_as_it_is() {
+    fn a_schema_that_cannot_be_folded_is_shown_unchanged() {
         let wide = schema(json!({ "type": "object", "properties": {
             "text": { "type": "string", "description": "x".repeat(5_000) },
         } }));

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_number_and_a_span() {
+    fn a_rate_is_a_count_and_a_period() {
         for (text, count, seconds, word) in
             [("10/s", 10, 1, "second"), ("100/m", 100, 60, "minute"), ("500/h", 500, 3600, "hour")]
         {
@@ -101,8 +101,8 @@ mod tests {
         }
         assert_eq!("1000000/h".parse::<Rate>().unwrap().count.get(), MAX_COUNT);
         for text in ["", "500", "500/", "/h", "0/h", "-1/h", "1.5/h", "1000001/h", "500/d", "500/hour"] {
-            let said = text.parse::<Rate>().unwrap_err().to_string();
-            assert!(said.contains("`500/h`"), "{text}: {said}");
+            let error = text.parse::<Rate>().unwrap_err().to_string();
+            assert!(error.contains("`500/h`"), "{text}: {error}");
         }
     }
 }

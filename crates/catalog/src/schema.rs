@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_that_cannot_be_read_accepts_nothing() {
+    fn an_invalid_schema_accepts_nothing() {
         for broken in ["", "{", "[]"].map(Schema::new) {
             let schema = Value::Object(broken.object().clone());
             let validator = jsonschema::validator_for(&schema).unwrap();

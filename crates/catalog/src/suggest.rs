@@ -63,14 +63,14 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_setting_is_repeated_without_a_key_and_without_its_end() {
+    fn a_repeated_value_is_truncated_and_contains_no_key() {
         assert_eq!(echo("maybe"), "maybe");
         assert!(echo(&"é".repeat(1_000)).len() <= MAX_TEXT_BYTES);
         assert!(!echo("x scope3_aaaa_secret").contains("secret"));
     }
 
     #[test]
-    fn a_text_is_repeated_as_it_is_or_shortened() {
+    fn a_text_is_shortened_to_one_line() {
         assert_eq!(shortened("budget"), "budget");
         assert_eq!(shortened("a\nb\u{1b}[31m\u{2028}"), "a b [31m ");
         assert_eq!(shortened(&"x".repeat(64)), "x".repeat(64));

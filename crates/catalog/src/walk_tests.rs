@@ -10,8 +10,8 @@ fn accepts(schema: &Schema, value: &Value) -> bool {
     jsonschema::validator_for(&Value::Object(closed(schema))).unwrap().is_valid(value)
 }
 
-/// One object with the members `a` and `b`, written with each keyword that can bring them in.
-fn one_object_in_many_words() -> Vec<(&'static str, Schema)> {
+/// The same object with the members `a` and `b`, defined with each keyword that can add members.
+fn equivalent_schemas() -> Vec<(&'static str, Schema)> {
     let a = json!({ "properties": { "a": { "type": "integer" } }, "required": ["a"] });
     let b = json!({ "properties": { "b": { "type": "string" } } });
     let both = json!({
@@ -44,26 +44,29 @@ fn one_object_in_many_words() -> Vec<(&'static str, Schema)> {
 }
 
 #[test]
-fn whichever_keyword_names_the_members_they_are_known_and_the_object_is_closed() {
-    for (keyword, schema) in one_object_in_many_words() {
-        let said = Schemas::of(&schema);
-        let mut members = said.members();
+fn members_are_known_and_objects_are_closed_for_every_keyword() {
+    for (keyword, schema) in equivalent_schemas() {
+        let schemas = Schemas::of(&schema);
+        let mut members = schemas.members();
         members.sort_unstable();
         assert_eq!(members, ["a", "b"], "{keyword}");
-        assert!(said.names("a") && !said.names("c") && !said.allow_extra(), "{keyword}");
-        assert!(said.require("a") && !said.require("b"), "{keyword}");
-        assert_eq!(said.types().single(), Some("object"), "{keyword}");
-        assert_eq!(said.member("a").types().single(), Some("integer"), "{keyword}");
-        assert!(said.at("b").is_some() && said.at("c").is_none() && said.at("b.c").is_none(), "{keyword}");
+        assert!(schemas.names("a") && !schemas.names("c") && !schemas.allow_extra(), "{keyword}");
+        assert!(schemas.require("a") && !schemas.require("b"), "{keyword}");
+        assert_eq!(schemas.types().single(), Some("object"), "{keyword}");
+        assert_eq!(schemas.member("a").types().single(), Some("integer"), "{keyword}");
+        assert!(
+            schemas.at("b").is_some() && schemas.at("c").is_none() && schemas.at("b.c").is_none(),
+            "{keyword}"
+        );
         assert!(accepts(&schema, &json!({ "a": 1, "b": "x" })), "{keyword}");
-        for refused in [json!({ "a": 1, "c": 1 }), json!({ "b": "x" }), json!({ "a": "x" }), json!([])] {
-            assert!(!accepts(&schema, &refused), "{keyword}: {refused}");
+        for rejected in [json!({ "a": 1, "c": 1 }), json!({ "b": "x" }), json!({ "a": "x" }), json!([])] {
+            assert!(!accepts(&schema, &rejected), "{keyword}: {rejected}");
         }
     }
 }
 
 #[test]
-fn alternatives_are_all_known_and_each_stays_closed() {
+fn members_of_all_alternatives_are_known_and_each_alternative_is_closed() {
     let branch = |kind: &str, member: &str| {
         json!({
             "type": "object",
@@ -73,23 +76,23 @@ fn alternatives_are_all_known_and_each_stays_closed() {
     };
     for keyword in ["anyOf", "oneOf"] {
         let schema = document(json!({ keyword: [branch("x", "one"), branch("y", "two")] }));
-        let said = Schemas::of(&schema);
-        assert_eq!(said.members(), ["kind", "one", "two"], "{keyword}");
-        assert!(said.require("kind") && !said.require("one") && !said.allow_extra(), "{keyword}");
-        assert_eq!(said.types().single(), Some("object"), "{keyword}");
+        let schemas = Schemas::of(&schema);
+        assert_eq!(schemas.members(), ["kind", "one", "two"], "{keyword}");
+        assert!(schemas.require("kind") && !schemas.require("one") && !schemas.allow_extra(), "{keyword}");
+        assert_eq!(schemas.types().single(), Some("object"), "{keyword}");
         assert!(accepts(&schema, &json!({ "kind": "y", "two": "t" })), "{keyword}");
-        for refused in [
+        for rejected in [
             json!({ "kind": "y", "two": "t", "one": "o" }),
             json!({ "kind": "y", "one": "o" }),
             json!({ "kind": "y", "two": "t", "three": "" }),
         ] {
-            assert!(!accepts(&schema, &refused), "{keyword}: {refused}");
+            assert!(!accepts(&schema, &rejected), "{keyword}: {rejected}");
         }
     }
 }
 
 #[test]
-fn what_may_have_other_members_stays_open() {
+fn objects_that_allow_other_members_stay_open() {
     let named = json!({ "a": { "type": "integer" } });
     for open in [
         json!({ "type": "object" }),
@@ -107,16 +110,16 @@ fn what_may_have_other_members_stays_open() {
     }
     let values = document(json!({ "additionalProperties": { "type": "string" } }));
     assert_eq!(Schemas::of(&values).member("any").types().single(), Some("string"));
-    for refused in [
+    for rejected in [
         json!({ "additionalProperties": false }),
         json!({ "anyOf": [{ "type": "string" }, { "properties": named }] }),
     ] {
-        assert!(!accepts(&document(refused.clone()), &json!({ "x": 2 })), "{refused}");
+        assert!(!accepts(&document(rejected.clone()), &json!({ "x": 2 })), "{rejected}");
     }
 }
 
 #[test]
-fn lists_are_closed_item_by_item() {
+fn the_items_of_lists_are_closed() {
     let item = json!({ "properties": { "a": {} } });
     for list in [
         json!({ "type": "array", "items": item }),
@@ -136,7 +139,7 @@ fn lists_are_closed_item_by_item() {
 }
 
 #[test]
-fn what_tests_a_value_is_not_closed() {
+fn conditions_are_not_closed() {
     let schema = document(json!({
         "properties": { "a": {}, "b": {} },
         "not": { "properties": { "a": { "const": 1 } }, "required": ["a"] },
@@ -144,13 +147,13 @@ fn what_tests_a_value_is_not_closed() {
         "then": { "required": ["a"] },
     }));
     assert!(accepts(&schema, &json!({ "a": 2, "b": 1 })));
-    for refused in [json!({ "a": 1, "b": 2 }), json!({ "b": 1 }), json!({ "c": 1 })] {
-        assert!(!accepts(&schema, &refused), "{refused}");
+    for rejected in [json!({ "a": 1, "b": 2 }), json!({ "b": 1 }), json!({ "c": 1 })] {
+        assert!(!accepts(&schema, &rejected), "{rejected}");
     }
 }
 
 #[test]
-fn types_follow_every_keyword() {
+fn types_are_found_for_every_keyword() {
     for (schema, includes, excludes) in [
         (json!({ "type": ["string", "null"] }), vec!["string", "null"], vec!["object", "integer"]),
         (json!({ "type": "number" }), vec!["number", "integer"], vec!["string"]),
@@ -179,7 +182,7 @@ fn types_follow_every_keyword() {
 }
 
 #[test]
-fn circles_and_dead_ends_come_to_an_end() {
+fn cycles_and_broken_references_terminate() {
     let tree = document(json!({
         "$ref": "#/$defs/Node",
         "$defs": { "Node": {
@@ -187,8 +190,8 @@ fn circles_and_dead_ends_come_to_an_end() {
             "properties": { "name": { "type": "string" }, "children": { "type": "array", "items": { "$ref": "#/$defs/Node" } } },
         } },
     }));
-    let said = Schemas::of(&tree);
-    assert!(said.at("children[].children[].children[].name").is_some());
+    let schemas = Schemas::of(&tree);
+    assert!(schemas.at("children[].children[].children[].name").is_some());
     assert!(accepts(&tree, &json!({ "children": [{ "children": [{ "name": "n" }] }] })));
     assert!(!accepts(&tree, &json!({ "children": [{ "children": [{ "nam": "n" }] }] })));
 
@@ -209,13 +212,19 @@ fn circles_and_dead_ends_come_to_an_end() {
         json!({ "$ref": 7, "allOf": 7, "anyOf": {}, "items": 7, "properties": [] }),
     ] {
         let circle = document(circle);
-        let said = Schemas::of(&circle);
-        let _ended = (said.types(), said.members(), said.allow_extra(), said.require("x"), closed(&circle));
+        let schemas = Schemas::of(&circle);
+        let _ended = (
+            schemas.types(),
+            schemas.members(),
+            schemas.allow_extra(),
+            schemas.require("x"),
+            closed(&circle),
+        );
     }
 }
 
 #[test]
-fn children_are_those_of_every_keyword() {
+fn children_are_found_for_every_keyword() {
     let schema = document(json!({
         "properties": { "a/b": {} }, "patternProperties": { "^x": {} }, "$defs": { "D": {} },
         "items": {}, "prefixItems": [{}, true], "allOf": [{}], "anyOf": [{}], "oneOf": [{}], "not": {},

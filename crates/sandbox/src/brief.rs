@@ -1,15 +1,15 @@
-//! The score of a campaign brief, by the rules that Scope3's tool server falls back to without an AI service
-//! (`src/services/brief-validation-service.ts` of `scope3data/activation-api`). Those know few places by name; with an
-//! AI service Scope3 knows them all, and the sandbox many.
+//! The score of a campaign brief, by the rules that Scope3's tool server uses without an AI service
+//! (`src/services/brief-validation-service.ts` of `scope3data/activation-api`). These rules recognize few place names.
+//! With an AI service, Scope3 recognizes all of them; the sandbox recognizes many.
 
 use serde::Serialize;
 
 use crate::places;
 
-/// The score that a brief needs where the caller names none.
+/// The default threshold.
 pub(crate) const DEFAULT_THRESHOLD: f64 = 70.0;
 
-/// What is thought of a brief.
+/// The result of scoring a brief.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BriefValidation {
@@ -23,7 +23,7 @@ pub(crate) struct BriefValidation {
     pub(crate) quality_level: &'static str,
 }
 
-/// Something that a brief should name, and the words by which it is found.
+/// Something that a brief should contain, and the words that indicate it.
 struct Element {
     words: &'static str,
     missing: &'static str,
@@ -67,21 +67,21 @@ const CRITICAL: [Element; 6] = [
     },
 ];
 
-/// Where the geography is, which some names tell too.
+/// The index of the geography, which place names also indicate.
 const GEOGRAPHY: usize = 3;
 
 const BUDGET: Element = Element {
     words: "budget spend cost dollar million thousand cap daily",
     missing: "Budget information not provided",
-    suggestion: "Name the budget and what may be spent in a day",
+    suggestion: "Name the total budget and the daily cap",
 };
 
-/// Scores a brief. As published, by the fallback's words alone.
+/// Scores a brief. If `as_published`, only the words of the fallback rules count.
 pub(crate) fn validate(brief: &str, threshold: f64, as_published: bool) -> BriefValidation {
     let words = words_of(brief);
     let has =
         |element: &Element| element.words.split_whitespace().any(|word| words.iter().any(|w| w == word));
-    let geography = || united_states(brief) || !as_published && places::named_in(brief);
+    let geography = || united_states(brief) || !as_published && places::has_place(brief);
     let found: Vec<bool> = CRITICAL
         .iter()
         .enumerate()
@@ -100,7 +100,7 @@ pub(crate) fn validate(brief: &str, threshold: f64, as_published: bool) -> Brief
     let outlook = if score >= 70 {
         "Publishers can match this campaign to inventory."
     } else {
-        "Without what is missing it is hard to match this campaign to inventory."
+        "Publishers cannot easily match this campaign to inventory without the missing elements."
     };
     BriefValidation {
         score,
@@ -113,7 +113,7 @@ pub(crate) fn validate(brief: &str, threshold: f64, as_published: bool) -> Brief
     }
 }
 
-/// How many words a brief has, split on blanks.
+/// The number of words in a brief, separated by white space.
 pub(crate) fn word_count(brief: &str) -> usize {
     brief.split_whitespace().count()
 }
@@ -142,7 +142,7 @@ fn quality_level(score: u32) -> &'static str {
     }
 }
 
-/// The words as a regular expression's `\b` sees them: letters, digits and underscores of ASCII.
+/// The words as the regular expression `\b` separates them: ASCII letters, digits and underscores.
 fn words_of(text: &str) -> Vec<String> {
     text.split(|c: char| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
 }
@@ -158,7 +158,7 @@ fn united_states(text: &str) -> bool {
         .any(|(at, _)| !text[..at].ends_with(is_word) && !text[at + NAME.len()..].starts_with(is_word))
 }
 
-/// The provider's pattern wants a word character on both sides of the sign: `US$50` counts, `$50` does not.
+/// Scope3's pattern requires a word character on both sides of the sign: `US$50` matches, `$50` does not.
 fn dollar_sign(text: &str) -> bool {
     text.match_indices('$')
         .any(|(at, _)| text[..at].ends_with(is_word) && text[at + 1..].starts_with(is_word))
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn six_elements_make_a_brief_pass_at_the_default() {
+    fn a_brief_with_six_elements_passes_the_default_threshold() {
         let validation = validate(FULL, DEFAULT_THRESHOLD, true);
         assert_eq!(validation.score, 6 + 90);
         assert!(validation.meets_threshold);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_caps_the_score() {
+    fn missing_elements_cap_the_score() {
         let missing = |words: &[&str]| {
             let kept = FULL.split(' ').filter(|word| !words.contains(word)).collect::<Vec<_>>().join(" ");
             score_of(&kept)
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn places_count_by_name_unless_as_published() {
+    fn place_names_count_unless_as_published() {
         let swiss = FULL.replace("USA", "Switzerland");
         assert_eq!(validate(&swiss, DEFAULT_THRESHOLD, false).score, 96);
         let published = validate(&swiss, DEFAULT_THRESHOLD, true);
@@ -211,14 +211,14 @@ mod tests {
             (published.score, published.missing_elements[0]),
             (60, "Geographic targeting not defined")
         );
-        // What the suggestion says is enough for both.
+        // The suggested wording is enough in both modes.
         let market = FULL.replace("USA", "market: Switzerland");
         assert_eq!(validate(&market, DEFAULT_THRESHOLD, true).score, 97);
         assert!(published.suggestions[0].contains("market: Switzerland"));
     }
 
     #[test]
-    fn words_are_whole() {
+    fn only_whole_words_match() {
         let banners = validate("banners markets", 70.0, true);
         assert_eq!(banners.missing_elements.len(), 7);
         assert_eq!(validate("the United States", 70.0, true).missing_elements.len(), 6);

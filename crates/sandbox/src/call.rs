@@ -1,5 +1,5 @@
-//! One call of an operation, as its handler sees it: the account of the customer who calls and nothing of the others', so
-//! a handler cannot find the ids of another customer by mistake.
+//! One call of an operation, as its handler sees it. It has only the account of the calling customer, so a handler
+//! cannot reach the data of another customer by mistake.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,14 +10,14 @@ use crate::{
     store::Account,
 };
 
-/// Answers one operation. Its arguments are valid by the schema in the catalog.
+/// Handles one operation. The arguments are valid according to the catalog's schema.
 pub(crate) type Handler = fn(&mut Call<'_>) -> ApiResult;
 
-/// What a handler works with.
+/// The context of a handler.
 pub(crate) struct Call<'a> {
-    /// All that the customer who asks has.
+    /// The account of the calling customer.
     pub(crate) account: &'a mut Account,
-    /// What all customers share.
+    /// The state that all customers share.
     pub(crate) market: &'a mut Market,
     arguments: Value,
 }
@@ -27,13 +27,14 @@ impl<'a> Call<'a> {
     pub(crate) fn new(account: &'a mut Account, market: &'a mut Market, arguments: Value) -> Self {
         Self { account, market, arguments }
     }
-    /// The arguments in the form that a handler wants. They fit the catalog's schema already.
+
+    /// Deserializes the arguments. They are already valid according to the catalog's schema.
     pub(crate) fn input<T: DeserializeOwned>(&self) -> ApiResult<T> {
         T::deserialize(&self.arguments)
             .map_err(|error| ApiResponse::bad_request(format!("Invalid input: {error}")))
     }
 
-    /// The arguments as they came, for answers that repeat them.
+    /// The arguments as received, for responses that repeat them.
     pub(crate) fn arguments(&self) -> &Value {
         &self.arguments
     }

@@ -1,5 +1,5 @@
-//! The one clock of a sandbox. It tells the true time, or stands at an instant to which it was set, so that every
-//! answer can be repeated. Each change has a time of its own, so that newest-first is an order.
+//! The clock of a sandbox. It shows the system time, or a fixed time so that responses are reproducible. Each change
+//! has a different time, so that newest-first is a total order.
 
 use std::{
     fmt,
@@ -12,19 +12,18 @@ use std::{
 use jiff::{SignedDuration, Timestamp, civil::Date, fmt::rfc2822::DateTimePrinter, tz::TimeZone};
 use serde::{Serialize, Serializer};
 
-/// An instant as Scope3 writes it: UTC, with milliseconds, such as `2026-06-15T12:00:00.000Z`.
+/// An instant in Scope3's format: UTC with milliseconds, such as `2026-06-15T12:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Timestamp);
 
 impl Moment {
-    /// What callers write as a date or an instant: `2026-01-31`, `2026-01-31T08:00:00` (UTC),
-    /// `2026-01-31T08:00:00+02:00`.
+    /// Parses a date or an instant: `2026-01-31`, `2026-01-31T08:00:00` (UTC) or `2026-01-31T08:00:00+02:00`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let civil = || TimeZone::UTC.to_timestamp(text.parse().ok()?).ok();
         text.parse::<Timestamp>().ok().or_else(civil).map(Self)
     }
 
-    /// The day it falls on.
+    /// The date in UTC.
     pub(crate) fn date(self) -> Date {
         TimeZone::UTC.to_datetime(self.0).date()
     }
@@ -34,17 +33,17 @@ impl Moment {
         self.0.as_millisecond()
     }
 
-    /// The moment so many hours later.
+    /// The moment this many hours later.
     pub(crate) fn plus_hours(self, hours: i64) -> Self {
         self.plus(SignedDuration::from_hours(hours))
     }
 
-    /// The moment so much later, or the last one that can be written.
+    /// The moment this much later, or the same moment if the result is out of range.
     pub(crate) fn plus(self, span: SignedDuration) -> Self {
         Self(self.0.saturating_add(span).unwrap_or(self.0))
     }
 
-    /// As the HTTP header `Date` has it.
+    /// The moment in the format of the HTTP header `Date`.
     pub(crate) fn http_date(self) -> Option<String> {
         DateTimePrinter::new().timestamp_to_rfc9110_string(&self.0).ok()
     }
@@ -66,7 +65,7 @@ impl Serialize for Moment {
     }
 }
 
-/// The clock. Copies tell the same time.
+/// The clock. Clones share their state.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
     is_fixed: bool,
@@ -76,7 +75,8 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that tells the true time, or one that stands at `now` and goes on by a second with each change.
+    /// Creates a clock. With `now`, its time is fixed and advances by one second with each change; otherwise it shows
+    /// the system time.
     pub(crate) fn new(now: Option<Timestamp>) -> Self {
         let started = now.unwrap_or_else(Timestamp::now).as_millisecond();
         Self {
@@ -86,13 +86,13 @@ impl Clock {
         }
     }
 
-    /// The time for answers that change nothing.
+    /// The current time.
     pub(crate) fn now(&self) -> Moment {
         let last = self.last.load(Ordering::Relaxed);
         Moment::from_millisecond(if self.is_fixed { last } else { last.max(system_milliseconds()) })
     }
 
-    /// The time of a change, later than that of any before.
+    /// The time of a new change. It is later than the time of every earlier change.
     pub(crate) fn tick(&self) -> Moment {
         let mut now = 0;
         let _ = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
@@ -102,7 +102,7 @@ impl Clock {
         Moment::from_millisecond(now)
     }
 
-    /// Midnight of the day that is so many days after the one on which the clock was started.
+    /// Midnight of the day this many days after the start of the clock.
     pub(crate) fn day(&self, days: i64) -> Moment {
         let midnight = TimeZone::UTC.to_timestamp(self.started.date().to_datetime(jiff::civil::Time::MIN));
         midnight.map_or(self.started, Moment).plus_hours(24 * days)
@@ -117,13 +117,13 @@ fn system_milliseconds() -> i64 {
 pub(crate) mod tests {
     use super::*;
 
-    /// A clock that stands at noon of 15 June 2026.
+    /// A clock that is fixed at noon on 15 June 2026.
     pub(crate) fn june() -> Clock {
         Clock::new(Some("2026-06-15T12:00:00Z".parse().unwrap()))
     }
 
     #[test]
-    fn stands_where_it_was_set_and_goes_on_with_changes() {
+    fn a_fixed_clock_advances_only_with_changes() {
         let clock = june();
         let copy = clock.clone();
         assert_eq!(clock.now().to_string(), "2026-06-15T12:00:00.000Z");
@@ -135,7 +135,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn tells_the_true_time_and_no_time_twice() {
+    fn a_system_clock_never_repeats_the_time_of_a_change() {
         let clock = Clock::new(None);
         let before = Timestamp::now();
         let changes: Vec<Moment> = (0..100).map(|_| clock.tick()).collect();
@@ -146,7 +146,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn reads_what_callers_write() {
+    fn dates_and_instants_are_parsed() {
         let read = |text| Moment::parse(text).map(|moment| moment.to_string());
         assert_eq!(read("2026-01-31").as_deref(), Some("2026-01-31T00:00:00.000Z"));
         assert_eq!(read("2026-01-31T08:00:00").as_deref(), Some("2026-01-31T08:00:00.000Z"));

@@ -1,19 +1,19 @@
-//! Who may come in, and how a request says who it is.
+//! The customers, and the authentication of requests.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 
 /// A customer of the sandbox.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Customer {
-    /// The number that Scope3 gives a customer.
+    /// The customer id.
     pub(crate) id: u32,
-    /// Whom the key belongs to.
+    /// The owner of the key.
     pub(crate) email: &'static str,
-    /// The only key of this customer.
+    /// The customer's only key.
     pub(crate) key: &'static str,
 }
 
-/// All of them. The keys have the form that `src/utils/auth.ts` of `scope3data/activation-api` checks.
+/// All customers. The keys have the form that `src/utils/auth.ts` of `scope3data/activation-api` checks.
 pub(crate) const CUSTOMERS: [Customer; 2] = [
     Customer {
         id: 12345,
@@ -27,23 +27,23 @@ pub(crate) const CUSTOMERS: [Customer; 2] = [
     },
 ];
 
-/// Why a request is not let in.
+/// Why a request is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthError {
-    /// It brings no key.
+    /// The request has no key.
     MissingKey,
-    /// Nobody has this key.
+    /// The key does not exist.
     UnknownKey,
 }
 
-/// The customer whose key a request brings. As in Scope3's `src/server.ts`, its own header goes before
+/// The customer whose key a request sends. As in Scope3's `src/server.ts`, `x-scope3-api-key` takes precedence over
 /// `Authorization`.
 pub(crate) fn identify(headers: &HeaderMap) -> Result<Customer, AuthError> {
-    let key = own_header(headers).or_else(|| bearer(headers)).ok_or(AuthError::MissingKey)?;
+    let key = key_header(headers).or_else(|| bearer(headers)).ok_or(AuthError::MissingKey)?;
     CUSTOMERS.into_iter().find(|customer| customer.key == key).ok_or(AuthError::UnknownKey)
 }
 
-fn own_header(headers: &HeaderMap) -> Option<&str> {
+fn key_header(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-scope3-api-key")?.to_str().ok().map(str::trim).filter(|key| !key.is_empty())
 }
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_header_goes_first() {
+    fn the_key_header_takes_precedence() {
         let [first, second] = CUSTOMERS.map(|customer| customer.key);
         let both = headers(&[("x-scope3-api-key", second), ("authorization", &format!("Bearer {first}"))]);
         assert_eq!(identify(&both).unwrap().id, 67890);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_stay_out() {
+    fn missing_and_unknown_keys_are_rejected() {
         assert_eq!(identify(&HeaderMap::new()).unwrap_err(), AuthError::MissingKey);
         assert_eq!(identify(&headers(&[("authorization", "Basic abc")])).unwrap_err(), AuthError::MissingKey);
         assert_eq!(identify(&headers(&[("x-scope3-api-key", "abc")])).unwrap_err(), AuthError::UnknownKey);

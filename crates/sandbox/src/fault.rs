@@ -1,4 +1,4 @@
-//! Faults to order: a share of the requests fails with a status.
+//! Simulated faults: a share of the requests fails with a status.
 
 use std::{str::FromStr, time::Duration};
 
@@ -20,9 +20,9 @@ pub struct Fault {
     pub share: f64,
 }
 
-/// A text that is no fault.
+/// An invalid fault.
 #[derive(Debug, thiserror::Error)]
-#[error("a fault is a status from 400 to 599 and a share above 0 and up to 1, such as `503:0.1`")]
+#[error("expected a status from 400 to 599 and a share above 0 and up to 1, such as `503:0.1`")]
 pub struct FaultError;
 
 impl FromStr for Fault {
@@ -32,15 +32,15 @@ impl FromStr for Fault {
         let (status, share) = text.split_once(':').ok_or(FaultError)?;
         let status = status.parse().map_err(|_| FaultError)?;
         let share = share.parse().map_err(|_| FaultError)?;
-        let fits = (400..=599).contains(&status) && share > 0.0 && share <= 1.0;
-        if fits { Ok(Self { status, share }) } else { Err(FaultError) }
+        let is_valid = (400..=599).contains(&status) && share > 0.0 && share <= 1.0;
+        if is_valid { Ok(Self { status, share }) } else { Err(FaultError) }
     }
 }
 
-/// A whole request in the parts in which shares are added up; tenths of a float would not add up to one.
+/// The parts of a request in which shares are added. Integers are exact, whereas ten times 0.1 as a float is not 1.
 const ONE_REQUEST: u64 = 1_000_000;
 
-/// Spreads faults evenly: of a share of 0.1, every tenth request.
+/// Spreads faults evenly: a share of 0.1 fails every tenth request.
 #[derive(Debug)]
 pub(crate) struct Faults(Vec<Schedule>);
 
@@ -56,8 +56,8 @@ impl Faults {
         Self(faults.iter().filter_map(Schedule::new).collect())
     }
 
-    /// The status with which the next request fails, if it does. Where two are due, one waits for the request
-    /// after.
+    /// The status with which the next request fails, if it fails. If two faults are due, the second waits for the next
+    /// request.
     pub(crate) fn next(&mut self) -> Option<StatusCode> {
         for schedule in &mut self.0 {
             schedule.due = schedule.due.saturating_add(schedule.step);
@@ -81,8 +81,8 @@ impl Schedule {
     }
 }
 
-/// What a client sees of a fault: Scope3's JSON, or the page of a proxy where one stands between.
-pub(crate) fn answer(status: StatusCode, now: Moment) -> Response {
+/// The response of a fault: Scope3's JSON, or for 502 and 504 the page of a proxy.
+pub(crate) fn response(status: StatusCode, now: Moment) -> Response {
     let reason = status.canonical_reason().unwrap_or("Error");
     match status {
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_what_the_flag_takes() {
+    fn faults_are_parsed() {
         assert_eq!("503:0.1".parse::<Fault>().unwrap(), Fault { status: 503, share: 0.1 });
         assert_eq!("429:1".parse::<Fault>().unwrap(), Fault { status: 429, share: 1.0 });
         for wrong in ["503", "200:0.1", "600:0.1", "503:0", "503:1.5", "503:NaN", "503:-1", "x:0.1", ""] {
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_is_every_tenth() {
+    fn a_share_of_a_tenth_fails_every_tenth_request() {
         let mut faults = Faults::new(&[Fault { status: 503, share: 0.1 }]);
         let failed: Vec<usize> = (1..=40).filter(|_| faults.next().is_some()).collect();
         assert_eq!(failed, [10, 20, 30, 40]);
     }
 
     #[test]
-    fn shares_of_several_faults_all_come() {
+    fn several_faults_keep_their_shares() {
         let mut faults =
             Faults::new(&[Fault { status: 500, share: 0.25 }, Fault { status: 502, share: 0.25 }]);
         let mut count = |status: u16| {

@@ -44,7 +44,7 @@ impl Ids {
         Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid().to_string()
     }
 
-    /// That many characters from `0-9a-z`.
+    /// This many characters from `0-9a-z`.
     pub(crate) fn base36(&mut self, length: usize) -> String {
         (0..length).map(|_| self.random.digit(36)).collect()
     }
@@ -83,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn ids_repeat_for_one_customer_and_differ_between_two() {
-        let made = |customer| {
+    fn ids_are_reproducible_and_differ_between_customers() {
+        let ids_of = |customer| {
             let mut ids = Ids::new(customer);
             (ids.number(), ids.short("creative"), ids.uuid())
         };
-        assert_eq!(made(12345), made(12345));
-        assert_ne!(made(12345), made(67890));
+        assert_eq!(ids_of(12345), ids_of(12345));
+        assert_ne!(ids_of(12345), ids_of(67890));
     }
 }

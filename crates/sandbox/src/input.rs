@@ -1,15 +1,15 @@
-//! The arguments of a request, as far as the provider looks at them before a tool runs.
+//! Checks the arguments of a request before its handler runs, as Scope3 does.
 
 use scope3_mcp_catalog::{Entry, Problem};
 use serde_json::{Map, Value, json};
 
 use crate::response::{ApiResponse, ApiResult, as_javascript};
 
-/// What a tool gets to see of a request's arguments, or the refusal when they do not fit its schema.
+/// The arguments that a handler receives, or a rejection if they do not match the schema.
 pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, ApiResponse> {
-    // The provider drops unknown members without a word. Dropping them first, and not just the problems that the
-    // catalog has with them, keeps them from counting as something given.
-    let kept = not_offered(&entry.tool.name, &arguments);
+    // Scope3 drops unknown members silently. They are dropped before the check, so that an object with only unknown
+    // members counts as empty.
+    let kept = hidden_arguments(&entry.tool.name, &arguments);
     drop_unknown(&mut arguments, entry.tool.input.object());
     if let Value::Object(arguments) = &mut arguments {
         arguments.extend(kept);
@@ -17,10 +17,12 @@ pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, ApiRes
     let problems: Vec<Problem> = entry
         .problems(&arguments)
         .into_iter()
-        .filter(|problem| !problem.unknown_argument && !tool_answers(&entry.tool.name, problem, &arguments))
+        .filter(|problem| {
+            !problem.unknown_argument && !is_reported_by_handler(&entry.tool.name, problem, &arguments)
+        })
         .collect();
     match problems.first() {
-        // `5000000.0` is an integer for the schema, and would be none for a struct.
+        // The schema accepts `5000000.0` as an integer, but serde does not.
         None => Ok(as_javascript(arguments)),
         Some(first) => Err(ApiResponse::invalid(
             &format!("Invalid input: {}{}", prefix(&first.path), first.message),
@@ -29,8 +31,8 @@ pub(crate) fn check(entry: &Entry, mut arguments: Value) -> Result<Value, ApiRes
     }
 }
 
-/// What the provider takes and the tools do not offer, since it does harm or nothing.
-fn not_offered(tool: &str, arguments: &Value) -> Map<String, Value> {
+/// Arguments that Scope3 accepts and the catalog does not offer, because they are harmful or have no effect.
+fn hidden_arguments(tool: &str, arguments: &Value) -> Map<String, Value> {
     let names: &[&str] = match tool {
         "campaign_update" => &["name", "changeRequest"],
         "pmp_update" => &["changeRequest"],
@@ -42,7 +44,7 @@ fn not_offered(tool: &str, arguments: &Value) -> Map<String, Value> {
     given.collect()
 }
 
-/// Reads a JSON body. None at all counts as no arguments.
+/// Parses a JSON body. An empty body means no arguments.
 pub(crate) fn read(body: &[u8]) -> ApiResult<Value> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
@@ -52,12 +54,12 @@ pub(crate) fn read(body: &[u8]) -> ApiResult<Value> {
     })
 }
 
-/// The catalog asks for more than the provider's schema in these places; there the tool itself answers.
-fn tool_answers(tool: &str, problem: &Problem, arguments: &Value) -> bool {
+/// Whether the handler reports this problem itself, because Scope3's schema is less strict than the catalog.
+fn is_reported_by_handler(tool: &str, problem: &Problem, arguments: &Value) -> bool {
     match (tool, problem.path.as_str()) {
-        // Nothing to change: refused with INVALID_REQUEST.
+        // There is nothing to change: the handler responds with INVALID_REQUEST.
         ("brand_agent_update", "") => arguments.is_object(),
-        // Not confirmed: says what would go.
+        // Not confirmed: the handler responds with what would be deleted.
         ("tactic_delete", "confirm") => arguments["confirm"].is_boolean(),
         _ => false,
     }
@@ -100,24 +102,24 @@ mod tests {
     }
 
     #[test]
-    fn unknown_members_are_dropped_and_hide_nothing() {
+    fn unknown_members_are_dropped_and_other_problems_are_reported() {
         let fine = checked("campaign_get_summary", json!({"campaignId": "c", "dateRange": {"x": 1}, "y": 2}));
         assert_eq!(fine.unwrap(), json!({"campaignId": "c", "dateRange": {}}));
         let wrong = checked("campaign_get_summary", json!({"campaignId": 7, "dateRange": 1, "y": 2}));
         assert_eq!(wrong.unwrap_err().body["details"]["issues"].as_array().unwrap().len(), 2);
-        let unknown_counts_as_nothing =
+        let only_unknown_members =
             checked("creative_update", json!({"creativeId": "c", "updates": {"x": 1}}));
-        assert!(unknown_counts_as_nothing.is_err());
+        assert!(only_unknown_members.is_err());
     }
 
     #[test]
-    fn whole_numbers_are_integers_however_they_are_written() {
+    fn a_whole_number_with_a_decimal_point_is_an_integer() {
         assert_eq!(checked("campaign_list", json!({"limit": 5.0})).unwrap(), json!({"limit": 5}));
         assert!(checked("campaign_list", json!({"limit": 5.5})).is_err());
     }
 
     #[test]
-    fn the_tool_answers_where_the_catalog_is_stricter() {
+    fn the_handler_reports_problems_that_only_the_catalog_has() {
         assert!(checked("brand_agent_update", json!({"brandAgentId": "1"})).is_ok());
         assert!(checked("brand_agent_update", json!([])).is_err());
         assert!(checked("tactic_delete", json!({"tacticId": "t", "confirm": false})).is_ok());

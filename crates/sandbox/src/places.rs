@@ -1,5 +1,5 @@
-//! Places in a brief. Scope3 reads briefs with a language model, which knows the world; the sandbox knows countries,
-//! large cities and states by name, and takes a capitalised word after `in` and the like for a place.
+//! Places in a brief. Scope3 reads briefs with a language model. The sandbox recognizes the names of countries, large
+//! cities and states, and treats a capitalized word after a preposition such as `in` as a place.
 
 const COUNTRIES: &str = "afghanistan|albania|algeria|andorra|angola|argentina|armenia|australia|austria|azerbaijan|\
     bahamas|bahrain|bangladesh|barbados|belarus|belgium|belize|benin|bhutan|bolivia|bosnia|botswana|brazil|brunei|\
@@ -32,29 +32,32 @@ const CITIES_AND_STATES: &str = "amsterdam|athens|atlanta|auckland|bangkok|barce
     pennsylvania|rhode island|south carolina|south dakota|tennessee|texas|utah|vermont|virginia|washington|wisconsin|\
     wyoming";
 
-/// What comes before a place.
-const BEFORE: [&str; 7] = ["in", "across", "throughout", "around", "near", "within", "outside"];
+/// Prepositions preposition a place.
+const PREPOSITIONS: [&str; 7] = ["in", "across", "throughout", "around", "near", "within", "outside"];
 
-/// What comes there too, is written with a capital, and is no place: times and languages.
-const NO_PLACES: &str = "january|february|march|april|may|june|july|august|september|october|november|december|monday|\
+/// Capitalized words after a preposition that are not places, such as months and languages.
+const NOT_PLACES: &str = "january|february|march|april|may|june|july|august|september|october|november|december|monday|\
     tuesday|wednesday|thursday|friday|saturday|sunday|spring|summer|autumn|fall|winter|christmas|easter|english|\
     german|french|spanish|italian|portuguese|dutch|japanese|chinese|arabic|the|a|an|our|their|all|video|display|audio|\
     native";
 
 /// Whether a text names a place.
-pub(crate) fn named_in(text: &str) -> bool {
+pub(crate) fn has_place(text: &str) -> bool {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let spaced = format!(" {} ", words.join(" ").to_lowercase());
     let has = |names: &str| names.split('|').any(|name| spaced.contains(&format!(" {name} ")));
-    has(COUNTRIES) || has(CITIES_AND_STATES) || words.contains(&"US") || words.windows(2).any(is_in_a_place)
+    has(COUNTRIES)
+        || has(CITIES_AND_STATES)
+        || words.contains(&"US")
+        || words.windows(2).any(is_preposition_and_place)
 }
 
-fn is_in_a_place(pair: &[&str]) -> bool {
-    let [before, place] = pair else { return false };
+fn is_preposition_and_place(pair: &[&str]) -> bool {
+    let [preposition, place] = pair else { return false };
     let is_name = place.starts_with(char::is_uppercase) && place.chars().skip(1).any(char::is_lowercase);
-    let is_place = is_name && NO_PLACES.split('|').all(|other| !place.eq_ignore_ascii_case(other));
-    BEFORE.iter().any(|word| before.eq_ignore_ascii_case(word)) && is_place
+    let is_place = is_name && NOT_PLACES.split('|').all(|other| !place.eq_ignore_ascii_case(other));
+    PREPOSITIONS.iter().any(|word| preposition.eq_ignore_ascii_case(word)) && is_place
 }
 
 #[cfg(test)]
@@ -62,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_places_from_other_words() {
+    fn places_are_distinguished_from_other_words() {
         for text in [
             "Boots for Switzerland",
             "families in Berlin.",
@@ -74,7 +77,7 @@ mod tests {
             "the US",
             "Market=Côte-d'Or, in Dijon",
         ] {
-            assert!(named_in(text), "{text}");
+            assert!(has_place(text), "{text}");
         }
         for text in [
             "",
@@ -87,7 +90,7 @@ mod tests {
             "within budget",
             "Malice",
         ] {
-            assert!(!named_in(text), "{text}");
+            assert!(!has_place(text), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The rate limit of a key: in any span of the rate's length, no more than its count.
+//! The rate limit of a key: at most the rate's count in any window of the rate's length.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,30 +7,30 @@ use std::{
 
 use scope3_mcp_catalog::rate::Rate;
 
-/// The requests of each customer that still count.
+/// The requests of each customer within the current window.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     rate: Rate,
-    taken: HashMap<u32, VecDeque<Instant>>,
+    requests: HashMap<u32, VecDeque<Instant>>,
 }
 
 impl RateLimiter {
     pub(crate) fn new(rate: Rate) -> Self {
-        Self { rate, taken: HashMap::new() }
+        Self { rate, requests: HashMap::new() }
     }
 
-    /// Counts a request, or tells how long it is until one will be let through. Refused requests do not count.
+    /// Counts a request, or returns the time until the next one is permitted. Rejected requests do not count.
     pub(crate) fn acquire(&mut self, customer: u32, now: Instant) -> Result<(), Duration> {
-        let span = self.rate.per.duration();
-        let taken = self.taken.entry(customer).or_default();
-        while taken.front().is_some_and(|&at| now.duration_since(at) >= span) {
-            taken.pop_front();
+        let window = self.rate.per.duration();
+        let requests = self.requests.entry(customer).or_default();
+        while requests.front().is_some_and(|&at| now.duration_since(at) >= window) {
+            requests.pop_front();
         }
-        let most = usize::try_from(self.rate.count.get()).unwrap_or(usize::MAX);
-        match taken.front() {
-            Some(&oldest) if taken.len() >= most => Err(span.saturating_sub(now.duration_since(oldest))),
+        let max = usize::try_from(self.rate.count.get()).unwrap_or(usize::MAX);
+        match requests.front() {
+            Some(&oldest) if requests.len() >= max => Err(window.saturating_sub(now.duration_since(oldest))),
             _ => {
-                taken.push_back(now);
+                requests.push_back(now);
                 Ok(())
             }
         }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_in_every_span_and_for_each_customer() {
+    fn the_limit_applies_in_every_window_and_to_each_customer() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut limiter = RateLimiter::new("2/m".parse().unwrap());

@@ -1,4 +1,4 @@
-//! Answers in Scope3's envelopes (`src/utils/error-handling.ts` of `scope3data/activation-api`).
+//! Responses in Scope3's envelopes (`src/utils/error-handling.ts` of `scope3data/activation-api`).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::clock::Moment;
 
-/// What a request is answered.
+/// The response to a request.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
@@ -20,7 +20,7 @@ pub(crate) struct ApiResponse {
     retry_after: Option<u64>,
 }
 
-/// A value, or the answer that says why there is none.
+/// A value, or the response that says why there is none.
 pub(crate) type ApiResult<T = ApiResponse> = Result<T, ApiResponse>;
 
 impl ApiResponse {
@@ -28,32 +28,31 @@ impl ApiResponse {
         Self { status, body, retry_after: None }
     }
 
-    /// The envelope of success: a short Markdown text for people, and the data.
+    /// A success: a short Markdown message for people, and the data.
     pub(crate) fn success(message: impl Into<String>, data: impl Into<Value>) -> Self {
         let (message, data) = (message.into(), data.into());
         Self::new(StatusCode::OK, json!({"success": true, "message": message, "data": data}))
     }
 
-    /// A text without any envelope. A few operations return one; behind the REST front it is a JSON string, as
-    /// everything there is JSON.
+    /// A text without an envelope, which a few operations return. The REST API returns it as a JSON string.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::new(StatusCode::OK, Value::String(text.into()))
     }
 
-    /// What a tool itself refuses, with a code such as `CAMPAIGN_ACTIVE`: status 200, `success: false`.
+    /// A refusal by a handler, with a code such as `CAMPAIGN_ACTIVE`: status 200, `success: false`.
     pub(crate) fn failure(code: &str, message: &str, data: impl Into<Value>) -> Self {
         Self::failure_with(message, data, [("error", code)])
     }
 
-    /// The same for the operations that give the code twice: sales agents, signals agents, signal lists.
+    /// A refusal by the operations that return the code twice: sales agents, signals agents, signal lists.
     pub(crate) fn failure_with_error_code(code: &str, message: &str) -> Self {
         let details = json!({ "message": message });
-        let mut answer = Self::failure_with(message, Value::Null, [("error", code), ("errorCode", code)]);
-        answer.body["details"] = details;
-        answer
+        let mut response = Self::failure_with(message, Value::Null, [("error", code), ("errorCode", code)]);
+        response.body["details"] = details;
+        response
     }
 
-    /// What a tool does not do, without a code: status 200, `success: false`, and why in the data.
+    /// A refusal without a code: status 200, `success: false`, with the reason in the data.
     pub(crate) fn failure_without_code(message: &str, data: impl Into<Value>) -> Self {
         Self::failure_with(message, data, [])
     }
@@ -70,17 +69,17 @@ impl ApiResponse {
         Self::new(StatusCode::OK, body.into())
     }
 
-    /// What the provider's code throws: status 400 in the published document.
+    /// An error that Scope3's code throws: status 400 in the published OpenAPI document.
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
         Self::invalid(&error.into(), json!({}))
     }
 
-    /// Arguments that do not fit.
+    /// Invalid arguments.
     pub(crate) fn invalid(error: &str, details: impl Into<Value>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, json!({"error": error, "details": details.into()}))
     }
 
-    /// An id that this customer does not have. Those of others look the same.
+    /// An id that this customer does not have. Ids of other customers get the same response.
     pub(crate) fn not_found(what: &str, id: &str) -> Self {
         let error = format!("{what} {id} not found or inaccessible");
         Self::new(StatusCode::NOT_FOUND, json!({"error": error, "code": "NOT_FOUND", "details": {}}))
@@ -92,25 +91,25 @@ impl ApiResponse {
         Self::new(StatusCode::NOT_FOUND, json!({"error": error, "code": "NOT_FOUND"}))
     }
 
-    /// The path is right and the method is not.
+    /// The path exists, but not with this method.
     pub(crate) fn wrong_method(method: &str) -> Self {
         let error = format!("Method {method} not allowed");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, json!({"error": error, "code": "METHOD_NOT_ALLOWED"}))
     }
 
-    /// The body is longer than the sandbox reads.
+    /// The body exceeds the size limit.
     pub(crate) fn too_large() -> Self {
         let body = json!({"error": "Request body too large", "code": "PAYLOAD_TOO_LARGE"});
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, body)
     }
 
-    /// An operation of the catalog that the sandbox does not play.
+    /// An operation of the catalog that the sandbox does not simulate.
     pub(crate) fn not_implemented(tool: &str) -> Self {
-        let error = format!("The sandbox does not play {tool}");
+        let error = format!("The sandbox does not simulate {tool}");
         Self::new(StatusCode::NOT_IMPLEMENTED, json!({"error": error, "code": "NOT_IMPLEMENTED"}))
     }
 
-    /// No key, in the words of `mintlify/authentication.mdx`.
+    /// A missing key, with the wording of `mintlify/authentication.mdx`.
     pub(crate) fn missing_key() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -118,7 +117,7 @@ impl ApiResponse {
         )
     }
 
-    /// An unknown key, in the words of the same page.
+    /// An unknown key, with the wording of the same page.
     pub(crate) fn invalid_key() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -126,7 +125,7 @@ impl ApiResponse {
         )
     }
 
-    /// Too many requests, in the words of the same page.
+    /// Too many requests, with the wording of the same page.
     pub(crate) fn rate_limited(wait: Duration, now: Moment) -> Self {
         let wait = SignedDuration::try_from(wait).unwrap_or_default();
         let reset = now.plus(wait);
@@ -135,13 +134,13 @@ impl ApiResponse {
             "code": "RATE_LIMIT_EXCEEDED",
             "resetTime": reset,
         });
-        // Rounded up: who waits for whole seconds must not come early.
+        // Rounded up, so that a client that waits this many seconds does not retry too early.
         let seconds = wait.as_millis().unsigned_abs().div_ceil(1000).max(1);
         Self { retry_after: u64::try_from(seconds).ok(), ..Self::new(StatusCode::TOO_MANY_REQUESTS, body) }
     }
 }
 
-/// A number of things in words: `1 tactic`, `2 tactics`, `0 activities`.
+/// A count with its noun: `1 tactic`, `2 tactics`, `0 activities`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     match thing.strip_suffix('y') {
         _ if number == 1 => format!("1 {thing}"),
@@ -160,7 +159,7 @@ impl IntoResponse for ApiResponse {
     }
 }
 
-/// The same values as JavaScript writes them, which knows one kind of number: `500`, not `500.0`.
+/// Writes numbers as JavaScript does, which has only one type of number: `500`, not `500.0`.
 pub(crate) fn as_javascript(value: Value) -> Value {
     match value {
         Value::Number(number) => whole(&number).map_or(Value::Number(number), Value::from),
@@ -173,12 +172,12 @@ pub(crate) fn as_javascript(value: Value) -> Value {
 }
 
 fn whole(number: &Number) -> Option<i64> {
-    /// Above this, floats have no ones.
+    /// Larger floats cannot represent every integer.
     const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
     let float = number
         .as_f64()
         .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < MAX_EXACT_INTEGER)?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as was just checked")]
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
     Some(float as i64)
 }
 
@@ -187,10 +186,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_counted_in_words() {
-        let said = [0, 1, 2].map(|number| (count(number, "tactic"), count(number, "activity")));
+    fn counts_have_the_right_plural() {
+        let counted = [0, 1, 2].map(|number| (count(number, "tactic"), count(number, "activity")));
         let expected =
             [("0 tactics", "0 activities"), ("1 tactic", "1 activity"), ("2 tactics", "2 activities")];
-        assert_eq!(said, expected.map(|(tactics, activities)| (tactics.to_owned(), activities.to_owned())));
+        assert_eq!(
+            counted,
+            expected.map(|(tactics, activities)| (tactics.to_owned(), activities.to_owned()))
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP side: routes from the catalog, and what every request goes through before its handler.
+//! The HTTP server: routes from the catalog, and the checks of every request before its handler runs.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -31,10 +31,10 @@ use crate::{
 /// The path of the API's root, as in Scope3's URLs.
 pub(crate) const ROOT: &str = "/rest/v1";
 
-/// The longest body that is read.
+/// The maximum size of a request body.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The arguments in a path, unless they are no text.
+/// The arguments in a path, or an error if they are not UTF-8.
 type PathResult = Result<RawPathParams, RawPathParamsRejection>;
 
 struct App {
@@ -47,7 +47,7 @@ struct App {
     world: Mutex<World>,
 }
 
-/// The service: one route for each tool of the Campaign API.
+/// The router, with one route for each tool of the Campaign API.
 pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
     let mut router = Router::new().route(ROOT, get(about));
     for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
@@ -58,8 +58,8 @@ pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
         let handle = move |State(app): State<Arc<App>>, path: PathResult, request: Request| async move {
             let path = path.map_err(|_| ApiResponse::no_such_path(request.uri().path()));
             match path {
-                Ok(path) => app.handle(&tool, &path, request).await.unwrap_or_else(|refusal| refusal),
-                Err(refusal) => refusal,
+                Ok(path) => app.handle(&tool, &path, request).await.unwrap_or_else(|error| error),
+                Err(error) => error,
             }
         };
         router = router.route(&route, on(method, handle));
@@ -97,24 +97,24 @@ async fn about() -> impl IntoResponse {
     Json(json!({
         "name": "scope3-mcp sandbox",
         "api": "Campaign API v1",
-        "message": "A sandbox inside scope3-mcp that plays Scope3's Campaign API: invented data, no real spend.",
+        "message": "A sandbox inside scope3-mcp that simulates Scope3's Campaign API: invented data, no real spend.",
     }))
 }
 
-/// What happens to every request: the wait, the faults, and the mark that tells the sandbox from Scope3. A fault
-/// comes before anything else, so a request that failed by order has changed nothing.
+/// Applies the latency and the faults to every request, and marks every response as the sandbox's. Faults come first,
+/// so a request with a simulated fault has no effect.
 async fn middleware(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !app.latency.is_zero() {
         tokio::time::sleep(app.latency).await;
     }
     let fault = lock(&app.faults).next();
     let mut response = match fault {
-        Some(status) => fault::answer(status, app.clock.now()),
+        Some(status) => fault::response(status, app.clock.now()),
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
     headers.insert("x-scope3-sandbox", HeaderValue::from_static("true"));
-    // For who reads the times in an answer by the clock of the sender.
+    // For clients that compare the times in a response with the server's clock.
     if let Some(date) = app.clock.now().http_date().and_then(|date| date.parse().ok()) {
         headers.insert(DATE, date);
     }
@@ -143,7 +143,7 @@ impl App {
     }
 }
 
-/// The arguments of a request: its path and query where the method sends no body, its path and body otherwise.
+/// The arguments of a request: from its path and query for GET and DELETE, otherwise from its path and body.
 async fn arguments(path: &RawPathParams, request: Request) -> ApiResult<Value> {
     let sends_query = matches!(*request.method(), HttpMethod::GET | HttpMethod::DELETE);
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -164,7 +164,7 @@ async fn body(body: Body) -> ApiResult<Vec<u8>> {
     to_bytes(body, MAX_BODY_BYTES).await.map(Into::into).map_err(|_| ApiResponse::too_large())
 }
 
-/// A handler that panicked is a bug, but no reason to fail all requests after it.
+/// Locks a mutex. It ignores poisoning, so that a handler that panics does not fail all later requests.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The state of one customer.
+//! The account of one customer.
 
 use crate::{
     clock::Clock,
@@ -11,12 +11,12 @@ use crate::{
     response::{ApiResponse, ApiResult},
 };
 
-/// All that one customer has. Lists are in the order of creation.
+/// The data of one customer. Lists are in the order of creation.
 pub(crate) struct Account {
     pub(crate) customer_id: u32,
-    /// Whom its key belongs to.
+    /// The owner of the key.
     pub(crate) email: &'static str,
-    /// Whether Scope3's published code is played where it falls short of Scope3's documents.
+    /// Whether to behave like Scope3's published code where it does less than Scope3's documentation promises.
     pub(crate) as_published: bool,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
@@ -61,7 +61,7 @@ impl Account {
         }
     }
 
-    /// The brand agent with that id.
+    /// The brand agent with this id.
     pub(crate) fn brand_agent(&self, id: &str) -> ApiResult<&BrandAgent> {
         self.brand_agents
             .iter()
@@ -69,7 +69,7 @@ impl Account {
             .ok_or_else(|| ApiResponse::not_found("Brand agent", id))
     }
 
-    /// The campaign with that id.
+    /// The campaign with this id.
     pub(crate) fn campaign(&self, id: &str) -> ApiResult<&Campaign> {
         self.campaigns
             .iter()
@@ -77,7 +77,7 @@ impl Account {
             .ok_or_else(|| ApiResponse::not_found("Campaign", id))
     }
 
-    /// The campaign with that id, to change it.
+    /// The campaign with this id, for a change.
     pub(crate) fn campaign_mut(&mut self, id: &str) -> ApiResult<&mut Campaign> {
         self.campaigns
             .iter_mut()
@@ -85,12 +85,12 @@ impl Account {
             .ok_or_else(|| ApiResponse::not_found("Campaign", id))
     }
 
-    /// What a campaign has spent, in cents.
+    /// The spend of a campaign, in cents.
     pub(crate) fn spend_cents(&self, campaign: &str) -> u64 {
         self.delivery.iter().filter(|row| row.campaign_id == campaign).map(|row| row.spend_cents).sum()
     }
 
-    /// The creative with that id.
+    /// The creative with this id.
     pub(crate) fn creative(&self, id: &str) -> ApiResult<&Creative> {
         self.creatives
             .iter()
@@ -98,7 +98,7 @@ impl Account {
             .ok_or_else(|| ApiResponse::not_found("Creative", id))
     }
 
-    /// The creative with that id, to change it.
+    /// The creative with this id, for a change.
     pub(crate) fn creative_mut(&mut self, id: &str) -> ApiResult<&mut Creative> {
         self.creatives
             .iter_mut()
@@ -113,7 +113,7 @@ impl Account {
             .filter(move |tactic| tactic.campaign_id == campaign && tactic.status != TacticStatus::Inactive)
     }
 
-    /// The tactic with that id, to change it. Deleted ones are beyond change.
+    /// The tactic with this id, for a change. Deleted tactics are not found.
     pub(crate) fn live_tactic(&mut self, id: &str) -> ApiResult<&mut Tactic> {
         self.tactics
             .iter_mut()
@@ -130,8 +130,8 @@ impl Account {
             .collect()
     }
 
-    /// Takes a campaign away with all that hangs on it: tactics, assignments, delivery and outcomes. Creatives stay,
-    /// and tactics too where the published code is played.
+    /// Removes a campaign with its tactics, assignments, delivery and outcomes. Creatives stay. If `as_published`,
+    /// tactics stay too.
     pub(crate) fn remove_campaign(&mut self, id: &str) {
         self.campaigns.retain(|campaign| campaign.id != id);
         self.tactics.retain(|tactic| tactic.campaign_id != id || self.as_published);
@@ -140,7 +140,7 @@ impl Account {
         self.outcomes.retain(|outcome| outcome.campaign_id != id);
     }
 
-    /// Takes a brand agent away with all that it owns, as its deletion promises.
+    /// Removes a brand agent with everything that it owns, as the tool description promises.
     pub(crate) fn remove_brand_agent(&mut self, id: &str) {
         let campaigns: Vec<String> = self
             .campaigns

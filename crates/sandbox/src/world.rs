@@ -1,4 +1,4 @@
-//! The whole state: an account for each customer, and the market that all of them share.
+//! The state of the sandbox: an account for each customer, and the market that all customers share.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::{
     store::Account,
 };
 
-/// The accounts of all customers, and what they share.
+/// The accounts of all customers, and the market.
 pub(crate) struct World {
     accounts: BTreeMap<u32, Account>,
     market: Market,
 }
 
 impl World {
-    /// The state at the start.
+    /// Creates the initial state.
     pub(crate) fn new(clock: &Clock, as_published: bool) -> Self {
         let mut market = Market::default();
         let mut accounts: BTreeMap<u32, Account> = CUSTOMERS
@@ -41,7 +41,7 @@ impl World {
         self.accounts.get(&customer)
     }
 
-    /// Lets a handler work on the account of the customer who asks.
+    /// Runs a handler on the account of the calling customer.
     pub(crate) fn serve(&mut self, customer: u32, arguments: Value, handler: Handler) -> ApiResult {
         let account = self.accounts.get_mut(&customer).ok_or_else(ApiResponse::invalid_key)?;
         handler(&mut Call::new(account, &mut self.market, arguments))

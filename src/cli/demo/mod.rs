@@ -1,5 +1,4 @@
-//! `scope3-mcp demo`: a day of an agent's work as a short story, over a real MCP connection to this program itself,
-//! with the embedded API behind it.
+//! `scope3-mcp demo`: a day of an agent's work, over a real MCP connection to this program and its embedded sandbox.
 
 mod points;
 
@@ -31,16 +30,16 @@ pub(super) struct Arguments {
     full: bool,
 }
 
-const ASKED: Style = AnsiColor::Cyan.on_default().bold();
+const HEADING: Style = AnsiColor::Cyan.on_default().bold();
 const CALL: Style = Style::new().dimmed();
-const GOOD: Style = Style::new();
-const REFUSED: Style = AnsiColor::Yellow.on_default();
+const OUTPUT: Style = Style::new();
+const FAILURE: Style = AnsiColor::Yellow.on_default();
 
 /// Size of the in-memory pipe between the client and the server.
 const PIPE_BYTES: usize = 64 * 1024;
 
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
-    let settings = story_settings(settings);
+    let settings = demo_settings(settings);
     let mut day = Day { agent: Agent::start(&settings).await?, step: 0, full: arguments.full };
     day.begin().await?;
     let brand = day.look_around().await?;
@@ -54,8 +53,8 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     Ok(())
 }
 
-/// The settings of the demo, which ignores those of the operator.
-fn story_settings(settings: &Settings) -> Settings {
+/// The operator's settings, with those replaced that would change the demo.
+fn demo_settings(settings: &Settings) -> Settings {
     Settings {
         sandbox: true,
         api_url: None,
@@ -73,7 +72,7 @@ fn story_settings(settings: &Settings) -> Settings {
 /// An agent, connected over MCP to its own server.
 struct Agent {
     client: RunningService<RoleClient, ()>,
-    // They run as long as they are held.
+    // The server and the app stop when these are dropped.
     _server: RunningService<RoleServer, Server>,
     _app: App,
 }
@@ -99,7 +98,7 @@ impl Agent {
     }
 }
 
-/// Tells the story.
+/// Runs and prints the steps of the demo.
 struct Day {
     agent: Agent,
     step: usize,
@@ -108,12 +107,12 @@ struct Day {
 
 impl Day {
     async fn begin(&self) -> anyhow::Result<()> {
-        let about = self.agent.client.peer_info().and_then(|about| about.server_info.clone());
-        let about = about.context("the server did not identify itself")?;
+        let server = self.agent.client.peer_info().and_then(|info| info.server_info.clone());
+        let server = server.context("the server did not identify itself")?;
         let tools = self.agent.tools().await?;
-        print(ASKED, &format!("{} {}: a day of an agent that buys media", about.name, about.version))?;
-        print(GOOD, &format!("A real MCP connection, {tools} tools, and a sandbox in place of Scope3:"))?;
-        print(GOOD, "nothing here costs money.")?;
+        print(HEADING, &format!("{} {}: a day of an agent that buys media", server.name, server.version))?;
+        print(OUTPUT, &format!("A real MCP connection, {tools} tools, and a sandbox in place of Scope3:"))?;
+        print(OUTPUT, "nothing here costs money.")?;
         Ok(())
     }
 
@@ -124,19 +123,22 @@ impl Day {
             table(answer, "/brandAgents", &[("ID", "/id"), ("NAME", "/name"), ("ABOUT", "/description")])
         };
         let brands = self.step("Which advertisers do we have?", "brand_agent_list", json!({}), show).await?;
-        let boots = |brand: &&Value| text(brand, "/name").contains("Outdoor");
-        let brand =
-            brands.pointer("/brandAgents").and_then(Value::as_array).and_then(|all| all.iter().find(boots));
+        let sells_boots = |brand: &&Value| text(brand, "/name").contains("Outdoor");
+        let brand = brands
+            .pointer("/brandAgents")
+            .and_then(Value::as_array)
+            .and_then(|all| all.iter().find(sells_boots));
         Ok(brand.map(|brand| text(brand, "/id")).unwrap_or_default())
     }
 
     /// Improves a weak brief, then creates a campaign with a creative. Returns the id of the campaign.
     async fn launch(&mut self, brand: &str) -> anyhow::Result<String> {
-        let poor = json!({ "brief": "Sell more boots" });
-        self.step("Sell more boots! Is that brief enough?", "campaign_validate_brief", poor, brief).await?;
+        let weak_brief = json!({ "brief": "Sell more boots" });
+        self.step("Sell more boots! Is that brief enough?", "campaign_validate_brief", weak_brief, brief)
+            .await?;
 
         let (start, end) = (later(today(), 1)?, later(today(), 90)?);
-        let whole = format!(
+        let full_brief = format!(
             "Goal: awareness of the new trail boots, and site conversion. KPI: reach and click through, measured \
              weekly. Audience: adult hikers, age 25 to 54. Geography: the US market, national. Flight: {start} to \
              {end}, a three month campaign. Creative: 15s video and 320x50 display banner. Budget: 50 thousand dollar \
@@ -144,10 +146,10 @@ impl Day {
         );
         let campaign = json!({
             "brandAgentId": brand, "budget": { "total": 5_000_000, "dailyCap": 100_000 }, "name": "Trail boots",
-            "startDate": format!("{start}T00:00:00Z"), "endDate": format!("{end}T23:59:59Z"), "prompt": whole,
+            "startDate": format!("{start}T00:00:00Z"), "endDate": format!("{end}T23:59:59Z"), "prompt": full_brief,
         });
-        let asked = "Then a whole brief, and a campaign of 50,000 USD. Amounts are in hundredths.";
-        let created = self.step(asked, "campaign_create", campaign, created).await?;
+        let heading = "Then a whole brief, and a campaign of 50,000 USD. Amounts are in hundredths.";
+        let created = self.step(heading, "campaign_create", campaign, created).await?;
         let campaign = text(&created, "/campaign/id");
 
         let shown = [
@@ -156,8 +158,8 @@ impl Day {
             ("PUBLISHERS", "/publisherApprovals/0/approvalStatus"),
         ];
         let show = move |answer: &Value| table(answer, "/creatives", &shown);
-        let asked = "Which creatives could it run?";
-        let creatives = self.step(asked, "creative_list", json!({ "buyerAgentId": brand }), show).await?;
+        let heading = "Which creatives could it run?";
+        let creatives = self.step(heading, "creative_list", json!({ "buyerAgentId": brand }), show).await?;
         let first = text(&creatives, "/creatives/0/creativeId");
         let assign = json!({ "buyerAgentId": brand, "campaignId": campaign, "creativeId": first });
         self.step("The first, please.", "creative_assign", assign, message).await?;
@@ -169,9 +171,9 @@ impl Day {
         let active = json!({ "status": "active" });
         let campaigns = self.step("What is live now?", "campaign_list", active, live).await?;
         let running = text(&campaigns, "/campaigns/0/id");
-        let asked = format!("How is {} doing?", text(&campaigns, "/campaigns/0/name"));
+        let heading = format!("How is {} doing?", text(&campaigns, "/campaigns/0/name"));
         let summary = json!({ "campaignId": running });
-        self.step(&asked, "campaign_get_summary", summary, message).await?;
+        self.step(&heading, "campaign_get_summary", summary, message).await?;
         let start: Date = day(&text(&campaigns, "/campaigns/0/startDate")).parse().unwrap_or(today());
         let export = json!({
             "dateRange": { "start": start.to_string(), "end": later(start, 4)? },
@@ -185,23 +187,23 @@ impl Day {
         let wrong = json!({
             "brandAgentID": brand, "budget": { "total": "a lot" }, "name": "Boots", "prompt": "Boots",
         });
-        let asked = "A mistake: nothing is sent, and everything wrong is named at once.";
-        self.step(asked, "campaign_create", wrong, message).await?;
+        let heading = "A mistake: nothing is sent, and everything wrong is named at once.";
+        self.step(heading, "campaign_create", wrong, message).await?;
         Ok(())
     }
 
-    /// Another agent, whose server was started with `--read-only`.
+    /// Shows an agent whose server was started with `--read-only`.
     async fn read_only(&mut self, reader: &Agent, campaign: &str) -> anyhow::Result<()> {
         let tools = reader.tools().await?;
-        let asked = format!("With --read-only an agent has {tools} tools. None of them deletes:");
+        let heading = format!("With --read-only an agent has {tools} tools. None of them deletes:");
         let delete = json!({ "campaignId": campaign });
-        self.ask(&asked, "campaign_delete", &delete)?;
+        self.print_call(&heading, "campaign_delete", &delete)?;
         let result = reader.call("campaign_delete", &delete).await?;
-        self.answer(&result, &message)?;
+        self.print_result(&result, &message)?;
         Ok(())
     }
 
-    /// Calls until the hourly limit refuses a call.
+    /// Makes calls until the hourly limit rejects one.
     async fn use_up(&mut self) -> anyhow::Result<()> {
         let show = |answer: &Value| {
             table(
@@ -210,64 +212,64 @@ impl Day {
                 &[("CLASS", "/class"), ("LIMIT", "/limit"), ("USED", "/used"), ("LEFT", "/left")],
             )
         };
-        let asked = "How much of the hour's limits is used? Asking is free.";
-        let usage = self.step(asked, "get_usage", json!({}), show).await?;
+        let heading = "How much of the hour's limits is used? Asking is free.";
+        let usage = self.step(heading, "get_usage", json!({}), show).await?;
         let left = usage.pointer("/limits/0/left").and_then(Value::as_u64).unwrap_or_default();
         let started = Instant::now();
         for _ in 0..left {
             self.agent.call("check_auth_status", &json!({})).await?;
         }
         let seconds = started.elapsed().as_secs_f64();
-        let asked = format!("All {left} at once, which took {seconds:.1} s, and one more:");
-        self.step(&asked, "check_auth_status", json!({}), message).await?;
+        let heading = format!("All {left} at once, which took {seconds:.1} s, and one more:");
+        self.step(&heading, "check_auth_status", json!({}), message).await?;
         Ok(())
     }
 
-    /// Prints the request, makes the call, and prints the main point of the result.
+    /// Prints a heading and the call, makes the call, and prints a summary of the result.
     async fn step(
         &mut self,
-        asked: &str,
+        heading: &str,
         tool: &'static str,
         arguments: Value,
-        point: impl Fn(&Value) -> Vec<String>,
+        summarize: impl Fn(&Value) -> Vec<String>,
     ) -> anyhow::Result<Value> {
-        self.ask(asked, tool, &arguments)?;
+        self.print_call(heading, tool, &arguments)?;
         let result = self.agent.call(tool, &arguments).await?;
-        self.answer(&result, &point)
+        self.print_result(&result, &summarize)
     }
 
-    fn ask(&mut self, asked: &str, tool: &str, arguments: &Value) -> std::io::Result<()> {
+    fn print_call(&mut self, heading: &str, tool: &str, arguments: &Value) -> std::io::Result<()> {
         self.step += 1;
-        print(ASKED, &format!("\n{}. {asked}", self.step))?;
+        print(HEADING, &format!("\n{}. {heading}", self.step))?;
         let call = if self.full { format!("{tool} {arguments}") } else { short(tool, arguments) };
         print(CALL, &format!("{INDENT}> {call}"))
     }
 
-    fn answer(
+    fn print_result(
         &self,
         result: &CallToolResult,
-        point: &dyn Fn(&Value) -> Vec<String>,
+        summarize: &dyn Fn(&Value) -> Vec<String>,
     ) -> anyhow::Result<Value> {
         let data = result.structured_content.clone().unwrap_or_default();
         let failed = result.is_error == Some(true);
         let lines = match (self.full, failed) {
             (true, _) => serde_json::to_string_pretty(&data)?.lines().map(str::to_owned).collect(),
             (false, true) => paragraph(&format!("{}: {}", text(&data, "/code"), text(&data, "/message"))),
-            (false, false) => point(&data),
+            (false, false) => summarize(&data),
         };
         for line in lines {
-            print(if failed { REFUSED } else { GOOD }, format!("{INDENT}{line}").trim_end())?;
+            print(if failed { FAILURE } else { OUTPUT }, format!("{INDENT}{line}").trim_end())?;
         }
         Ok(data)
     }
 }
 
-/// The next steps. The last line is a command to copy.
+/// Prints the next steps. The last line is a command to copy.
 fn end() -> std::io::Result<()> {
-    print(ASKED, "\nYour turn")?;
-    print(GOOD, "README.md has a section for each client, and says how to use your own key.")?;
-    print(GOOD, "In Claude Code, this sandbox is one line away:")?;
-    print(GOOD, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox")
+    print(HEADING, "\nYour turn")?;
+    print(OUTPUT, "README.md has a section for each client, and says how to use your own key.")?;
+    print(OUTPUT, "In Claude Code, this sandbox is one line away:")?;
+    print(OUTPUT, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox")
 }
 
 /// The current date in UTC, which Scope3 uses.
@@ -275,12 +277,12 @@ fn today() -> Date {
     Offset::UTC.to_datetime(Timestamp::now()).date()
 }
 
-/// The date this many days later.
+/// The date that is this many days later, as text.
 fn later(date: Date, days: i64) -> anyhow::Result<String> {
     Ok(date.checked_add(Span::new().days(days))?.to_string())
 }
 
-/// Prints a line, in color where standard output is a terminal.
+/// Prints a line, with color if standard output is a terminal.
 fn print(style: Style, line: &str) -> std::io::Result<()> {
     writeln!(anstream::stdout(), "{style}{line}{style:#}")
 }

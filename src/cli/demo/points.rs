@@ -1,20 +1,20 @@
-//! The point of an answer, in a few lines: what a person wants to know of it.
+//! Summaries of results in a few lines.
 
 use serde_json::Value;
 
-use crate::cli::layout::{Sheet, USUAL_COLUMNS, cut, harmless, wrapped};
+use crate::cli::layout::{DEFAULT_COLUMNS, Sheet, cut, harmless, wrapped};
 
-/// What stands before each line of a step but its first.
+/// The indentation of the lines of a step after its heading.
 pub(super) const INDENT: &str = "   ";
 
-/// A value in a call is cut to this.
+/// The maximum width of an argument's value.
 const MAX_VALUE_COLUMNS: usize = 24;
 
-/// A call as `tools call` takes it, with its long values cut, in one line.
+/// A call in one line, in the syntax of `tools call`. Long values are truncated.
 pub(super) fn short(tool: &str, arguments: &Value) -> String {
     let mut parts = vec![tool.to_owned()];
     flatten("", arguments, &mut parts);
-    cut(&parts.join(" "), USUAL_COLUMNS - INDENT.len() - "> ".len())
+    cut(&parts.join(" "), DEFAULT_COLUMNS - INDENT.len() - "> ".len())
 }
 
 fn flatten(name: &str, value: &Value, parts: &mut Vec<String>) {
@@ -34,30 +34,30 @@ fn flatten(name: &str, value: &Value, parts: &mut Vec<String>) {
     }
 }
 
-/// The message of an answer, without Markdown.
-pub(super) fn message(answer: &Value) -> Vec<String> {
-    let told = text(answer, "/summary/textSummary");
-    let told = if told.is_empty() { text(answer, "/message") } else { told };
-    let lines = told.replace("**", "");
+/// The message of a result, without Markdown.
+pub(super) fn message(result: &Value) -> Vec<String> {
+    let summary = text(result, "/summary/textSummary");
+    let message = if summary.is_empty() { text(result, "/message") } else { summary };
+    let lines = message.replace("**", "");
     lines.lines().filter(|line| !line.is_empty()).flat_map(paragraph).collect()
 }
 
-/// Why a brief does not pass.
-pub(super) fn brief(answer: &Value) -> Vec<String> {
-    let number = |pointer: &str| answer.pointer(pointer).map(ToString::to_string).unwrap_or_default();
+/// The score of a rejected brief, and what the brief lacks.
+pub(super) fn brief(result: &Value) -> Vec<String> {
+    let number = |pointer: &str| result.pointer(pointer).map(ToString::to_string).unwrap_or_default();
     let verdict = format!(
         "No: {} of 100 points, and {} are needed. It lacks:",
         number("/validation/score"),
         number("/validation/threshold")
     );
-    let missing = answer.pointer("/validation/missingElements").and_then(Value::as_array);
+    let missing = result.pointer("/validation/missingElements").and_then(Value::as_array);
     let missing = missing.into_iter().flatten().filter_map(Value::as_str).map(|what| format!("- {what}"));
-    [verdict].into_iter().chain(missing).map(|line| cut(&line, USUAL_COLUMNS - INDENT.len())).collect()
+    [verdict].into_iter().chain(missing).map(|line| cut(&line, DEFAULT_COLUMNS - INDENT.len())).collect()
 }
 
-/// A new campaign in plain words.
-pub(super) fn created(answer: &Value) -> Vec<String> {
-    let campaign = answer.pointer("/campaign").unwrap_or(answer);
+/// A new campaign: its name, id, budget and dates.
+pub(super) fn created(result: &Value) -> Vec<String> {
+    let campaign = result.pointer("/campaign").unwrap_or(result);
     let (start, end) = (text(campaign, "/startDate"), text(campaign, "/endDate"));
     vec![
         format!("✅ {} ({})", text(campaign, "/name"), text(campaign, "/id")),
@@ -71,9 +71,9 @@ pub(super) fn created(answer: &Value) -> Vec<String> {
     ]
 }
 
-/// The campaigns that run, with their money in plain words.
-pub(super) fn live(answer: &Value) -> Vec<String> {
-    let campaigns = answer.pointer("/campaigns").and_then(Value::as_array);
+/// The running campaigns, with their budgets and pacing.
+pub(super) fn live(result: &Value) -> Vec<String> {
+    let campaigns = result.pointer("/campaigns").and_then(Value::as_array);
     let row = |campaign: &Value| {
         let used = campaign.pointer("/deliverySummary/pacing/budgetUtilized").and_then(Value::as_f64);
         let used = used.map_or_else(String::new, |used| format!("{:.0}%", used * 100.0));
@@ -84,9 +84,9 @@ pub(super) fn live(answer: &Value) -> Vec<String> {
     lines(&Sheet::new(["NAME", "BUDGET", "USED", "PACING"], rows))
 }
 
-/// What was delivered, day by day.
-pub(super) fn delivered(answer: &Value) -> Vec<String> {
-    let days = answer.pointer("/data").and_then(Value::as_array);
+/// The delivery of each day.
+pub(super) fn delivered(result: &Value) -> Vec<String> {
+    let days = result.pointer("/data").and_then(Value::as_array);
     let row = |day: &Value| {
         let number = |pointer: &str| day.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
         let spend = format!("{} {}", grouped(number("/spend"), 2), text(day, "/currency"));
@@ -96,24 +96,24 @@ pub(super) fn delivered(answer: &Value) -> Vec<String> {
     lines(&Sheet::new(["DATE", "SPEND", "IMPRESSIONS"], rows))
 }
 
-/// The list of an answer as a table of these columns: a heading, and where its cells stand in an item.
-pub(super) fn table(answer: &Value, list: &str, columns: &[(&str, &str)]) -> Vec<String> {
-    let items = answer.pointer(list).and_then(Value::as_array);
+/// A list in a result as a table. Each column is a heading and the JSON pointer of its cells in an item.
+pub(super) fn table(result: &Value, list: &str, columns: &[(&str, &str)]) -> Vec<String> {
+    let items = result.pointer(list).and_then(Value::as_array);
     let row = |item: &Value| columns.iter().map(|(_, pointer)| text(item, pointer)).collect();
     let rows = items.into_iter().flatten().map(row).collect();
     lines(&Sheet::new(columns.iter().map(|(heading, _)| *heading), rows))
 }
 
 fn lines(sheet: &Sheet) -> Vec<String> {
-    let columns = USUAL_COLUMNS - INDENT.len();
+    let columns = DEFAULT_COLUMNS - INDENT.len();
     sheet.lines(None, &[]).iter().map(|line| cut(line, columns)).collect()
 }
 
 pub(super) fn paragraph(text: &str) -> Vec<String> {
-    wrapped(&harmless(text), USUAL_COLUMNS - INDENT.len(), "", "")
+    wrapped(&harmless(text), DEFAULT_COLUMNS - INDENT.len(), "", "")
 }
 
-/// A member in text.
+/// A member as text; empty if it is absent or null.
 pub(super) fn text(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         Some(Value::String(text)) => text.clone(),
@@ -122,13 +122,13 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
     }
 }
 
-/// An amount of a campaign, which is in hundredths of the currency unit: `50,000.00 USD`.
+/// An amount of a campaign, such as `50,000.00 USD`. Scope3 sends hundredths of the currency unit.
 fn money(campaign: &Value, pointer: &str) -> String {
     let hundredths = campaign.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
     format!("{} {}", grouped(hundredths / 100.0, 2), text(campaign, "/budget/currency"))
 }
 
-/// A number with commas between its thousands.
+/// A number with commas between groups of three digits.
 fn grouped(number: f64, decimals: usize) -> String {
     let digits = format!("{number:.decimals$}");
     let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
@@ -142,7 +142,7 @@ fn grouped(number: f64, decimals: usize) -> String {
     grouped + rest
 }
 
-/// The date of an instant.
+/// The date part of an instant.
 pub(super) fn day(instant: &str) -> &str {
     instant.split_once('T').map_or(instant, |(date, _)| date)
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_told_as_it_is_typed() {
+    fn a_call_is_printed_as_it_is_typed() {
         let arguments = json!({ "a": { "b": 1, "c": ["x", "y"] }, "d": "some words", "e": true });
         assert_eq!(short("tool", &arguments), "tool a.b=1 a.c[]=x a.c[]=y d=\"some words\" e=true");
         let long = json!({ "brief": "word ".repeat(30), "more": "x".repeat(90) });

@@ -1,4 +1,4 @@
-//! What an operator is told at the start: where the server listens, and how clients come in.
+//! The startup message: where the server listens, and how clients connect.
 
 use std::{io::Write, net::SocketAddr};
 
@@ -11,30 +11,31 @@ use crate::{
     transport::http::Host,
 };
 
-/// Where the server is.
+/// The addresses of the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ServerAddress {
-    /// Where it listens, as a URL that works on this machine.
+    /// The URL of the server on this machine.
     pub(super) listening: String,
     /// The URL for clients.
     pub(super) endpoint: String,
-    /// Whether a token can go to the endpoint without others reading it on the way.
+    /// Whether a token can be sent to the endpoint without others reading it.
     pub(super) is_private: bool,
 }
 
 impl ServerAddress {
-    /// The address of a server at an address: that of its public URL, else by the first name that it was given.
+    /// The addresses of a server that is bound to `bound`. The endpoint is at the public URL, or else at one of the
+    /// hosts.
     pub(super) fn new(public: Option<&Url>, hosts: &[Host], bound: SocketAddr) -> Self {
         let everywhere = bound.ip().is_unspecified();
         let here = if everywhere { format!("localhost:{}", bound.port()) } else { bound.to_string() };
         let listening = format!("http://{here}/mcp");
         let elsewhere = hosts.iter().find(|host| !host.is_loopback());
         let (endpoint, is_private) = match (public, elsewhere, hosts.first()) {
-            (Some(url), _, _) => (below(url), url.scheme() == "https" || is_loopback(url)),
+            (Some(url), _, _) => (endpoint_of(url), url.scheme() == "https" || is_loopback(url)),
             (None, Some(host), _) if is_direct(host, bound) => {
                 (format!("http://{}/mcp", host.authority_with_port(bound.port())), false)
             }
-            // Clients reach a name from elsewhere by a proxy, which has TLS and a port of its own.
+            // A host name that is not local implies a proxy with TLS and its own port.
             (None, Some(host), _) => (format!("https://{}/mcp", host.https_authority()), true),
             (None, None, Some(host)) if everywhere => {
                 (format!("http://{}/mcp", host.authority_with_port(bound.port())), true)
@@ -45,8 +46,8 @@ impl ServerAddress {
     }
 }
 
-/// Whether clients reach a host without a proxy: it is an address or a name of the local network, and the server
-/// listens to more than its own machine.
+/// Whether clients reach a host without a proxy: the host is an IP address or a name in the local network, and the
+/// server listens on more than the loopback address.
 fn is_direct(host: &Host, bound: SocketAddr) -> bool {
     !bound.ip().to_canonical().is_loopback() && host.is_local()
 }
@@ -55,84 +56,85 @@ fn is_loopback(url: &Url) -> bool {
     url.host_str().and_then(|host| host.parse::<Host>().ok()).is_some_and(|host| host.is_loopback())
 }
 
-/// The endpoint below a public URL, which may name it already.
-fn below(url: &Url) -> String {
+/// The endpoint at a public URL. The URL may already include `/mcp`.
+fn endpoint_of(url: &Url) -> String {
     let base = url.as_str().trim_end_matches('/');
     if url.path().trim_end_matches('/').ends_with("/mcp") { base.to_owned() } else { format!("{base}/mcp") }
 }
 
-/// Who may come in.
-pub(super) struct Entry<'a> {
+/// Who may connect, and what connections can do.
+pub(super) struct Access<'a> {
     pub(super) choice: AuthChoice,
-    /// Whether only this machine reaches the server.
+    /// Whether only this machine can reach the server.
     pub(super) is_local: bool,
-    /// The token, where one was made for this start.
-    pub(super) made: Option<&'a SecretString>,
-    /// Whether calls are made with a key of the server's own that can spend money.
+    /// The token, if it was generated for this start.
+    pub(super) generated_token: Option<&'a SecretString>,
+    /// Whether calls use the server's own key, which can spend money.
     pub(super) has_key: bool,
 }
 
-const OPEN: &str = "this server lets everybody in who reaches it, and all of them act with its key";
-const OPEN_HERE: &str = "--auth none: every program and user of this machine can make calls with this server's key; \
-                         set SCOPE3_MCP_TOKEN to ask for a token";
-const TOKEN_MADE: &str = "no SCOPE3_MCP_TOKEN is set, so this token holds until the server ends";
-const NO_TLS: &str = "do not send the token over `http:` to another machine, where others can read it: put a proxy with \
-                      TLS in front of the server, and name its URL by --public-url";
+const OPEN_WARNING: &str = "this server accepts everyone auth_name can reach it, and all calls use its key";
+const OPEN_LOCALLY_WARNING: &str = "--auth none: every program and user of this machine can make calls with this server's key; \
+                         set SCOPE3_MCP_TOKEN to require a token";
+const TOKEN_GENERATED: &str = "no SCOPE3_MCP_TOKEN is set, so this token is valid until the server ends";
+const NO_TLS_WARNING: &str = "do not send the token over `http:` to another machine, because others can read it: put a proxy with \
+                      TLS in front of the server, and set its URL with --public-url";
 
-/// Says where the server listens and how to come in. As text it goes past the log, whose level may be set to say
-/// nothing; among JSON it is part of the log.
-pub(super) fn announce(address: &ServerAddress, entry: &Entry<'_>, format: LogFormat) {
+/// Reports where the server listens and how to connect. Text goes to standard error directly, because the log's level
+/// may hide it. JSON goes to the log.
+pub(super) fn announce(address: &ServerAddress, access: &Access<'_>, format: LogFormat) {
     match format {
         LogFormat::Text => {
-            // Where nobody listens to standard error, nobody is told.
-            let _written = std::io::stderr().write_all(text(address, entry).as_bytes());
+            // If standard error is closed, the server runs without this message.
+            let _ignored = std::io::stderr().write_all(text(address, access).as_bytes());
         }
-        LogFormat::Json => log(address, entry),
+        LogFormat::Json => log(address, access),
     }
-    if entry.choice == AuthChoice::None && entry.is_local && entry.has_key {
-        tracing::warn!("{OPEN_HERE}");
+    if access.choice == AuthChoice::None && access.is_local && access.has_key {
+        tracing::warn!("{OPEN_LOCALLY_WARNING}");
     }
 }
 
-fn text(address: &ServerAddress, entry: &Entry<'_>) -> String {
+fn text(address: &ServerAddress, access: &Access<'_>) -> String {
     let ServerAddress { listening, endpoint, is_private } = address;
-    let mut lines = vec![format!("scope3-mcp: listening on {listening} (auth: {})", who(entry.choice))];
+    let mut lines =
+        vec![format!("scope3-mcp: listening on {listening} (auth: {})", auth_name(access.choice))];
     if endpoint != listening {
         lines.push(format!("clients connect to {endpoint}"));
     }
-    if entry.choice == AuthChoice::None && !entry.is_local {
-        lines.push(format!("warning: {OPEN}"));
+    if access.choice == AuthChoice::None && !access.is_local {
+        lines.push(format!("warning: {OPEN_WARNING}"));
     }
-    match entry.made.map(SecretString::expose_secret) {
+    match access.generated_token.map(SecretString::expose_secret) {
         Some(token) if *is_private => {
             let header = format!("Bearer {token}");
             let server = json!({ "type": "http", "url": endpoint, "headers": { "Authorization": header } });
             let client = json!({ "mcpServers": { "scope3": server } });
-            lines.push(format!("{TOKEN_MADE}. For clients:\n{client:#}"));
+            lines.push(format!("{TOKEN_GENERATED}. For clients:\n{client:#}"));
         }
-        Some(token) => lines.push(format!("{TOKEN_MADE}: {token}\nwarning: {NO_TLS}")),
+        Some(token) => lines.push(format!("{TOKEN_GENERATED}: {token}\nwarning: {NO_TLS_WARNING}")),
         None => {}
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
-fn log(address: &ServerAddress, entry: &Entry<'_>) {
+fn log(address: &ServerAddress, access: &Access<'_>) {
     let ServerAddress { listening, endpoint, is_private } = address;
-    let auth = who(entry.choice);
+    let auth = auth_name(access.choice);
     tracing::info!(url = listening, public_url = endpoint, auth, "listening on {listening} (auth: {auth})");
-    if entry.choice == AuthChoice::None && !entry.is_local {
-        tracing::warn!("{OPEN}");
+    if access.choice == AuthChoice::None && !access.is_local {
+        tracing::warn!("{OPEN_WARNING}");
     }
-    if let Some(token) = entry.made {
-        tracing::warn!(token = token.expose_secret(), public_url = endpoint, "{TOKEN_MADE}");
+    if let Some(token) = access.generated_token {
+        tracing::warn!(token = token.expose_secret(), public_url = endpoint, "{TOKEN_GENERATED}");
         if !is_private {
-            tracing::warn!("{NO_TLS}");
+            tracing::warn!("{NO_TLS_WARNING}");
         }
     }
 }
 
-fn who(choice: AuthChoice) -> &'static str {
+fn auth_name(choice: AuthChoice) -> &'static str {
     match choice {
         AuthChoice::Key => "key",
         AuthChoice::Token => "token",
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_given_a_url_that_exists() {
+    fn the_printed_url_works_for_clients() {
         let here = "http://localhost:8099/mcp";
         for (public, hosts, bound, listening, endpoint, is_private) in [
             ("", "", "127.0.0.1:8080", "http://127.0.0.1:8080/mcp", "http://127.0.0.1:8080/mcp", true),
@@ -193,14 +195,19 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_put_together_with_a_url_that_others_can_listen_to() {
-        let token: SecretString = "a-made-token".into();
-        let entry = Entry { choice: AuthChoice::Token, is_local: false, made: Some(&token), has_key: true };
-        let open = text(&address("", "10.0.0.7", "0.0.0.0:8099"), &entry);
-        assert!(open.contains("a-made-token") && open.contains("--public-url"), "{open}");
+    fn a_token_is_not_printed_in_a_configuration_without_tls() {
+        let token: SecretString = "a-generated-token".into();
+        let access = Access {
+            choice: AuthChoice::Token,
+            is_local: false,
+            generated_token: Some(&token),
+            has_key: true,
+        };
+        let open = text(&address("", "10.0.0.7", "0.0.0.0:8099"), &access);
+        assert!(open.contains("a-generated-token") && open.contains("--public-url"), "{open}");
         assert!(!open.contains("Authorization") && !open.contains("mcpServers"), "{open}");
-        let closed = text(&address("", "mcp.example.com", "0.0.0.0:8099"), &entry);
+        let closed = text(&address("", "mcp.example.com", "0.0.0.0:8099"), &access);
         assert!(closed.contains("\"url\": \"https://mcp.example.com/mcp\""), "{closed}");
-        assert!(closed.contains("Bearer a-made-token") && !closed.contains("http://mcp"), "{closed}");
+        assert!(closed.contains("Bearer a-generated-token") && !closed.contains("http://mcp"), "{closed}");
     }
 }

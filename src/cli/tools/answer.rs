@@ -1,19 +1,19 @@
-//! An answer for people: its message, and a table of the list in it.
+//! The layout of a result for a terminal: its message, and a table of its list.
 
 use serde_json::{Map, Value};
 
 use super::layout::{self, Sheet, cut, harmless};
 
-/// A terminal shows this many rows of a list.
+/// The maximum number of rows of a list.
 const MAX_ROWS: usize = 50;
 
-/// A terminal shows this many facts of an answer that has neither a list nor a longer message.
-const MAX_FACTS: usize = 40;
+/// The maximum number of members of a result that has neither a list nor a long message.
+const MAX_MEMBERS: usize = 40;
 
-/// A cell that is no id is cut to this.
+/// The maximum width of a cell, except an id's.
 const MAX_CELL_COLUMNS: usize = 40;
 
-/// The answer in lines of at most `columns`, where its parts can be cut.
+/// The lines of a result, at most `columns` wide unless a part cannot be truncated.
 pub(super) fn lines(data: &Map<String, Value>, columns: usize) -> Vec<String> {
     let list = longest_list(data, 2);
     let message = data.get("message").and_then(Value::as_str).unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn lines(data: &Map<String, Value>, columns: usize) -> Vec<String> {
     let is_brief = lines.len() <= 2;
     let more = match list {
         Some(rows) => table(&rows, columns),
-        None if is_brief => facts(data, columns),
+        None if is_brief => member_lines(data, columns),
         None => Vec::new(),
     };
     if !lines.is_empty() && !more.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn lines(data: &Map<String, Value>, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Scope3's message without its Markdown, and without the points that a table shows better.
+/// Scope3's message without Markdown. If there is a table, list items of the message are omitted.
 fn message_lines(message: &str, columns: usize, has_table: bool) -> Vec<String> {
     let message = harmless(message).replace("**", "");
     let is_point = |line: &&str| line.trim_start().starts_with(['-', '|', '*']);
@@ -48,7 +48,7 @@ fn message_lines(message: &str, columns: usize, has_table: bool) -> Vec<String> 
     lines
 }
 
-/// The longest list of objects at most so deep in an answer.
+/// The longest list of objects in a result, at most `depth` levels deep.
 fn longest_list(object: &Map<String, Value>, depth: usize) -> Option<Vec<&Map<String, Value>>> {
     if depth == 0 {
         return None;
@@ -58,11 +58,11 @@ fn longest_list(object: &Map<String, Value>, depth: usize) -> Option<Vec<&Map<St
         Value::Object(inner) => longest_list(inner, depth - 1),
         _ => None,
     });
-    // Of equals the first: `max_by_key` takes the last.
+    // The first of equally long lists; `max_by_key` returns the last.
     lists.reduce(|longest: Vec<_>, list| if list.len() > longest.len() { list } else { longest })
 }
 
-/// A list as a table of the columns that tell most, as far as they fit.
+/// A list as a table of its most useful columns, as many as fit.
 fn table(rows: &[&Map<String, Value>], columns: usize) -> Vec<String> {
     let cells: Vec<Vec<(String, String)>> = rows.iter().take(MAX_ROWS).map(|row| leaves(row)).collect();
     let mut names: Vec<&str> = Vec::new();
@@ -81,16 +81,16 @@ fn table(rows: &[&Map<String, Value>], columns: usize) -> Vec<String> {
     let mut chosen = Vec::new();
     let mut width = 0;
     for (rank, _, name) in ranked {
-        if rank >= NEEDLESS && chosen.len() >= ENOUGH_COLUMNS {
+        if rank >= OPTIONAL_RANK && chosen.len() >= ENOUGH_COLUMNS {
             break;
         }
         let rows = column(&name).into_iter().map(|text| vec![shown(name, &text)]).collect();
-        let wide = layout::total(
+        let new_width = layout::total(
             [width].into_iter().filter(|&w| w > 0).chain(Sheet::new([heading(name)], rows).widths()),
         );
-        if wide <= columns || chosen.is_empty() {
+        if new_width <= columns || chosen.is_empty() {
             chosen.push(name);
-            width = wide;
+            width = new_width;
         }
     }
     let rows_of =
@@ -103,11 +103,11 @@ fn table(rows: &[&Map<String, Value>], columns: usize) -> Vec<String> {
     lines
 }
 
-/// From this rank on a column is shown only where there are few others.
-const NEEDLESS: usize = 6;
+/// Columns of this rank and above are shown only if a table has fewer than [`ENOUGH_COLUMNS`].
+const OPTIONAL_RANK: usize = 6;
 const ENOUGH_COLUMNS: usize = 3;
 
-/// The order in which columns are taken: what a row is, how it is, and then what differs from row to row.
+/// The order in which columns are chosen: identity, then status, then values that differ between rows.
 fn rank(name: &str, cells: &[String]) -> usize {
     let last = name.rsplit('.').next().unwrap_or(name).to_lowercase();
     let is_constant = cells.len() > 1 && cells.iter().all(|cell| *cell == cells[0]);
@@ -135,7 +135,7 @@ fn is_id(last: &str) -> bool {
     last == "id" || last.ends_with("id")
 }
 
-/// `creativeName` as CREATIVE NAME.
+/// A column's heading: `creativeName` becomes `CREATIVE NAME`.
 fn heading(name: &str) -> String {
     let mut heading = String::new();
     let mut before = ' ';
@@ -151,28 +151,29 @@ fn heading(name: &str) -> String {
     harmless(&cut(&heading, MAX_CELL_COLUMNS)).into_owned()
 }
 
-/// A cell in one line. Ids are never cut: people copy them.
+/// A cell in one line. Ids are not truncated, because people copy them.
 fn shown(name: &str, text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = harmless(&text);
     if is_id(&name.to_lowercase()) { text.into_owned() } else { cut(&text, MAX_CELL_COLUMNS) }
 }
 
-/// The plain members of an object, with those of the objects in it.
+/// The simple members of an object and of the objects directly in it.
 fn leaves(object: &Map<String, Value>) -> Vec<(String, String)> {
     object
         .iter()
         .flat_map(|(name, value)| match value {
             Value::Object(inner) => inner
                 .iter()
-                .filter_map(|(member, value)| Some((format!("{name}.{member}"), plain(value)?)))
+                .filter_map(|(member, value)| Some((format!("{name}.{member}"), simple_text(value)?)))
                 .collect(),
-            value => plain(value).map(|text| (name.clone(), text)).into_iter().collect::<Vec<_>>(),
+            value => simple_text(value).map(|text| (name.clone(), text)).into_iter().collect::<Vec<_>>(),
         })
         .collect()
 }
 
-fn plain(value: &Value) -> Option<String> {
+/// The text of a scalar, or of a list of strings.
+fn simple_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
@@ -185,22 +186,22 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// The plain members of an answer, one a line.
-fn facts(data: &Map<String, Value>, columns: usize) -> Vec<String> {
-    let known: Vec<(String, String)> =
+/// The simple members of a result, one per line.
+fn member_lines(data: &Map<String, Value>, columns: usize) -> Vec<String> {
+    let members: Vec<(String, String)> =
         leaves(data).into_iter().filter(|(name, text)| name != "message" && !text.is_empty()).collect();
-    let wide = known.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-    let mut lines: Vec<String> = known
+    let name_width = members.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let mut lines: Vec<String> = members
         .iter()
-        .take(MAX_FACTS)
+        .take(MAX_MEMBERS)
         .flat_map(|(name, text)| {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let (first, rest) = (format!("{name:<wide$}  "), " ".repeat(wide + 2));
+            let (first, rest) = (format!("{name:<name_width$}  "), " ".repeat(name_width + 2));
             layout::wrapped(&harmless(&text), columns, &harmless(&first), &rest)
         })
         .collect();
-    if known.len() > MAX_FACTS {
-        lines.push(format!("… and {} more; --json prints all", known.len() - MAX_FACTS));
+    if members.len() > MAX_MEMBERS {
+        lines.push(format!("… and {} more; --json prints all", members.len() - MAX_MEMBERS));
     }
     lines
 }
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_a_table_under_the_message() {
+    fn a_list_is_shown_as_a_table_below_the_message() {
         let campaign = |id: &str, name: &str| {
             json!({
                 "prompt": "long ".repeat(30), "createdAt": "2026-01-01T00:00:00Z", "id": id, "name": name,
@@ -236,11 +237,11 @@ mod tests {
             "campaign_2  Tents  active",
         ];
         assert_eq!(shown(data.clone(), 30), expected);
-        assert_eq!(shown(data, 16)[2..], ["ID", "campaign_1", "campaign_2"], "an id stays whole");
+        assert_eq!(shown(data, 16)[2..], ["ID", "campaign_1", "campaign_2"], "an id is not truncated");
     }
 
     #[test]
-    fn a_long_list_ends_with_how_to_see_the_rest() {
+    fn a_truncated_list_says_how_to_print_all() {
         let rows: Vec<Value> = (0..120).map(|id| json!({ "id": format!("row_{id}") })).collect();
         let lines = shown(json!({ "rows": rows }), 80);
         assert_eq!(lines.len(), 1 + MAX_ROWS + 1);
@@ -248,26 +249,26 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_list_is_its_message_or_its_facts() {
+    fn a_result_without_a_list_shows_its_message_or_its_members() {
         let long = "One.\nTwo.\nThree is a line that is wrapped.";
-        let told = shown(json!({ "message": long, "id": 7 }), 16);
-        assert_eq!(told, ["One.", "Two.", "Three is a line", "that is wrapped."]);
-        let facts = shown(
+        let lines = shown(json!({ "message": long, "id": 7 }), 16);
+        assert_eq!(lines, ["One.", "Two.", "Three is a line", "that is wrapped."]);
+        let member_lines = shown(
             json!({ "message": "Done.", "tactic": { "id": "t", "gone": null }, "ids": ["a", "b"] }),
             40,
         );
-        assert_eq!(facts, ["Done.", "", "tactic.id  t", "ids        a, b"]);
+        assert_eq!(member_lines, ["Done.", "", "tactic.id  t", "ids        a, b"]);
         assert!(shown(json!({}), 80).is_empty());
         assert_eq!(shown(json!({ "message": "None.", "rows": [] }), 80), ["None."]);
     }
 
     #[test]
-    fn a_terminal_obeys_nothing_that_others_wrote() {
-        let evil = "\u{1b}[2J\rx\u{7}";
+    fn control_characters_in_results_are_replaced() {
+        let hostile = "\u{1b}[2J\rx\u{7}";
         for data in [
-            json!({ "message": evil }),
-            json!({ "rows": [{ "id": evil, "name": evil }, { evil: evil }] }),
-            json!({ evil: evil }),
+            json!({ "message": hostile }),
+            json!({ "rows": [{ "id": hostile, "name": hostile }, { hostile: hostile }] }),
+            json!({ hostile: hostile }),
         ] {
             for line in shown(data.clone(), 80) {
                 assert!(!line.contains(char::is_control), "{line:?} of {data}");

@@ -1,7 +1,7 @@
 //! The arguments of `tools call`: a JSON object, `name=value` pairs, or both.
 //!
-//! `limit=5` is a text, which the check against the schema turns into a number where only that fits;
-//! `ids:=["a"]` is JSON; `budget.total=5000` is a member of an object, and `ids[]=a` an item of a list.
+//! `limit=5` is a string, which the argument check converts to a number if the schema requires one. `ids:=["a"]` is
+//! JSON, `budget.total=5000` sets a member of an object, and `ids[]=a` adds an item to a list.
 
 use std::{collections::HashSet, fmt, io::Read};
 
@@ -11,14 +11,14 @@ use serde::{
 };
 use serde_json::{Map, Value, map};
 
-/// As much as the HTTP server takes in one message.
+/// The maximum size of the arguments, which is also the HTTP server's maximum for a message.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// How deep a dotted name may go. No schema of Scope3 comes near.
+/// The maximum depth of a dotted name. No schema of Scope3 comes close.
 const MAX_DEPTH: usize = 16;
 
-/// How much of what was typed an error repeats.
-pub(super) const MAX_ECHO: usize = 64;
+/// The maximum length of input that an error repeats.
+pub(super) const MAX_ECHO_BYTES: usize = 64;
 
 /// Arguments that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub(super) enum ArgumentError {
     Input(#[from] std::io::Error),
 }
 
-/// Reads the arguments of a command line; `-` stands for a JSON object on `input`.
+/// Parses the arguments of a command line. `-` reads a JSON object from `input`.
 pub(super) fn read(given: &[String], input: impl Read) -> Result<Map<String, Value>, ArgumentError> {
     let mut input = Some(input);
     let mut arguments = Map::new();
@@ -55,7 +55,7 @@ pub(super) fn read(given: &[String], input: impl Read) -> Result<Map<String, Val
         match text.trim_start().chars().next() {
             Some('-') if text == "-" => {
                 let Some(input) = input.take() else { return Err(ArgumentError::Twice("-".to_owned())) };
-                add_object(&mut arguments, &whole(input)?)?;
+                add_object(&mut arguments, &read_input(input)?)?;
             }
             None => return Err(ArgumentError::Nothing),
             Some('{' | '[' | '"') => add_object(&mut arguments, text)?,
@@ -65,7 +65,7 @@ pub(super) fn read(given: &[String], input: impl Read) -> Result<Map<String, Val
     Ok(arguments)
 }
 
-fn whole(input: impl Read) -> Result<String, ArgumentError> {
+fn read_input(input: impl Read) -> Result<String, ArgumentError> {
     let mut bytes = Vec::new();
     input.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -116,7 +116,7 @@ fn add_pair(arguments: &mut Map<String, Value>, text: &str) -> Result<(), Argume
     put(arguments, &names, value, is_item).ok_or_else(|| ArgumentError::Twice(echo(name)))
 }
 
-/// Puts a value where its names say, or at the end of a list there. `None` where another value stands already.
+/// Sets the value at a path, or appends it to the list there. `None` if there is another value.
 fn put(object: &mut Map<String, Value>, names: &[&str], value: Value, is_item: bool) -> Option<()> {
     let (name, inner) = names.split_first()?;
     let place = object.entry(*name);
@@ -136,28 +136,28 @@ fn put(object: &mut Map<String, Value>, names: &[&str], value: Value, is_item: b
     }
 }
 
-/// The beginning of what was typed, for an error.
+/// The beginning of the input, for an error.
 fn echo(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_ECHO);
+    let end = text.floor_char_boundary(MAX_ECHO_BYTES);
     if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
 }
 
-/// Reads JSON in which no object has a member twice: of two amounts, none may be passed over in silence.
+/// Parses JSON and rejects duplicate members: if an amount is given twice, neither may be ignored.
 fn json(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str::<EachOnce>(text)?;
+    serde_json::from_str::<UniqueMembers>(text)?;
     serde_json::from_str(text)
 }
 
-/// JSON in which no object has a member twice.
-struct EachOnce;
+/// JSON without duplicate members.
+struct UniqueMembers;
 
-impl<'de> Deserialize<'de> for EachOnce {
+impl<'de> Deserialize<'de> for UniqueMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for EachOnce {
+impl<'de> Visitor<'de> for UniqueMembers {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_and_objects_make_one_object() {
+    fn pairs_and_objects_are_merged_into_one_object() {
         for (given, expected) in [
             (&[][..], json!({})),
             (&["{}"], json!({})),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn invalid_arguments_are_rejected_with_the_reason() {
         let long = format!("{}=1", "a.".repeat(40) + "a");
         for (given, expected) in [
             (&["{\"a\":"][..], "not valid JSON: EOF"),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn standard_input_is_read_up_to_a_bound() {
+    fn standard_input_is_limited_in_size() {
         for (input, expected) in [
             (String::new(), "got nothing"),
             ("7".to_owned(), "got a number"),

@@ -1,4 +1,4 @@
-//! `tools call`: one call, by the same way as an agent's.
+//! `tools call`: one call, on the same path as an agent's.
 
 use std::{
     io::{IsTerminal, Write},
@@ -21,10 +21,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use super::{CommandError, answer, arguments, catalog_and_policy, find, layout};
 use crate::{app::App, config::Settings};
 
-/// A call that takes longer shows that it is still alive.
-const QUIET_TIME: Duration = Duration::from_secs(2);
+/// A call that takes longer shows its progress.
+const PROGRESS_DELAY: Duration = Duration::from_secs(2);
 
-/// How long an interrupted change is waited for, so that its outcome can be told.
+/// How long to wait for the outcome of an interrupted change.
 const INTERRUPTED_WAIT: Duration = Duration::from_secs(10);
 
 type Outcome = Result<Success, CallError>;
@@ -40,60 +40,60 @@ pub(super) async fn call(
     let arguments = arguments::read(given, std::io::stdin())
         .map_err(|problem| CommandError::Usage(problem.to_string()))?;
     let app = App::start(settings).await?;
-    let form = Form::choose(json);
-    match watched(&app, entry, arguments).await? {
-        Watched::Ended(outcome) => print(outcome, settings, form),
-        Watched::Interrupted(outcome) => {
+    let format = Format::choose(json);
+    match call_with_progress(&app, entry, arguments).await? {
+        CallEnd::Ended(outcome) => print(outcome, settings, format),
+        CallEnd::Interrupted(outcome) => {
             if let Some(outcome) = outcome {
-                print(outcome, settings, form)?;
+                print(outcome, settings, format)?;
             }
             Err(CommandError::AlreadyReported)
         }
     }
 }
 
-/// How an answer is printed.
+/// The format of the printed result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// For people, this many columns wide.
+enum Format {
+    /// A message and a table, this many columns wide.
     Text(usize),
-    Indented,
-    OneLine,
+    IndentedJson,
+    JsonLine,
 }
 
-impl Form {
+impl Format {
     fn choose(json: bool) -> Self {
         if json {
-            Self::OneLine
+            Self::JsonLine
         } else if std::io::stdout().is_terminal() {
-            Self::Text(layout::columns().unwrap_or(layout::USUAL_COLUMNS))
+            Self::Text(layout::columns().unwrap_or(layout::DEFAULT_COLUMNS))
         } else {
-            Self::Indented
+            Self::IndentedJson
         }
     }
 }
 
-fn print(outcome: Outcome, settings: &Settings, form: Form) -> Result<(), CommandError> {
+fn print(outcome: Outcome, settings: &Settings, format: Format) -> Result<(), CommandError> {
     match outcome {
-        Ok(success) => print_success(success, form),
+        Ok(success) => print_success(success, format),
         Err(CallError::Failed(failure)) => {
-            print_failure(&failure, settings.sandbox, form)?;
+            print_failure(&failure, settings.sandbox, format)?;
             Err(CommandError::AlreadyReported)
         }
         Err(unknown) => Err(CommandError::Usage(unknown.to_string())),
     }
 }
 
-fn print_success(success: Success, form: Form) -> Result<(), CommandError> {
+fn print_success(success: Success, format: Format) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
-    let Form::Text(columns) = form else {
-        writeln!(out, "{}", written(&success.into_value(), form)?)?;
+    let Format::Text(columns) = format else {
+        writeln!(out, "{}", to_json(&success.into_value(), format)?)?;
         return Ok(());
     };
     for (name, note) in &success.notes {
         match name.as_str() {
             "sandbox" => writeln!(out, "[sandbox: made-up data]")?,
-            name => writeln!(out, "[{name}: {}]", layout::harmless(&plain(note)))?,
+            name => writeln!(out, "[{name}: {}]", layout::harmless(&note_text(note)))?,
         }
     }
     match &success.sentence {
@@ -107,10 +107,10 @@ fn print_success(success: Success, form: Form) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// A failure: JSON for those who asked for it, and three lines on standard error for people.
-fn print_failure(failure: &Failure, sandbox: bool, form: Form) -> Result<(), CommandError> {
-    if form == Form::OneLine {
-        writeln!(std::io::stdout(), "{}", written(&json!(failure), form)?)?;
+/// Prints a failure: as JSON on standard output with `--json`, otherwise as three lines on standard error.
+fn print_failure(failure: &Failure, sandbox: bool, format: Format) -> Result<(), CommandError> {
+    if format == Format::JsonLine {
+        writeln!(std::io::stdout(), "{}", to_json(&json!(failure), format)?)?;
         return Ok(());
     }
     let changed = match failure.changed {
@@ -118,10 +118,10 @@ fn print_failure(failure: &Failure, sandbox: bool, form: Form) -> Result<(), Com
         Changed::Yes => "yes",
         Changed::Unknown => "unknown",
     };
-    let of_sandbox = if sandbox { " (sandbox)" } else { "" };
+    let sandbox_note = if sandbox { " (sandbox)" } else { "" };
     let mut err = std::io::stderr().lock();
     let parts = [
-        format!("error[{}]{of_sandbox}: {}", failure.code, failure.message),
+        format!("error[{}]{sandbox_note}: {}", failure.code, failure.message),
         format!("changed: {changed}"),
         format!("hint: {}", failure.hint),
     ];
@@ -135,57 +135,61 @@ fn print_failure(failure: &Failure, sandbox: bool, form: Form) -> Result<(), Com
     Ok(())
 }
 
-fn plain(value: &Value) -> String {
+fn note_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn written(value: &Value, form: Form) -> Result<String, CommandError> {
-    let text = match form {
-        Form::OneLine => serde_json::to_string(value),
+fn to_json(value: &Value, format: Format) -> Result<String, CommandError> {
+    let text = match format {
+        Format::JsonLine => serde_json::to_string(value),
         _ => serde_json::to_string_pretty(value),
     };
-    Ok(text.context("the answer")?)
+    Ok(text.context("the result")?)
 }
 
-/// How a watched call ended.
-enum Watched {
+/// How a call ended.
+enum CallEnd {
     Ended(Outcome),
-    /// Ctrl-C came first; the outcome stands there if it came soon after.
+    /// The user pressed Ctrl-C. The outcome is present if it arrived soon after.
     Interrupted(Option<Outcome>),
 }
 
-/// Makes a call, shows a person that it is running, and stops at Ctrl-C.
-async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std::io::Result<Watched> {
+/// Makes a call, shows its progress on a terminal, and stops on Ctrl-C.
+async fn call_with_progress(
+    app: &App,
+    entry: &Entry,
+    arguments: Map<String, Value>,
+) -> std::io::Result<CallEnd> {
     let limit_wait = Arc::new(AtomicU64::new(0));
-    let told = Arc::clone(&limit_wait);
+    let announced = Arc::clone(&limit_wait);
     let on_wait = Arc::new(move |Waiting { waited, total }: Waiting| {
-        told.store(total.saturating_sub(waited).as_secs().max(1), Ordering::Relaxed);
+        announced.store(total.saturating_sub(waited).as_secs().max(1), Ordering::Relaxed);
     });
     let mut call = Box::pin(app.gateway.call(app.caller(), &entry.tool.name, arguments, on_wait));
     let started = Instant::now();
-    let mut seconds = interval_at(started + QUIET_TIME, Duration::from_secs(1));
+    let mut seconds = interval_at(started + PROGRESS_DELAY, Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut sign = Sign::new();
+    let mut progress = ProgressLine::new();
     let mut waits_for_limit = false;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
             outcome = &mut call => {
-                sign.clear()?;
-                return Ok(Watched::Ended(outcome));
+                progress.clear()?;
+                return Ok(CallEnd::Ended(outcome));
             }
-            heard = &mut interrupt => {
-                heard?;
-                sign.clear()?;
+            signal = &mut interrupt => {
+                signal?;
+                progress.clear()?;
                 break;
             }
             _ = seconds.tick() => {
                 let left = limit_wait.swap(0, Ordering::Relaxed);
                 waits_for_limit = left > 0;
                 if waits_for_limit {
-                    sign.show(&format!("waiting {left} s for the request limit"))?;
+                    progress.show(&format!("waiting {left} s for the request limit"))?;
                 } else {
-                    sign.show(&format!("waiting for the answer, {} s", started.elapsed().as_secs()))?;
+                    progress.show(&format!("waiting for the response, {} s", started.elapsed().as_secs()))?;
                 }
             }
         }
@@ -193,17 +197,17 @@ async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std
     let mut err = std::io::stderr();
     if entry.tool.effect == Effect::Read {
         writeln!(err, "\nInterrupted. Nothing was changed.")?;
-        return Ok(Watched::Interrupted(None));
+        return Ok(CallEnd::Interrupted(None));
     }
     writeln!(err, "\n{}", interrupted(entry))?;
     if waits_for_limit || limit_wait.load(Ordering::Relaxed) > 0 {
-        // A change that nobody waits for is given up, unless it left in this very moment.
+        // Dropping the call abandons the change, unless it has just been sent.
         drop(call);
         tokio::select! {
             () = app.gateway.finish_changes() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        return Ok(Watched::Interrupted(None));
+        return Ok(CallEnd::Interrupted(None));
     }
     let seconds = INTERRUPTED_WAIT.as_secs();
     writeln!(err, "Waiting up to {seconds} s for its outcome; Ctrl-C again ends that.")?;
@@ -211,29 +215,29 @@ async fn watched(app: &App, entry: &Entry, arguments: Map<String, Value>) -> std
         outcome = timeout(INTERRUPTED_WAIT, &mut call) => outcome.ok(),
         _ = tokio::signal::ctrl_c() => None,
     };
-    Ok(Watched::Interrupted(outcome))
+    Ok(CallEnd::Interrupted(outcome))
 }
 
-/// What is known of a change that was interrupted, and how to know more.
+/// The message for an interrupted change, with the tool that shows whether it was made.
 fn interrupted(entry: &Entry) -> String {
     let read = entry.tool.settled_by.as_deref();
-    let look = read.map_or_else(String::new, |read| format!(" with `scope3-mcp tools call {read}`"));
-    format!("Interrupted: the change may have been made. Look{look} before you repeat it.")
+    let check = read.map_or_else(String::new, |read| format!(" with `scope3-mcp tools call {read}`"));
+    format!("Interrupted: the change may have been made. Check{check} before you repeat it.")
 }
 
-/// A line on the terminal that is written over.
-struct Sign {
-    is_watched: bool,
+/// A progress line on the terminal that is overwritten in place.
+struct ProgressLine {
+    is_terminal: bool,
     length: usize,
 }
 
-impl Sign {
+impl ProgressLine {
     fn new() -> Self {
-        Self { is_watched: std::io::stderr().is_terminal(), length: 0 }
+        Self { is_terminal: std::io::stderr().is_terminal(), length: 0 }
     }
 
     fn show(&mut self, text: &str) -> std::io::Result<()> {
-        if !self.is_watched {
+        if !self.is_terminal {
             return Ok(());
         }
         let mut err = std::io::stderr().lock();

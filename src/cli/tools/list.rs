@@ -10,10 +10,10 @@ use super::{CommandError, catalog_and_policy, layout};
 use crate::config::Settings;
 
 const HEADINGS: [&str; 5] = ["NAME", "EFFECT", "TOOLSET", "DEFAULT", "TITLE"];
-/// The columns in the order in which a narrow terminal goes without them.
-const LEFT_OUT: [usize; 4] = [3, 2, 4, 1];
+/// The columns to omit on a narrow terminal, in this order.
+const OMISSIBLE: [usize; 4] = [3, 2, 4, 1];
 
-/// No one reads more results of a search than this.
+/// The maximum number of search results.
 const MAX_RESULTS: usize = 10;
 
 pub(super) fn list(settings: &Settings, json: bool) -> Result<(), CommandError> {
@@ -31,7 +31,7 @@ pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), C
             print(&found, json)?;
         }
         let mut err = std::io::stderr();
-        writeln!(err, "No tool fits. Try other words, such as `pause campaign` or `weekly report`.")?;
+        writeln!(err, "No tool matches. Try other words, such as `pause campaign` or `weekly report`.")?;
         writeln!(err, "`scope3-mcp tools list --toolsets all` lists every tool.")?;
         return Err(CommandError::AlreadyReported);
     }
@@ -41,7 +41,7 @@ pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), C
         let (name, toolset) = (&first.tool.name, &first.toolset);
         writeln!(
             std::io::stderr(),
-            "\nNot offered with the present settings: {}.\n`--tools {name}` offers one of them, `--toolsets \
+            "\nNot offered with the current settings: {}.\n`--tools {name}` offers one of them, `--toolsets \
              default,{toolset}` its toolset.",
             withheld.iter().map(|entry| &*entry.tool.name).collect::<Vec<_>>().join(", "),
         )?;
@@ -63,7 +63,7 @@ fn print(entries: &[&Entry], json: bool) -> Result<(), CommandError> {
             .to_vec()
     };
     let sheet = layout::Sheet::new(HEADINGS, entries.iter().map(cells).collect());
-    for line in sheet.lines(layout::columns(), &LEFT_OUT) {
+    for line in sheet.lines(layout::columns(), &OMISSIBLE) {
         writeln!(out, "{line}")?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `scope3-mcp tools`: look at the tools, and call one.
+//! `scope3-mcp tools`: lists, shows, searches and calls tools.
 
 mod answer;
 mod arguments;
@@ -53,8 +53,8 @@ enum Command {
         /// Arguments: `name=value`, `name:=JSON`, `object.member=value`, `list[]=value`, a JSON object, or `-` for
         /// one on standard input
         arguments: Vec<String>,
-        /// Print the result or the failure as one line of JSON. By default, a terminal gets a message and a table, and a
-        /// pipe or file gets indented JSON
+        /// Print the result or the failure as one line of JSON. By default, a terminal gets a message and a table, and
+        /// a pipe or file gets indented JSON
         #[arg(long)]
         json: bool,
     },
@@ -78,15 +78,18 @@ fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandE
 /// The tool with this name.
 ///
 /// # Errors
-/// When there is none. The error suggests a similar name or meaning.
+/// If there is none. The error suggests a tool with a similar name or purpose.
 fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
     catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
-        let meant = search(catalog.entries(), name);
-        let meant = catalog.nearest(name).or_else(|| meant.first().map(|entry| &*entry.tool.name));
-        let meant = meant.map_or_else(
+        let found = search(catalog.entries(), name);
+        let similar = catalog.nearest(name).or_else(|| found.first().map(|entry| &*entry.tool.name));
+        let suggestion = similar.map_or_else(
             || "`scope3-mcp tools list --toolsets all` lists every tool".to_owned(),
-            |meant| format!("did you mean `{meant}`?"),
+            |similar| format!("did you mean `{similar}`?"),
         );
-        CommandError::Usage(format!("unknown tool `{}`; {meant}", layout::cut(name, arguments::MAX_ECHO)))
+        CommandError::Usage(format!(
+            "unknown tool `{}`; {suggestion}",
+            layout::cut(name, arguments::MAX_ECHO_BYTES)
+        ))
     })
 }

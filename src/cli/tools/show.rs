@@ -1,4 +1,4 @@
-//! `tools show`: one tool, for people or as JSON.
+//! `tools show`: shows one tool, as text or as JSON.
 
 use std::io::Write;
 
@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use super::{CommandError, catalog_and_policy, find, layout};
 use crate::config::Settings;
 
-/// The column of an argument's meaning is at least as wide; on narrower terminals it stands below its name.
-const MIN_MEANING_COLUMNS: usize = 24;
+/// The minimum width of the column with an argument's description. On narrower terminals, the description is below the
+/// argument's name.
+const MIN_DESCRIPTION_COLUMNS: usize = 24;
 
 pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), CommandError> {
     let (catalog, policy) = catalog_and_policy(settings)?;
@@ -24,20 +25,20 @@ pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), Co
         writeln!(out, "{}", serde_json::to_string_pretty(&described).context("the tool")?)?;
         return Ok(());
     }
-    for line in page(entry, &policy, layout::columns().unwrap_or(layout::USUAL_COLUMNS)) {
+    for line in tool_lines(entry, &policy, layout::columns().unwrap_or(layout::DEFAULT_COLUMNS)) {
         writeln!(out, "{line}")?;
     }
     Ok(())
 }
 
-/// A tool as a page of text.
-fn page(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
+/// A tool as lines of text.
+fn tool_lines(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
     let tool = &entry.tool;
     let wrapped = |text: &str| layout::wrapped(text, columns, "", "");
-    let mut page = wrapped(&format!("{}: {}", tool.name, tool.title));
-    page.push(String::new());
-    page.extend(wrapped(&tool.description));
-    page.push(String::new());
+    let mut lines = wrapped(&format!("{}: {}", tool.name, tool.title));
+    lines.push(String::new());
+    lines.extend(wrapped(&tool.description));
+    lines.push(String::new());
     let mut facts = vec![
         ("Effect", tool.effect.to_string()),
         ("Toolset", format!("{} ({} API)", entry.toolset, entry.surface)),
@@ -54,30 +55,36 @@ fn page(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
         facts.push(("Money", format!("{}, {unit}", money.amount)));
     }
     for (name, fact) in facts {
-        page.extend(layout::wrapped(&fact, columns, &format!("{name:<9}"), &" ".repeat(9)));
+        lines.extend(layout::wrapped(&fact, columns, &format!("{name:<9}"), &" ".repeat(9)));
     }
-    page.push(String::new());
+    lines.push(String::new());
     let mut arguments = Vec::new();
     collect(&mut arguments, "", tool.input.object(), true);
     if arguments.is_empty() {
-        page.push("No arguments.".to_owned());
+        lines.push("No arguments.".to_owned());
     } else {
-        page.extend(table(&arguments, columns));
+        lines.extend(table(&arguments, columns));
     }
-    page
+    lines
 }
 
 /// One argument, or a member of one.
 struct Argument {
-    /// As `tools call` takes it: `budget.total`, `creatives[].name`.
+    /// The path in the syntax of `tools call`: `budget.total`, `creatives[].name`.
     path: String,
     kind: String,
     required: &'static str,
-    meaning: String,
+    description: String,
 }
 
-/// The arguments of a schema with all their members. `needed` says whether every call has this object.
-fn collect(arguments: &mut Vec<Argument>, prefix: &str, schema: &Map<String, Value>, needed: bool) {
+/// Collects the arguments of a schema with all their members. `is_parent_required` says whether every call has this
+/// object.
+fn collect(
+    arguments: &mut Vec<Argument>,
+    prefix: &str,
+    schema: &Map<String, Value>,
+    is_parent_required: bool,
+) {
     let required: Vec<&str> = schema
         .get("required")
         .and_then(Value::as_array)
@@ -91,15 +98,15 @@ fn collect(arguments: &mut Vec<Argument>, prefix: &str, schema: &Map<String, Val
         let is_required = required.contains(&name.as_str());
         arguments.push(Argument {
             kind: kind(property),
-            required: match (is_required, needed) {
+            required: match (is_required, is_parent_required) {
                 (true, true) => "yes",
                 (true, false) => "in parent",
                 (false, _) => "",
             },
-            meaning: meaning(property),
+            description: description(property),
             path: path.clone(),
         });
-        collect(arguments, &format!("{path}."), property, needed && is_required);
+        collect(arguments, &format!("{path}."), property, is_parent_required && is_required);
         if let Some(items) = property.get("items").and_then(Value::as_object) {
             collect(arguments, &format!("{path}[]."), items, false);
         }
@@ -119,17 +126,17 @@ fn kind(schema: &Map<String, Value>) -> String {
     }
 }
 
-/// What a schema says of a value besides its type.
-fn meaning(schema: &Map<String, Value>) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+/// Describes a value: its description, allowed values, bounds, format and default.
+fn description(schema: &Map<String, Value>) -> String {
+    let text_of = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let of_items = schema.get("items").and_then(Value::as_object);
     let get = |name: &str| schema.get(name).or_else(|| of_items?.get(name));
     let mut parts = Vec::new();
-    parts.extend(get("description").map(|text| plain(text).trim_end_matches('.').to_owned()));
+    parts.extend(get("description").map(|text| text_of(text).trim_end_matches('.').to_owned()));
     if let Some(allowed) = get("enum").and_then(Value::as_array) {
-        parts.push(format!("one of {}", allowed.iter().map(plain).collect::<Vec<_>>().join(", ")));
+        parts.push(format!("one of {}", allowed.iter().map(text_of).collect::<Vec<_>>().join(", ")));
     }
-    parts.extend(get("const").map(|value| format!("always {}", plain(value))));
+    parts.extend(get("const").map(|value| format!("always {}", text_of(value))));
     match (schema.get("minimum"), schema.get("maximum")) {
         (Some(least), Some(most)) => parts.push(format!("{least} to {most}")),
         (Some(least), None) => parts.push(format!("at least {least}")),
@@ -140,13 +147,13 @@ fn meaning(schema: &Map<String, Value>) -> String {
         Some("date") => "such as 2026-01-31".to_owned(),
         Some("date-time") => "such as 2026-01-31T00:00:00Z".to_owned(),
         Some("uri") => "such as https://example.com/path".to_owned(),
-        _ => plain(format),
+        _ => text_of(format),
     }));
-    parts.extend(get("default").map(|value| format!("default {}", plain(value))));
+    parts.extend(get("default").map(|value| format!("default {}", text_of(value))));
     parts.join("; ")
 }
 
-/// The arguments in a table, their meaning in lines beside or, on a narrow terminal, below the name.
+/// The arguments as a table, with their descriptions in the last column or, on a narrow terminal, below the names.
 fn table(arguments: &[Argument], columns: usize) -> Vec<String> {
     const HEADINGS: [&str; 3] = ["ARGUMENT", "TYPE", "REQUIRED"];
     let cells = |argument: &Argument| {
@@ -155,25 +162,25 @@ fn table(arguments: &[Argument], columns: usize) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = arguments.iter().map(cells).collect();
     let widths = layout::Sheet::new(HEADINGS, rows.clone()).widths();
     let rest = columns.saturating_sub(layout::total(widths.into_iter().chain([0])));
-    if rest < MIN_MEANING_COLUMNS {
+    if rest < MIN_DESCRIPTION_COLUMNS {
         return arguments.iter().flat_map(|argument| stacked(argument, columns)).collect();
     }
     for (row, argument) in rows.iter_mut().zip(arguments) {
-        row.push(layout::wrapped(&argument.meaning, rest, "", "").join("\n"));
+        row.push(layout::wrapped(&argument.description, rest, "", "").join("\n"));
     }
     layout::Sheet::new(HEADINGS.into_iter().chain(["MEANING"]), rows).lines(None, &[])
 }
 
 fn stacked(argument: &Argument, columns: usize) -> Vec<String> {
-    let Argument { path, kind, required, meaning } = argument;
+    let Argument { path, kind, required, description } = argument;
     let required = match *required {
         "" => "",
         "yes" => ", required",
         _ => ", required in its parent",
     };
     let mut lines = layout::wrapped(&format!("{path} ({kind}{required})"), columns, "", "  ");
-    if !meaning.is_empty() {
-        lines.extend(layout::wrapped(meaning, columns, "    ", "    "));
+    if !description.is_empty() {
+        lines.extend(layout::wrapped(description, columns, "    ", "    "));
     }
     lines
 }
@@ -187,14 +194,14 @@ mod tests {
     };
 
     #[test]
-    fn every_page_fits_its_terminal() {
+    fn every_tool_fits_its_terminal() {
         let catalog = Catalog::embedded();
         let choice = Selection { surfaces: vec![Surface::Campaign], ..Selection::default() };
         let policy = Policy::new(&catalog, choice).unwrap();
         for entry in catalog.entries() {
             for columns in [20, 40, 60, 80, 120] {
-                for line in page(entry, &policy, columns) {
-                    // A path stays whole beside its label.
+                for line in tool_lines(entry, &policy, columns) {
+                    // A path is not broken, and has a label before it.
                     let has_long_word = line.split_whitespace().any(|word| word.len() + 10 > columns);
                     assert!(line.chars().count() <= columns || has_long_word, "{columns}: {line}");
                 }

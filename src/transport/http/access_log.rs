@@ -26,9 +26,9 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let method = method_label(request.method());
     let session = request.headers().contains_key("mcp-session-id") || route == "/messages";
     let response = next.run(request).await;
-    let took = started.elapsed();
+    let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let caller = response.extensions().get::<Owner>().map_or_else(|| "-".to_owned(), ToString::to_string);
     if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
         tracing::debug!(method, route, status, ms, "request");
@@ -42,7 +42,7 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     }
     let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
     counter!(REQUESTS, &labels).increment(1);
-    histogram!(REQUEST_SECONDS, "route" => route).record(took);
+    histogram!(REQUEST_SECONDS, "route" => route).record(elapsed);
     response
 }
 

@@ -22,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use super::{recent_keys::RecentKeys, rejection::Rejection};
 
-/// The header with a caller's Scope3 key. Proxies do not use it for their own purposes, as they do `Authorization`.
+/// The header with a caller's Scope3 key. Unlike `Authorization`, proxies do not use it themselves.
 const KEY_HEADER: &str = "x-scope3-api-key";
 
 /// How requests authenticate.
@@ -32,7 +32,7 @@ pub enum Auth {
     Key,
     /// With this token. Calls use the server's own keys.
     Token(Token),
-    /// They need not. Calls use the server's own keys.
+    /// They do not authenticate. Calls use the server's own keys.
     None,
 }
 
@@ -73,7 +73,7 @@ fn digest(text: &[u8]) -> [u8; 32] {
 pub(super) enum Owner {
     /// The caller with this key.
     Key(Fingerprint),
-    /// All callers together, where calls use the server's own keys.
+    /// All callers together, if calls use the server's own keys.
     All,
 }
 
@@ -175,7 +175,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
 /// The value of a header with a credential. Empty values are ignored.
 ///
 /// # Errors
-/// When the header is repeated or not text.
+/// If the header is repeated or not text.
 fn single_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Rejection> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -201,7 +201,7 @@ impl AuthState {
     }
 }
 
-/// Warns, once, that a key a client sends is not used: its user may expect calls to use it.
+/// Warns once that a client's key is ignored, because its user may expect calls to use it.
 fn warn_about_ignored_key() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
@@ -211,7 +211,7 @@ fn warn_about_ignored_key() {
     });
 }
 
-/// Whether a request carries what looks like a Scope3 key.
+/// Whether a request carries something that looks like a Scope3 key.
 fn has_key(headers: &HeaderMap) -> bool {
     let bearer = bearer_token(headers).ok().flatten();
     headers.contains_key(KEY_HEADER) || bearer.is_some_and(|sent| sent.starts_with("scope3_"))
@@ -230,13 +230,13 @@ pub(super) async fn authenticate(
     match auth.authenticate(request.headers()) {
         Ok(caller) => {
             let owner = caller.owner;
-            // Unproven keys are not recorded: there can be any number of invented ones, and their limits do not matter.
+            // Unproven keys are not recorded: clients can invent any number of them, and their limits do not matter.
             if let Owner::Key(key) = owner
                 && is_proven(owner)
             {
                 keys.record(key);
             }
-            // No inner layer needs the credentials, and without them none can log them.
+            // No inner layer needs the credentials, so none can log them.
             request.headers_mut().remove(KEY_HEADER);
             request.headers_mut().remove(header::AUTHORIZATION);
             request.extensions_mut().insert(caller);

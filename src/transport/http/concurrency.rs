@@ -46,7 +46,7 @@ pub(super) struct CallPermit(Arc<RunningCall>);
 
 impl CallPermit {
     /// Keeps the permit for a change that outlives its request.
-    pub(super) fn place(&self) -> CallSlot {
+    pub(super) fn slot(&self) -> CallSlot {
         CallSlot::of(Arc::clone(&self.0) as _)
     }
 }
@@ -81,7 +81,7 @@ impl CallLimiter {
         Self { limits, permits, counts: Arc::default(), responses: TaskTracker::new() }
     }
 
-    /// How many calls this owner may have at once.
+    /// The maximum number of concurrent calls of this owner.
     pub(super) fn max_calls(&self, owner: Owner) -> usize {
         let CallLimits { total, per_key } = self.limits;
         match owner {
@@ -97,9 +97,9 @@ impl CallLimiter {
         connection: Option<&Arc<Connection>>,
     ) -> Result<CallPermit, Rejection> {
         let mut counts = lock(&self.counts);
-        let of_owner = counts.get(&owner).copied().unwrap_or_default();
+        let owner_calls = counts.get(&owner).copied().unwrap_or_default();
         // If the total is the lower limit, or the owner has no limit of its own, the total decides below.
-        if of_owner as usize >= self.max_calls(owner) && of_owner < self.limits.total {
+        if owner_calls as usize >= self.max_calls(owner) && owner_calls < self.limits.total {
             bound_reached("calls_per_key");
             return Err(Rejection::busy("this key has reached its concurrent call limit", RETRY_AFTER));
         }
@@ -107,7 +107,7 @@ impl CallLimiter {
             bound_reached("calls");
             return Err(Rejection::busy("this server has reached its concurrent call limit", RETRY_AFTER));
         };
-        counts.insert(owner, of_owner + 1);
+        counts.insert(owner, owner_calls + 1);
         Ok(CallPermit(Arc::new(RunningCall {
             owner,
             counts: Arc::clone(&self.counts),

@@ -33,7 +33,7 @@ struct OpenConnections {
     connections: HashMap<u64, Arc<Connection>>,
 }
 
-/// What is known of one connection to decide whether it may be closed.
+/// The state of a connection that decides whether it may be closed.
 #[derive(Debug)]
 pub(super) struct Connection {
     started: Instant,

@@ -1,4 +1,4 @@
-//! What the MCP server looks up in the HTTP request that a message came with.
+//! Finds the parts of an HTTP request that the MCP server needs to handle its message.
 //!
 //! rmcp attaches the head of the request to the message as an extension.
 
@@ -21,17 +21,17 @@ pub(super) fn large_arguments(message: &Extensions) -> Option<LargeArguments> {
     message.get::<Parts>()?.extensions.get().cloned()
 }
 
-/// Where the memory of the request's response is held.
+/// The holder of the memory of the request's response.
 pub(super) fn memory_holder(message: &Extensions) -> Option<MemoryHolder> {
     message.get::<Parts>()?.extensions.get().cloned()
 }
 
 /// The call's permit, for a change that outlives its request.
-pub(super) fn place(message: &Extensions) -> Option<CallSlot> {
-    Some(message.get::<Parts>()?.extensions.get::<CallPermit>()?.place())
+pub(super) fn call_slot(message: &Extensions) -> Option<CallSlot> {
+    Some(message.get::<Parts>()?.extensions.get::<CallPermit>()?.slot())
 }
 
-/// The trace context of the request, if the `traceparent` header is there exactly once and valid (W3C Trace Context).
+/// The trace context of the request, if there is exactly one `traceparent` header and it is valid (W3C Trace Context).
 pub(super) fn traceparent(message: &Extensions) -> Option<HeaderValue> {
     let mut values = message.get::<Parts>()?.headers.get_all("traceparent").iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_traceparent_is_passed_on_if_it_is_valid_and_sent_once() {
+    fn a_traceparent_is_forwarded_if_it_is_valid_and_sent_once() {
         const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let of = |sent: &[&str]| {
             let mut request = http::Request::new(());

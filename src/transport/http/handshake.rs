@@ -1,8 +1,8 @@
-//! Adds the `initialize` handshake that clients of HTTP+SSE leave out when they reconnect.
+//! Adds the `initialize` handshake that clients of HTTP+SSE omit when they reconnect.
 //!
-//! When its stream breaks, as when the server restarts, such a client opens another stream and continues to call tools:
-//! it does not know that sessions can end. MCP's own SDKs serve such calls. Here, the missing handshake is inserted on
-//! the client's behalf, for the only version that has this transport.
+//! If its stream breaks, for example because the server restarts, such a client opens another stream and continues to
+//! call tools. MCP's own SDKs serve such calls. This module inserts the missing handshake on the client's behalf, for
+//! the only version that has this transport.
 
 use futures_util::{Stream, StreamExt, stream};
 use rmcp::model::{
@@ -26,7 +26,7 @@ pub(super) fn insert_missing(
     })
 }
 
-/// Whether a message responds to the inserted request, which the client never sent.
+/// Whether a message responds to the inserted request. The client never sent that request, so it gets no response.
 pub(super) fn is_handshake_response(message: &ServerJsonRpcMessage) -> bool {
     let id = match message {
         JsonRpcMessage::Response(response) => Some(&response.id),

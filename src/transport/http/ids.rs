@@ -5,7 +5,7 @@ use std::io;
 /// A session id: 128 random bits in hexadecimal.
 ///
 /// # Errors
-/// When the system provides no random bytes.
+/// If the system provides no random bytes.
 pub(super) fn session_id() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
@@ -15,7 +15,7 @@ pub(super) fn session_id() -> io::Result<String> {
 /// A token for clients to authenticate with: 256 random bits in hexadecimal.
 ///
 /// # Errors
-/// When the system provides no random bytes.
+/// If the system provides no random bytes.
 pub fn random_token() -> io::Result<String> {
     Ok(session_id()? + &session_id()?)
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_and_tokens_have_all_their_bits_and_differ_everywhere() {
+    fn ids_and_tokens_are_random_in_every_part() {
         for (make, digits) in [(session_id as fn() -> io::Result<String>, 32), (random_token, 64)] {
             let made: Vec<String> = (0..50).map(|_| make().unwrap()).collect();
             assert!(made.iter().all(|text| text.len() == digits));

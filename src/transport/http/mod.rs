@@ -86,10 +86,11 @@ use crate::mcp::{Keys, Server};
 
 /// Serves until `stop` is cancelled, then responds to the requests accepted so far.
 ///
-/// Unless callers send their own keys, calls go through the MCP server that `own_server` creates, which uses `own_keys`.
+/// Unless callers send their own keys, calls go through the MCP server that `own_server` creates, which uses
+/// `own_keys`.
 ///
 /// # Errors
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     gateway: Arc<Gateway>,
@@ -118,7 +119,7 @@ pub async fn serve(
         gateway,
         server: server
             .with_traceparent(extensions::traceparent)
-            .with_call_slot(extensions::place)
+            .with_call_slot(extensions::call_slot)
             .with_large_arguments(extensions::large_arguments)
             .with_memory_holder(extensions::memory_holder),
         connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),
@@ -176,11 +177,11 @@ fn router(state: &Arc<ServerState>, auth: Auth, allowlist: Allowlist, is_proven:
         .layer(cors(Arc::clone(&allowlist)))
         .layer(from_fn_with_state(allowlist, origin::check_source))
         .layer(from_fn(access_log::log_request));
-    // Wraps the whole router: a layer inside it would run after a route is chosen.
+    // Wraps the whole router, because a layer inside it runs after routing.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
-/// Lets pages of allowed origins send what clients send, and read the headers that clients need.
+/// Lets pages of allowed origins send any request of a client, and read the headers that clients need.
 fn cors(allowlist: Arc<Allowlist>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| allowlist.allows_origin(origin)))

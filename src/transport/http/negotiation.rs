@@ -1,4 +1,4 @@
-//! Content negotiation (RFC 9110, section 12.5.1): the media types that a client accepts, and the one it sends.
+//! Content negotiation (RFC 9110, section 12.5.1): the media types that a client accepts, and the media type it sends.
 
 use http::{HeaderMap, header};
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn accept_headers_are_read_as_the_rfc_says() {
+    fn accept_headers_are_parsed_according_to_the_rfc() {
         let (both, neither) = (Accepted::ANY, Accepted { json: false, events: false });
         let json = Accepted { json: true, events: false };
         let events = Accepted { json: false, events: true };

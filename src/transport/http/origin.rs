@@ -19,7 +19,7 @@ use url::Url;
 
 use super::rejection::Rejection;
 
-/// The names that this machine has for itself.
+/// The loopback names of this machine.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// An allowed host: `mcp.example.com` with any port, or `mcp.example.com:8443` with only that port.
@@ -61,7 +61,7 @@ pub enum AllowlistError {
 }
 
 impl Host {
-    /// Whether it is a name that this machine has for itself.
+    /// Whether the host is a loopback name of this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         LOOPBACK_NAMES.contains(&self.name.as_str())
@@ -154,10 +154,10 @@ pub struct Allowlist {
 }
 
 impl Allowlist {
-    /// Allows the listed hosts and origins, and this machine's own names with the port that the server listens on.
+    /// Allows the listed hosts and origins, and the loopback names with the port that the server listens on.
     ///
-    /// The own names are always allowed, so that the health check of a container needs no entry. That is safe: a page
-    /// that uses them has another origin, which is checked.
+    /// Loopback names are always allowed, so that the health check of a container needs no entry. This is safe, because
+    /// a page that uses them has another origin, which is checked.
     #[must_use]
     pub fn new(mut hosts: Vec<Host>, mut origins: Vec<Origin>, bound: SocketAddr) -> Self {
         let address = (!bound.ip().is_unspecified()).then(|| match bound {
@@ -174,11 +174,13 @@ impl Allowlist {
 
     fn allows_host(&self, authority: &str) -> bool {
         parse_authority(authority).is_some_and(|host| {
-            // Clients leave out the default port of the scheme.
+            // Clients omit the default port of the scheme.
             let port = host.port.unwrap_or(80);
             self.hosts.iter().any(|entry| {
                 entry.name == host.name
-                    && entry.port.is_none_or(|wanted| wanted == port || host.port.is_none() && wanted == 443)
+                    && entry
+                        .port
+                        .is_none_or(|allowed| allowed == port || host.port.is_none() && allowed == 443)
             })
         })
     }
@@ -218,7 +220,7 @@ impl Allowlist {
     }
 }
 
-/// Whether a request uses a name that this machine has for itself. A request through a proxy uses the proxy's name.
+/// Whether a request uses a loopback name of this machine. A request through a proxy uses the proxy's name.
 pub(super) fn has_loopback_host(headers: &HeaderMap) -> bool {
     single_value(headers, header::HOST).and_then(parse_authority).is_some_and(|host| host.is_loopback())
 }
@@ -283,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_a_port_allows_any_and_one_with_a_port_only_that() {
+    fn an_entry_without_a_port_allows_any_port_and_an_entry_with_one_only_that_port() {
         let hosts = hosts(&["mcp.example.com", "other.example.com:8443", "10.0.0.1:443"], &[]);
         assert!(hosts.allows_host("mcp.example.com") && hosts.allows_host("mcp.example.com:1234"));
         assert!(hosts.allows_host("mcp.example.com."), "a trailing dot means the same host");
         assert!(hosts.allows_host("other.example.com:8443") && !hosts.allows_host("other.example.com:8444"));
-        assert!(hosts.allows_host("10.0.0.1"), "behind a proxy with TLS, the port is left out");
-        assert!(hosts.allows_host("localhost:8080"), "for a health check on the same machine");
+        assert!(hosts.allows_host("10.0.0.1"), "behind a proxy with TLS, clients omit the port");
+        assert!(hosts.allows_host("localhost:8080"), "a health check on the same machine is allowed");
         assert!(!hosts.allows_host("localhost:8081"));
     }
 
@@ -348,7 +350,7 @@ mod tests {
         assert!(six.allows_host("[fd00::5]:8080"));
         for all in ["0.0.0.0:8080", "[::]:8080"] {
             assert!(at(all).allows_host("localhost:8080"), "{all}");
-            assert!(!at(all).allows_host(all), "a page can reach this machine by {all}");
+            assert!(!at(all).allows_host(all), "a page could reach this machine at {all}");
             let origin = HeaderValue::from_str(&format!("http://{all}")).unwrap();
             assert!(!at(all).allows_origin(&origin), "{all}");
         }

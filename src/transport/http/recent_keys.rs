@@ -1,4 +1,4 @@
-//! The keys used lately, so that `/metrics` can report how much of their limits is left.
+//! The recently used keys, so that `/metrics` can report how much of their limits is left.
 
 use std::{
     collections::HashMap,
@@ -8,13 +8,13 @@ use std::{
 
 use scope3_mcp_gateway::{Gateway, credentials::Fingerprint, limits::Class};
 
-/// The longest window of a limit: a key that was idle for that long has its full limit again.
+/// How long a key is remembered: the longest window of a limit. After that time, an idle key has its full limit again.
 const KEY_RETENTION: Duration = Duration::from_hours(1);
 
-/// How many keys are remembered.
+/// The maximum number of remembered keys.
 const MAX_TRACKED_KEYS: usize = 1024;
 
-/// The keys used lately.
+/// The recently used keys.
 #[derive(Debug, Default)]
 pub(super) struct RecentKeys(Mutex<HashMap<Fingerprint, Instant>>);
 
@@ -31,7 +31,7 @@ impl RecentKeys {
         keys.insert(key, Instant::now());
     }
 
-    /// For each class of limit, what is left to the key with the least left.
+    /// For each class of limit, how many requests are left to the key with the fewest left.
     pub(super) async fn fewest_left(&self, gateway: &Gateway) -> Vec<(Class, u32)> {
         let keys: Vec<Fingerprint> = self.lock().keys().copied().collect();
         let mut fewest: HashMap<Class, u32> = HashMap::new();

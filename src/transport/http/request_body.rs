@@ -15,20 +15,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::rejection::Rejection;
 
-/// The longest body of a request, in bytes.
+/// The maximum size of a request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// How much of a body that is too long is read and discarded, so that its sender gets to read the response.
+/// How much of an overlong body is read and discarded, so that its sender can read the response.
 const MAX_DISCARDED_BYTES: usize = 16 * MAX_BODY_BYTES;
 
-/// How long the rest of a body that exceeds the budget is read and discarded.
+/// How long to read and discard the rest of a body that exceeds the budget.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The minimum reservation for a body.
 const MIN_RESERVED_BYTES: usize = 4 * 1024;
 
-/// A body that takes longer to arrive can be displaced by others, so that senders that are slow or never finish do not
-/// keep everyone out until their deadline.
+/// A body that takes longer to arrive can be displaced by others. Otherwise senders that never finish could block all
+/// others until their deadline.
 const MAX_PROTECTED_AGE: Duration = Duration::from_secs(2);
 
 /// When a client should retry after its body was rejected.
@@ -220,7 +220,7 @@ impl AsRef<[u8]> for BudgetedBody {
     }
 }
 
-/// Rejects a body that exceeds the budget. Reads and discards some of the rest, so that its sender gets to read the
+/// Rejects a body that exceeds the budget. Reads and discards some of the rest, so that its sender can read the
 /// response.
 async fn reject_body(mut body: Body) -> Rejection {
     bound_reached("request_bodies");

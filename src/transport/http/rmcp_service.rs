@@ -63,7 +63,7 @@ fn rmcp_config(state: &ServerState, accepted: Accepted) -> StreamableHttpServerC
         .with_stateless_protocol_metadata_required(false)
         .with_cancellation_token(state.end_streams.clone());
     config.sse_keep_alive = Some(state.deadlines.keep_alive);
-    // With it, a stream would begin with an event without data, which clients of older versions take for an error.
+    // With a retry time, a stream begins with an event without data, which clients of older versions treat as an error.
     config.sse_retry = None;
     config.session_store = None;
     // `origin` has checked both, on all routes; rmcp's check of hosts ignores the port that the server listens on.

@@ -40,14 +40,14 @@ use super::{
 /// How long to wait after a failure to accept a connection, most often because all file descriptors are in use.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
 
-/// The same if another connection was just closed to make room.
+/// How long to wait if another connection was just closed to make room.
 const ACCEPT_RETRY: Duration = Duration::from_millis(5);
 
 /// At shutdown, the minimum time for connections to close after their streams have ended.
 const MIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The size of a connection's buffers, in bytes. Limits the head of a request, and how much of a body is read ahead or
-/// of a response is held back.
+/// The size of a connection's buffers, in bytes. It limits the head of a request, the part of a body that is read
+/// ahead, and the part of a response that is held back.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Accepts connections until `stop` is cancelled, then responds to the accepted requests within the deadline for that.
@@ -189,7 +189,7 @@ fn build_connection(
         let response = router.clone().oneshot(request.map(axum::body::Body::new) as Request);
         async move {
             response.await.map(|response| {
-                // A rejected request does nothing that must not be interrupted.
+                // The connection of a rejected request can be closed at any time.
                 let owner = response.extensions().get::<Owner>().copied();
                 let activity = response.status().is_success().then(|| connection.start_activity(owner));
                 with_guard(response, (responding, activity))
@@ -199,7 +199,7 @@ fn build_connection(
     http.serve_connection(TokioIo::new(io), service)
 }
 
-/// What a connection's service reports to its reader.
+/// The state that a connection's service reports to its reader.
 #[derive(Debug, Default)]
 struct HeadState {
     is_read: AtomicBool,

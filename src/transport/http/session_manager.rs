@@ -1,4 +1,4 @@
-//! The sessions of one caller, as rmcp's session manager. The sessions of other callers do not exist for it.
+//! The sessions of one caller, as rmcp's session manager. It does not see the sessions of other callers.
 
 use std::{
     pin::Pin,
@@ -53,7 +53,7 @@ pub(super) enum SessionAccessError {
 }
 
 impl OwnerSessions {
-    /// The sessions of `owner`. Why a session could not be opened is stored in `rejection`.
+    /// The sessions of `owner`. If a session cannot be opened, the reason is stored in `rejection`.
     pub(super) fn new(sessions: Arc<Sessions>, owner: Owner, rejection: Arc<OnceLock<Rejection>>) -> Self {
         Self { sessions, owner, rejection }
     }

@@ -41,8 +41,7 @@ pub struct SessionLimits {
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a session's common stream must be open before another connection can take it over. A client that lost its
-/// connection reconnects later than that. Without a minimum, two competing connections would take it from each other
-/// endlessly.
+/// connection reconnects later than that. Without a minimum, two competing connections would take it over endlessly.
 const MIN_TAKEOVER_AGE: Duration = Duration::from_secs(3);
 
 /// How long a connection may take to release a stream that another one takes over.
@@ -104,7 +103,7 @@ impl Drop for StreamLease {
     }
 }
 
-/// What a session keeps about a [`StreamLease`].
+/// A session's record of a [`StreamLease`].
 #[derive(Debug)]
 struct LeaseState {
     superseded: CancellationToken,
@@ -179,8 +178,8 @@ impl Sessions {
         Ok((id, stop))
     }
 
-    /// Opens a session with its common stream in one step. In between two steps, another caller could evict the session
-    /// as one without a stream.
+    /// Opens a session with its common stream in one step. Between two steps, another caller could evict the session
+    /// because it has no stream.
     pub(super) fn open_streaming(
         &self,
         owner: Owner,
@@ -199,12 +198,12 @@ impl Sessions {
         channel: impl FnOnce(&SessionId) -> Channel,
         streams: HashMap<StreamId, LeaseState>,
     ) -> Result<SessionId, Rejection> {
-        let id: SessionId = ids::session_id().map_err(|error| self.no_randomness(&error))?.into();
+        let id: SessionId = ids::session_id().map_err(|error| self.no_random_bytes(&error))?.into();
         let mut sessions = self.lock();
-        let of_owner = |session: &Session| matches!(owner, Owner::Key(_)) && session.owner == owner;
-        if sessions.values().filter(|session| of_owner(session)).count() >= self.limits.sessions_per_key {
+        let counts = |session: &Session| matches!(owner, Owner::Key(_)) && session.owner == owner;
+        if sessions.values().filter(|session| counts(session)).count() >= self.limits.sessions_per_key {
             bound_reached("sessions_per_key");
-            let longest_idle = longest_idle(sessions.iter().filter(|(_, session)| of_owner(session)));
+            let longest_idle = longest_idle(sessions.iter().filter(|(_, session)| counts(session)));
             close(&mut sessions, longest_idle)?;
         }
         if sessions.len() >= self.limits.sessions {
@@ -230,8 +229,8 @@ impl Sessions {
     /// The session to close for a newcomer when the limit is reached.
     ///
     /// An owner with an unproven key never evicts one with a proven key. It evicts others with unproven keys, and only
-    /// among the newer half of their sessions: so a client from before a flood of invented keys stays, and one that
-    /// comes during it has time to prove its key.
+    /// among the newer half of their sessions: a client from before a flood of invented keys stays, and one that
+    /// connects during the flood has time to prove its key.
     fn session_to_evict(&self, sessions: &HashMap<SessionId, Session>, newcomer: Owner) -> Option<SessionId> {
         let (proven, mut unproven): (Vec<_>, Vec<_>) =
             sessions.iter().partition(|(_, session)| (self.is_proven)(session.owner));
@@ -243,7 +242,7 @@ impl Sessions {
         longest_idle(unproven.into_iter()).or_else(|| longest_idle(proven.into_iter()))
     }
 
-    fn no_randomness(&self, error: &io::Error) -> Rejection {
+    fn no_random_bytes(&self, error: &io::Error) -> Rejection {
         tracing::error!(%error, limits = ?self.limits, "cannot get random bytes for a session id");
         Rejection::new(http::StatusCode::INTERNAL_SERVER_ERROR, "cannot open a session")
     }
@@ -336,7 +335,7 @@ impl Sessions {
         self.lock().drain().for_each(|(_, session)| session.close());
     }
 
-    /// How many sessions each transport has: Streamable HTTP, then HTTP+SSE.
+    /// The number of sessions of each transport: Streamable HTTP, then HTTP+SSE.
     pub(super) fn count(&self) -> (usize, usize) {
         let sessions = self.lock();
         let sse = sessions.values().filter(|session| matches!(session.channel, Channel::Sse { .. })).count();

@@ -1,4 +1,4 @@
-//! Socket options, and how many sockets the process can open.
+//! Socket options, and the number of sockets that the process can open.
 
 use std::{io, time::Duration};
 
@@ -45,15 +45,15 @@ pub(super) fn are_descriptors_used_up(error: &io::Error) -> bool {
 #[cfg(unix)]
 const RESERVED_DESCRIPTORS: u64 = 192;
 
-/// How many of `wanted` connections the process can have. Raises its limit of open files if possible.
+/// How many of `requested` connections the process can have. Raises its limit of open files if possible.
 #[cfg(unix)]
-pub(super) fn available_connections(wanted: usize) -> usize {
+pub(super) fn available_connections(requested: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVED_DESCRIPTORS);
+    let needed = u64::try_from(requested).unwrap_or(u64::MAX).saturating_add(RESERVED_DESCRIPTORS);
     let limit = getrlimit(Resource::Nofile);
     // `None` means no limit.
-    let Some(current) = limit.current.filter(|current| *current < needed) else { return wanted };
+    let Some(current) = limit.current.filter(|current| *current < needed) else { return requested };
     let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
     let current = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
         Ok(()) => raised,
@@ -63,8 +63,8 @@ pub(super) fn available_connections(wanted: usize) -> usize {
         }
     };
     let available = current - RESERVED_DESCRIPTORS.min(current / 2);
-    let available = usize::try_from(available).unwrap_or(wanted).min(wanted);
-    if available < wanted {
+    let available = usize::try_from(available).unwrap_or(requested).min(requested);
+    if available < requested {
         tracing::warn!(
             open_files = current,
             connections = available,
@@ -74,10 +74,10 @@ pub(super) fn available_connections(wanted: usize) -> usize {
     available
 }
 
-/// How many of `wanted` connections the process can have. On this system, only its memory limits them.
+/// How many of `requested` connections the process can have. On this system, only its memory limits them.
 #[cfg(not(unix))]
-pub(super) fn available_connections(wanted: usize) -> usize {
-    wanted
+pub(super) fn available_connections(requested: usize) -> usize {
+    requested
 }
 
 #[cfg(test)]

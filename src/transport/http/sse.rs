@@ -34,14 +34,14 @@ use super::{
 };
 use crate::{mcp::Server, transport::pending::PendingResponses};
 
-/// How many messages wait in each direction of a session.
+/// The maximum number of messages that wait in each direction of a session.
 const MAX_QUEUED_MESSAGES: usize = 16;
 
-/// How long a client may take to initialize its session. A client that reopened its stream, as after a restart of this
-/// server, sends nothing until its next call.
+/// How long a client may take to initialize its session. A client that reopened its stream, for example after a restart
+/// of this server, sends nothing until its next call.
 const INITIALIZE_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// How long a message waits for room in its session's queue.
+/// The maximum time that a message waits for room in its session's queue.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Handles a request to `/sse`: opens a session and its stream.
@@ -78,7 +78,7 @@ fn start_session(state: &Arc<ServerState>, owner: Owner) -> Result<Response, Rej
         stream::once(async { endpoint }).chain(session_events(from_server, pending)).map(Ok::<_, Infallible>);
     let mut response =
         Sse::new(events).keep_alive(KeepAlive::new().interval(state.deadlines.keep_alive)).into_response();
-    // Proxies that buffer responses would hold the events back without it.
+    // Without this header, proxies that buffer responses hold the events back.
     response.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));
     Ok(with_guard(response, open))
 }
@@ -93,11 +93,11 @@ fn session_events(
         drop::<Option<MemoryHolder>>(previous);
         loop {
             let message = from_server.recv().await?;
-            let place = pending.take(&message);
+            let holder = pending.take(&message);
             if let Some(event) = message_event(&message) {
                 drop(message);
-                place.iter().for_each(MemoryHolder::written);
-                return Some((event, (from_server, pending, place)));
+                holder.iter().for_each(MemoryHolder::written);
+                return Some((event, (from_server, pending, holder)));
             }
         }
     })
@@ -194,8 +194,8 @@ async fn accept_message(state: &ServerState, caller: &HttpCaller, request: Reque
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
     }
-    if let Some(place) = pending.track(&message) {
-        parts.extensions.insert(place);
+    if let Some(holder) = pending.track(&message) {
+        parts.extensions.insert(holder);
     }
     message.insert_extension(parts);
     let sent = to_server.send_timeout(message, SEND_TIMEOUT).await;

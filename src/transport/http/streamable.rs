@@ -58,8 +58,8 @@ async fn post(state: &ServerState, caller: &HttpCaller, request: Request) -> Res
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
     }
-    let place = MemoryHolder::default();
-    parts.extensions.insert(place.clone());
+    let holder = MemoryHolder::default();
+    parts.extensions.insert(holder.clone());
     let response_guard = state.calls.track_response();
     let rmcp = state.rmcp_accepting(caller, accepted);
     let response = rmcp.handle(Request::from_parts(parts, Body::from(text))).await;
@@ -69,9 +69,9 @@ async fn post(state: &ServerState, caller: &HttpCaller, request: Request) -> Res
     }
     let response = if accepted.events { response } else { json_response::single(response, id).await? };
     if is_complete(&response) {
-        place.written();
+        holder.written();
     }
-    Ok(with_guard(response, (response_guard, place)))
+    Ok(with_guard(response, (response_guard, holder)))
 }
 
 /// Whether the response is complete, and not the start of a stream.
@@ -79,7 +79,7 @@ fn is_complete(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != "text/event-stream")
 }
 
-/// Sets the `Accept` and `Content-Type` that rmcp requires. The client's own were checked before.
+/// Sets the `Accept` and `Content-Type` that rmcp requires. The client's own headers were already checked.
 fn set_rmcp_headers(headers: &mut HeaderMap) {
     const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
     headers.insert(header::ACCEPT, BOTH);

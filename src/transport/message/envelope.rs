@@ -15,7 +15,7 @@ pub(super) struct Envelope {
     /// The position of `params` in the text.
     pub(super) params: Option<Range<usize>>,
     has_list_params: bool,
-    /// How many members are `result` or `error`.
+    /// The number of `result` and `error` members.
     result_count: u8,
 }
 
@@ -26,14 +26,14 @@ impl Envelope {
         let mut fault = None;
         let mut seen = HashSet::new();
         for member in members {
-            let taken = parse_json::<String>(&text[member.name]).and_then(|name| {
+            let outcome = parse_json::<String>(&text[member.name]).and_then(|name| {
                 envelope.read_member(text, &name, member.value)?;
                 if seen.insert(name) {
                     return Ok(());
                 }
                 Err(Fault::invalid("not a JSON-RPC message: duplicate member"))
             });
-            if let Err(why) = taken {
+            if let Err(why) = outcome {
                 fault.get_or_insert(why);
             }
         }
@@ -74,8 +74,8 @@ impl Envelope {
                 parse_json::<NoDuplicates>(value)?;
             }
             other => {
-                if let Some(meant) = MEMBER_NAMES.iter().find(|name| name.eq_ignore_ascii_case(other)) {
-                    let reason = format!("not a JSON-RPC message: `{meant}` must be in lower case");
+                if let Some(known) = MEMBER_NAMES.iter().find(|name| name.eq_ignore_ascii_case(other)) {
+                    let reason = format!("not a JSON-RPC message: `{known}` must be in lower case");
                     return Err(Fault::invalid(reason));
                 }
                 parse_json::<NoDuplicates>(value)?;
@@ -84,8 +84,8 @@ impl Envelope {
         Ok(())
     }
 
-    /// The id for an error response. A response gets none, even if it is invalid.
-    pub(super) fn id_to_answer(&self) -> Option<Id> {
+    /// The id for an error response. `None` if the message is a response, because a response gets no response.
+    pub(super) fn response_id(&self) -> Option<Id> {
         self.id.clone().filter(|_| self.method.is_some() || self.result_count == 0)
     }
 

@@ -19,12 +19,12 @@ const REQUEST_VERSION_MEMBER: &str = "io.modelcontextprotocol/protocolVersion";
 /// The corrected `params`, or `None` if nothing had to be corrected.
 ///
 /// # Errors
-/// When a required member is missing or invalid.
+/// If a required member is missing or invalid.
 pub(super) fn normalize(params: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault> {
     let sent = params.and_then(|params| serde_json::from_slice(params).ok()).unwrap_or(Value::Null);
     let mut params = sent.as_object().cloned().unwrap_or_default();
     if params.get("_meta").is_some_and(|meta| meta.get(REQUEST_VERSION_MEMBER).is_some()) {
-        // In versions that are named in each request, this method does not exist. The MCP server reports that.
+        // This version of the protocol has no `initialize`. The MCP server reports that.
         return Ok(None);
     }
     match params.get("protocolVersion") {
@@ -79,7 +79,7 @@ fn capabilities(sent: Option<&Value>) -> Result<Value, Fault> {
     }
 }
 
-/// Reads a value that means an object: clients write an empty object as `true`, and PHP as an empty list.
+/// Reads an object. Some clients write an empty object as `true`, and PHP writes it as an empty list.
 fn object(sent: &Value) -> Option<Map<String, Value>> {
     match sent {
         Value::Object(members) => Some(members.clone()),

@@ -111,7 +111,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Reads a message from a text.
 ///
 /// # Errors
-/// When the text is not a valid message.
+/// If the text is not a valid message.
 pub(crate) fn read(text: Bytes) -> Result<Message, Malformed> {
     let text = match text.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => text.slice_ref(rest),
@@ -119,7 +119,7 @@ pub(crate) fn read(text: Bytes) -> Result<Message, Malformed> {
     };
     match read_text(&text) {
         Err(malformed) if malformed.code == PARSE_ERROR => match surrogates::replace_lone_surrogates(&text) {
-            Some(mended) => read_text(&mended.into()),
+            Some(replaced) => read_text(&replaced.into()),
             None => Err(malformed),
         },
         read => read,
@@ -144,7 +144,7 @@ fn read_object(text: &Bytes) -> Result<Message, Malformed> {
     let mut members = Members::of(text);
     let (envelope, fault) = Envelope::of(text, &mut members);
     if !members.are_whole() {
-        let id = envelope.id_to_answer().or_else(|| recovery::last_members(text).id_to_answer());
+        let id = envelope.response_id().or_else(|| recovery::last_members(text).response_id());
         return Err(Malformed::new(id, PARSE_ERROR, "not JSON: missing bracket, comma or quotation mark"));
     }
     let read = fault.map_or_else(|| envelope.kind(), Err).and_then(|kind| {
@@ -153,11 +153,11 @@ fn read_object(text: &Bytes) -> Result<Message, Malformed> {
     });
     match read {
         Ok((text, kind, arguments)) => Ok(Message { text, kind, id: envelope.id, arguments }),
-        Err(fault) => Err(fault.with_id(envelope.id_to_answer())),
+        Err(fault) => Err(fault.with_id(envelope.response_id())),
     }
 }
 
-/// Normalizes what some clients write differently from what rmcp accepts, and splits off large arguments.
+/// Normalizes variations of clients that rmcp rejects, and splits off large arguments.
 fn normalize(
     text: &Bytes,
     envelope: &Envelope,
@@ -195,8 +195,8 @@ fn normalize(
     }
 }
 
-/// The text with its first overlong name cut, or `None` if there is none. Nothing has such a name, and rmcp would
-/// repeat it in some errors.
+/// Truncates the first overlong name of the text, or returns `None` if there is none. No tool has such a name, and rmcp
+/// would repeat it in some errors.
 fn with_shortened_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
     if text.len() <= MAX_NAME_BYTES {
         return None;
@@ -215,13 +215,13 @@ fn with_shortened_names(text: &Bytes, envelope: &Envelope) -> Option<Bytes> {
     Some(replace_range(text, Some(value), json!(start + "…").to_string().as_bytes()))
 }
 
-/// The values of the members with these names, which are given with quotation marks.
+/// The values of the members with these names. `names` include the quotation marks.
 fn values_of(object: &[u8], names: &[&[u8]]) -> Vec<Range<usize>> {
     let members = Members::of(object).filter(|member| names.contains(&&object[member.name.clone()]));
     members.map(|member| member.value).collect()
 }
 
-/// Longer names of methods, tools, prompts and resources are cut.
+/// Longer names of methods, tools, prompts and resources are truncated.
 const MAX_NAME_BYTES: usize = 1024;
 
 fn is_empty_list(value: &[u8]) -> bool {
@@ -243,11 +243,11 @@ pub(crate) fn requests_of_batch(text: &[u8]) -> Vec<Id> {
         let (Envelope { id, method, .. }, _) = Envelope::of(message, &mut Members::of(message));
         id.filter(|_| method.is_some())
     };
-    members::elements(text).take(MAX_BATCH_ANSWERS).filter_map(request).collect()
+    members::elements(text).take(MAX_BATCH_RESPONSES).filter_map(request).collect()
 }
 
-/// How many requests of a rejected batch get an error response.
-const MAX_BATCH_ANSWERS: usize = 100;
+/// The maximum number of requests in a rejected batch that get an error response.
+const MAX_BATCH_RESPONSES: usize = 100;
 
 /// What is wrong with a part of a message.
 #[derive(Debug)]

@@ -13,8 +13,7 @@ pub(crate) fn recover_id(head: &[u8], tail: &[u8]) -> Option<Id> {
     first.id.or(last.id).filter(|_| is_request)
 }
 
-/// The members at the end of an object whose middle cannot be read. Finds as many as can be read without an unmatched
-/// bracket.
+/// The members at the end of an object whose middle cannot be parsed, back to the first unmatched bracket.
 pub(super) fn last_members(text: &[u8]) -> Envelope {
     let start = text.len().saturating_sub(TAIL_BYTES);
     let tail = &text[start..];

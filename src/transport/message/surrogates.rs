@@ -1,26 +1,26 @@
-//! Replaces lone surrogates. JavaScript writes them for a string that was cut in the middle of an emoji.
+//! Replaces lone surrogates. JavaScript writes them if a string was truncated in the middle of an emoji.
 
 /// The text with U+FFFD in place of each lone surrogate, or `None` if there is none.
 pub(super) fn replace_lone_surrogates(text: &[u8]) -> Option<Vec<u8>> {
-    let mut mended: Option<Vec<u8>> = None;
+    let mut replaced: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
         at += found;
         match unit(text, at) {
-            // All other escapes have one character, which may be another backslash.
+            // Other escapes have one character after the backslash, which may be another backslash.
             None => at += 2,
             Some(0xD800..=0xDBFF) if matches!(unit(text, at + ESCAPE_BYTES), Some(0xDC00..=0xDFFF)) => {
                 at += 2 * ESCAPE_BYTES;
             }
             Some(0xD800..=0xDFFF) => {
-                mended.get_or_insert_with(|| text.to_vec())[at..at + ESCAPE_BYTES]
+                replaced.get_or_insert_with(|| text.to_vec())[at..at + ESCAPE_BYTES]
                     .copy_from_slice(b"\\ufffd");
                 at += ESCAPE_BYTES;
             }
             Some(_) => at += ESCAPE_BYTES,
         }
     }
-    mended
+    replaced
 }
 
 /// The length of an escape such as `\ud83d`.
@@ -52,8 +52,8 @@ mod tests {
             (r#""\ud8"#, None),
             (r"\", None),
         ] {
-            let mended = replace_lone_surrogates(text.as_bytes());
-            assert_eq!(mended.as_deref(), expected.map(str::as_bytes), "{text}");
+            let replaced = replace_lone_surrogates(text.as_bytes());
+            assert_eq!(replaced.as_deref(), expected.map(str::as_bytes), "{text}");
             assert!(
                 expected.is_none_or(|expected| serde_json::from_str::<String>(expected).is_ok()),
                 "{text}"

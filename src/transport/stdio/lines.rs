@@ -5,14 +5,14 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How much is read at once, and how much of the start of a line that is too long is kept.
+/// The size of a read, and how much of the start of an overlong line is kept.
 const READ_BYTES: usize = 8 * 1024;
 
 /// A line of the input, without its line feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Whole(Bytes),
-    /// The first and last part of a line that is too long.
+    /// The first and last part of an overlong line.
     TooLong {
         head: Bytes,
         tail: Bytes,
@@ -25,7 +25,7 @@ pub(super) struct LineReader<R> {
     input: R,
     buffer: BytesMut,
     max_bytes: usize,
-    /// How much of the end of a line that is too long is kept.
+    /// How much of the end of an overlong line is kept.
     tail_bytes: usize,
 }
 
@@ -55,7 +55,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             None => self.buffer.split().freeze(),
         };
         if self.buffer.is_empty() {
-            // An empty rest of the buffer would keep the memory of the whole line allocated.
+            // An empty buffer still keeps the memory of the whole line allocated.
             self.buffer = BytesMut::new();
         }
         if line.len() > self.max_bytes {
@@ -66,7 +66,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Ok(Some(Line::Whole(line)))
     }
 
-    /// Discards a line that is too long, except its first and last part.
+    /// Discards an overlong line, except its first and last part.
     async fn skip_long_line(&mut self) -> io::Result<Line> {
         let head = Bytes::copy_from_slice(&self.buffer[..READ_BYTES.min(self.max_bytes)]);
         let mut tail = BytesMut::new();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_ends_of_a_line_that_is_too_long_are_kept() {
+    async fn both_ends_of_an_overlong_line_are_kept() {
         for surplus in [1, 8_000, 100_000] {
             let text = [b"head", &vec![b'x'; 9_995 + surplus - 3][..], b"tail"].concat();
             for end in [&b"\nnext"[..], b"\nnext\n", b""] {

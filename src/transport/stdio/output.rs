@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How many lines wait to be written.
+/// The maximum number of lines that wait to be written.
 const MAX_QUEUED_LINES: usize = 64;
 
 /// Sends lines to the client. Clones send to the same client.
@@ -18,28 +18,32 @@ pub(super) struct Output {
     lines: mpsc::Sender<QueuedLine>,
 }
 
-/// A line that waits to be written, and the place that holds its memory until then.
+/// A line that waits to be written, and the holder of its memory.
 type QueuedLine = (Vec<u8>, Option<MemoryHolder>);
 
 impl Output {
-    /// Sends a line, given without its line feed.
+    /// Sends a line. `line` has no line feed.
     ///
     /// # Errors
-    /// When the client no longer reads.
+    /// If the client no longer reads.
     pub(super) async fn send(&self, line: Vec<u8>) -> io::Result<()> {
-        self.send_answer(line, None).await
+        self.send_response(line, None).await
     }
 
-    /// Sends a line that is a response, and holds the response's memory until the line is written.
+    /// Sends a response, and holds its memory until the line is written.
     ///
     /// # Errors
-    /// When the client no longer reads.
-    pub(super) async fn send_answer(&self, mut line: Vec<u8>, place: Option<MemoryHolder>) -> io::Result<()> {
+    /// If the client no longer reads.
+    pub(super) async fn send_response(
+        &self,
+        mut line: Vec<u8>,
+        holder: Option<MemoryHolder>,
+    ) -> io::Result<()> {
         line.push(b'\n');
-        if let Some(place) = &place {
-            place.written();
+        if let Some(holder) = &holder {
+            holder.written();
         }
-        self.lines.send((line, place)).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.lines.send((line, holder)).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -64,7 +68,7 @@ async fn write_lines<W: AsyncWrite + Unpin>(
     mut output: W,
     queued: &mut mpsc::Receiver<QueuedLine>,
 ) -> io::Result<()> {
-    while let Some((line, _place)) = queued.recv().await {
+    while let Some((line, _holder)) = queued.recv().await {
         output.write_all(&line).await?;
         // Flushes once for all lines that wait.
         if queued.is_empty() {
@@ -74,8 +78,8 @@ async fn write_lines<W: AsyncWrite + Unpin>(
     output.flush().await
 }
 
-/// Waits until standard output is closed by its reader. Where the system does not report that, waits forever; the next
-/// write fails.
+/// Waits until the reader closes standard output. Waits forever if the system does not report that; then the next write
+/// fails.
 #[cfg(unix)]
 pub(super) async fn wait_until_closed() {
     // Files cannot be watched, and are never closed by a reader.

@@ -30,7 +30,7 @@ pub struct Server {
     log: NamedTempFile,
 }
 
-/// The program: the one that Cargo built for this test, or another.
+/// The program under test: the one in `BENCH_BINARY`, or the one that Cargo built.
 pub fn program() -> OsString {
     std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scope3-mcp").into())
 }
@@ -44,8 +44,8 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         }
     }
     // The directory of the tester's own settings file.
-    for place in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
-        command.env_remove(place);
+    for variable in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
+        command.env_remove(variable);
     }
     command.env("SCOPE3_STATE", "memory");
     command.args(arguments).envs(environment.iter().copied());
@@ -245,8 +245,8 @@ impl Mcp {
         let response = self.post(&initialize(version)).await;
         assert_eq!(response.status(), 200);
         let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
-        let answer = message(response).await;
-        assert_eq!(answer["result"]["protocolVersion"], version, "{answer}");
+        let response = message(response).await;
+        assert_eq!(response["result"]["protocolVersion"], version, "{response}");
         let client = self.clone().with("mcp-session-id", &session);
         let begun = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         assert_eq!(client.status(&begun).await, 202);
@@ -299,8 +299,11 @@ pub fn modern_call(tool: &str) -> Value {
 }
 
 /// The text of a tool's result.
-pub fn text(answer: &Value) -> String {
-    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
+pub fn text(response: &Value) -> String {
+    response["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {response}"))
+        .to_owned()
 }
 
 /// The JSON-RPC response in an HTTP response, whether or not it is a stream.
@@ -339,7 +342,7 @@ impl Sse {
     pub async fn begin(client: &Mcp) -> Self {
         let mut sse = Self::open(client).await;
         assert_eq!(sse.send(&initialize("2024-11-05")).await, 202);
-        assert_eq!(sse.answer().await["result"]["protocolVersion"], "2024-11-05");
+        assert_eq!(sse.next_response().await["result"]["protocolVersion"], "2024-11-05");
         assert_eq!(sse.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await, 202);
         sse
     }
@@ -353,7 +356,7 @@ impl Sse {
         request.send().await.unwrap().status().as_u16()
     }
 
-    pub async fn answer(&mut self) -> Value {
+    pub async fn next_response(&mut self) -> Value {
         let (event, data) = self.next().await.expect("the stream ended");
         assert_eq!(event, "message");
         serde_json::from_str(&data).unwrap()
@@ -361,7 +364,7 @@ impl Sse {
 
     pub async fn call(&mut self, tool: &str) -> String {
         assert_eq!(self.send(&call(1, tool)).await, 202);
-        text(&self.answer().await)
+        text(&self.next_response().await)
     }
 
     /// The id of the session.
@@ -392,7 +395,7 @@ pub fn raw(port: u16, text: &str) -> String {
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(text.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    let _closed = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    let _closed = stream.read_to_end(&mut response);
+    String::from_utf8_lossy(&response).into_owned()
 }

@@ -48,15 +48,15 @@ tools:
 ";
 
 #[test]
-fn a_good_file_builds() {
+fn a_valid_file_builds() {
     let (output, folder) = build("campaign", "things.yaml", GOOD);
     assert!(output.status.success(), "{output:?}");
     assert!(fs::read_to_string(folder.path().join("catalog.rs")).unwrap().contains("thing_get"));
 }
 
 #[test]
-fn a_broken_file_fails_the_build_and_says_where() {
-    for (broken, by, said) in [
+fn an_invalid_file_fails_the_build_with_its_location() {
+    for (broken, by, expected) in [
         ("name: thing_get", "name: ThingGet", "tool `ThingGet`, field `name`"),
         ("effect: read", "effect: reads", "reads"),
         ("effect: read", "efect: read", "efect"),
@@ -117,7 +117,7 @@ fn a_broken_file_fails_the_build_and_says_where() {
         let printed = String::from_utf8(output.stdout).unwrap();
         assert!(!output.status.success(), "`{by}` was accepted");
         assert!(printed.contains("cargo::error=") && printed.contains("things.yaml"), "`{by}`: {printed}");
-        assert!(printed.contains(said), "`{by}`: {printed}");
+        assert!(printed.contains(expected), "`{by}`: {printed}");
     }
 }
 
@@ -129,7 +129,7 @@ fn a_duplicate_name_fails_the_build() {
 }
 
 #[test]
-fn a_local_tool_says_how_it_is_answered() {
+fn a_local_tool_requires_a_kind_of_answer() {
     let local = GOOD.replace("    request: GET /thing/{id}\n", "");
     let (output, _folder) = build("local", "things.yaml", &local);
     let printed = String::from_utf8(output.stdout).unwrap();
@@ -143,7 +143,7 @@ fn a_local_tool_says_how_it_is_answered() {
 }
 
 #[test]
-fn a_broken_binding_fails_the_build() {
+fn an_invalid_binding_fails_the_build() {
     let bound = |line: &str, binding: &str| {
         let bound = format!("request:\n      line: {line}\n      bindings:\n        - {{ {binding} }}");
         build("campaign", "things.yaml", &GOOD.replace("request: GET /thing/{id}", &bound)).0
@@ -151,7 +151,7 @@ fn a_broken_binding_fails_the_build() {
     let good = "argument: id, place: path, name: thingId, reason: The document says so.";
     let output = bound("GET /thing/{thingId}", good);
     assert!(output.status.success(), "{output:?}");
-    for (line, binding, said) in [
+    for (line, binding, expected) in [
         ("GET /thing/{thingId}", "argument: id, place: path, name: thingId", "things.yaml"),
         (
             "GET /thing/{thingId}",
@@ -185,6 +185,9 @@ fn a_broken_binding_fails_the_build() {
     ] {
         let output = bound(line, binding);
         let printed = String::from_utf8(output.stdout).unwrap();
-        assert!(!output.status.success() && printed.contains(said), "`{line}` with `{binding}`: {printed}");
+        assert!(
+            !output.status.success() && printed.contains(expected),
+            "`{line}` with `{binding}`: {printed}"
+        );
     }
 }

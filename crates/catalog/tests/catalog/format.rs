@@ -6,7 +6,7 @@ use scope3_mcp_catalog::Toolset;
 use serde_json::Value;
 
 #[test]
-fn the_schema_of_the_catalog_is_the_types() {
+fn the_json_schema_of_the_catalog_matches_its_types() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/schema.json");
     let made = serde_json::to_string_pretty(&schemars::schema_for!(Toolset)).unwrap() + "\n";
     if std::env::var_os("UPDATE_GENERATED").is_some() {
@@ -17,7 +17,7 @@ fn the_schema_of_the_catalog_is_the_types() {
 }
 
 #[test]
-fn every_file_fits_the_schema() {
+fn every_file_matches_the_schema() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools");
     let schema = schemars::schema_for!(Toolset);
     let validator = jsonschema::validator_for(schema.as_value()).unwrap();

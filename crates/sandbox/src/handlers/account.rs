@@ -1,4 +1,4 @@
-//! The key, and the accounts that it reaches (`src/tools/auth`, `src/tools/signals` of `scope3data/activation-api`).
+//! The key, and the accounts that it can access (`src/tools/auth`, `src/tools/signals` of `scope3data/activation-api`).
 
 use serde_json::{Value, json};
 
@@ -13,13 +13,13 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
-/// Names the owner of the key as the documents promise, which the published code does not.
+/// Returns the owner of the key, as the documentation promises. The published code does not.
 fn auth_check(call: &mut Call<'_>) -> ApiResult {
     let account = &call.account;
     let mut data = json!({
         "authenticated": true,
         "customerId": account.customer_id,
-        // Scope3's word for a key that came with the connection, as every key here does.
+        // Scope3's word for a key that the connection sends.
         "apiKeySource": "session",
         "timestamp": account.clock.now(),
     });
@@ -29,7 +29,7 @@ fn auth_check(call: &mut Call<'_>) -> ApiResult {
     Ok(ApiResponse::success(format!("✅ **Authenticated**\n\nCustomer ID: {}", account.customer_id), data))
 }
 
-/// Customer 67890 lets 12345 manage its signals, and nobody lets 67890.
+/// Customer 67890 lets customer 12345 manage its signals. No customer lets 67890 manage theirs.
 fn accessible_accounts(call: &mut Call<'_>) -> ApiResult {
     let granted: &[u32] = if call.account.customer_id == 12345 { &[67890] } else { &[] };
     let accounts: Vec<Value> = granted

@@ -1,4 +1,4 @@
-//! Brand standards: brand safety rules in plain words (`src/tools/brand-standards` of
+//! Brand standards: brand safety rules in natural language (`src/tools/brand-standards` of
 //! `scope3data/activation-api`).
 
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ fn update(call: &mut Call<'_>) -> ApiResult {
         configuration["customName"] = json!(name);
     }
     Ok(ApiResponse::success(
-        format!("✅ **Brand standards updated**: {} is in force", model.name),
+        format!("✅ **Brand standards updated**: {} is the current version", model.name),
         json!({
             "updatedModel": {
                 "id": model.id, "name": model.name, "prompt": model.prompt, "status": "PRIMARY",
@@ -120,7 +120,7 @@ fn delete(call: &mut Call<'_>) -> ApiResult {
     let now = call.account.clock.tick();
     guides::find(&mut call.account.standards, "Brand standards", &id)?.archived_at = Some(now);
     Ok(ApiResponse::success(
-        format!("🗄️ **Brand standards archived**: {id} protects no campaign any more"),
+        format!("🗄️ **Brand standards archived**: {id} no longer protects campaigns"),
         json!({
             "archivedStandards": {"id": id, "archivedAt": now},
             "archivalInfo": {

@@ -1,4 +1,4 @@
-//! Brand stories: target audiences in plain words (`src/tools/brand-stories` of `scope3data/activation-api`).
+//! Brand stories: target audiences in natural language (`src/tools/brand-stories` of `scope3data/activation-api`).
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn create(call: &mut Call<'_>) -> ApiResult {
     Ok(answer)
 }
 
-/// Answers a text, as the provider does.
+/// Returns a text, as Scope3 does.
 fn update(call: &mut Call<'_>) -> ApiResult {
     let input: Update = call.input()?;
     guides::find(&mut call.account.stories, "Brand story", &input.id)?;
@@ -71,7 +71,7 @@ fn update(call: &mut Call<'_>) -> ApiResult {
     )))
 }
 
-/// Answers a text, as the provider does.
+/// Returns a text, as Scope3 does.
 fn delete(call: &mut Call<'_>) -> ApiResult {
     let ById { id } = call.input()?;
     guides::find(&mut call.account.stories, "Brand story", &id)?;

@@ -1,20 +1,20 @@
-//! The world outside: sellers, signals agents and webhook receivers. The sandbox calls none of them. It acts as if
-//! all answered, but for those whose host ends in `.invalid`, a name that is reserved for never being found
-//! (RFC 2606): with it a failure can be had on purpose.
+//! External systems: sellers, signals agents and webhook receivers. The sandbox never calls them. It behaves as if all
+//! respond, except those whose host ends in `.invalid`, a reserved name that never resolves (RFC 2606). Tests use it to
+//! cause failures.
 
 use url::{Host, Url};
 
-/// Whether whoever is at that URL answers.
+/// Whether the system at a URL responds.
 pub(super) fn is_reachable(url: &str) -> bool {
     let url = Url::parse(url);
     let host = url.as_ref().ok().and_then(Url::host_str);
     host.is_some_and(|host| host != "invalid" && !host.ends_with(".invalid"))
 }
 
-/// Why nothing came from one who does not answer.
+/// The error for a system that does not respond.
 pub(super) const UNREACHABLE: &str = "Service unavailable: host not found";
 
-/// Whether a URL leads back into the machine or the network that it is called from.
+/// Whether a URL leads to the local machine or a private network.
 pub(super) fn is_private(url: &Url) -> bool {
     match url.host() {
         None => true,
@@ -44,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_invalid_hosts_do_not_answer() {
+    fn only_invalid_hosts_are_unreachable() {
         assert!(is_reachable("https://seller.example/adcp"));
         assert!(!is_reachable("https://seller.invalid/adcp"));
         assert!(!is_reachable("nonsense"));
     }
 
     #[test]
-    fn knows_the_ways_home() {
+    fn private_addresses_are_recognized() {
         for url in [
             "https://localhost/x",
             "https://api.localhost",

@@ -1,4 +1,4 @@
-//! What brand stories and brand standards have in common: prompts in versions (`src/tools/brand-stories`,
+//! The common part of brand stories and brand standards: prompts with versions (`src/tools/brand-stories`,
 //! `src/tools/brand-standards` of `scope3data/activation-api`).
 
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub(super) struct ById {
     pub(super) id: String,
 }
 
-/// A new one, whose brand agent is known.
+/// Creates a guide of an existing brand agent.
 pub(super) fn create(call: &mut Call<'_>, input: Create) -> ApiResult<Guide> {
     call.account.brand_agent(&input.brand_agent_id)?;
     let now = call.account.clock.tick();
@@ -59,7 +59,7 @@ pub(super) fn create(call: &mut Call<'_>, input: Create) -> ApiResult<Guide> {
     })
 }
 
-/// Those of a brand agent that are not archived, newest first.
+/// The guides of a brand agent that are not archived, newest first.
 pub(super) fn active<'a>(guides: &'a [Guide], brand_agent: &str) -> Vec<&'a Guide> {
     guides
         .iter()
@@ -68,7 +68,7 @@ pub(super) fn active<'a>(guides: &'a [Guide], brand_agent: &str) -> Vec<&'a Guid
         .collect()
 }
 
-/// The one with that id, unless it is archived.
+/// The guide with this id, unless it is archived.
 pub(super) fn find<'a>(guides: &'a mut [Guide], what: &str, id: &str) -> ApiResult<&'a mut Guide> {
     guides
         .iter_mut()
@@ -76,7 +76,7 @@ pub(super) fn find<'a>(guides: &'a mut [Guide], what: &str, id: &str) -> ApiResu
         .ok_or_else(|| ApiResponse::not_found(what, id))
 }
 
-/// Puts a new version in force. The name and the scope stay.
+/// Adds a version, which becomes the current one. The name and the scope stay.
 pub(super) fn add_version(
     guide: &mut Guide,
     model_id: String,

@@ -1,5 +1,5 @@
-//! The platform metrics, which are texts (`src/tools/metrics` of `scope3data/activation-api`). The sandbox is its
-//! own platform: it counts what the customer who asks can see, and makes up the rest.
+//! The platform metrics, which are texts (`src/tools/metrics` of `scope3data/activation-api`). The sandbox counts the
+//! data that the calling customer can see, and invents the rest.
 
 use serde::Deserialize;
 
@@ -25,12 +25,12 @@ impl Sources {
     fn names(&self) -> Vec<&'static str> {
         [("platform", None), ("github", self.include_github), ("slack", self.include_slack)]
             .into_iter()
-            .filter_map(|(name, wanted)| wanted.unwrap_or(true).then_some(name))
+            .filter_map(|(name, included)| included.unwrap_or(true).then_some(name))
             .collect()
     }
 }
 
-/// What is counted of the platform itself.
+/// The metrics of the platform itself.
 fn platform(call: &Call<'_>) -> Vec<(&'static str, usize)> {
     let account = &call.account;
     let campaigns = |status| account.campaigns.iter().filter(|campaign| campaign.status == status).count();
@@ -72,7 +72,7 @@ fn show(call: &mut Call<'_>) -> ApiResult {
 fn refresh(call: &mut Call<'_>) -> ApiResult {
     let sources: Sources = call.input()?;
     let names = sources.names();
-    // Five of API usage, two of each source besides.
+    // Five metrics of API usage, and two of each other source.
     let collected = platform(call).len() + 5 + 2 * (names.len() - 1);
     call.account.clock.tick();
     let job = call.account.ids.short("metrics");

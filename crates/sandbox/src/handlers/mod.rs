@@ -1,6 +1,6 @@
-//! What each operation does: one file a toolset, each with the table of its own.
+//! The handlers of the operations, with one file for each toolset.
 
-#![expect(clippy::unnecessary_wraps, reason = "handlers that always succeed have the type of the others")]
+#![expect(clippy::unnecessary_wraps, reason = "all handlers have the same type")]
 
 mod account;
 mod brand_agents;
@@ -26,7 +26,7 @@ use crate::{
     response::{ApiResponse, ApiResult, count},
 };
 
-/// The handler of the tool with that name in the catalog.
+/// The handler of the tool with this name.
 pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {
     if let Some(failing) = published::handler(tool).filter(|_| as_published) {
         return Some(failing);
@@ -51,14 +51,14 @@ pub(crate) fn handler(tool: &str, as_published: bool) -> Option<Handler> {
     tables.into_iter().find_map(|table| table(tool))
 }
 
-/// What a thousand impressions cost, in currency units with cents.
+/// The price per thousand impressions, in currency units rounded to cents.
 fn cpm(spend_cents: u64, impressions: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact enough for a price with cents")]
     let [cents, thousands] = [spend_cents as f64, impressions as f64 / 1000.0];
     if thousands > 0.0 { (cents / thousands).round() / 100.0 } else { 0.0 }
 }
 
-/// A part of a whole in percent.
+/// A share in percent.
 fn percent(part: u64, whole: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact enough for a share")]
     let [part, whole] = [part as f64, whole as f64];

@@ -1,5 +1,5 @@
 //! Private marketplace deals and DSP seats (`src/tools/pmps` and `src/tools/dsp` of `scope3data/activation-api`).
-//! There nothing is stored: lists are empty and any id can be updated. Here deals stay.
+//! That code stores nothing: lists are empty and any id can be updated. The sandbox stores deals.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ struct Update {
 }
 
 impl Update {
-    /// What the PMP asks for from now on; none where that stays. A change request builds on what was asked for.
+    /// The new prompt, or `None` if it does not change. A change request is added to the old prompt.
     fn effective_prompt(&self, old: &str) -> Option<String> {
         match &self.change_request {
             Some(request) => {
@@ -184,7 +184,7 @@ fn apply(pmp: &mut Pmp, input: &Update, prompt: Option<String>, stamp: i64) {
         pmp.summary = summary(&prompt);
         pmp.prompt = prompt;
     }
-    // Promised: new requirements adjust the deal ids. A new status only changes what the deals are at.
+    // As promised, new requirements change the deal ids. A new status changes only the status of the deals.
     let mut deals = Deal::all(ids.unwrap_or_default(), pmp.status);
     if ids.is_none() {
         for (deal, old) in deals.iter_mut().zip(&pmp.deal_ids) {
@@ -208,7 +208,7 @@ fn changes(input: &Update, effective_prompt: Option<&str>, fields: &[&str]) -> V
     changes
 }
 
-/// The echo of the input, where the prompt is the effective one.
+/// The input as Scope3 repeats it, with the effective prompt.
 fn configuration(arguments: &Value, prompt: Option<String>) -> Value {
     let mut configuration = arguments.clone();
     if let Value::Object(members) = &mut configuration
@@ -228,7 +228,7 @@ struct Seats {
     search_term: Option<String>,
 }
 
-/// Any DSP has the same three seats. Scope3 answers a message only; the data is there as well.
+/// Lists seats. Every DSP has the same three. Scope3 returns only a message; the sandbox also returns the data.
 fn seats(call: &mut Call<'_>) -> ApiResult {
     let Seats { dsp, search_term } = call.input()?;
     let term = search_term.unwrap_or_default().to_lowercase();

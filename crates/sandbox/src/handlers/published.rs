@@ -1,6 +1,5 @@
-//! Operations that always fail in Scope3's published code (`scope3data/activation-api`), as nothing stands behind
-//! them. They go before the other handlers in a sandbox that plays that code; what else is different there is a
-//! branch on `as_published` where it happens.
+//! Operations that always fail in Scope3's published code (`scope3data/activation-api`), because they have no backend.
+//! If `as_published`, these handlers take precedence over the others. Other differences are branches on `as_published`.
 
 use super::{ApiResponse, ApiResult, Call, Handler, brand_agents::ById};
 

@@ -1,5 +1,5 @@
-//! Sellers and accounts with them (`src/tools/sales-agents` of `scope3data/activation-api`). There the list stands
-//! in the message only; here the data has it too.
+//! Sellers, and customers' accounts with them (`src/tools/sales-agents` of `scope3data/activation-api`). That code
+//! returns the list only in the message; the sandbox also returns it as data.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -122,14 +122,15 @@ fn register(call: &mut Call<'_>) -> ApiResult {
     };
     let agents = &mut call.market.sales_agents;
     let id = if let Some(at) = known {
-        // An account that was set inactive comes back; Scope3's code refuses that and so locks it for good.
+        // This reactivates an inactive account. Scope3's code rejects it, so an inactive account can never be used
+        // again.
         agents[at].accounts.retain(|old| old.customer_id != customer);
         agents[at].accounts.push(account);
         agents[at].id.clone()
     } else {
         let agent = SalesAgent {
             id: call.account.ids.dated("agent", now),
-            organisation: organisation(&input.endpoint_url),
+            organization: organization(&input.endpoint_url),
             name: input.name,
             description: input.description,
             endpoint_url: input.endpoint_url,
@@ -151,13 +152,13 @@ fn register(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// Whose inventory a seller sells, by the host of its endpoint.
-fn organisation(endpoint: &str) -> String {
+/// The organization whose inventory a seller sells, from the host of its endpoint.
+fn organization(endpoint: &str) -> String {
     let url = Url::parse(endpoint).ok();
     url.as_ref().and_then(Url::host_str).unwrap_or("unknown").replace('.', "_")
 }
 
-/// The place of a seller with whom the customer has an account of its own, active or not.
+/// The index of a seller with which the customer has its own account, active or not.
 fn own(call: &Call<'_>, id: &str) -> ApiResult<usize> {
     let customer = call.account.customer_id;
     let agents = &call.market.sales_agents;
@@ -232,7 +233,7 @@ fn unregister(call: &mut Call<'_>) -> ApiResult {
     let customer = call.account.customer_id;
     let name = call.market.sales_agents[at].name.clone();
     if !confirm {
-        // Scope3 calls this a success.
+        // At Scope3, this is a success.
         return Ok(ApiResponse::success(
             format!("⚠️ **Nothing changed**: set confirm to remove your account with {name}"),
             json!({"agentId": sales_agent_id, "agentName": name, "requiresConfirmation": true}),

@@ -1,5 +1,5 @@
-//! Custom signals (`src/tools/signals` of `scope3data/activation-api`). There a signal is created in one backend and
-//! looked for in another; here it is the same.
+//! Custom signals (`src/tools/signals` of `scope3data/activation-api`). That code creates signals in one backend and
+//! reads them from another; the sandbox has only one.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ fn list(call: &mut Call<'_>) -> ApiResult {
         .rev()
         .filter(|signal| region.as_deref().is_none_or(|region| signal.regions().contains(&region)))
         .filter(|signal| channel.as_deref().is_none_or(|channel| signal.channels().contains(&channel)))
-        // A handler sees one customer's signals, so the seats of those who granted access look empty.
+        // A handler sees only one customer's signals, so the seats of customers who granted access appear empty.
         .filter(|_| seat_id.as_ref().is_none_or(|seat| *seat == own_seat))
         .collect();
     let lines: Vec<String> =
@@ -102,7 +102,7 @@ fn get(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// What a key of that type looks like.
+/// An example of a key of this type.
 fn example(key_type: &str) -> String {
     match key_type {
         "domain" => "news.example".to_owned(),
@@ -254,7 +254,7 @@ fn delete(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// Whether a tactic of an active campaign buys with this signal.
+/// Whether a tactic of an active campaign uses this signal.
 fn in_use(account: &Account, signal: &str) -> bool {
     account
         .tactics

@@ -33,12 +33,12 @@ struct List {
     campaign_id: String,
 }
 
-/// Deleted tactics are left out. A campaign that this customer does not have has none.
+/// Lists tactics without the deleted ones. For a campaign of another customer, the list is empty.
 fn list(call: &mut Call<'_>) -> ApiResult {
     let List { campaign_id } = call.input()?;
     let account = &*call.account;
     let mut tactics: Vec<&Tactic> = account.tactics_of(&campaign_id).rev().collect();
-    // The provider sorts by amount for its bar chart, and answers the sorted list.
+    // Scope3 sorts by amount for its bar chart, and returns the sorted list.
     tactics.sort_by(|a, b| b.allocation.amount.total_cmp(&a.allocation.amount));
     let with = |status| -> Vec<Value> {
         tactics.iter().filter(|tactic| tactic.status == status).map(|tactic| tactic.to_json()).collect()
@@ -95,7 +95,7 @@ struct ById {
     tactic_id: String,
 }
 
-/// Finds deleted tactics too. What is not there is no error for the provider.
+/// Returns a tactic, even if it is deleted. At Scope3, a missing tactic is not an HTTP error.
 fn get(call: &mut Call<'_>) -> ApiResult {
     let ById { tactic_id } = call.input()?;
     let account = &*call.account;
@@ -116,16 +116,16 @@ fn get(call: &mut Call<'_>) -> ApiResult {
 }
 
 #[derive(Deserialize)]
-struct Organisation {
+struct Organization {
     id: String,
 }
 
-/// What this customer's running tactics bid on a publisher's inventory, highest first.
+/// The bids of this customer's running tactics on a publisher's inventory, highest first.
 fn prebid_segments(call: &mut Call<'_>) -> ApiResult {
-    let Organisation { id } = call.input()?;
+    let Organization { id } = call.input()?;
     let account = &*call.account;
     let now = account.clock.now();
-    let runs = |tactic: &Tactic| {
+    let is_running = |tactic: &Tactic| {
         account.campaigns.iter().any(|campaign| {
             campaign.id == tactic.campaign_id
                 && campaign.status == Status::Active
@@ -133,16 +133,16 @@ fn prebid_segments(call: &mut Call<'_>) -> ApiResult {
                 && campaign.end_date.is_none_or(|end| now <= end)
         })
     };
-    let sold_by = |tactic: &Tactic| {
+    let is_sold_by = |tactic: &Tactic| {
         let sellers = call.market.sales_agents.iter();
         sellers
-            .filter(|seller| seller.organisation == id)
+            .filter(|seller| seller.organization == id)
             .any(|seller| tactic.sales_agent_id.as_ref() == Some(&seller.id))
     };
     let mut tactics: Vec<&Tactic> = account
         .tactics
         .iter()
-        .filter(|tactic| tactic.status == TacticStatus::Active && runs(tactic) && sold_by(tactic))
+        .filter(|tactic| tactic.status == TacticStatus::Active && is_running(tactic) && is_sold_by(tactic))
         .collect();
     tactics.sort_by(|a, b| b.total_cpm().total_cmp(&a.total_cpm()));
     let segments: Vec<Value> = tactics
@@ -168,10 +168,11 @@ struct Create {
     signal_id: Option<String>,
 }
 
-/// Buys at once from the first seller with an account. A buy that failed is a success too, as with the provider.
+/// Creates a tactic, and buys immediately from the first seller with an account. As at Scope3, a failed buy is a
+/// success too.
 ///
-/// The provider does not check whether the campaign and the story exist. The sandbox does: else one customer
-/// could buy into the campaign of another.
+/// Scope3 does not check whether the campaign and the story exist. The sandbox does, so that a customer cannot buy in
+/// the campaign of another customer.
 fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     call.account.campaign(&input.campaign_id)?;
@@ -234,8 +235,8 @@ fn create(call: &mut Call<'_>) -> ApiResult {
     Ok(answer)
 }
 
-/// What comes of a buy: sellers look at guaranteed ones first. A product whose id has `unavailable` in it fails,
-/// so that a failed buy can be tried.
+/// The result of a buy. Sellers must approve guaranteed products. A product whose id contains `unavailable` fails, so
+/// that a failed buy can be tested.
 fn buy(seller: Option<&SalesAgent>, product: &Product) -> (TacticStatus, Option<String>) {
     match seller {
         None => (TacticStatus::Failed, Some("No seller with an account".to_owned())),
@@ -260,7 +261,7 @@ struct Update {
     budget_allocation: AllocationChange,
 }
 
-/// What may change of an allocation.
+/// The changes of an allocation.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AllocationChange {
@@ -272,7 +273,7 @@ pub(super) struct AllocationChange {
 }
 
 impl AllocationChange {
-    /// Makes the change and names the fields that it had.
+    /// Applies the changes, and returns the names of the changed fields.
     pub(super) fn apply(self, allocation: &mut Allocation) -> Vec<&'static str> {
         let mut fields = Vec::new();
         set(&mut allocation.amount, self.amount, "amount", &mut fields);

@@ -79,14 +79,14 @@ fn register(call: &mut Call<'_>) -> ApiResult {
 }
 
 fn check(url: &str) -> ApiResult<()> {
-    let refuse = |why| {
+    let reject = |why| {
         Err(ApiResponse::bad_request(format!("Failed to register webhook: Invalid webhook endpoint: {why}")))
     };
     match Url::parse(url) {
-        Err(_) => refuse("Invalid URL format"),
-        Ok(url) if url.scheme() != "https" => refuse("Webhook URLs must use HTTPS"),
+        Err(_) => reject("Invalid URL format"),
+        Ok(url) if url.scheme() != "https" => reject("Webhook URLs must use HTTPS"),
         Ok(url) if external::is_private(&url) => {
-            refuse("Webhook URLs cannot point to private/local addresses")
+            reject("Webhook URLs cannot point to private/local addresses")
         }
         Ok(_) => Ok(()),
     }
@@ -120,8 +120,8 @@ fn metadata(webhook: &Webhook, passed: bool) -> Value {
     metadata
 }
 
-/// The echo of the input. Scope3's code repeats the credentials there and the values of the headers; the sandbox
-/// does not, as an answer ends up in the context of a model and in logs.
+/// The input without credentials and header values. Scope3's code repeats them; the sandbox does not, because responses
+/// reach models and logs.
 fn without_secrets(mut arguments: Value) -> Value {
     if let Some(Value::Object(authentication)) = arguments.pointer_mut("/endpoint/authentication") {
         authentication.remove("credentials");

@@ -1,4 +1,4 @@
-//! Brand agents, and what guides their campaigns: stories and standards.
+//! Brand agents, and the stories and standards of their campaigns.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ pub(crate) struct BrandAgent {
     pub(crate) tactic_seed_data_coop: Option<bool>,
 }
 
-/// A brand story or brand standards, which have the same shape: a prompt in versions, and where it applies. An
-/// empty list there means no restriction.
+/// A brand story or brand standards. Both have a prompt with versions, and a scope. An empty list in the scope means no
+/// restriction.
 #[derive(Debug, Clone)]
 pub(crate) struct Guide {
     pub(crate) id: String,
@@ -38,11 +38,11 @@ pub(crate) struct Guide {
     pub(crate) models: Vec<Model>,
     pub(crate) created_at: Moment,
     pub(crate) updated_at: Moment,
-    /// When it was archived; it is in no list from then on.
+    /// The time of archiving. Archived guides are not listed.
     pub(crate) archived_at: Option<Moment>,
 }
 
-/// Where a story or standards apply.
+/// Where a guide applies.
 #[derive(Debug, Clone, Default, Serialize, serde::Deserialize)]
 #[serde(default)]
 pub(crate) struct Scope {
@@ -62,12 +62,12 @@ pub(crate) struct Model {
 }
 
 impl Guide {
-    /// The version in force.
+    /// The current version.
     pub(crate) fn primary(&self) -> Option<&Model> {
         self.models.last()
     }
 
-    /// As lists show it: with the version in force only, which needs no status there.
+    /// The JSON in lists: only the current version, without a status.
     pub(crate) fn listed(&self) -> Value {
         self.to_json(|model| {
             json!({
@@ -77,7 +77,7 @@ impl Guide {
         })
     }
 
-    /// As the answer to its creation shows it.
+    /// The JSON in the response to its creation.
     pub(crate) fn created(&self) -> Value {
         self.to_json(|model| {
             json!({

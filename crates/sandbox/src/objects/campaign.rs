@@ -1,4 +1,4 @@
-//! Campaigns and their budgets, which are in cents.
+//! Campaigns and their budgets in cents.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,22 +27,22 @@ pub(crate) struct Campaign {
     pub(crate) scoring_weights: Weights,
 }
 
-/// What a campaign may spend.
+/// The budget of a campaign.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
-    /// Cents: 5000000 is 50,000.00.
+    /// In cents: 5000000 is 50,000.00.
     pub(crate) total: u64,
     #[serde(default = "usd")]
     pub(crate) currency: String,
-    /// Cents a day.
+    /// In cents per day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) daily_cap: Option<u64>,
     #[serde(default)]
     pub(crate) pacing: Pacing,
 }
 
-/// The currency where none is given.
+/// The default currency.
 pub(crate) fn usd() -> String {
     "USD".to_owned()
 }
@@ -57,7 +57,7 @@ pub(crate) enum Pacing {
     FrontLoaded,
 }
 
-/// What a campaign is at. No operation of v1 changes it.
+/// The status of a campaign. No operation of v1 changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -69,7 +69,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// The word in answers.
+    /// The word in responses.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -81,7 +81,7 @@ impl Status {
     }
 }
 
-/// How much each score counts.
+/// The weight of each score.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Weights {
     affinity: f64,
@@ -96,7 +96,7 @@ impl Default for Weights {
 }
 
 impl Campaign {
-    /// As answers show it, with the creatives that are assigned to it.
+    /// The JSON in responses, with the assigned creatives.
     pub(crate) fn to_json(&self, creative_ids: &[&str]) -> Value {
         let mut shown = json!(self);
         shown["creativeIds"] = json!(creative_ids);
@@ -104,7 +104,7 @@ impl Campaign {
     }
 }
 
-/// A campaign of the old kind: private marketplace deals from a prompt.
+/// A legacy campaign: private marketplace deals from a prompt.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names are Scope3's")]

@@ -17,7 +17,7 @@ pub(crate) struct Creative {
     pub(crate) buyer_agent_id: String,
     pub(crate) customer_id: u32,
     pub(crate) status: CreativeStatus,
-    /// How often it was changed, from 1. Answers show `1.0`.
+    /// The version, from 1. Responses show `1.0`.
     #[serde(serialize_with = "dotted")]
     pub(crate) version: u32,
     pub(crate) assembly_method: AssemblyMethod,
@@ -31,7 +31,7 @@ pub(crate) struct Creative {
     pub(crate) target_audience: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) external_id: Option<String>,
-    /// Where clicks go. Only an update gives them.
+    /// The domains of landing pages. Only an update sets them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) advertiser_domains: Vec<String>,
     pub(crate) created_by: &'static str,
@@ -45,7 +45,7 @@ pub(crate) struct Creative {
 }
 
 impl Creative {
-    /// A draft with nothing but what each creative has.
+    /// Creates a draft with only the required members.
     pub(crate) fn new(
         creative_id: String,
         creative_name: String,
@@ -80,13 +80,13 @@ impl Creative {
         }
     }
 
-    /// Puts other content in the place of all that was there.
+    /// Replaces the whole content.
     pub(crate) fn replace_content(&mut self, content: Content) {
         self.asset_ids = content.asset_ids.clone().unwrap_or_default();
         self.content = content;
     }
 
-    /// Notes a change: a new version, from that moment on.
+    /// Records a change, which makes a new version.
     pub(crate) fn changed(&mut self, at: Moment) {
         self.version += 1;
         self.last_modified_date = at;
@@ -98,7 +98,7 @@ fn dotted<S: Serializer>(version: &u32, serializer: S) -> Result<S::Ok, S::Error
     serializer.collect_str(&format_args!("{version}.0"))
 }
 
-/// What a creative is at.
+/// The status of a creative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CreativeStatus {
@@ -110,7 +110,7 @@ pub(crate) enum CreativeStatus {
     Rejected,
 }
 
-/// Who puts a creative together.
+/// Who assembles a creative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AssemblyMethod {
@@ -120,7 +120,7 @@ pub(crate) enum AssemblyMethod {
     PreAssembled,
 }
 
-/// The format of a creative, by the name that `format_list` gives it.
+/// The format of a creative, with the id from `format_list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FormatRef {
@@ -129,7 +129,7 @@ pub(crate) struct FormatRef {
     pub(crate) format_id: String,
 }
 
-/// What a creative is made of.
+/// The content of a creative.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Content {
@@ -152,7 +152,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Why nothing can be made of it; none if something can.
+    /// Why the content is invalid, or `None` if it is valid.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let assets = self.asset_ids.as_ref().is_some_and(|ids| !ids.is_empty());
         let sources =
@@ -167,7 +167,7 @@ impl Content {
     }
 }
 
-/// What a publisher thinks of a creative.
+/// A publisher's review of a creative.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PublisherApproval {
@@ -175,7 +175,7 @@ pub(crate) struct PublisherApproval {
     pub(crate) publisher_name: String,
     /// `approved`, `auto_approved`, `changes_requested`, `pending` or `rejected`.
     pub(crate) approval_status: &'static str,
-    /// How far it has got to the publisher: `synced`, `pending` or `failed`.
+    /// The status of sending it to the publisher: `synced`, `pending` or `failed`.
     pub(crate) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rejection_reason: Option<String>,
@@ -185,7 +185,7 @@ pub(crate) struct PublisherApproval {
     pub(crate) approved_at: Option<Moment>,
 }
 
-/// How far a creative has got to a seller.
+/// The status of sending a creative to a seller.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SyncStatus {
@@ -204,7 +204,7 @@ pub(crate) struct SyncStatus {
     pub(crate) requested_changes: Vec<String>,
 }
 
-/// That a creative is used in a campaign.
+/// The assignment of a creative to a campaign.
 #[derive(Debug, Clone)]
 pub(crate) struct Assignment {
     pub(crate) creative_id: String,

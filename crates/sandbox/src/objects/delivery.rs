@@ -1,23 +1,22 @@
-//! What was delivered and what came of it.
+//! Delivery, and measured outcomes.
 
 use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::clock::Moment;
 
-/// What a tactic delivered on one day. Everything that the sandbox says of spend and impressions is a sum of
-/// these rows.
+/// The delivery of a tactic on one day. All spend and impressions in the sandbox's responses are sums of these rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     pub(crate) campaign_id: String,
     pub(crate) tactic_id: String,
     pub(crate) date: Date,
-    /// Cents, so that sums are exact. Answers show currency units.
+    /// In cents, so that sums are exact. Responses show currency units.
     pub(crate) spend_cents: u64,
     pub(crate) impressions: u64,
 }
 
-/// How well a campaign did over a period, as measured outside Scope3.
+/// The performance of a campaign in a period, measured outside Scope3.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MeasuredOutcome {
@@ -28,23 +27,23 @@ pub(crate) struct MeasuredOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) creative_id: Option<String>,
     pub(crate) exposure_range: ExposureRange,
-    /// 100 is as expected, 1000 is tenfold.
+    /// 100 is the expected performance, 1000 is ten times that.
     pub(crate) performance_index: f64,
     pub(crate) source: &'static str,
     pub(crate) timestamp: Moment,
     pub(crate) received_at: Moment,
 }
 
-/// When the measured ads were seen.
+/// The period in which the measured ads were seen.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct ExposureRange {
     pub(crate) start: Moment,
     pub(crate) end: Moment,
 }
 
-/// Currency units, as answers show them.
+/// Converts cents to currency units, for responses.
 pub(crate) fn currency_units(cents: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact below 90 million million")]
+    #[expect(clippy::cast_precision_loss, reason = "exact below 9 * 10^15 cents")]
     let cents = cents as f64;
     cents / 100.0
 }

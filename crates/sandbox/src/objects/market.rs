@@ -1,13 +1,13 @@
-//! What all customers share: the sellers.
+//! The market that all customers share: the sellers.
 
 use serde_json::Value;
 
 use crate::clock::Moment;
 
-/// The sellers and who has an account with them.
+/// The sellers, with the accounts of customers.
 #[derive(Debug, Default)]
 pub(crate) struct Market {
-    /// By name, as lists show them.
+    /// Sorted by name, as in lists.
     pub(crate) sales_agents: Vec<SalesAgent>,
 }
 
@@ -20,11 +20,11 @@ pub(crate) struct SalesAgent {
     pub(crate) endpoint_url: String,
     /// `adcp`, `mcp` or `a2a`.
     pub(crate) protocol: String,
-    /// The organisation whose inventory it sells.
-    pub(crate) organisation: String,
+    /// The organization whose inventory it sells.
+    pub(crate) organization: String,
     pub(crate) added_at: Moment,
     pub(crate) updated_at: Moment,
-    /// Whether customers without an account of their own use Scope3's.
+    /// Whether customers without their own account use Scope3's account.
     pub(crate) scope3_account: bool,
     pub(crate) accounts: Vec<SellerAccount>,
 }
@@ -39,19 +39,19 @@ pub(crate) struct SellerAccount {
     pub(crate) registered_at: Moment,
 }
 
-/// What a customer has with a seller.
+/// How a customer can buy from a seller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// An account of its own.
+    /// With its own account.
     Own,
-    /// Scope3's account.
+    /// With Scope3's account.
     Scope3,
-    /// None.
+    /// Not at all.
     Unavailable,
 }
 
 impl SalesAgent {
-    /// What a customer has with this seller. An own account goes before Scope3's.
+    /// How a customer can buy from this seller. The customer's own account takes precedence over Scope3's.
     pub(crate) fn access(&self, customer_id: u32) -> Access {
         if self.accounts.iter().any(|account| account.customer_id == customer_id && account.active) {
             Access::Own
@@ -64,7 +64,7 @@ impl SalesAgent {
 }
 
 impl Market {
-    /// The sellers that a customer can buy from: those with an own account first.
+    /// The sellers from which a customer can buy. Those with an account of the customer come first.
     pub(crate) fn sellers(&self, customer_id: u32) -> Vec<&SalesAgent> {
         let with = |access| self.sales_agents.iter().filter(move |agent| agent.access(customer_id) == access);
         with(Access::Own).chain(with(Access::Scope3)).collect()

@@ -1,5 +1,5 @@
-//! What the API is about, with the names that Scope3 gives it. Source of the shapes: the types and the answers of
-//! the public repository `scope3data/activation-api`. Optional members are absent, not null.
+//! The objects of the API, with Scope3's names. Their structure follows the types and responses in the public
+//! repository `scope3data/activation-api`. Optional members are absent, not null.
 
 pub(crate) mod brand;
 pub(crate) mod campaign;

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::signals::distinct;
 use crate::clock::Moment;
 
-/// All of them, in the order of creation.
+/// All deals, in the order of creation.
 #[derive(Debug, Default)]
 pub(crate) struct Pmps {
     pub(crate) items: Vec<Pmp>,
 }
 
-/// Inventory that sellers set aside for a brand agent, with a deal id by exchange.
+/// A private marketplace: inventory that sellers reserve for a brand agent, with one deal id per exchange.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Pmp {
@@ -27,7 +27,7 @@ pub(crate) struct Pmp {
     pub(crate) updated_at: Moment,
 }
 
-/// What a PMP is at.
+/// The status of a PMP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PmpStatus {
@@ -36,7 +36,7 @@ pub(crate) enum PmpStatus {
     Draft,
 }
 
-/// One exchange's id for it.
+/// The deal at one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are Scope3's")]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +46,7 @@ pub(crate) struct Deal {
     pub(crate) status: DealStatus,
 }
 
-/// What a deal is at.
+/// The status of a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DealStatus {
@@ -56,30 +56,30 @@ pub(crate) enum DealStatus {
 }
 
 impl Pmps {
-    /// Takes away what belongs to a brand agent.
+    /// Removes the deals of a brand agent.
     pub(crate) fn remove_brand_agent(&mut self, id: &str) {
         self.items.retain(|item| item.brand_agent_id != id);
     }
 }
 
 impl Pmp {
-    /// A number that is in the id of a PMP and in those of its deals: milliseconds, as with Scope3. The clock of an
-    /// account moves by whole seconds, which leaves room for the customer's number: no two customers share an id.
+    /// The number in the ids of a PMP and its deals: the time in milliseconds, as at Scope3. A fixed clock advances by
+    /// whole seconds, so the milliseconds can hold part of the customer id. Two customers therefore never share an id.
     pub(crate) fn stamp(customer_id: u32, at: Moment) -> i64 {
         at.as_millisecond() + i64::from(customer_id % 1000)
     }
 
-    /// How many deals are at that.
+    /// The number of deals with this status.
     pub(crate) fn deals(&self, status: DealStatus) -> usize {
         self.deal_ids.iter().filter(|deal| deal.status == status).count()
     }
 
-    /// The exchanges, each once.
+    /// The exchanges, without duplicates.
     pub(crate) fn ssps(&self) -> Vec<&str> {
         distinct(self.deal_ids.iter().map(|deal| deal.ssp))
     }
 
-    /// The summary that creation answers.
+    /// The summary in the response to a creation.
     pub(crate) fn deal_counts(&self) -> Value {
         json!({
             "pmpId": self.id,
@@ -94,23 +94,23 @@ impl Pmp {
 }
 
 impl Deal {
-    /// The deals of a PMP. Amazon's needs a day for its approval, which in the sandbox never passes.
+    /// The deals of a PMP. Amazon's deal stays pending: its approval takes a day, which the sandbox does not simulate.
     pub(crate) fn all(stamp: i64, status: PmpStatus) -> Vec<Self> {
         let exchanges = [
             ("GOOG", "Google Ad Manager", DealStatus::Active),
             ("AMZN", "Amazon Publisher Services", DealStatus::Pending),
             ("TTD", "The Trade Desk", DealStatus::Active),
         ];
-        let under = |running| match status {
-            PmpStatus::Active => running,
+        let deal_status = |if_active| match status {
+            PmpStatus::Active => if_active,
             PmpStatus::Paused => DealStatus::Paused,
             PmpStatus::Draft => DealStatus::Pending,
         };
         exchanges
-            .map(|(prefix, ssp, running)| Self {
+            .map(|(prefix, ssp, if_active)| Self {
                 deal_id: format!("{prefix}_{stamp}"),
                 ssp,
-                status: under(running),
+                status: deal_status(if_active),
             })
             .into()
     }

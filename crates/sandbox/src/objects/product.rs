@@ -1,11 +1,11 @@
-//! Media products. Scope3's tool server makes them up from their ids (`src/tools/tactics/create.ts`), and so does
-//! the sandbox.
+//! Media products. Scope3's tool server derives a product from its id (`src/tools/tactics/create.ts`), and so does the
+//! sandbox.
 
 use serde::Serialize;
 
 use crate::clock::Moment;
 
-/// What a publisher sells.
+/// A product of a publisher.
 #[derive(Debug, Clone, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are Scope3's")]
 #[serde(rename_all = "camelCase")]
@@ -27,7 +27,7 @@ pub(crate) struct Product {
     pub(crate) updated_at: Moment,
 }
 
-/// What a product costs, in currency units for a thousand impressions.
+/// The price of a product, in currency units per thousand impressions.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase", tag = "model")]
 pub(crate) enum Pricing {
@@ -38,7 +38,7 @@ pub(crate) enum Pricing {
 }
 
 impl Product {
-    /// The product with that id. Any id is one: what it names decides what is sold.
+    /// The product with this id. Every id is valid; the names in it determine the product.
     pub(crate) fn from_id(id: &str, at: Moment) -> Self {
         let lower = id.to_lowercase();
         let named = |name: &str| lower.contains(name);

@@ -7,20 +7,20 @@ use crate::{
     response::{ApiResponse, ApiResult},
 };
 
-/// All of them, in the order of creation.
+/// All signals, in the order of creation.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     pub(crate) items: Vec<Signal>,
 }
 
-/// What a customer knows about the keys that ads are looked up by.
+/// A customer's data about keys such as device ids or domains, for targeting.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Signal {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) description: String,
-    /// One key type, or several by comma. It never changes.
+    /// One key type, or several separated by commas. It never changes.
     pub(crate) key: String,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) created_at: Moment,
@@ -28,7 +28,7 @@ pub(crate) struct Signal {
     pub(crate) updated_at: Option<Moment>,
 }
 
-/// Where a signal's data is held.
+/// Where a signal's data is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cluster {
     pub(crate) region: String,
@@ -38,7 +38,7 @@ pub(crate) struct Cluster {
     pub(crate) gdpr: bool,
 }
 
-/// The key types that there are (`src/types/custom-signals.ts` of `scope3data/activation-api`).
+/// The existing key types (`src/types/custom-signals.ts` of `scope3data/activation-api`).
 pub(crate) const KEY_TYPES: [&str; 11] = [
     "maid",
     "rampid",
@@ -54,12 +54,12 @@ pub(crate) const KEY_TYPES: [&str; 11] = [
 ];
 
 impl Signals {
-    /// The signal with that id.
+    /// The signal with this id.
     pub(crate) fn get(&self, id: &str) -> ApiResult<&Signal> {
         self.items.iter().find(|signal| signal.id == id).ok_or_else(|| ApiResponse::not_found("Signal", id))
     }
 
-    /// The signal with that id, to change it.
+    /// The signal with this id, for a change.
     pub(crate) fn get_mut(&mut self, id: &str) -> ApiResult<&mut Signal> {
         self.items
             .iter_mut()
@@ -69,38 +69,38 @@ impl Signals {
 }
 
 impl Signal {
-    /// The parts of the key.
+    /// The key types in the key.
     pub(crate) fn key_types(&self) -> Vec<&str> {
         self.key.split(',').map(str::trim).collect()
     }
 
-    /// Whether the key has several parts.
+    /// Whether the key has several key types.
     pub(crate) fn is_composite(&self) -> bool {
         self.key.contains(',')
     }
 
-    /// Its regions, each once.
+    /// The regions of its clusters, without duplicates.
     pub(crate) fn regions(&self) -> Vec<&str> {
         distinct(self.clusters.iter().map(|cluster| cluster.region.as_str()))
     }
 
-    /// The channels that its clusters are for, each once.
+    /// The channels of its clusters, without duplicates.
     pub(crate) fn channels(&self) -> Vec<&str> {
         distinct(self.clusters.iter().filter_map(|cluster| cluster.channel.as_deref()))
     }
 
-    /// How many clusters keep data as the GDPR wants.
+    /// The number of clusters that comply with the GDPR.
     pub(crate) fn gdpr_clusters(&self) -> usize {
         self.clusters.iter().filter(|cluster| cluster.gdpr).count()
     }
 
-    /// How many clusters are for one channel only.
+    /// The number of clusters for a single channel.
     pub(crate) fn channel_clusters(&self) -> usize {
         self.clusters.iter().filter(|cluster| cluster.channel.is_some()).count()
     }
 }
 
-/// Each once, in the order of their first appearance.
+/// Removes duplicates, and keeps the order of first appearance.
 pub(crate) fn distinct<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = Vec::new();
     for item in items {

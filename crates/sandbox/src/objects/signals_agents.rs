@@ -1,11 +1,11 @@
-//! The signals agents, with what they did of one customer.
+//! The signals agents of one customer, with their activities.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Moment;
 
-/// All of them, in the order of creation.
+/// All agents and activities, in the order of creation.
 #[derive(Debug, Default)]
 pub(crate) struct SignalsAgents {
     pub(crate) items: Vec<SignalsAgent>,
@@ -32,7 +32,7 @@ pub(crate) struct SignalsAgent {
     pub(crate) updated_at: Moment,
 }
 
-/// What a signals agent is at.
+/// The status of a signals agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AgentStatus {
@@ -42,7 +42,7 @@ pub(crate) enum AgentStatus {
 }
 
 impl AgentStatus {
-    /// The word in answers.
+    /// The word in responses.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -52,7 +52,7 @@ impl AgentStatus {
     }
 }
 
-/// Something that a signals agent was asked or did.
+/// A request to a signals agent, or something that the agent did.
 #[derive(Debug, Clone, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are Scope3's")]
 #[serde(rename_all = "camelCase")]
@@ -79,12 +79,12 @@ pub(crate) struct Activity {
 }
 
 impl SignalsAgents {
-    /// The agent with that id.
+    /// The agent with this id.
     pub(crate) fn get(&self, id: &str) -> Option<&SignalsAgent> {
         self.items.iter().find(|agent| agent.id == id)
     }
 
-    /// Takes away what belongs to a brand agent.
+    /// Removes the agents and activities of a brand agent.
     pub(crate) fn remove_brand_agent(&mut self, id: &str) {
         self.items.retain(|item| item.brand_agent_id != id);
         self.activities.retain(|activity| activity.brand_agent_id != id);

@@ -1,4 +1,4 @@
-//! Tactics: media bought within a campaign. Their amounts are in currency units.
+//! Tactics: media buys in a campaign. Their amounts are in currency units.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,32 +17,32 @@ pub(crate) struct Tactic {
     pub(crate) brand_story_id: String,
     pub(crate) signal_id: Option<String>,
     pub(crate) product: Product,
-    /// None where no seller had an account to buy with.
+    /// `None` if the customer could not buy from any seller.
     pub(crate) sales_agent_id: Option<String>,
     pub(crate) allocation: Allocation,
     pub(crate) cpm: f64,
     pub(crate) signal_cost: f64,
     pub(crate) axe_include_segment: String,
-    /// What the seller said, where it refused.
+    /// The seller's reason, if it rejected the buy.
     pub(crate) error_message: Option<String>,
     pub(crate) created_at: Moment,
     pub(crate) updated_at: Moment,
 }
 
-/// What a tactic may spend.
+/// The budget of a tactic.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Allocation {
-    /// Currency units: 500 is 500.00.
+    /// In currency units: 500 is 500.00.
     pub(crate) amount: f64,
     #[serde(default = "usd")]
     pub(crate) currency: String,
     #[serde(default)]
     pub(crate) pacing: TacticPacing,
-    /// Currency units a day.
+    /// In currency units per day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) daily_cap: Option<f64>,
-    /// Of the campaign's budget, 0 to 100.
+    /// The percentage of the campaign's budget, from 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) percentage: Option<f64>,
 }
@@ -57,7 +57,7 @@ pub(crate) enum TacticPacing {
     FrontLoaded,
 }
 
-/// What a tactic is at.
+/// The status of a tactic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TacticStatus {
@@ -67,15 +67,15 @@ pub(crate) enum TacticStatus {
     Draft,
     Paused,
     Completed,
-    /// Deleted: in no list, and still found by its id.
+    /// Deleted: not listed, but still found by its id.
     Inactive,
 }
 
-/// What a signal adds to the price of a thousand impressions, in currency units.
+/// The price of a signal, in currency units per thousand impressions.
 pub(crate) const SIGNAL_COST: f64 = 0.25;
 
 impl TacticStatus {
-    /// The word in answers.
+    /// The word in responses.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -90,13 +90,13 @@ impl TacticStatus {
 }
 
 impl Tactic {
-    /// The price of a thousand impressions with everything in it.
+    /// The total price per thousand impressions.
     pub(crate) fn total_cpm(&self) -> f64 {
-        // Sums of decimal prices, without the dust that floats leave.
+        // Rounded, because sums of floats have small errors.
         ((self.cpm + self.signal_cost) * 10_000.0).round() / 10_000.0
     }
 
-    /// How many impressions its amount buys.
+    /// The number of impressions that the amount buys.
     pub(crate) fn projected_impressions(&self) -> u64 {
         let total = self.total_cpm();
         if total <= 0.0 {
@@ -111,7 +111,7 @@ impl Tactic {
         impressions
     }
 
-    /// As the answers to its creation and lists show it.
+    /// The JSON in lists and in the response to its creation.
     pub(crate) fn to_json(&self) -> Value {
         let mut shown = self.common();
         shown["mediaProduct"] = json!(self.product);
@@ -125,7 +125,7 @@ impl Tactic {
         shown
     }
 
-    /// As `tactic_get` shows it.
+    /// The JSON in the response of `tactic_get`.
     pub(crate) fn detail(&self, customer_id: u32) -> Value {
         let mut shown = self.common();
         shown["mediaProductId"] = json!(self.product.id);
@@ -157,7 +157,7 @@ impl Tactic {
         shown
     }
 
-    /// What a thousand impressions cost, and why.
+    /// The price per thousand impressions, with its parts.
     pub(crate) fn pricing(&self) -> Value {
         let mut pricing = json!({
             "cpm": self.cpm, "currency": self.allocation.currency, "totalCpm": self.total_cpm(),
@@ -168,7 +168,7 @@ impl Tactic {
         pricing
     }
 
-    /// As a row of the provider's table, which some answers show: other names, and nulls.
+    /// A row of Scope3's table, which some responses contain. It has other names, and nulls.
     pub(crate) fn row(&self, customer_id: u32) -> Value {
         let Allocation { amount, currency, pacing, daily_cap, percentage } = &self.allocation;
         json!({
@@ -189,7 +189,7 @@ impl Tactic {
         })
     }
 
-    /// What the seller made of the buy. A draft has none.
+    /// The status of the buy at the seller. A draft has none.
     fn media_buy(&self) -> Option<&'static str> {
         match self.status {
             TacticStatus::Draft => None,

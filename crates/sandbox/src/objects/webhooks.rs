@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 
 use crate::clock::Moment;
 
-/// All of them, in the order of creation.
+/// All webhooks, in the order of creation.
 #[derive(Debug, Default)]
 pub(crate) struct Webhooks {
     pub(crate) items: Vec<Webhook>,
 }
 
-/// Where a brand agent's events go.
+/// The receiver of a brand agent's events.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Webhook {
@@ -30,27 +30,26 @@ pub(crate) struct Webhook {
     pub(crate) consecutive_failures: Option<u32>,
 }
 
-/// The receiver. It has no room for credentials and header values: the sandbox sends nothing, so it need not keep
-/// them.
+/// The endpoint of a webhook. Credentials and header values are not stored, because the sandbox sends no events.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Endpoint {
     pub(crate) url: String,
     pub(crate) method: String,
-    /// The names, with their values blotted out.
+    /// The header names, with masked values.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(crate) headers: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) authentication: Option<Authentication>,
 }
 
-/// How the receiver knows the sender.
+/// How the receiver authenticates the sender.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Authentication {
     /// `bearer`, `basic` or `hmac`.
     pub(crate) r#type: String,
 }
 
-/// Which events go there.
+/// Which events are sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Filters {
@@ -62,7 +61,7 @@ pub(crate) struct Filters {
     pub(crate) min_severity: Option<String>,
 }
 
-/// How often and how soon a failed delivery is tried again.
+/// How often and how soon a failed delivery is retried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct RetryPolicy {
@@ -78,7 +77,7 @@ impl Default for RetryPolicy {
 }
 
 impl Webhooks {
-    /// Takes away what belongs to a brand agent.
+    /// Removes the webhooks of a brand agent.
     pub(crate) fn remove_brand_agent(&mut self, id: &str) {
         self.items.retain(|item| item.brand_agent_id != id);
     }

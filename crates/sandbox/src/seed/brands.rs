@@ -1,4 +1,4 @@
-//! Brand agents with their stories and standards at the start.
+//! The initial brand agents, with their stories and standards.
 
 use crate::{
     objects::{
@@ -8,7 +8,7 @@ use crate::{
     store::Account,
 };
 
-/// Fills them in.
+/// Adds the initial data to an account.
 pub(super) fn fill(account: &mut Account) {
     if account.customer_id == 12345 {
         agent(account, "Northwind Outdoor", -146, "northwind.example", "Boots and tents for every weather");

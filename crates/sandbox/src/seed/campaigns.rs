@@ -1,4 +1,4 @@
-//! Campaigns at the start, one in each status, with their tactics and what these delivered.
+//! The initial campaigns, one in each status, with their tactics and delivery.
 
 use super::delivery;
 use crate::{
@@ -13,32 +13,32 @@ use crate::{
     store::Account,
 };
 
-/// A campaign as the table below writes it. Dates are days from the start of the sandbox.
+/// A campaign in the table below. Dates are in days from the start day of the sandbox.
 struct Plan {
     agent: usize,
     name: &'static str,
     status: Status,
-    /// Cents.
+    /// In cents.
     total: u64,
     daily_cap: Option<u64>,
     currency: &'static str,
     created: i64,
     /// First and last day.
     flight: Option<(i64, i64)>,
-    /// The last day of delivery, where that is neither the last of the flight nor yesterday.
+    /// The last day of delivery, if it is neither the last day of the flight nor yesterday.
     stopped: Option<i64>,
-    /// How much of its even share it spends, in percent.
+    /// The spend in percent of an even spend.
     pace: u64,
     creatives: &'static [&'static str],
     tactics: &'static [Buy],
 }
 
-/// A tactic as the table below writes it.
+/// A tactic in the table below.
 struct Buy {
     name: &'static str,
     product: &'static str,
     status: TacticStatus,
-    /// Currency units.
+    /// In currency units.
     amount: u32,
     cpm: f64,
     signal: bool,
@@ -159,7 +159,7 @@ const QUILL: [Plan; 1] = [Plan {
     tactics: &[buy("Book pages", "prod_books_display", Active, 5_500, 5.0)],
 }];
 
-/// Fills them in.
+/// Adds the initial data to an account.
 pub(super) fn fill(account: &mut Account, market: &Market) {
     let plans: &[Plan] = if account.customer_id == 12345 { &NORTH_TO_HARBOR } else { &QUILL };
     for plan in plans {
@@ -251,10 +251,10 @@ fn tactic(
     }
 }
 
-/// The day on which paused tactics of running campaigns delivered last.
+/// The last day of delivery of paused tactics in running campaigns.
 const PAUSED_LAST_DAY: i64 = -10;
 
-/// What a tactic delivered until yesterday, or until it or its campaign stopped.
+/// The delivery of a tactic until yesterday, or until the tactic or its campaign stopped.
 fn delivered(clock: &Clock, tactic: &Tactic, plan: &Plan) -> Vec<Delivery> {
     let Some((first, last)) = plan.flight else { return Vec::new() };
     let day = |days| clock.day(days).date();

@@ -1,4 +1,4 @@
-//! Creatives at the start: approved ones, one that a publisher wants changed, and one that is used nowhere.
+//! The initial creatives: approved ones, one for which a publisher requests changes, and one that is not assigned.
 
 use crate::{
     objects::{
@@ -8,7 +8,7 @@ use crate::{
     store::Account,
 };
 
-/// Fills them in.
+/// Adds the initial data to an account.
 pub(super) fn fill(account: &mut Account, market: &Market) {
     let agents: Vec<String> = account.brand_agents.iter().map(|agent| agent.id.clone()).collect();
     match agents.as_slice() {
@@ -22,7 +22,7 @@ pub(super) fn fill(account: &mut Account, market: &Market) {
             };
             banner(account, market, lumen, "First cup 320x50", "display_banner_320x50");
             let steam = banner(account, market, lumen, "Steam 728x90", "display_banner_728x90");
-            ask_for_changes(steam);
+            request_changes(steam);
             let guide = banner(account, market, harbor, "Ten questions before you buy", "native_article");
             guide.status = CreativeStatus::Draft;
             guide.sales_agent_sync_status.clear();
@@ -71,7 +71,7 @@ fn banner<'a>(
         last_modified_date: created,
         publisher_approvals: seller
             .map(|seller| PublisherApproval {
-                publisher_id: seller.organisation.clone(),
+                publisher_id: seller.organization.clone(),
                 publisher_name: seller.name.clone(),
                 approval_status: "approved",
                 status: "synced",
@@ -99,8 +99,8 @@ fn banner<'a>(
     &mut account.creatives[last]
 }
 
-/// Turns the approval into a request for changes, for `creative_revise` to work on.
-fn ask_for_changes(creative: &mut Creative) {
+/// Replaces the approval with a request for changes, so that `creative_revise` can be tried.
+fn request_changes(creative: &mut Creative) {
     const REASON: &str = "The steam hides the name of the brand";
     for approval in &mut creative.publisher_approvals {
         approval.approval_status = "changes_requested";

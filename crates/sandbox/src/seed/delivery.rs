@@ -1,16 +1,20 @@
-//! What a tactic delivers in a day, by a fixed formula.
+//! The delivery of a tactic per day, by a fixed formula.
 
 use jiff::civil::Date;
 
 use crate::objects::{Delivery, Tactic};
 
-/// How much of an even share each weekday gets, Monday first, in tenths.
+/// The weight of each weekday, from Monday, in tenths of an even share.
 const WEEKDAY_TENTHS: [u64; 7] = [10, 11, 11, 10, 9, 8, 11];
 
-/// The rows from the first day of a flight to `until`. Each is the difference of two sums, so rounding loses
-/// nothing: the whole flight would spend the tactic's amount times the pace, and never more.
+/// The rows from the first day of a flight to `until`. Each row is the difference of two cumulative sums, so rounding
+/// errors do not add up: the whole flight spends exactly the tactic's amount times the pace.
 pub(super) fn spread(tactic: &Tactic, flight: (Date, Date), until: Date, pace: u64) -> Vec<Delivery> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of seeds are small")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the initial amounts are small"
+    )]
     let [amount, cpm] =
         [tactic.allocation.amount, tactic.total_cpm()].map(|units| (units * 100.0).round() as u64);
     let (first, last) = flight;

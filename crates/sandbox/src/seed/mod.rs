@@ -1,5 +1,5 @@
-//! What is there when a sandbox starts. Customer 12345 has much, customer 67890 little and different things. All of
-//! it lies around the day of the start: dates are written as days from that day.
+//! The initial data. Customer 12345 has much data, customer 67890 has little, and they share none of it. Dates are in
+//! days from the start day.
 
 mod brands;
 mod campaigns;
@@ -16,7 +16,7 @@ use crate::{
     store::Account,
 };
 
-/// Fills what all customers share.
+/// Fills the market that all customers share.
 pub(crate) fn market(market: &mut Market, clock: &Clock) {
     let added = clock.day(-154);
     let seller = |number: u32, name: &str, host: &str, scope3_account, own: &[u32]| SalesAgent {
@@ -25,7 +25,7 @@ pub(crate) fn market(market: &mut Market, clock: &Clock) {
         description: Some(format!("{name}, a seller that the sandbox made up")),
         endpoint_url: format!("https://{host}.example/adcp"),
         protocol: "adcp".to_owned(),
-        organisation: host.to_owned(),
+        organization: host.to_owned(),
         added_at: added,
         updated_at: added,
         scope3_account,
@@ -54,7 +54,7 @@ pub(crate) fn account(account: &mut Account, market: &mut Market) {
     campaigns::fill(account, market);
     signals_and_deals::fill(account);
     if account.as_published {
-        // Nothing stands behind delivery and approvals there.
+        // The published code has no delivery data and no approvals.
         account.delivery.clear();
         account.creatives.iter_mut().for_each(|creative| creative.publisher_approvals.clear());
     }

@@ -1,4 +1,4 @@
-//! Signals, signals agents and deals at the start.
+//! The initial signals, signals agents and deals.
 
 use crate::{
     objects::{
@@ -9,7 +9,7 @@ use crate::{
     store::Account,
 };
 
-/// Fills them in.
+/// Adds the initial data to an account.
 pub(super) fn fill(account: &mut Account) {
     let brand_agents: Vec<String> = account.brand_agents.iter().map(|agent| agent.id.clone()).collect();
     if let [north, lumen, ..] = &brand_agents[..] {

@@ -14,13 +14,14 @@ use crate::{
     world::World,
 };
 
-/// Days on which a sandbox may be started: every 29th of these years, and those at the seams of the calendar.
+/// Days on which a sandbox may start: every 29th day of these years, and the first and last days of February and of
+/// years.
 fn days() -> impl Iterator<Item = Date> {
     let spread = date(2025, 1, 1).series(jiff::Span::new().days(29));
-    let seams = (2025..=2035).flat_map(|year| {
+    let boundaries = (2025..=2035).flat_map(|year| {
         [date(year, 1, 1), date(year, 3, 1).yesterday().unwrap(), date(year, 3, 1), date(year, 12, 31)]
     });
-    spread.take_while(|day| day.year() <= 2035).chain(seams)
+    spread.take_while(|day| day.year() <= 2035).chain(boundaries)
 }
 
 /// The first and the last instant of a day.
@@ -30,12 +31,12 @@ fn instants(day: Date) -> [Timestamp; 2] {
 }
 
 #[test]
-fn the_seeds_fit_the_day_of_the_start() {
+fn the_initial_data_matches_the_start_day() {
     for day in days() {
         for now in instants(day) {
             let world = World::new(&Clock::new(Some(now)), false);
             for customer in CUSTOMERS {
-                fits(world.account(customer.id).unwrap(), day);
+                assert_consistent(world.account(customer.id).unwrap(), day);
             }
             let states: Vec<Status> =
                 world.account(12345).unwrap().campaigns.iter().map(|campaign| campaign.status).collect();
@@ -48,8 +49,8 @@ fn the_seeds_fit_the_day_of_the_start() {
     }
 }
 
-/// Dates are in order, and campaigns are at what their dates say.
-fn fits(account: &Account, today: Date) {
+/// Checks that dates are in order, and that the status of each campaign matches its dates.
+fn assert_consistent(account: &Account, today: Date) {
     let now = account.clock.now();
     for campaign in &account.campaigns {
         let name = format!("{} on {today}", campaign.name);
@@ -94,9 +95,9 @@ fn fits(account: &Account, today: Date) {
     }
 }
 
-/// The numbers of the seeds do not depend on the year: rounding moves cents between days, no more.
+/// The initial data does not depend on the year; rounding only moves cents between days.
 #[test]
-fn a_start_on_the_same_weekday_delivers_the_same() {
+fn starts_on_the_same_weekday_have_the_same_delivery() {
     let rows = |now: &str| {
         let world = World::new(&Clock::new(Some(now.parse().unwrap())), false);
         let mut days: BTreeMap<i64, u64> = BTreeMap::new();
@@ -110,9 +111,9 @@ fn a_start_on_the_same_weekday_delivers_the_same() {
     assert_eq!(rows("2026-06-15T12:00:00Z"), rows("2032-03-01T00:00:00Z"));
 }
 
-/// What was promised of the sums holds for every campaign and tactic at the start.
+/// Every campaign and tactic in the initial data stays within its budget.
 #[test]
-fn nothing_is_overspent() {
+fn no_budget_is_exceeded() {
     for (day, customer) in days().flat_map(|day| CUSTOMERS.map(|customer| (day, customer))) {
         let world = World::new(&Clock::new(Some(instants(day)[0])), false);
         let account = world.account(customer.id).unwrap();
@@ -140,8 +141,8 @@ fn nothing_is_overspent() {
                 .sum();
             assert!(amounts <= currency_units(campaign.budget.total), "{}", campaign.name);
             if let Some(cap) = campaign.budget.daily_cap {
-                let most = by_day.iter().filter(|((id, _), _)| *id == campaign.id).map(|(_, spent)| *spent);
-                assert!(most.max().unwrap_or_default() <= cap, "{}", campaign.name);
+                let daily = by_day.iter().filter(|((id, _), _)| *id == campaign.id).map(|(_, spent)| *spent);
+                assert!(daily.max().unwrap_or_default() <= cap, "{}", campaign.name);
             }
         }
     }

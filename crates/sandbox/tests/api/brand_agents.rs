@@ -4,7 +4,7 @@ use crate::support::Api;
 use serde_json::json;
 
 #[tokio::test]
-async fn are_created_listed_changed_and_deleted() {
+async fn brand_agents_are_created_listed_changed_and_deleted() {
     let api = Api::start().await;
     let seeded = api.data("brand-agent-list", json!({})).await["count"].as_u64().unwrap();
     let body = json!({"name": "Test Brand", "advertiserDomains": ["test.example"], "nickname": "Test"});
@@ -36,7 +36,7 @@ async fn are_created_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn nothing_to_change_is_refused() {
+async fn an_update_without_changes_is_rejected() {
     let api = Api::start().await;
     let (status, body) = api.post("brand-agent-update", json!({"brandAgentId": "1"})).await;
     assert_eq!(status, 200);
@@ -45,7 +45,7 @@ async fn nothing_to_change_is_refused() {
 }
 
 #[tokio::test]
-async fn of_another_customer_are_not_found() {
+async fn brand_agents_of_another_customer_are_not_found() {
     let api = Api::start().await;
     let theirs = api.other().data("brand-agent-list", json!({})).await;
     assert_eq!(theirs["count"], 1);

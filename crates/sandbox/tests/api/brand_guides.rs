@@ -76,7 +76,7 @@ async fn standards_get_versions_and_are_archived() {
 }
 
 #[tokio::test]
-async fn those_of_another_customer_are_not_found() {
+async fn guides_of_another_customer_are_not_found() {
     let api = Api::start().await;
     let agent = first_agent(&api).await;
     let listed = api.data("brand-story-list", json!({"brandAgentId": agent})).await;

@@ -65,15 +65,15 @@ async fn a_campaign_is_created_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_thin_brief_creates_nothing() {
+async fn a_weak_brief_creates_no_campaign() {
     let api = Api::start().await;
     let agent = agent(&api, "Northwind").await;
     let before = listed(&api, json!({})).await;
     let body =
         json!({"brandAgentId": agent, "name": "Thin", "prompt": "Sell boots", "budget": {"total": 100}});
-    let (status, refused) = api.post("campaign-create", body.clone()).await;
+    let (status, rejected) = api.post("campaign-create", body.clone()).await;
     assert_eq!(status, 400);
-    let error = refused["error"].as_str().unwrap();
+    let error = rejected["error"].as_str().unwrap();
     for part in
         ["Score: 2/100", "Required score: 70", "No Brief", "Target audience not specified", "skipBrief"]
     {
@@ -137,7 +137,7 @@ async fn lists_are_filtered_sorted_and_limited() {
 }
 
 #[tokio::test]
-async fn lists_tell_the_health_of_creatives() {
+async fn lists_show_the_health_of_creatives() {
     let api = Api::start().await;
     let all = api.data("campaign-list", json!({})).await;
     let campaigns = all["campaigns"].as_array().unwrap();
@@ -150,7 +150,7 @@ async fn lists_tell_the_health_of_creatives() {
     assert_eq!(
         find("Open Trails")["deliverySummary"]["today"],
         json!({"impressions": 0, "spend": 0, "averagePrice": 0}),
-        "it has delivered until yesterday"
+        "the initial delivery ends yesterday"
     );
     assert_eq!(find("First Home Guide")["deliverySummary"], Value::Null);
     assert_eq!(find("First Home Guide")["creativeSyncHealth"], Value::Null);
@@ -161,16 +161,16 @@ async fn lists_tell_the_health_of_creatives() {
 }
 
 #[tokio::test]
-async fn an_active_campaign_is_deleted_by_force_only() {
+async fn an_active_campaign_is_deleted_only_by_force() {
     let api = Api::start().await;
     let id = id_of(&api, "Open Trails").await;
     let tactics = api.data("tactic-list", json!({"campaignId": id})).await;
-    let (status, refused) = api.post("campaign-delete", json!({"campaignId": id})).await;
+    let (status, rejected) = api.post("campaign-delete", json!({"campaignId": id})).await;
     assert_eq!(
-        (status, &refused["success"], &refused["error"]),
+        (status, &rejected["success"], &rejected["error"]),
         (200, &json!(false), &json!("CAMPAIGN_ACTIVE"))
     );
-    assert_eq!(refused["data"]["status"], "active");
+    assert_eq!(rejected["data"]["status"], "active");
     let deleted = api.data("campaign-delete", json!({"campaignId": id, "force": true})).await;
     assert_eq!(deleted["removed"], json!({"creatives": 2, "tactics": 3}));
     assert_eq!(deleted["configuration"], json!({"campaignId": id, "force": true}));
@@ -181,7 +181,7 @@ async fn an_active_campaign_is_deleted_by_force_only() {
 }
 
 #[tokio::test]
-async fn tactics_are_rebalanced_and_errors_do_not_fail_the_call() {
+async fn budgets_of_tactics_are_changed_and_errors_do_not_fail_the_call() {
     let api = Api::start().await;
     let id = id_of(&api, "Open Trails").await;
     let tactics = api.data("tactic-list", json!({"campaignId": id})).await;
@@ -201,7 +201,7 @@ async fn tactics_are_rebalanced_and_errors_do_not_fail_the_call() {
 }
 
 #[tokio::test]
-async fn a_legacy_campaign_is_in_no_list() {
+async fn a_legacy_campaign_is_not_listed() {
     let api = Api::start().await;
     let before = listed(&api, json!({})).await;
     let body = json!({"name": "Old", "prompt": "CTV and display in the UK and Germany"});
@@ -212,7 +212,7 @@ async fn a_legacy_campaign_is_in_no_list() {
 }
 
 #[tokio::test]
-async fn a_brand_agent_takes_its_campaigns_along() {
+async fn deleting_a_brand_agent_deletes_its_campaigns() {
     let api = Api::start().await;
     let lumen = agent(&api, "Lumen").await;
     let id = id_of(&api, "Morning Ritual").await;
@@ -222,7 +222,7 @@ async fn a_brand_agent_takes_its_campaigns_along() {
 }
 
 #[tokio::test]
-async fn those_of_another_customer_are_not_found() {
+async fn campaigns_of_another_customer_are_not_found() {
     let api = Api::start().await;
     let other = api.other();
     assert_eq!(listed(&other, json!({})).await, ["Rainy Weekends"]);

@@ -17,21 +17,21 @@ fn item(name: &str) -> Value {
     })
 }
 
-/// The one at the start whose publisher wants changes.
-async fn criticized(api: &Api) -> Value {
+/// The initial creative for which a publisher requests changes.
+async fn creative_with_requested_changes(api: &Api) -> Value {
     let agents = api.data("brand-agent-list", json!({})).await;
     for agent in agents["brandAgents"].as_array().unwrap() {
         let listed = api.data("creative-list", json!({"buyerAgentId": agent["id"]})).await;
-        let wanted = |c: &&Value| c["publisherApprovals"][0]["approvalStatus"] == "changes_requested";
-        if let Some(creative) = listed["creatives"].as_array().unwrap().iter().find(wanted) {
+        let needs_changes = |c: &&Value| c["publisherApprovals"][0]["approvalStatus"] == "changes_requested";
+        if let Some(creative) = listed["creatives"].as_array().unwrap().iter().find(needs_changes) {
             return creative.clone();
         }
     }
-    panic!("no publisher wants changes");
+    panic!("no publisher requests changes");
 }
 
 #[tokio::test]
-async fn are_created_listed_changed_and_deleted() {
+async fn creatives_are_created_listed_changed_and_deleted() {
     let api = Api::start().await;
     let owner = owner(&api).await;
     let mut own = item("Own words");
@@ -63,14 +63,14 @@ async fn are_created_listed_changed_and_deleted() {
         "content": {"assetIds": ["asset_1"]},
     });
     let body = json!({"creativeId": first["creativeId"], "updates": updates});
-    let answer = api.data("creative-update", body).await;
-    assert_eq!(answer["configuration"]["updates"], updates);
-    let now = &answer["updatedCreative"];
+    let response = api.data("creative-update", body).await;
+    assert_eq!(response["configuration"]["updates"], updates);
+    let now = &response["updatedCreative"];
     assert_eq!((&now["creativeName"], &now["version"]), (&json!("Renamed"), &json!("2.0")));
-    assert_eq!(now["content"], json!({"assetIds": ["asset_1"]}), "content replaces all of the old");
+    assert_eq!(now["content"], json!({"assetIds": ["asset_1"]}), "the whole content is replaced");
     assert_eq!((&now["assetIds"], &now["advertiserDomains"]), (&json!(["asset_1"]), &json!(["a.example"])));
-    assert_eq!(answer["currentState"]["status"], "paused");
-    assert_eq!(answer["updateSummary"]["versionBumped"], true);
+    assert_eq!(response["currentState"]["status"], "paused");
+    assert_eq!(response["updateSummary"]["versionBumped"], true);
 
     let deleted = api.data("creative-delete", which.clone()).await;
     assert_eq!(deleted["deletedCreative"]["assetCount"], 1);
@@ -80,25 +80,25 @@ async fn are_created_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_made_does_not_stop_the_others() {
+async fn an_invalid_creative_does_not_stop_the_others() {
     let api = Api::start().await;
     let owner = owner(&api).await;
     let mut wrong = item("No type");
     wrong["content"] = json!({"snippet": "<VAST/>"});
     let items = json!([item("First"), wrong, item("Last")]);
     let body = json!({"buyerAgentId": owner, "creatives": items});
-    let (_, answer) = api.post("creative-create", body.clone()).await;
-    assert_eq!(answer["data"]["results"], json!({"successful": 2, "failed": 1}));
-    assert!(answer["message"].as_str().unwrap().contains("No type: snippetType"), "{answer}");
+    let (_, response) = api.post("creative-create", body.clone()).await;
+    assert_eq!(response["data"]["results"], json!({"successful": 2, "failed": 1}));
+    assert!(response["message"].as_str().unwrap().contains("No type: snippetType"), "{response}");
 
     let mut fast = body.clone();
     fast["processingMode"] = json!("fail_fast");
     assert_eq!(api.data("creative-create", fast).await["count"], 1);
 
     let body = json!({"buyerAgentId": owner, "creatives": [items[1]]});
-    let (status, answer) = api.post("creative-create", body).await;
+    let (status, response) = api.post("creative-create", body).await;
     assert_eq!(status, 400);
-    assert!(answer["error"].as_str().unwrap().contains("Failed to create any creatives"), "{answer}");
+    assert!(response["error"].as_str().unwrap().contains("Failed to create any creatives"), "{response}");
     let mut empty = item("Empty");
     empty["content"] = json!({"snippetType": "HTML"});
     let body = json!({"buyerAgentId": owner, "creatives": [empty]});
@@ -106,7 +106,7 @@ async fn one_that_cannot_be_made_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn are_listed_in_pages_newest_first() {
+async fn creatives_are_listed_in_pages_newest_first() {
     let api = Api::start().await;
     let owner = owner(&api).await;
     let empty = api.data("creative-list", json!({"buyerAgentId": owner})).await;
@@ -131,7 +131,7 @@ async fn are_listed_in_pages_newest_first() {
 }
 
 #[tokio::test]
-async fn are_found_by_filters() {
+async fn creatives_are_found_by_filters() {
     let api = Api::start().await;
     let owner = owner(&api).await;
     let mut video = item("Film");
@@ -174,9 +174,9 @@ async fn are_found_by_filters() {
 }
 
 #[tokio::test]
-async fn one_that_a_publisher_criticized_is_revised() {
+async fn a_creative_is_revised_for_its_publisher() {
     let api = Api::start().await;
-    let creative = criticized(&api).await;
+    let creative = creative_with_requested_changes(&api).await;
     let publisher = creative["publisherApprovals"][0]["publisherId"].clone();
     let mut body = json!({
         "creativeId": creative["creativeId"], "publisherId": publisher,
@@ -197,13 +197,13 @@ async fn one_that_a_publisher_criticized_is_revised() {
     assert_eq!(sent["configuration"]["revisions"], body["revisions"]);
 
     body["publisherId"] = json!("nobody");
-    let (status, answer) = api.post("creative-revise", body).await;
+    let (status, response) = api.post("creative-revise", body).await;
     assert_eq!(status, 400);
-    assert!(answer["error"].as_str().unwrap().contains("not synced to this publisher"), "{answer}");
+    assert!(response["error"].as_str().unwrap().contains("not synced to this publisher"), "{response}");
 }
 
 #[tokio::test]
-async fn are_sent_to_the_sellers_that_are_named() {
+async fn creatives_are_sent_to_the_given_sellers() {
     let api = Api::start().await;
     let owner = owner(&api).await;
     let created =
@@ -225,7 +225,7 @@ async fn are_sent_to_the_sellers_that_are_named() {
     assert_eq!(
         errors,
         [
-            "Borealis Streaming takes no display creatives",
+            "Borealis Streaming does not accept display creatives",
             "No account with Cirrus Publishing",
             "Sales agent not found"
         ]
@@ -238,13 +238,13 @@ async fn are_sent_to_the_sellers_that_are_named() {
     assert_eq!(got["syncStatus"]["syncStatusSummary"]["synced"], 1);
     assert_eq!(got["creative"]["publisherApprovals"][0]["approvalStatus"], "pending");
 
-    let nobody = api.data("creative-sync-sales-agents", json!({"creativeId": id})).await;
-    assert_eq!(nobody["smartSync"], json!({"method": "auto_detect_30days", "agentsFound": 0}));
-    assert_eq!((&nobody["salesAgents"], nobody.get("nextSteps")), (&json!([]), None));
+    let none_found = api.data("creative-sync-sales-agents", json!({"creativeId": id})).await;
+    assert_eq!(none_found["smartSync"], json!({"method": "auto_detect_30days", "agentsFound": 0}));
+    assert_eq!((&none_found["salesAgents"], none_found.get("nextSteps")), (&json!([]), None));
 }
 
 #[tokio::test]
-async fn those_that_run_at_the_start_are_deleted_once_they_are_taken_out() {
+async fn a_running_creative_can_be_deleted_after_it_is_unassigned() {
     let api = Api::start().await;
     let agents = api.data("brand-agent-list", json!({})).await;
     let mut creatives = Vec::new();
@@ -256,8 +256,8 @@ async fn those_that_run_at_the_start_are_deleted_once_they_are_taken_out() {
         |c: &&Value| c["campaignAssignments"].as_array().unwrap().iter().any(|a| a["isActive"] == true);
     let creative = creatives.iter().find(runs).unwrap();
     let which = json!({"creativeId": creative["creativeId"]});
-    let (status, refused) = api.post("creative-delete", which.clone()).await;
-    assert_eq!((status, &refused["error"]), (200, &json!("CREATIVE_ASSIGNED")));
+    let (status, rejected) = api.post("creative-delete", which.clone()).await;
+    assert_eq!((status, &rejected["error"]), (200, &json!("CREATIVE_ASSIGNED")));
     for assigned in creative["campaignAssignments"].as_array().unwrap() {
         let mut body = which.clone();
         body["campaignId"] = assigned["campaignId"].clone();
@@ -275,9 +275,9 @@ async fn those_that_run_at_the_start_are_deleted_once_they_are_taken_out() {
 }
 
 #[tokio::test]
-async fn of_another_customer_are_not_found() {
+async fn creatives_of_another_customer_are_not_found() {
     let api = Api::start().await;
-    let id = criticized(&api).await["creativeId"].clone();
+    let id = creative_with_requested_changes(&api).await["creativeId"].clone();
     let other = api.other();
     for (operation, body) in [
         ("creative-get", json!({"creativeId": id})),
@@ -290,5 +290,5 @@ async fn of_another_customer_are_not_found() {
         let (status, body) = other.post(operation, body).await;
         assert_eq!((status, &body["code"]), (404, &json!("NOT_FOUND")), "{operation}");
     }
-    assert_eq!(criticized(&api).await["creativeId"], id);
+    assert_eq!(creative_with_requested_changes(&api).await["creativeId"], id);
 }

@@ -1,4 +1,4 @@
-//! The embedded API, over real HTTP.
+//! The sandbox over real HTTP.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod brand_agents;

@@ -9,25 +9,32 @@ async fn brand_agent(api: &Api) -> String {
 }
 
 #[tokio::test]
-async fn deals_are_made_listed_and_changed() {
+async fn deals_are_created_listed_and_changed() {
     let api = Api::start().await;
     let owner = brand_agent(&api).await;
     let empty = api.data("pmp-list", json!({"brand_agent_id": owner})).await;
     assert_eq!((&empty["count"], empty.get("groupedByStatus")), (&json!(0), None));
 
     let body = json!({"brand_agent_id": owner, "prompt": "Connected TV"});
-    let made = api.data("pmp-create", body.clone()).await;
-    assert_eq!(made["pmp"]["name"], "PMP Campaign");
-    assert_eq!(made["configuration"], json!({"brandAgentId": owner, "prompt": "Connected TV"}));
-    assert_eq!((&made["summary"]["activeDeals"], &made["summary"]["pendingDeals"]), (&json!(2), &json!(1)));
-    let id = made["pmp"]["id"].as_str().unwrap().to_owned();
+    let created = api.data("pmp-create", body.clone()).await;
+    assert_eq!(created["pmp"]["name"], "PMP Campaign");
+    assert_eq!(created["configuration"], json!({"brandAgentId": owner, "prompt": "Connected TV"}));
+    assert_eq!(
+        (&created["summary"]["activeDeals"], &created["summary"]["pendingDeals"]),
+        (&json!(2), &json!(1))
+    );
+    let id = created["pmp"]["id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("pmp_1"));
-    assert_ne!(api.data("pmp-create", body).await["pmp"]["id"], id.as_str(), "repeating makes another");
+    assert_ne!(
+        api.data("pmp-create", body).await["pmp"]["id"],
+        id.as_str(),
+        "a repeated call creates another PMP"
+    );
 
     let paused = api.data("pmp-update", json!({"pmp_id": id, "status": "paused"})).await;
     assert_eq!(paused["summary"]["pausedDeals"], 3);
     assert_eq!(paused["changes"]["fieldsUpdated"], json!(["status"]));
-    assert_eq!(paused["dealIds"][0]["dealId"], made["dealIds"][0]["dealId"]);
+    assert_eq!(paused["dealIds"][0]["dealId"], created["dealIds"][0]["dealId"]);
 
     let body = json!({"pmp_id": id, "changeRequest": "more scale", "status": "active", "name": "TV"});
     let changed = api.data("pmp-update", body).await;
@@ -35,7 +42,10 @@ async fn deals_are_made_listed_and_changed() {
     let prompt = changed["pmp"]["prompt"].as_str().unwrap();
     assert_eq!(prompt, "Connected TV\n\nOPTIMIZATION REQUEST: more scale");
     assert_eq!(changed["configuration"]["pmpId"], id.as_str());
-    assert_ne!(changed["dealIds"][0]["dealId"], made["dealIds"][0]["dealId"], "new needs, new deals");
+    assert_ne!(
+        changed["dealIds"][0]["dealId"], created["dealIds"][0]["dealId"],
+        "new requirements create new deals"
+    );
     assert_eq!(changed["pmp"]["brandAgentId"], owner.as_str());
 
     let listed = api.data("pmp-list", json!({"brand_agent_id": owner})).await;
@@ -55,17 +65,17 @@ async fn deals_are_made_listed_and_changed() {
 }
 
 #[tokio::test]
-async fn deals_go_with_their_brand_agent() {
+async fn deleting_a_brand_agent_deletes_its_deals() {
     let api = Api::start().await;
     let owner = brand_agent(&api).await;
-    let made = api.data("pmp-create", json!({"brand_agent_id": owner, "prompt": "x"})).await;
+    let created = api.data("pmp-create", json!({"brand_agent_id": owner, "prompt": "x"})).await;
     api.data("brand-agent-delete", json!({"brandAgentId": owner})).await;
-    let body = json!({"pmp_id": made["pmp"]["id"], "name": "Left over"});
+    let body = json!({"pmp_id": created["pmp"]["id"], "name": "Left over"});
     assert_eq!(api.post("pmp-update", body).await.0, 404);
 }
 
 #[tokio::test]
-async fn any_dsp_has_seats() {
+async fn every_dsp_has_seats() {
     let api = Api::start().await;
     let seats = api.data("dsp-get-seats", json!({"dsp": "DV360"})).await;
     assert_eq!(seats["count"], 3);
@@ -89,7 +99,7 @@ async fn webhook(api: &Api, endpoint: Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn webhooks_are_registered_and_their_secrets_kept() {
+async fn webhooks_are_registered_and_their_secrets_are_not_returned() {
     let api = Api::start().await;
     let (status, body) = webhook(
         &api,
@@ -125,7 +135,7 @@ async fn a_failed_test_does_not_fail_the_registration() {
 }
 
 #[tokio::test]
-async fn webhooks_go_neither_in_the_clear_nor_home() {
+async fn webhooks_require_https_and_a_public_address() {
     let api = Api::start().await;
     for url in [
         "http://hooks.example/x",

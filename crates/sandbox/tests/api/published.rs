@@ -1,4 +1,4 @@
-//! What Scope3's documents promise, and what its published code does (`--as-published`): each in both ways.
+//! The differences between Scope3's documentation and its published code (`--as-published`). Each test checks both.
 
 use scope3_mcp_sandbox::Options;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::{Api, june};
 const BRIEF: &str = "Goal: increase sales of boots. KPI: reach. Audience: hikers. Market: USA. Flight: June. \
                      Creative: banner. Budget: as given.";
 
-/// A sandbox that does what was promised, and one that does what was published.
+/// A sandbox that follows the documentation, and one that follows the published code.
 async fn both() -> [Api; 2] {
     [Api::start().await, Api::with(Options { as_published: true, ..june() }).await]
 }
@@ -27,15 +27,15 @@ async fn campaign(api: &Api, agent: &Value, name: &str) -> Value {
     all.into_iter().find(|campaign| campaign["name"] == name).unwrap()
 }
 
-/// The error of a request that fails.
+/// The error of a failed request.
 async fn error(api: &Api, operation: &str, body: Value) -> String {
-    let (status, answer) = api.post(operation, body).await;
-    assert_eq!(status, 400, "{operation}: {answer}");
-    answer["error"].as_str().unwrap().to_owned()
+    let (status, response) = api.post(operation, body).await;
+    assert_eq!(status, 400, "{operation}: {response}");
+    response["error"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn the_key_has_an_owner() {
+async fn auth_check_returns_the_owner_of_the_key() {
     let [promised, published] = both().await;
     assert_eq!(promised.data("auth-check", json!({})).await["email"], "dana@acme-outdoor.example");
     let checked = published.data("auth-check", json!({})).await;
@@ -43,9 +43,9 @@ async fn the_key_has_an_owner() {
 }
 
 #[tokio::test]
-async fn dead_operations_live_or_stay_dead() {
+async fn operations_that_always_fail_as_published() {
     let [promised, published] = both().await;
-    for (api, lives) in [(&promised, true), (&published, false)] {
+    for (api, works) in [(&promised, true), (&published, false)] {
         let lumen = agent(api, "Lumen").await;
         let id = campaign(api, &lumen, "Morning Ritual").await["id"].clone();
         let summary = json!({"campaignId": id});
@@ -53,7 +53,7 @@ async fn dead_operations_live_or_stay_dead() {
         let outcome = json!({"campaignId": id, "performanceIndex": 120, "exposureRange": range});
         for (operation, body) in [("campaign-get-summary", summary), ("reporting-provide-outcomes", outcome)]
         {
-            if lives {
+            if works {
                 api.data(operation, body).await;
             } else {
                 assert!(error(api, operation, body).await.starts_with("Failed to "), "{operation}");
@@ -61,23 +61,23 @@ async fn dead_operations_live_or_stay_dead() {
         }
         let export = |dataset: &str| json!({"campaignIds": [id], "datasets": [dataset], "dateRange": range, "groupBy": ["date"]});
         for dataset in ["delivery", "outcomes", "allocations"] {
-            let (status, answer) = api.post("reporting-export-data", export(dataset)).await;
-            assert_eq!(status == 200, lives, "{dataset}: {answer}");
+            let (status, response) = api.post("reporting-export-data", export(dataset)).await;
+            assert_eq!(status == 200, works, "{dataset}: {response}");
         }
         assert_eq!(api.data("reporting-export-data", export("tactics")).await["rowCount"], 1);
 
         let (status, deleted) = api.post("brand-agent-delete", json!({"brandAgentId": lumen})).await;
-        assert_eq!((status, &deleted["success"]), (200, &json!(lives)));
-        assert_eq!(deleted.get("error"), (!lives).then_some(&json!("DELETION_FAILED")));
+        assert_eq!((status, &deleted["success"]), (200, &json!(works)));
+        assert_eq!(deleted.get("error"), (!works).then_some(&json!("DELETION_FAILED")));
         let (status, _) = api.post("brand-agent-get", json!({"brandAgentId": lumen})).await;
-        assert_eq!(status == 404, lives, "the brand agent is gone, or not");
-        let nobody = api.post("brand-agent-delete", json!({"brandAgentId": "1"})).await;
-        assert_eq!(nobody.0, 404);
+        assert_eq!(status == 404, works, "the brand agent is deleted only as promised");
+        let unknown = api.post("brand-agent-delete", json!({"brandAgentId": "1"})).await;
+        assert_eq!(unknown.0, 404);
     }
 }
 
 #[tokio::test]
-async fn campaigns_take_their_tactics_along_or_leave_them() {
+async fn deleting_a_campaign_keeps_its_tactics_as_published() {
     let [promised, published] = both().await;
     for (api, left, creatives) in [(&promised, 0, 2), (&published, 3, 0)] {
         let north = agent(api, "Northwind").await;
@@ -89,13 +89,13 @@ async fn campaigns_take_their_tactics_along_or_leave_them() {
         assert_eq!(deleted["tacticsData"].as_array().unwrap().len(), 3);
         assert_eq!(api.data("tactic-list", which).await["count"], left);
         let got = api.post("tactic-get", json!({"tacticId": tactic})).await.1;
-        assert_eq!(got["success"], left > 0, "what stays goes on buying");
+        assert_eq!(got["success"], left > 0, "tactics stay only in the published code");
         assert!(campaigns(api, &north).await.iter().all(|campaign| campaign["id"] != id));
     }
 }
 
 #[tokio::test]
-async fn filters_of_campaigns_work_or_are_repeated_only() {
+async fn filters_of_campaigns_have_no_effect_as_published() {
     let [promised, published] = both().await;
     let filters = json!({"status": "completed", "limit": 1, "sortBy": "name", "sortOrder": "asc"});
     assert_eq!(promised.data("campaign-list", filters.clone()).await["count"], 1);
@@ -114,7 +114,7 @@ async fn filters_of_campaigns_work_or_are_repeated_only() {
 }
 
 #[tokio::test]
-async fn a_new_campaign_has_its_creatives_and_dates_or_repeats_them_only() {
+async fn a_new_campaign_has_no_creatives_and_dates_as_published() {
     let [promised, published] = both().await;
     for (api, as_promised) in [(&promised, true), (&published, false)] {
         let north = agent(api, "Northwind").await;
@@ -131,28 +131,28 @@ async fn a_new_campaign_has_its_creatives_and_dates_or_repeats_them_only() {
         assert_eq!(listed["endDate"], "2026-07-31T00:00:00.000Z");
 
         body["endDate"] = json!("2026-06-30T00:00:00Z");
-        let (status, answer) = api.post("campaign-create", body.clone()).await;
-        assert_eq!(status == 400, as_promised, "{answer}");
+        let (status, response) = api.post("campaign-create", body.clone()).await;
+        assert_eq!(status == 400, as_promised, "{response}");
         body["endDate"] = body["startDate"].clone();
         api.data("campaign-create", body.clone()).await;
         body["budget"]["dailyCap"] = json!(1001);
-        let (status, answer) = api.post("campaign-create", body).await;
-        assert_eq!(status == 400, as_promised, "{answer}");
+        let (status, response) = api.post("campaign-create", body).await;
+        assert_eq!(status == 400, as_promised, "{response}");
     }
 }
 
 #[tokio::test]
-async fn a_change_request_adds_to_the_brief_or_replaces_it() {
+async fn a_change_request_replaces_the_brief_as_published() {
     let [promised, published] = both().await;
     for (api, as_promised) in [(&promised, true), (&published, false)] {
         let north = agent(api, "Northwind").await;
         let before = campaign(api, &north, "Open Trails").await;
         let body = json!({"campaignId": before["id"], "changeRequest": "Pause the campaign"});
-        let (_, answer) = api.post("campaign-update", body).await;
-        assert_eq!(answer["data"]["tactics"]["totalUpdated"], 0);
-        assert_eq!(answer["message"], "✅ **Campaign updated**: 0 tactics changed, 0 failed");
+        let (_, response) = api.post("campaign-update", body).await;
+        assert_eq!(response["data"]["tactics"]["totalUpdated"], 0);
+        assert_eq!(response["message"], "✅ **Campaign updated**: 0 tactics changed, 0 failed");
         let after = campaign(api, &north, "Open Trails").await;
-        assert_eq!(after["status"], "active", "nothing is paused in either");
+        assert_eq!(after["status"], "active", "neither pauses the campaign");
         let brief = after["prompt"].as_str().unwrap();
         assert_eq!(brief.starts_with(before["prompt"].as_str().unwrap()), as_promised, "{brief}");
         assert_eq!(brief == "Campaign optimization request: Pause the campaign", !as_promised, "{brief}");
@@ -164,7 +164,7 @@ async fn a_change_request_adds_to_the_brief_or_replaces_it() {
 }
 
 #[tokio::test]
-async fn a_changed_tactic_is_told_or_breaks_the_answer() {
+async fn a_changed_tactic_fails_the_call_as_published() {
     let [promised, published] = both().await;
     for (api, as_promised) in [(&promised, true), (&published, false)] {
         let north = agent(api, "Northwind").await;
@@ -174,10 +174,10 @@ async fn a_changed_tactic_is_told_or_breaks_the_answer() {
             json!({"campaignId": id,
                    "tacticAdjustments": [{"tacticId": tactic, "budgetAllocation": {"amount": 20_001}}]})
         };
-        let (status, answer) = api.post("campaign-update", change(&tactic)).await;
-        assert_eq!(status == 200, as_promised, "{answer}");
+        let (status, response) = api.post("campaign-update", change(&tactic)).await;
+        assert_eq!(status == 200, as_promised, "{response}");
         let got = api.data("tactic-get", json!({"tacticId": tactic})).await;
-        assert_eq!(got["tactic"]["budgetAllocation"]["amount"], 20_001, "the change is made in both");
+        assert_eq!(got["tactic"]["budgetAllocation"]["amount"], 20_001, "both change the tactic");
         let missed = api.data("campaign-update", change(&json!("tactic_0"))).await;
         assert_eq!(
             (&missed["tactics"]["totalUpdated"], &missed["tactics"]["totalErrors"]),
@@ -187,13 +187,13 @@ async fn a_changed_tactic_is_told_or_breaks_the_answer() {
 }
 
 #[tokio::test]
-async fn creatives_have_filters_assignments_and_approvals_or_none() {
+async fn creatives_have_no_filters_assignments_and_approvals_as_published() {
     let [promised, published] = both().await;
     for (api, as_promised) in [(&promised, true), (&published, false)] {
         let lumen = agent(api, "Lumen").await;
         let list = |filter: Value| json!({"buyerAgentId": lumen, "filter": filter, "limit": 1});
-        let (status, answer) = api.post("creative-list", list(json!({"status": "draft"}))).await;
-        assert_eq!(status == 200, as_promised, "{answer}");
+        let (status, response) = api.post("creative-list", list(json!({"status": "draft"}))).await;
+        assert_eq!(status == 200, as_promised, "{response}");
         let found = api.data("creative-list", list(json!({"searchTerm": "no such thing"}))).await;
         assert_eq!(found["count"] == 0, as_promised, "{found}");
         let page = api.data("creative-list", list(json!({}))).await;
@@ -207,18 +207,22 @@ async fn creatives_have_filters_assignments_and_approvals_or_none() {
         let revise = json!({
             "creativeId": creative["creativeId"], "publisherId": "aurora", "revisions": {"htmlSnippet": "<b>New</b>"},
         });
-        let (status, answer) = api.post("creative-revise", revise).await;
-        assert_eq!(status == 200, as_promised, "{answer}");
+        let (status, response) = api.post("creative-revise", revise).await;
+        assert_eq!(status == 200, as_promised, "{response}");
 
         let north = agent(api, "Northwind").await;
         let running = campaign(api, &north, "Open Trails").await["creativeIds"][0].clone();
         let (_, deleted) = api.post("creative-delete", json!({"creativeId": running})).await;
-        assert_eq!(deleted.get("error").is_some(), as_promised, "what runs is kept, or not: {deleted}");
+        assert_eq!(
+            deleted.get("error").is_some(),
+            as_promised,
+            "a running creative is kept only as promised: {deleted}"
+        );
     }
 }
 
 #[tokio::test]
-async fn formats_are_known_or_not_looked_at() {
+async fn formats_are_not_checked_as_published() {
     let [promised, published] = both().await;
     for (api, as_promised) in [(&promised, true), (&published, false)] {
         let owner = agent(api, "Northwind").await;
@@ -244,13 +248,13 @@ async fn formats_are_known_or_not_looked_at() {
             }
         }
         let long = item("adcp", &"x".repeat(100_000));
-        let (_, answer) = api.post("creative-create", long).await;
-        assert!(!as_promised || answer.to_string().len() < 1000);
+        let (_, response) = api.post("creative-create", long).await;
+        assert!(!as_promised || response.to_string().len() < 1000);
     }
 }
 
 #[tokio::test]
-async fn one_day_can_be_exported_or_not() {
+async fn a_single_day_cannot_be_exported_as_published() {
     let [promised, published] = both().await;
     for (api, as_promised) in [(&promised, true), (&published, false)] {
         let north = agent(api, "Northwind").await;
@@ -258,14 +262,14 @@ async fn one_day_can_be_exported_or_not() {
             json!({"brandAgentId": north, "datasets": ["tactics"], "groupBy": ["date"],
                    "dateRange": {"start": start, "end": end}})
         };
-        let (status, answer) = api.post("reporting-export-data", export("2026-05-01", "2026-05-01")).await;
-        assert_eq!(status == 200, as_promised, "{answer}");
+        let (status, response) = api.post("reporting-export-data", export("2026-05-01", "2026-05-01")).await;
+        assert_eq!(status == 200, as_promised, "{response}");
         assert_eq!(api.post("reporting-export-data", export("2026-05-02", "2026-05-01")).await.0, 400);
     }
 }
 
 #[tokio::test]
-async fn places_in_a_brief_are_known_or_not() {
+async fn places_in_a_brief_are_not_recognized_as_published() {
     let [promised, published] = both().await;
     for place in ["for Switzerland", "in Berlin", "in Zug"] {
         let body = json!({"brief": BRIEF.replace("Market: USA", place)});

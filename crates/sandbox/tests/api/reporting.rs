@@ -1,4 +1,4 @@
-//! Summaries, exports and outcomes in the sandbox: they agree with each other.
+//! Summaries, exports and outcomes in the sandbox agree with each other.
 
 use crate::support::Api;
 use scope3_mcp_sandbox::Options;
@@ -13,7 +13,7 @@ async fn id_of(api: &Api, name: &str) -> Value {
     all.iter().find(|campaign| campaign["name"] == name).unwrap()["id"].clone()
 }
 
-/// Cents, which can be added up exactly.
+/// An amount in cents, so that sums are exact.
 fn cents(value: &Value) -> i64 {
     let cents = (value.as_f64().unwrap() * 100.0).round();
     #[expect(clippy::cast_possible_truncation, reason = "small")]
@@ -25,20 +25,20 @@ fn sum(rows: &Value, member: &str) -> i64 {
     rows.as_array().unwrap().iter().map(|row| cents(&row[member])).sum()
 }
 
-const EVER: &str = r#"{"start": "2024-01-01", "end": "2036-12-31"}"#;
+const ALL_TIME: &str = r#"{"start": "2024-01-01", "end": "2036-12-31"}"#;
 
 fn export_of(campaign: &Value, dataset: &str) -> Value {
-    let ever: Value = serde_json::from_str(EVER).unwrap();
-    json!({"campaignIds": [campaign], "datasets": [dataset], "dateRange": ever, "groupBy": ["date"]})
+    let range: Value = serde_json::from_str(ALL_TIME).unwrap();
+    json!({"campaignIds": [campaign], "datasets": [dataset], "dateRange": range, "groupBy": ["date"]})
 }
 
 #[tokio::test]
 async fn every_number_is_a_sum_of_the_same_rows() {
-    sums_agree(&Api::start().await).await;
+    assert_sums_agree(&Api::start().await).await;
 }
 
 #[tokio::test]
-async fn the_sums_agree_whenever_it_starts() {
+async fn the_sums_agree_on_every_start_day() {
     for now in [
         "2025-01-01T00:00:00Z",
         "2026-12-31T23:59:59.999Z",
@@ -47,18 +47,18 @@ async fn the_sums_agree_whenever_it_starts() {
         "2035-12-31T00:00:01Z",
     ] {
         let api = Api::with(Options { now: Some(now.parse().unwrap()), ..Options::default() }).await;
-        sums_agree(&api).await;
-        sums_agree(&api.other()).await;
+        assert_sums_agree(&api).await;
+        assert_sums_agree(&api.other()).await;
         for (campaign, pace) in [("Open Trails", "on_track"), ("Storm Season", "under")] {
             let body = json!({"campaignId": id_of(&api, campaign).await});
             let summary = api.data("campaign-get-summary", body).await;
             assert_eq!(summary["summary"]["pacing"]["status"], pace, "{campaign} at {now}");
         }
     }
-    sums_agree(&Api::with(Options::default()).await).await;
+    assert_sums_agree(&Api::with(Options::default()).await).await;
 }
 
-async fn sums_agree(api: &Api) {
+async fn assert_sums_agree(api: &Api) {
     let all = campaigns(api).await;
     let mut total = 0;
     for campaign in &all {
@@ -93,7 +93,7 @@ async fn sums_agree(api: &Api) {
 }
 
 #[tokio::test]
-async fn a_summary_tells_pace_and_progress() {
+async fn a_summary_shows_pacing_and_progress() {
     let api = Api::start().await;
     let id = id_of(&api, "Open Trails").await;
     let data = api.data("campaign-get-summary", json!({"campaignId": id, "verbosity": "brief"})).await;
@@ -121,7 +121,7 @@ async fn a_summary_tells_pace_and_progress() {
 }
 
 #[tokio::test]
-async fn an_export_has_its_rows_as_json_or_csv() {
+async fn an_export_returns_rows_as_json_or_csv() {
     let api = Api::start().await;
     let id = id_of(&api, "Boot Week").await;
     let mut body = export_of(&id, "delivery");
@@ -129,7 +129,7 @@ async fn an_export_has_its_rows_as_json_or_csv() {
     let export = api.data("reporting-export-data", body.clone()).await;
     let rows = export["data"].as_array().unwrap();
     assert_eq!(export["rowCount"], rows.len());
-    assert_eq!(rows.len(), 28, "two tactics, fourteen days");
+    assert_eq!(rows.len(), 28, "two tactics with fourteen days each");
     assert_eq!(export["schema"]["spend"], "number");
     assert!(rows[0]["story"].is_string());
     assert_eq!(export["query"], body);
@@ -144,7 +144,7 @@ async fn an_export_has_its_rows_as_json_or_csv() {
 }
 
 #[tokio::test]
-async fn an_export_needs_campaigns_and_a_period() {
+async fn an_export_requires_campaigns_and_a_period() {
     let api = Api::start().await;
     let id = id_of(&api, "Boot Week").await;
     let mut same_day = export_of(&id, "delivery");
@@ -168,7 +168,7 @@ async fn an_export_needs_campaigns_and_a_period() {
 }
 
 #[tokio::test]
-async fn outcomes_are_taken_and_exported() {
+async fn outcomes_are_received_and_exported() {
     let api = Api::start().await;
     let id = id_of(&api, "Boot Week").await;
     let body = json!({

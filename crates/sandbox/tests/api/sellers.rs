@@ -13,7 +13,7 @@ fn seller<'a>(listed: &'a Value, account_type: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn are_listed_with_the_way_to_reach_them() {
+async fn sellers_are_listed_with_the_kind_of_access() {
     let api = Api::start().await;
     let listed = sellers(&api).await;
     assert_eq!(listed["customerId"], 12345);
@@ -37,7 +37,7 @@ async fn are_listed_with_the_way_to_reach_them() {
 }
 
 #[tokio::test]
-async fn are_registered_changed_and_left() {
+async fn accounts_with_sellers_are_registered_changed_and_removed() {
     let api = Api::start().await;
     let listed = sellers(&api).await;
     let shared = seller(&listed, "unavailable");
@@ -52,7 +52,7 @@ async fn are_registered_changed_and_left() {
 
     let listed = sellers(&api).await;
     let known = listed["salesAgents"].as_array().unwrap().iter().find(|s| s["id"] == shared["id"]).unwrap();
-    assert_eq!(known["name"], shared["name"], "a known one keeps its name");
+    assert_eq!(known["name"], shared["name"], "a known seller keeps its name");
     assert!(!listed.to_string().contains("hush"), "credentials are private");
     assert_eq!(seller(&sellers(&api.other()).await, "unavailable")["id"], shared["id"]);
 
@@ -61,10 +61,13 @@ async fn are_registered_changed_and_left() {
     assert_eq!(off["updatedFields"], json!(["status"]));
     assert_eq!(sellers(&api).await["yourAgents"], 1);
     assert_eq!(api.data("sales-agents-register", body).await["isNewAgent"], false);
-    assert_eq!(sellers(&api).await["yourAgents"], 2, "registered again, it is active again");
+    assert_eq!(sellers(&api).await["yourAgents"], 2, "registering again reactivates the account");
 
-    let asked = api.data("sales-agents-unregister", json!({"sales_agent_id": id})).await;
-    assert_eq!(asked, json!({"agentId": id, "agentName": shared["name"], "requiresConfirmation": true}));
+    let unconfirmed = api.data("sales-agents-unregister", json!({"sales_agent_id": id})).await;
+    assert_eq!(
+        unconfirmed,
+        json!({"agentId": id, "agentName": shared["name"], "requiresConfirmation": true})
+    );
     assert_eq!(sellers(&api).await["yourAgents"], 2);
     let left = api.data("sales-agents-unregister", json!({"sales_agent_id": id, "confirm": true})).await;
     assert_eq!(left["fallbackType"], "unavailable");
@@ -73,7 +76,7 @@ async fn are_registered_changed_and_left() {
 }
 
 #[tokio::test]
-async fn a_new_one_joins_for_all_customers_and_is_reached_by_its_own() {
+async fn a_new_seller_is_listed_for_all_customers_and_queried_only_for_its_own() {
     let api = Api::start().await;
     let body =
         json!({"name": "Borgo Ads", "endpoint_url": "https://ads.borgo.example/adcp", "protocol": "a2a"});
@@ -92,7 +95,7 @@ async fn a_new_one_joins_for_all_customers_and_is_reached_by_its_own() {
 }
 
 #[tokio::test]
-async fn products_are_found_by_what_they_are() {
+async fn products_are_found_by_filters() {
     let api = Api::start().await;
     let all = api.data("media-product-list", json!({"promoted_offering": "Boots", "brief": "Autumn"})).await;
     assert_eq!(all["totalProducts"], 4);
@@ -126,7 +129,7 @@ async fn products_are_found_by_what_they_are() {
 }
 
 #[tokio::test]
-async fn a_seller_that_does_not_answer_is_named() {
+async fn a_seller_that_does_not_respond_is_reported() {
     let api = Api::start().await;
     let body = json!({"name": "Mute", "endpoint_url": "https://mute.invalid/adcp"});
     let id = api.data("sales-agents-register", body).await["agentId"].clone();
@@ -137,7 +140,7 @@ async fn a_seller_that_does_not_answer_is_named() {
 }
 
 #[tokio::test]
-async fn formats_are_found_by_what_they_take() {
+async fn formats_are_found_by_filters() {
     let api = Api::start().await;
     let all = api.data("format-list", json!({})).await;
     assert_eq!(

@@ -9,7 +9,7 @@ async fn brand_agents(api: &Api) -> Vec<String> {
     agents.iter().map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The signals agent at the start that is active, with its brand agent.
+/// The initial signals agent that is active, with its brand agent.
 async fn active_agent(api: &Api) -> (String, String) {
     for brand_agent in brand_agents(api).await {
         let listed = api.data("signals-agent-list", json!({"brandAgentId": brand_agent})).await;
@@ -73,10 +73,10 @@ async fn signals_are_created_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn wrong_signals_are_refused() {
+async fn invalid_signals_are_rejected() {
     let api = Api::start().await;
     let fine = json!({"name": "S", "description": "D", "key": "maid", "clusters": [{"region": "eu"}]});
-    for (member, value, said) in [
+    for (member, value, expected) in [
         ("key", json!("maid,shoe_size"), "shoe_size"),
         ("name", json!("  "), "blank"),
         ("clusters", json!([]), "clusters"),
@@ -86,7 +86,7 @@ async fn wrong_signals_are_refused() {
         body[member] = value;
         let (status, answer) = api.post("signal-create", body).await;
         assert_eq!(status, 400, "{answer}");
-        assert!(answer["error"].as_str().unwrap().contains(said), "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(expected), "{answer}");
     }
     assert_eq!(api.data("signal-list", json!({})).await["count"], 2);
     let (status, _) = api.post("signal-update", json!({"signalId": "x"})).await;
@@ -144,22 +144,26 @@ async fn signals_agents_are_registered_changed_and_revoked() {
         "brandAgentId": brand_agent, "name": "Finder", "endpointUrl": "https://finder.example/adcp",
     });
     let again = api.data("signals-agent-register", body).await;
-    assert_eq!(again["agent"]["id"], agent["id"], "registered again, it keeps its id");
+    assert_eq!(again["agent"]["id"], agent["id"], "an agent that is registered again keeps its id");
 }
 
 #[tokio::test]
-async fn a_recommended_signal_becomes_one_to_buy_with() {
+async fn an_activated_signal_can_be_used() {
     let api = Api::start().await;
     let (agent, brand_agent) = active_agent(&api).await;
     let body = json!({"brandAgentId": brand_agent, "brief": "Hikers"});
     let found = api.data("signals-agent-get-signals", body.clone()).await;
-    assert_eq!(found, api.data("signals-agent-get-signals", body).await, "the same again");
+    assert_eq!(
+        found,
+        api.data("signals-agent-get-signals", body).await,
+        "the recommendations are reproducible"
+    );
     let group = &found["recommendations"][0];
     assert_eq!(group["agentId"], agent.as_str());
     assert_eq!(found["count"], 3);
     let signals = group["signals"].as_array().unwrap();
     assert!(signals[0]["reasoning"].as_str().unwrap().contains("Hikers"));
-    assert_eq!(signals[2].get("id"), None, "one that cannot be activated");
+    assert_eq!(signals[2].get("id"), None, "the last signal cannot be activated");
 
     let signal = &signals[0]["id"];
     let activated = api.data("signals-agent-activate", json!({"agentId": agent, "signalId": signal})).await;
@@ -176,20 +180,20 @@ async fn a_recommended_signal_becomes_one_to_buy_with() {
     assert_eq!(history["activities"][1]["activityType"], "segment_created");
 }
 
-fn coded(body: &Value) -> [&Value; 3] {
+fn error_of(body: &Value) -> [&Value; 3] {
     [&body["success"], &body["error"], &body["errorCode"]]
 }
 
 #[tokio::test]
-async fn signals_agents_fail_with_a_code() {
+async fn errors_of_signals_agents_have_a_code() {
     let api = Api::start().await;
     let (agent, brand_agent) = active_agent(&api).await;
     let unknown = [&json!(false), &json!("UNKNOWN_ERROR"), &json!("UNKNOWN_ERROR")];
     let (status, body) = api.post("signals-agent-get", json!({"agentId": "nobody"})).await;
-    assert_eq!((status, coded(&body)), (200, unknown));
+    assert_eq!((status, error_of(&body)), (200, unknown));
     let (_, body) =
         api.post("signals-agent-activate", json!({"agentId": agent, "signalId": "nothing"})).await;
-    assert_eq!(coded(&body), unknown);
+    assert_eq!(error_of(&body), unknown);
     let history = api.data("signals-agent-history", json!({"agentId": agent})).await;
     assert_eq!(history["activities"][0]["status"], "failed");
 
@@ -202,13 +206,13 @@ async fn signals_agents_fail_with_a_code() {
         ("signals-agent-get-signals", json!({"brandAgentId": brand_agent})),
     ] {
         let (status, body) = api.other().post(operation, body).await;
-        assert_eq!((status, coded(&body)), (200, unknown), "{operation}");
+        assert_eq!((status, error_of(&body)), (200, unknown), "{operation}");
     }
     assert_eq!(api.data("signals-agent-get", json!({"agentId": agent})).await["agent"]["status"], "active");
 }
 
 #[tokio::test]
-async fn an_agent_that_does_not_answer_is_left_out_and_logged() {
+async fn an_agent_that_does_not_respond_is_omitted_and_logged() {
     let api = Api::start().await;
     let (_, brand_agent) = active_agent(&api).await;
     let body =

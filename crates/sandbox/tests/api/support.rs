@@ -1,4 +1,4 @@
-//! A running sandbox, and what its answers are asked for.
+//! A running sandbox, and requests to it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use scope3_mcp_catalog::Catalog;
 use scope3_mcp_sandbox::{Options, Sandbox};
 use serde_json::Value;
 
-/// The clock stands at noon of 15 June 2026.
+/// Options with the clock fixed at noon on 15 June 2026.
 pub(crate) fn june() -> Options {
     Options { now: Some("2026-06-15T12:00:00Z".parse().unwrap()), ..Options::default() }
 }
@@ -22,12 +22,12 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// A new sandbox as customer 12345 sees it, at noon of 15 June 2026.
+    /// A new sandbox as customer 12345 sees it, at noon on 15 June 2026.
     pub(crate) async fn start() -> Self {
         Self::with(june()).await
     }
 
-    /// A new sandbox that behaves so.
+    /// A new sandbox with these options.
     pub(crate) async fn with(options: Options) -> Self {
         let catalog = Catalog::embedded();
         let sandbox = Sandbox::start(options, catalog).await.unwrap();
@@ -39,7 +39,7 @@ impl Api {
         Self { key: Sandbox::keys()[1], ..self.clone() }
     }
 
-    /// The status and the body of an answer.
+    /// Sends a POST. Returns the status and the body of the response.
     pub(crate) async fn post(&self, operation: &str, body: Value) -> (u16, Value) {
         let url = format!("{}/{operation}", self.sandbox.url());
         let request = self.client.post(url).header("x-scope3-api-key", self.key).json(&body);
@@ -47,7 +47,7 @@ impl Api {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    /// The data of an answer that must be a success.
+    /// The data of a response that must be a success.
     pub(crate) async fn data(&self, operation: &str, body: Value) -> Value {
         let (status, body) = self.post(operation, body).await;
         assert_eq!(status, 200, "{operation}: {body}");
@@ -56,7 +56,7 @@ impl Api {
         body["data"].clone()
     }
 
-    /// The body of a GET.
+    /// Sends a GET. Returns the status and the body of the response.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let url = format!("{}/{path}", self.sandbox.url());
         let response = self.client.get(url).header("x-scope3-api-key", self.key).send().await.unwrap();

@@ -3,7 +3,7 @@
 use crate::support::Api;
 use serde_json::{Value, json};
 
-/// A campaign of the seeds and a story of its brand agent.
+/// An initial campaign, and a story of its brand agent.
 async fn campaign(api: &Api, name: &str) -> (String, String) {
     let listed = api.data("campaign-list", json!({"limit": 200})).await;
     let campaigns = listed["campaigns"].as_array().unwrap();
@@ -65,7 +65,7 @@ async fn a_tactic_is_bought_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn sellers_look_at_guaranteed_buys_and_refuse_some() {
+async fn sellers_approve_guaranteed_buys_and_reject_some() {
     let api = Api::start().await;
     let (campaign, story) = campaign(&api, "First Home Guide").await;
     let status = async |product| {
@@ -81,7 +81,7 @@ async fn sellers_look_at_guaranteed_buys_and_refuse_some() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told() {
+async fn missing_objects_are_reported() {
     let api = Api::start().await;
     let (status, body) = api.post("tactic-get", json!({"tacticId": "tactic_0"})).await;
     assert_eq!((status, &body["success"]), (200, &json!(false)));
@@ -101,7 +101,7 @@ async fn what_is_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn those_of_another_customer_are_not_found() {
+async fn tactics_of_another_customer_are_not_found() {
     let api = Api::start().await;
     let (campaign, story) = campaign(&api, "Open Trails").await;
     let listed = api.data("tactic-list", json!({"campaignId": campaign})).await;
@@ -116,7 +116,7 @@ async fn those_of_another_customer_are_not_found() {
 }
 
 #[tokio::test]
-async fn prebid_sees_what_runs() {
+async fn prebid_segments_show_running_tactics() {
     let api = Api::start().await;
     let (status, body) = api.get("prebid-segmentss/aurora").await;
     assert_eq!(status, 200);
@@ -127,6 +127,6 @@ async fn prebid_sees_what_runs() {
         .map(|segment| segment["maxCpm"].as_f64().unwrap())
         .collect();
     assert_eq!(prices, [15.0, 6.25, 3.8]);
-    let (_, nobody) = api.get("prebid-segmentss/nobody").await;
-    assert_eq!(nobody["data"], json!({"orgId": "nobody", "totalSegments": 0, "segments": []}));
+    let (_, unknown) = api.get("prebid-segmentss/nobody").await;
+    assert_eq!(unknown["data"], json!({"orgId": "nobody", "totalSegments": 0, "segments": []}));
 }

@@ -40,9 +40,9 @@ fn at_its_limit_a_key_loses_only_its_own_longest_idle_session() {
     let second = open(&sessions, key("a")).unwrap();
     sessions.channel(&first, key("a"));
     let third = open(&sessions, key("a")).unwrap();
-    let there = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
-    assert!(!there(&second, key("a")), "the other of the two was used later");
-    assert!(there(&first, key("a")) && there(&third, key("a")) && there(&other, key("b")));
+    let exists = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
+    assert!(!exists(&second, key("a")), "the other of the two was used later");
+    assert!(exists(&first, key("a")) && exists(&third, key("a")) && exists(&other, key("b")));
 }
 
 #[test]
@@ -90,9 +90,9 @@ async fn the_common_stream_can_be_taken_over_and_the_stream_of_a_call_cannot() {
     let sessions = sessions(3, 1, LONG);
     let id = open(&sessions, Owner::All).unwrap();
     let now = Duration::ZERO;
-    let of_call = sessions.lease_stream(&id, Owner::All, Some(1)).unwrap();
+    let call_stream = sessions.lease_stream(&id, Owner::All, Some(1)).unwrap();
     assert!(sessions.lease_stream_after(&id, Owner::All, Some(1), now).is_err());
-    assert!(!of_call.superseded().is_cancelled());
+    assert!(!call_stream.superseded().is_cancelled());
 
     let old = sessions.lease_stream(&id, Owner::All, None).unwrap();
     let new = sessions.lease_stream_after(&id, Owner::All, None, now).unwrap();
@@ -106,11 +106,11 @@ async fn the_common_stream_can_be_taken_over_and_the_stream_of_a_call_cannot() {
 #[test]
 fn a_session_opened_with_a_stream_has_it_from_the_start() {
     let sessions = sessions(2, 2, LONG);
-    let still = open(&sessions, key("a")).unwrap();
+    let idle = open(&sessions, key("a")).unwrap();
     let (streaming, lease) = sessions.open_streaming(key("b"), sse()).unwrap();
-    sessions.channel(&still, key("a"));
+    sessions.channel(&idle, key("a"));
     open(&sessions, key("c")).unwrap();
-    assert!(sessions.channel(&still, key("a")).is_none(), "the one without a stream is closed");
+    assert!(sessions.channel(&idle, key("a")).is_none(), "the one without a stream is closed");
     assert!(sessions.channel(&streaming, key("b")).is_some());
     assert!(sessions.lease_stream(&streaming, key("b"), None).is_err());
     drop(lease);
@@ -125,20 +125,20 @@ fn a_session_opened_with_a_stream_has_it_from_the_start() {
 #[test]
 fn unproven_keys_are_evicted_first_and_never_evict_proven_ones() {
     let sessions = sessions_with_proven_key(3);
-    let there = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
+    let exists = |id: &SessionId, owner| sessions.channel(id, owner).is_some();
     let proven = key("proven");
     let invented = open(&sessions, key("invented")).unwrap();
     let streaming = sessions.open_streaming(key("streaming"), sse()).unwrap();
-    let still = open(&sessions, proven).unwrap();
+    let idle = open(&sessions, proven).unwrap();
     let second = open(&sessions, proven).unwrap();
-    assert!(!there(&invented, key("invented")) && there(&still, proven));
+    assert!(!exists(&invented, key("invented")) && exists(&idle, proven));
     let third = open(&sessions, proven).unwrap();
-    assert!(!there(&streaming.0, key("streaming")), "although it has a stream");
-    assert!(there(&still, proven) && there(&second, proven) && there(&third, proven));
-    assert!(open(&sessions, key("invented")).is_err(), "there are only proven keys");
+    assert!(!exists(&streaming.0, key("streaming")), "a stream does not protect an unproven key");
+    assert!(exists(&idle, proven) && exists(&second, proven) && exists(&third, proven));
+    assert!(open(&sessions, key("invented")).is_err(), "only sessions with proven keys are left");
     let fourth = open(&sessions, proven).unwrap();
     assert!(
-        !there(&still, proven) && there(&fourth, proven),
+        !exists(&idle, proven) && exists(&fourth, proven),
         "among proven keys, the longest-idle session is closed"
     );
 }
@@ -169,7 +169,7 @@ fn concurrent_newcomers_never_lose_the_session_they_just_opened() {
         std::thread::spawn(move || {
             for _ in 0..500 {
                 let channel = sse();
-                let (id, _claim) = sessions.open_streaming(Owner::All, channel).unwrap();
+                let (id, _lease) = sessions.open_streaming(Owner::All, channel).unwrap();
                 assert!(
                     sessions.channel(&id, Owner::All).is_some(),
                     "the session was closed for another newcomer"
@@ -185,9 +185,9 @@ fn concurrent_newcomers_never_lose_the_session_they_just_opened() {
 #[tokio::test]
 async fn an_idle_session_expires_and_one_with_a_stream_does_not() {
     let sessions = Arc::new(sessions(3, 3, Duration::from_millis(100)));
-    let still = open(&sessions, Owner::All).unwrap();
+    let idle = open(&sessions, Owner::All).unwrap();
     let streaming = open(&sessions, Owner::All).unwrap();
-    let _claim = sessions.lease_stream(&streaming, Owner::All, None).unwrap();
+    let _lease = sessions.lease_stream(&streaming, Owner::All, None).unwrap();
     let busy = open(&sessions, Owner::All).unwrap();
     let call = sessions.start_request(&busy, Owner::All, &1.into()).unwrap();
     let expiry = tokio::spawn(Arc::clone(&sessions).run_expiry());
@@ -197,7 +197,7 @@ async fn an_idle_session_expires_and_one_with_a_stream_does_not() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(sessions.channel(&busy, Owner::All).is_none());
     assert!(
-        sessions.channel(&still, Owner::All).is_none() && sessions.channel(&streaming, Owner::All).is_some()
+        sessions.channel(&idle, Owner::All).is_none() && sessions.channel(&streaming, Owner::All).is_some()
     );
     assert_eq!(sessions.count(), (0, 1));
     expiry.abort();

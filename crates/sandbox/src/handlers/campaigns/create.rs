@@ -1,4 +1,4 @@
-//! Creating a campaign.
+//! Creates campaigns.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,18 +33,18 @@ struct Create {
     brief_validation_threshold: Option<f64>,
 }
 
-/// Nothing is made of a thin brief. The provider does not check the brand agent and the creatives; the sandbox
-/// does, as those of another customer may not be touched, and assigns the creatives as promised. The published code
-/// repeats the creatives without assigning them, and its campaign has no dates.
+/// Creates a campaign, unless the brief scores below the threshold. Scope3 does not check the brand agent and the
+/// creatives. The sandbox checks them, to protect other customers' data, and assigns the creatives as promised. The
+/// published code returns the creatives without assigning them, and its campaign has no dates.
 pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     let input: Create = call.input()?;
     let validation =
         if input.skip_brief_validation { None } else { Some(validated(&input, call.account.as_published)?) };
     call.account.brand_agent(&input.brand_agent_id)?;
-    let creative_ids = owned(call.account, &input)?;
+    let creative_ids = creatives_to_assign(call.account, &input)?;
     let [start_date, end_date] = [date(input.start_date.as_deref())?, date(input.end_date.as_deref())?];
     if !call.account.as_published {
-        contradiction(&input.budget, start_date, end_date)?;
+        check_consistency(&input.budget, start_date, end_date)?;
     }
     let configuration = configuration(&input, call.arguments());
     let now = call.account.clock.tick();
@@ -77,7 +77,7 @@ pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     }
     let answer = ApiResponse::success(
         format!(
-            "✅ **Campaign created**: {} ({})\n\n• Budget: {}\n• Optimisation and delivery begin.",
+            "✅ **Campaign created**: {} ({})\n\n• Budget: {}\n• Optimization and delivery begin.",
             campaign.name,
             campaign.id,
             money(&campaign)
@@ -98,18 +98,18 @@ fn validated(input: &Create, as_published: bool) -> ApiResult<BriefValidation> {
     if validation.meets_threshold {
         Ok(validation)
     } else {
-        Err(ApiResponse::bad_request(refusal(&validation)))
+        Err(ApiResponse::bad_request(weak_brief_error(&validation)))
     }
 }
 
-/// The text has all that a better brief needs, since the provider gives it in no other place.
-fn refusal(validation: &BriefValidation) -> String {
+/// The error for a weak brief. It contains all suggestions, because Scope3 returns them nowhere else.
+fn weak_brief_error(validation: &BriefValidation) -> String {
     let list = |lines: &[&str]| lines.iter().map(|line| format!("• {line}")).collect::<Vec<_>>().join("\n");
     format!(
-        "Failed to create campaign: the brief is too thin, and nothing was created.\n\n\
+        "Failed to create campaign: the brief is too weak, and nothing was created.\n\n\
          Score: {}/100\nRequired score: {}\nQuality level: {}\n\n\
          Missing elements:\n{}\n\nSuggestions:\n{}\n\n\
-         Ways out:\n• Improve the brief, and check it with campaign_validate_brief\n\
+         Options:\n• Improve the brief, and check it with campaign_validate_brief\n\
          • Lower briefValidationThreshold\n• Set skipBriefValidation to true",
         validation.score,
         validation.threshold,
@@ -119,9 +119,9 @@ fn refusal(validation: &BriefValidation) -> String {
     )
 }
 
-/// The creatives to assign, each once. They must belong to the campaign's brand agent, as `creative_assign`
+/// The creatives to assign, without duplicates. They must belong to the campaign's brand agent, as `creative_assign`
 /// promises.
-fn owned(account: &Account, input: &Create) -> ApiResult<Vec<String>> {
+fn creatives_to_assign(account: &Account, input: &Create) -> ApiResult<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
     if account.as_published {
         return Ok(ids);
@@ -139,8 +139,8 @@ fn owned(account: &Account, input: &Create) -> ApiResult<Vec<String>> {
     Ok(ids)
 }
 
-/// What cannot be meant.
-fn contradiction(budget: &Budget, start: Option<Moment>, end: Option<Moment>) -> ApiResult<()> {
+/// Rejects contradictory dates and budgets.
+fn check_consistency(budget: &Budget, start: Option<Moment>, end: Option<Moment>) -> ApiResult<()> {
     let problem = match (start.zip(end), budget.daily_cap) {
         (Some((start, end)), _) if end < start => "endDate is before startDate",
         (_, Some(daily_cap)) if daily_cap > budget.total => "budget.dailyCap is more than budget.total",
@@ -156,7 +156,7 @@ fn date(text: Option<&str>) -> ApiResult<Option<Moment>> {
     Ok(Some(moment))
 }
 
-/// What the provider repeats of the input.
+/// The part of the input that Scope3 repeats.
 fn configuration(input: &Create, arguments: &Value) -> Value {
     let mut configuration = json!({
         "brandAgentId": input.brand_agent_id,

@@ -1,4 +1,4 @@
-//! Campaigns of the old kind: a strategy of private marketplace deals from a prompt.
+//! Legacy campaigns: a strategy of private marketplace deals from a prompt.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ const COUNTRIES: [(&str, &str); 7] = [
     ("australia", "AU"),
 ];
 
-/// Has no brand agent, no budget and no dates, and is in no list. The provider finds channels and countries with a
-/// language model; the sandbox knows a few words.
+/// Creates a legacy campaign, which has no brand agent, budget or dates, and is not listed. Scope3 finds channels and
+/// countries with a language model; the sandbox recognizes a few words.
 pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     let Create { name, prompt } = call.input()?;
     let words: Vec<String> = prompt.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();

@@ -1,4 +1,4 @@
-//! Listing campaigns, with every filter applied.
+//! Lists campaigns, with all filters.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -17,7 +17,7 @@ use crate::{
     store::Account,
 };
 
-/// How many campaigns are listed where the caller does not say.
+/// The default number of listed campaigns.
 const DEFAULT_LIMIT: usize = 50;
 
 #[derive(Default, Deserialize)]
@@ -64,8 +64,8 @@ enum SortOrder {
     Desc,
 }
 
-/// The provider applies no filter but the brand agent, and finds nothing without it. The sandbox does what the
-/// description promises, unless it plays the published code.
+/// Lists campaigns as the tool description promises. The published code applies only the filter by brand agent, and
+/// finds nothing without it.
 pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     let mut input: List = call.input()?;
     let account = &*call.account;
@@ -81,8 +81,8 @@ pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     }
     let period = period(&input.date_range)?;
     let mut found: Vec<&Campaign> =
-        account.campaigns.iter().rev().filter(|campaign| fits(campaign, &input, period)).collect();
-    // Stable: equals stay newest first.
+        account.campaigns.iter().rev().filter(|campaign| matches(campaign, &input, period)).collect();
+    // The sort is stable, so equal campaigns stay newest first.
     found.sort_by(|a, b| {
         let order = compare(account, input.sort_by, a, b);
         if input.sort_order == SortOrder::Desc { order.reverse() } else { order }
@@ -127,8 +127,9 @@ fn period(range: &DateRange) -> ApiResult<(Option<Moment>, Option<Moment>)> {
     }
 }
 
-/// A campaign fits a period when its flight touches it. Without a start, the flight begins with its creation.
-fn fits(campaign: &Campaign, input: &List, (from, to): (Option<Moment>, Option<Moment>)) -> bool {
+/// Whether a campaign matches the filters. It matches a period if its flight overlaps the period. Without a start date,
+/// the flight begins with the creation.
+fn matches(campaign: &Campaign, input: &List, (from, to): (Option<Moment>, Option<Moment>)) -> bool {
     let starts = campaign.start_date.unwrap_or(campaign.created_at).date();
     let ends = campaign.end_date.map(Moment::date);
     input.brand_agent_id.as_ref().is_none_or(|agent| campaign.brand_agent_id == *agent)
@@ -146,15 +147,15 @@ fn compare(account: &Account, by: SortBy, a: &Campaign, b: &Campaign) -> Orderin
         SortBy::Created => a.created_at.cmp(&b.created_at),
         SortBy::Updated => a.updated_at.cmp(&b.updated_at),
         SortBy::Status => a.status.as_str().cmp(b.status.as_str()),
-        // How much of its budget it has spent, compared crosswise so that nothing is rounded.
+        // The spent share of the budget, compared by cross-multiplication to avoid rounding.
         SortBy::Performance => {
-            let [of_a, of_b] = [a, b].map(|campaign| u128::from(account.spend_cents(&campaign.id)));
-            (of_a * u128::from(b.budget.total)).cmp(&(of_b * u128::from(a.budget.total)))
+            let [spend_a, spend_b] = [a, b].map(|campaign| u128::from(account.spend_cents(&campaign.id)));
+            (spend_a * u128::from(b.budget.total)).cmp(&(spend_b * u128::from(a.budget.total)))
         }
     }
 }
 
-/// A campaign with what lists add.
+/// A campaign with the members that only lists have.
 fn listed(account: &Account, campaign: &Campaign) -> Value {
     let mut shown = campaign.to_json(&account.creative_ids(&campaign.id));
     if let Some(delivery) = delivery_summary(account, campaign) {
@@ -170,8 +171,8 @@ fn listed(account: &Account, campaign: &Campaign) -> Value {
     shown
 }
 
-/// How far the first ten creatives have got to sellers, by the provider's rules. A campaign without creatives has
-/// no such health.
+/// Whether sellers have received and approved the first ten creatives, by Scope3's rules. `None` for a campaign without
+/// creatives.
 fn creative_health(account: &Account, campaign: &Campaign) -> Option<Value> {
     let ids = account.creative_ids(&campaign.id);
     let (mut synced, mut issues, mut unsynced) = (0, 0, 0);
@@ -202,27 +203,27 @@ fn creative_health(account: &Account, campaign: &Campaign) -> Option<Value> {
     }))
 }
 
-/// What is to be told of a campaign, as the state has it now.
+/// The notifications that follow from the current state of a campaign.
 fn notifications(account: &Account, campaign: &Campaign) -> Vec<&'static str> {
     let creatives: Vec<_> =
         account.creative_ids(&campaign.id).into_iter().filter_map(|id| account.creative(id).ok()).collect();
-    let approval = |wanted| {
+    let has_approval = |status| {
         creatives
             .iter()
-            .any(|creative| creative.publisher_approvals.iter().any(|given| given.approval_status == wanted))
+            .any(|creative| creative.publisher_approvals.iter().any(|given| given.approval_status == status))
     };
     let missing = creatives.is_empty() && account.tactics_of(&campaign.id).next().is_some();
     [
-        ("creative.rejected", approval("rejected")),
-        ("creative.changes_requested", approval("changes_requested")),
+        ("creative.rejected", has_approval("rejected")),
+        ("creative.changes_requested", has_approval("changes_requested")),
         ("tactic.missing_creatives", missing),
     ]
     .into_iter()
-    .filter_map(|(kind, holds)| holds.then_some(kind))
+    .filter_map(|(kind, applies)| applies.then_some(kind))
     .collect()
 }
 
-/// The filters as the provider repeats them.
+/// The filters, in the form in which Scope3 repeats them.
 fn filters(arguments: &Value, empty: bool) -> Value {
     let mut filters = Map::new();
     for name in ["brandAgentId", "status", "dateRange", "budgetRange", "limit"] {
@@ -238,7 +239,7 @@ fn filters(arguments: &Value, empty: bool) -> Value {
     filters.into()
 }
 
-/// Sums over the campaigns that are listed. Money is in cents, whatever the currency.
+/// Sums over the listed campaigns. Money is in cents, regardless of the currency.
 fn summary(account: &Account, found: &[&Campaign], shown: &[Value]) -> Value {
     let budget: u64 = found.iter().map(|campaign| campaign.budget.total).sum();
     let spend: u64 = found.iter().map(|campaign| account.spend_cents(&campaign.id)).sum();

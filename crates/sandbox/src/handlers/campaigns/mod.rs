@@ -34,7 +34,7 @@ struct Brief {
     threshold: Option<f64>,
 }
 
-/// A brief below the threshold is a success too: the answer says that it is below.
+/// Scores a brief. A score below the threshold is a success too; the response says that it is below.
 fn validate_brief(call: &mut Call<'_>) -> ApiResult {
     let Brief { brief, threshold } = call.input()?;
     let validation =
@@ -63,8 +63,8 @@ struct Delete {
     force: bool,
 }
 
-/// Tactics and history go with it, as promised; in the published code tactics stay. Creatives stay, whatever
-/// `preserveCreatives` says.
+/// Deletes a campaign with its tactics and history, as promised. In the published code, tactics stay. Creatives stay,
+/// regardless of `preserveCreatives`.
 fn delete(call: &mut Call<'_>) -> ApiResult {
     let Delete { campaign_id, force } = call.input()?;
     let account = &mut *call.account;
@@ -72,7 +72,7 @@ fn delete(call: &mut Call<'_>) -> ApiResult {
     if campaign.status == Status::Active && !force {
         return Ok(ApiResponse::failure(
             "CAMPAIGN_ACTIVE",
-            &format!("❌ {} is active and was not deleted. Force deletes it all the same.", campaign.name),
+            &format!("❌ {} is active and was not deleted. Set force to delete it anyway.", campaign.name),
             json!({
                 "campaignId": campaign_id, "force": force, "reason": "Campaign is active",
                 "status": campaign.status,
@@ -109,7 +109,7 @@ fn delete(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// A campaign's budget for people: `50000.00 USD`.
+/// A campaign's budget as text: `50000.00 USD`.
 fn money(campaign: &Campaign) -> String {
     format!("{:.2} {}", currency_units(campaign.budget.total), campaign.budget.currency)
 }

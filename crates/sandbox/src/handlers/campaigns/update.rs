@@ -1,4 +1,4 @@
-//! Changing a campaign's strategy and the budgets of its tactics.
+//! Changes a campaign's strategy and the budgets of its tactics.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -29,19 +29,19 @@ struct Adjustment {
     budget_allocation: AllocationChange,
 }
 
-/// What a change request is about, and what it adds to the brief. The topics are the provider's.
+/// The topics of change requests, and what each adds to the brief. The topics are Scope3's.
 const TOPICS: [(&[&str], &str); 6] = [
-    (&["scale", "volume"], "Raise the scale of delivery"),
+    (&["scale", "volume"], "Increase the scale of delivery"),
     (&["viewab"], "Prefer placements with high viewability"),
     (&["completion"], "Prefer placements with high video completion"),
-    (&["cpm", "cost", "price"], "Bring the CPM to what was asked"),
+    (&["cpm", "cost", "price"], "Adjust the CPM as requested"),
     (&["brand safety", "brand-safety", "safe"], "Tighten brand safety"),
     (&["reach", "audience"], "Widen the reach"),
 ];
 
-/// Changes the name too, and adds a change request to the brief, as promised. In the published code a name alone
-/// changes nothing, a request takes the place of the brief, and a tactic that was changed fails the call afterwards.
-/// Tactics that cannot be changed do not fail the call. Nothing given but the id is a success that changes nothing.
+/// Changes a campaign. As promised, it can change the name, and a change request adds to the brief. In the published
+/// code, a name alone has no effect, a change request replaces the brief, and the call fails after it changed a tactic.
+/// Tactics that cannot be changed do not fail the call. A call with only the id is a success without changes.
 pub(super) fn update(call: &mut Call<'_>) -> ApiResult {
     let mut input: Update = call.input()?;
     let as_published = call.account.as_published;
@@ -103,10 +103,10 @@ fn brief_changes(request: &str) -> Vec<&'static str> {
         .filter(|(words, _)| words.iter().any(|word| request.contains(word)))
         .map(|(_, change)| *change)
         .collect();
-    if found.is_empty() { vec!["Optimise the campaign as requested"] } else { found }
+    if found.is_empty() { vec!["Optimize the campaign as requested"] } else { found }
 }
 
-/// The tactics that changed, as rows, and those that could not.
+/// Changes tactics. Returns the changed tactics as rows, and the errors.
 fn adjust(account: &mut Account, campaign: &str, adjustments: Vec<Adjustment>) -> (Vec<Value>, Vec<Value>) {
     let (mut updated, mut errors) = (Vec::new(), Vec::new());
     for Adjustment { tactic_id, budget_allocation } in adjustments {

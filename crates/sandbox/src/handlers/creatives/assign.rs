@@ -1,4 +1,4 @@
-//! Putting creatives into campaigns and taking them out.
+//! Assigns creatives to campaigns and unassigns them.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -24,10 +24,10 @@ pub(super) fn assign(call: &mut Call<'_>) -> ApiResult {
     }
     same_owner(call.account, &buyer_agent_id, &campaign_id)?;
     let now = call.account.clock.tick();
-    let message = if put(call, &creative_id, &campaign_id)? {
+    let message = if add_to_campaign(call, &creative_id, &campaign_id)? {
         "Creative assigned to campaign"
     } else {
-        "Creative was assigned to this campaign already"
+        "Creative was already assigned to this campaign"
     };
     Ok(ApiResponse::success(
         format!("✅ **{message}**: {creative_id} in {campaign_id}"),
@@ -48,7 +48,7 @@ pub(super) fn assign(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// Checks that a campaign belongs to a brand agent. Promised of assignments; Scope3's code does not look.
+/// Checks that a campaign belongs to a brand agent, as promised for assignments. Scope3's code does not check it.
 pub(super) fn same_owner(account: &Account, brand_agent: &str, campaign: &str) -> ApiResult<()> {
     if account.campaign(campaign)?.brand_agent_id == brand_agent {
         return Ok(());
@@ -62,13 +62,13 @@ fn not_owned(what: &str, id: &str, brand_agent: &str) -> ApiResponse {
     ))
 }
 
-/// Puts a creative into a campaign, unless it is there, and sends it to the sellers of its active tactics. Says
-/// whether it is new there.
-pub(super) fn put(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> ApiResult<bool> {
+/// Assigns a creative to a campaign, and sends it to the sellers of the campaign's active tactics. Returns whether the
+/// assignment is new.
+pub(super) fn add_to_campaign(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> ApiResult<bool> {
     let account = &mut *call.account;
     let assigned_date = account.clock.now();
-    let mut there = account.assignments.iter();
-    if there.any(|a| a.creative_id == creative_id && a.campaign_id == campaign_id) {
+    let mut assignments = account.assignments.iter();
+    if assignments.any(|a| a.creative_id == creative_id && a.campaign_id == campaign_id) {
         return Ok(false);
     }
     account.assignments.push(Assignment {
@@ -78,8 +78,8 @@ pub(super) fn put(call: &mut Call<'_>, creative_id: &str, campaign_id: &str) -> 
     });
     let sellers = sync::sellers_of(account, campaign_id);
     let creative = call.account.creative(creative_id)?;
-    let mut sellers = sync::fitting(call.market, creative, sellers);
-    // Those who have it need not approve it again.
+    let mut sellers = sync::suitable(call.market, creative, sellers);
+    // Sellers that have the creative do not have to approve it again.
     let synced = sync::synced_to(creative);
     sellers.retain(|seller| !synced.contains(seller));
     sync::send(call.account, call.market, creative_id, &sellers)?;
@@ -99,7 +99,7 @@ pub(super) fn unassign(call: &mut Call<'_>) -> ApiResult {
     account.creative(&creative_id)?;
     account.campaign(&campaign_id)?;
     let now = account.clock.tick();
-    // What is not assigned is unassigned with success too.
+    // Unassigning a creative that is not assigned is a success too.
     account.assignments.retain(|a| a.creative_id != creative_id || a.campaign_id != campaign_id);
     let message = "Creative unassigned from campaign";
     Ok(ApiResponse::success(

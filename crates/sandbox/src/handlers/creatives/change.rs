@@ -1,4 +1,4 @@
-//! Changing creatives, and taking them away.
+//! Changes and deletes creatives.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub(super) fn update(call: &mut Call<'_>) -> ApiResult {
     sync::send(call.account, call.market, &creative_id, &resend)?;
     let creative = view(call.account, call.account.creative(&creative_id)?);
     Ok(ApiResponse::success(
-        format!("🎨 **Creative updated**: {creative_id}, in a new version"),
+        format!("🎨 **Creative updated**: {creative_id} has a new version"),
         json!({
             "currentState": current_state(&creative),
             "updatedCreative": creative,
@@ -98,13 +98,13 @@ pub(super) fn delete(call: &mut Call<'_>) -> ApiResult {
     let all = assignments(account, &creative);
     let active: Vec<&Assigned> = all.iter().filter(|assigned| assigned.is_active).collect();
     if !active.is_empty() && force != Some(true) {
-        return Ok(refusal(&creative_id, &active));
+        return Ok(assigned_failure(&creative_id, &active));
     }
     account.clock.tick();
     account.assignments.retain(|assignment| assignment.creative_id != creative_id);
     account.creatives.retain(|creative| creative.creative_id != creative_id);
     Ok(ApiResponse::success(
-        format!("✅ **Creative deleted** for good: {} ({creative_id})", creative.creative_name),
+        format!("✅ **Creative deleted** permanently: {} ({creative_id})", creative.creative_name),
         json!({
             "deletedCreative": {
                 "id": creative_id, "name": creative.creative_name, "buyerAgentId": creative.buyer_agent_id,
@@ -121,7 +121,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-fn refusal(creative_id: &str, active: &[&Assigned]) -> ApiResponse {
+fn assigned_failure(creative_id: &str, active: &[&Assigned]) -> ApiResponse {
     let campaigns: Vec<Value> = active
         .iter()
         .map(|a| json!({"campaignId": a.campaign_id, "campaignName": a.campaign_name}))
@@ -134,8 +134,8 @@ fn refusal(creative_id: &str, active: &[&Assigned]) -> ApiResponse {
             "activeCampaignCount": active.len(),
             "activeCampaigns": campaigns,
             "suggestedActions": [
-                "Take it out of the campaigns first, with creative_unassign",
-                "Give force: true to delete it anyway (not recommended)",
+                "Unassign it from the campaigns first, with creative_unassign",
+                "Set force to true to delete it anyway (not recommended)",
                 "Wait for the campaigns to complete",
             ],
         }),

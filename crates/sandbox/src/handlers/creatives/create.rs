@@ -1,4 +1,4 @@
-//! New creatives.
+//! Creates creatives.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -42,7 +42,7 @@ struct Defaults {
     shared: Shareable,
 }
 
-/// What an item may say itself or leave to the defaults.
+/// Members that an item can set itself or take from the defaults.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Shareable {
@@ -60,7 +60,7 @@ pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
     }
     let requested = input.creatives.len();
     let fail_fast = input.processing_mode.as_deref() == Some("fail_fast");
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     let mut problems = Vec::new();
     for item in input.creatives {
         let content = item.content.problem().map(str::to_owned);
@@ -72,35 +72,39 @@ pub(super) fn create(call: &mut Call<'_>) -> ApiResult {
             }
             continue;
         }
-        made.push(add(call.account, &input.buyer_agent_id, item, &input.shared_defaults.shared));
+        created.push(add(call.account, &input.buyer_agent_id, item, &input.shared_defaults.shared));
     }
-    if made.is_empty() {
+    if created.is_empty() {
         return Err(ApiResponse::bad_request(format!(
             "Failed to process creative creation request: Failed to create any creatives. {}.\n{}",
             count(problems.len(), "error"),
             problems.join("\n")
         )));
     }
-    for creative in &made {
+    for creative in &created {
         for campaign in campaigns {
-            assign::put(call, creative, campaign)?;
+            assign::add_to_campaign(call, creative, campaign)?;
         }
     }
     let account = &call.account;
     let mut shown = Vec::new();
-    for creative in &made {
+    for creative in &created {
         shown.push(view(account, account.creative(creative)?));
     }
-    // Only the message says what was wrong with the others.
-    let message =
-        format!("✅ **{} of {} created**\n{}", made.len(), count(requested, "creative"), problems.join("\n"));
+    // Only the message contains the problems of the others.
+    let message = format!(
+        "✅ **{} of {} created**\n{}",
+        created.len(),
+        count(requested, "creative"),
+        problems.join("\n")
+    );
     Ok(ApiResponse::success(
         message,
         json!({
             "creatives": shown,
-            "count": made.len(),
+            "count": created.len(),
             "totalRequested": requested,
-            "results": {"successful": made.len(), "failed": problems.len()},
+            "results": {"successful": created.len(), "failed": problems.len()},
             "configuration": {
                 "buyerAgentId": input.buyer_agent_id, "assignToCampaignIds": campaigns,
             },

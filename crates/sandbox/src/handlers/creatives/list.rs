@@ -1,4 +1,4 @@
-//! The creatives of a brand agent, in pages.
+//! Lists the creatives of a brand agent, in pages.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ impl Filter {
             })
             && self.has_asset_type.as_ref().is_none_or(|kind| asset_types(creative).contains(&kind.as_str()))
             && self.search_term.as_ref().is_none_or(|term| mentions(creative, term))
-            // False asks for nothing: "only show creatives not assigned".
+            // `false` has no effect: the filter means "only show creatives not assigned".
             && (self.unassigned != Some(true) || campaigns(account, creative).next().is_none())
     }
 }
@@ -108,7 +108,7 @@ fn shown(account: &Account, creative: &Creative, input: &List) -> Value {
     view
 }
 
-/// Numbers of all creatives of the brand agent, whatever was asked for.
+/// Counts of all creatives of the brand agent, regardless of the filters.
 fn summary(account: &Account, all: &[&Creative]) -> Value {
     let with = |status| all.iter().filter(|creative| creative.status == status).count();
     let assigned = all.iter().filter(|creative| campaigns(account, creative).next().is_some()).count();
@@ -122,8 +122,8 @@ fn summary(account: &Account, all: &[&Creative]) -> Value {
 }
 
 fn campaigns<'a>(account: &'a Account, creative: &'a Creative) -> impl Iterator<Item = &'a String> {
-    let of_creative = account.assignments.iter().filter(|a| a.creative_id == creative.creative_id);
-    of_creative.filter(|_| !account.as_published).map(|assignment| &assignment.campaign_id)
+    let assignments = account.assignments.iter().filter(|a| a.creative_id == creative.creative_id);
+    assignments.filter(|_| !account.as_published).map(|assignment| &assignment.campaign_id)
 }
 
 fn mentions(creative: &Creative, term: &str) -> bool {
@@ -132,7 +132,8 @@ fn mentions(creative: &Creative, term: &str) -> bool {
     creative.creative_name.to_lowercase().contains(&term) || description.to_lowercase().contains(&term)
 }
 
-/// What a creative is made of. The sandbox knows assets by their ids only, so theirs are what the format requires.
+/// The asset types of a creative. The sandbox knows only the ids of assets, so it assumes the types that the format
+/// requires.
 fn asset_types(creative: &Creative) -> Vec<&'static str> {
     let content = &creative.content;
     let mut types = Vec::new();

@@ -1,6 +1,6 @@
 //! Creatives (`src/tools/creatives`, `src/services/creative-service.ts` and `creative-sync-service.ts` of
-//! `scope3data/activation-api`). There filters, assignments and approvals are promised and do not work; here they
-//! do, unless the published code is played.
+//! `scope3data/activation-api`). In that code, the promised filters, assignments and approvals do not work. Here they
+//! work, unless `as_published`.
 
 mod assign;
 mod change;
@@ -80,7 +80,7 @@ fn get(call: &mut Call<'_>) -> ApiResult {
                 "campaignAssignmentCount": assigned.len(),
                 "hasCampaignAssignments": !assigned.is_empty(),
                 "activeCampaignAssignments": active.len(),
-                // The sandbox has no assets, only their ids, so it validates none.
+                // The sandbox has only the ids of assets, so it cannot validate them.
                 "hasValidation": false,
                 "allAssetsValid": false,
                 "invalidAssetCount": 0,
@@ -94,7 +94,7 @@ fn get(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// A creative's place in a campaign, as answers show it.
+/// The assignment of a creative to a campaign, as in responses.
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are Scope3's")]
 #[serde(rename_all = "camelCase")]
@@ -114,8 +114,8 @@ fn assignments(account: &Account, creative: &Creative) -> Vec<Assigned> {
     if account.as_published {
         return Vec::new();
     }
-    let of_creative = account.assignments.iter().filter(|a| a.creative_id == creative.creative_id);
-    of_creative
+    let assignments = account.assignments.iter().filter(|a| a.creative_id == creative.creative_id);
+    assignments
         .filter_map(|assignment| {
             let campaign = account.campaign(&assignment.campaign_id).ok()?;
             let mut sellers = sync::sellers_of(account, &campaign.id);
@@ -134,7 +134,7 @@ fn assignments(account: &Account, creative: &Creative) -> Vec<Assigned> {
         .collect()
 }
 
-/// How far a creative has got to the sellers, in numbers.
+/// The number of sellers in each state of sending and approval.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SyncSummary {
@@ -148,21 +148,21 @@ struct SyncSummary {
 impl SyncSummary {
     fn of(creative: &Creative) -> Self {
         let all = &creative.sales_agent_sync_status;
-        let said = |word| all.iter().filter(|status| status.approval_status == Some(word)).count();
+        let with = |word| all.iter().filter(|status| status.approval_status == Some(word)).count();
         Self {
-            approved: said("approved"),
+            approved: with("approved"),
             pending: all
                 .iter()
                 .filter(|status| matches!(status.approval_status, None | Some("pending")))
                 .count(),
-            rejected: said("rejected"),
+            rejected: with("rejected"),
             synced: all.iter().filter(|status| status.status == "synced").count(),
             total_relevant_agents: all.len(),
         }
     }
 }
 
-/// A creative as answers show it.
+/// A creative as in responses.
 fn view(account: &Account, creative: &Creative) -> Value {
     let mut view = json!(creative);
     view["campaignAssignments"] = json!(assignments(account, creative));

@@ -1,5 +1,5 @@
-//! Answering a publisher that rejected a creative or asked for changes. With Scope3 no creative ever has an
-//! approval to answer; here those are the publishers' that a creative was sent to.
+//! Revises a creative for a publisher that rejected it or requested changes. In Scope3's code, no creative has an
+//! approval to respond to. Here, each publisher that received the creative has one.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl Revisions {
         .collect()
     }
 
-    /// Unlike an update, a revision leaves the content that it does not name.
+    /// Applies the revision. Unlike an update, it keeps the content that it does not name.
     fn apply(self, creative: &mut Creative) {
         let mut content = creative.content.clone();
         content.html_snippet = self.html_snippet.or(content.html_snippet);
@@ -79,8 +79,8 @@ pub(super) fn revise(call: &mut Call<'_>) -> ApiResult {
     creative.status = CreativeStatus::PendingReview;
     creative.changed(now);
     let auto_resync = auto_resync.unwrap_or(true);
-    // Publishers are known by their organisation, and reached through the one who sells for them.
-    let sellers = call.market.sales_agents.iter().filter(|seller| seller.organisation == publisher_id);
+    // A publisher is identified by its organization, and reached through the seller of that organization.
+    let sellers = call.market.sales_agents.iter().filter(|seller| seller.organization == publisher_id);
     let sellers: Vec<String> = sellers.map(|seller| seller.id.clone()).collect();
     if auto_resync {
         sync::send(call.account, call.market, &creative_id, &sellers)?;
@@ -95,7 +95,7 @@ pub(super) fn revise(call: &mut Call<'_>) -> ApiResult {
             "✏️ **Creative revised** for {}: {}{}",
             before.publisher_name,
             changes.join(", "),
-            if auto_resync { "" } else { "\nSend it with creative_sync_sales_agents" },
+            if auto_resync { "" } else { "\nTo send it, call creative_sync_sales_agents" },
         ),
         json!({
             "creative": view(call.account, creative),
@@ -136,7 +136,7 @@ fn summary(changes: &[String], before: &PublisherApproval) -> Value {
     summary
 }
 
-/// What came of sending it again.
+/// The result of sending the creative again.
 fn resync(creative: &Creative, after: &PublisherApproval, sellers: &[String]) -> Value {
     let mut statuses = creative.sales_agent_sync_status.iter();
     let status = statuses.find(|status| sellers.contains(&status.sales_agent_id));

@@ -1,4 +1,4 @@
-//! Sending creatives to sellers. With Scope3 one in ten fails at random; here only what has a reason fails.
+//! Sends creatives to sellers. At Scope3, one in ten fails at random; here, a creative fails only for a reason.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl Default for AutoDetect {
     }
 }
 
-/// What came of sending.
+/// The results of sending.
 #[derive(Default, Serialize)]
 pub(super) struct Results {
     success: Vec<String>,
@@ -62,7 +62,7 @@ pub(super) fn sync(call: &mut Call<'_>) -> ApiResult {
     if sellers.is_empty() {
         let creative = call.account.creative(&input.creative_id)?;
         return Ok(ApiResponse::success(
-            "🔍 **No relevant sales agents found**: give salesAgentIds or more daysBack",
+            "🔍 **No relevant sales agents found**: set salesAgentIds, or a larger daysBack",
             json!({
                 "creative": named(creative),
                 "salesAgents": [],
@@ -75,7 +75,7 @@ pub(super) fn sync(call: &mut Call<'_>) -> ApiResult {
     let results = send(call.account, call.market, &input.creative_id, &sellers)?;
     let creative = call.account.creative(&input.creative_id)?;
     let statuses = &creative.sales_agent_sync_status;
-    let with = |wanted: &dyn Fn(&SyncStatus) -> bool| statuses.iter().filter(|s| wanted(s)).count();
+    let with = |matches: &dyn Fn(&SyncStatus) -> bool| statuses.iter().filter(|s| matches(s)).count();
     let note = if input.pre_approval { "\nPre-approval requested" } else { "" };
     Ok(ApiResponse::success(
         format!("🔄 **Sent to {} of {}**{note}", results.success.len(), count(sellers.len(), "seller")),
@@ -114,7 +114,7 @@ fn seller_status(status: &SyncStatus) -> Value {
     shown
 }
 
-/// How the sellers were found, and which they are.
+/// The method by which the sellers were found, and the sellers.
 fn targets(call: &Call<'_>, input: &Sync) -> ApiResult<(String, Vec<String>)> {
     let account = &call.account;
     let creative = account.creative(&input.creative_id)?;
@@ -128,7 +128,7 @@ fn targets(call: &Call<'_>, input: &Sync) -> ApiResult<(String, Vec<String>)> {
         let found = recent(account, &creative.buyer_agent_id, &input.auto_detect);
         (format!("auto_detect_{}days", input.auto_detect.days_back), found)
     };
-    Ok((method, fitting(call.market, creative, sellers)))
+    Ok((method, suitable(call.market, creative, sellers)))
 }
 
 /// The sellers of a campaign's active tactics.
@@ -138,7 +138,7 @@ pub(super) fn sellers_of(account: &Account, campaign_id: &str) -> Vec<String> {
     owned(tactics.filter_map(|tactic| tactic.sales_agent_id.as_deref()))
 }
 
-/// The sellers that a brand agent bought from in the last days, or buys from in active campaigns.
+/// The sellers from which a brand agent bought recently, or buys in active campaigns.
 fn recent(account: &Account, brand_agent: &str, detect: &AutoDetect) -> Vec<String> {
     let now = account.clock.now();
     let tactics = account.tactics.iter().filter(|tactic| {
@@ -156,18 +156,18 @@ fn owned<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     distinct(ids).into_iter().map(str::to_owned).collect()
 }
 
-/// Those of the sellers who have room for a creative. Promised: video goes only to those who sell video.
-pub(super) fn fitting(market: &Market, creative: &Creative, sellers: Vec<String>) -> Vec<String> {
+/// The sellers that accept a creative. As promised, video goes only to sellers of video.
+pub(super) fn suitable(market: &Market, creative: &Creative, sellers: Vec<String>) -> Vec<String> {
     let medium = medium(creative);
-    let fits = |id: &String| find(market, id).is_some_and(|seller| sells(seller, medium));
-    sellers.into_iter().filter(fits).collect()
+    let accepts = |id: &String| find(market, id).is_some_and(|seller| sells(seller, medium));
+    sellers.into_iter().filter(accepts).collect()
 }
 
 fn find<'a>(market: &'a Market, id: &str) -> Option<&'a SalesAgent> {
     market.sales_agents.iter().find(|seller| seller.id == id)
 }
 
-/// What a creative is shown as, by the name of its format.
+/// The medium of a creative, from the id of its format.
 fn medium(creative: &Creative) -> &'static str {
     let format = creative.format.format_id.to_lowercase();
     if ["video", "vast", "ctv"].iter().any(|word| format.contains(word)) {
@@ -185,21 +185,21 @@ pub(super) fn synced_to(creative: &Creative) -> Vec<String> {
     synced.map(|status| status.sales_agent_id.clone()).collect()
 }
 
-/// Sends those of a campaign's creatives to a seller that it has not yet, as a new buy does.
+/// Sends a seller the campaign's creatives that it does not have yet, as a new buy does.
 pub(in crate::handlers) fn sync_campaign(call: &mut Call<'_>, campaign: &str, seller: &str) -> ApiResult<()> {
     let ids: Vec<String> = call.account.creative_ids(campaign).into_iter().map(str::to_owned).collect();
     for id in ids {
         let creative = call.account.creative(&id)?;
-        let has_it = synced_to(creative).iter().any(|synced| synced == seller);
-        let sellers = fitting(call.market, creative, vec![seller.to_owned()]);
-        if !has_it {
+        let is_synced = synced_to(creative).iter().any(|synced| synced == seller);
+        let sellers = suitable(call.market, creative, vec![seller.to_owned()]);
+        if !is_synced {
             send(call.account, call.market, &id, &sellers)?;
         }
     }
     Ok(())
 }
 
-/// Sends a creative to sellers, and notes with it how far it got. Each seller then has to approve it.
+/// Sends a creative to sellers, and records the result in the creative. Each seller then has to approve it.
 pub(super) fn send(
     account: &mut Account,
     market: &Market,
@@ -214,7 +214,7 @@ pub(super) fn send(
         let seller = find(market, id);
         let obstacle = obstacle(seller, customer, medium(creative));
         if let Some(seller) = seller {
-            note(creative, seller, obstacle.clone(), now, as_published);
+            record(creative, seller, obstacle.clone(), now, as_published);
         }
         match obstacle {
             None => results.success.push(id.clone()),
@@ -231,35 +231,35 @@ fn obstacle(seller: Option<&SalesAgent>, customer: u32, medium: &str) -> Option<
     } else if !external::is_reachable(&seller.endpoint_url) {
         Some(external::UNREACHABLE.to_owned())
     } else if !sells(seller, medium) {
-        Some(format!("{} takes no {medium} creatives", seller.name))
+        Some(format!("{} does not accept {medium} creatives", seller.name))
     } else {
         None
     }
 }
 
-fn note(
+fn record(
     creative: &mut Creative,
     seller: &SalesAgent,
     obstacle: Option<String>,
     now: Moment,
     as_published: bool,
 ) {
-    let fine = obstacle.is_none();
+    let is_synced = obstacle.is_none();
     creative.sales_agent_sync_status.retain(|status| status.sales_agent_id != seller.id);
     creative.sales_agent_sync_status.push(SyncStatus {
         sales_agent_id: seller.id.clone(),
         sales_agent_name: seller.name.clone(),
-        status: if fine { "synced" } else { "failed" },
-        approval_status: fine.then_some("pending"),
+        status: if is_synced { "synced" } else { "failed" },
+        approval_status: is_synced.then_some("pending"),
         last_sync_attempt: Some(now),
         rejection_reason: obstacle,
         requested_changes: Vec::new(),
     });
-    // The published code keeps no approvals of publishers.
-    if fine && !as_published {
-        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organisation);
+    // The published code does not store approvals of publishers.
+    if is_synced && !as_published {
+        creative.publisher_approvals.retain(|approval| approval.publisher_id != seller.organization);
         creative.publisher_approvals.push(PublisherApproval {
-            publisher_id: seller.organisation.clone(),
+            publisher_id: seller.organization.clone(),
             publisher_name: seller.name.clone(),
             approval_status: "pending",
             status: "synced",

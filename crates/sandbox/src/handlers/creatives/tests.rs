@@ -1,4 +1,4 @@
-//! What needs campaigns that are active and tactics that were bought, which no request can make at will.
+//! Tests that need active campaigns and bought tactics, which requests cannot create reliably.
 
 use serde_json::{Value, json};
 
@@ -18,8 +18,9 @@ use crate::{
 
 const CUSTOMER: u32 = 12345;
 
-/// Puts two campaigns into the account, and takes the tactics of the others away: `running` is active and bought from Borealis, which sells video, and with
-/// the first signal; `planned` is a draft. And two creatives: `film` and `banner`.
+/// Removes all tactics, and adds two campaigns and two creatives. The campaign `running` is active, with a tactic from
+/// Borealis, which sells video, and with the first signal. The campaign `planned` is a draft. The creatives are `film`
+/// and `banner`.
 fn prepare(call: &mut Call<'_>) -> ApiResult {
     let now = call.account.clock.tick();
     let owner = call.account.brand_agents[0].id.clone();
@@ -41,7 +42,7 @@ fn prepare(call: &mut Call<'_>) -> ApiResult {
             scoring_weights: Weights::default(),
         });
     }
-    let seller = call.market.sales_agents.iter().find(|seller| seller.organisation == "borealis");
+    let seller = call.market.sales_agents.iter().find(|seller| seller.organization == "borealis");
     call.account.tactics.push(Tactic {
         id: "tactic".into(),
         campaign_id: "running".into(),
@@ -90,7 +91,7 @@ impl Fixture {
 
     fn call(&mut self, tool: &str, arguments: Value) -> Value {
         match self.world.serve(CUSTOMER, arguments, handler(tool, false).unwrap()) {
-            Ok(answer) | Err(answer) => answer.body,
+            Ok(response) | Err(response) => response.body,
         }
     }
 
@@ -106,10 +107,10 @@ impl Fixture {
 }
 
 #[test]
-fn assigned_creatives_go_to_the_sellers_that_take_them() {
+fn assigned_creatives_are_sent_to_the_sellers_that_accept_them() {
     let mut fixture = Fixture::new();
-    let answer = fixture.assign("film", "running");
-    assert_eq!(answer["data"]["status"]["success"], true, "{answer}");
+    let response = fixture.assign("film", "running");
+    assert_eq!(response["data"]["status"]["success"], true, "{response}");
     fixture.assign("film", "planned");
     fixture.assign("banner", "running");
     let film = fixture.get("film");
@@ -121,7 +122,7 @@ fn assigned_creatives_go_to_the_sellers_that_take_them() {
         (&json!("running"), &json!("RUNNING"))
     );
     assert_eq!(active[0]["publishersSynced"], film["assignments"]["publishersSyncedTo"]);
-    assert_eq!(fixture.get("banner")["metadata"]["hasSyncStatus"], false, "Borealis sells video only");
+    assert_eq!(fixture.get("banner")["metadata"]["hasSyncStatus"], false, "Borealis sells only video");
 
     let again = fixture.assign("film", "running");
     assert_eq!(again["success"], true);
@@ -129,20 +130,20 @@ fn assigned_creatives_go_to_the_sellers_that_take_them() {
 
     let arguments = json!({"creativeId": "film", "campaignId": "planned"});
     for _ in 0..2 {
-        let answer = fixture.call("creative_unassign", arguments.clone());
-        assert_eq!(answer["data"]["status"]["isActive"], false, "{answer}");
+        let response = fixture.call("creative_unassign", arguments.clone());
+        assert_eq!(response["data"]["status"]["isActive"], false, "{response}");
     }
     assert_eq!(fixture.get("film")["metadata"]["campaignAssignmentCount"], 1);
 }
 
 #[test]
-fn only_the_owner_assigns() {
+fn only_the_owner_can_assign_a_creative() {
     let mut fixture = Fixture::new();
     let made = json!({"name": "Other", "advertiserDomains": []});
     let other = fixture.call("brand_agent_create", made)["data"]["brandAgent"]["id"].clone();
     let arguments = json!({"buyerAgentId": other, "creativeId": "film", "campaignId": "running"});
-    let answer = fixture.call("creative_assign", arguments);
-    assert!(answer["error"].as_str().unwrap().contains("does not belong to buyer agent"), "{answer}");
+    let response = fixture.call("creative_assign", arguments);
+    assert!(response["error"].as_str().unwrap().contains("does not belong to buyer agent"), "{response}");
     let item = json!({
         "creativeName": "New", "format": {"type": "adcp", "formatId": "native_article"}, "content": {"htmlSnippet": "x"},
     });
@@ -157,14 +158,14 @@ fn only_the_owner_assigns() {
 }
 
 #[test]
-fn those_that_active_campaigns_use_are_deleted_by_force_only() {
+fn a_creative_in_an_active_campaign_is_deleted_only_by_force() {
     let mut fixture = Fixture::new();
     fixture.assign("film", "running");
     fixture.assign("banner", "planned");
-    let refused = fixture.call("creative_delete", json!({"creativeId": "film"}));
-    assert_eq!((&refused["success"], &refused["error"]), (&json!(false), &json!("CREATIVE_ASSIGNED")));
+    let rejected = fixture.call("creative_delete", json!({"creativeId": "film"}));
+    assert_eq!((&rejected["success"], &rejected["error"]), (&json!(false), &json!("CREATIVE_ASSIGNED")));
     assert_eq!(
-        refused["data"]["activeCampaigns"],
+        rejected["data"]["activeCampaigns"],
         json!([{"campaignId": "running", "campaignName": "RUNNING"}])
     );
     let forced = fixture.call("creative_delete", json!({"creativeId": "film", "force": true}));
@@ -175,7 +176,7 @@ fn those_that_active_campaigns_use_are_deleted_by_force_only() {
         })
     );
     let draft = fixture.call("creative_delete", json!({"creativeId": "banner"}));
-    assert_eq!(draft["success"], true, "a draft campaign does not hold it: {draft}");
+    assert_eq!(draft["success"], true, "a draft campaign does not prevent the deletion: {draft}");
 }
 
 #[test]
@@ -208,10 +209,10 @@ fn changed_content_is_sent_again() {
 }
 
 #[test]
-fn a_signal_that_an_active_campaign_uses_stays() {
+fn a_signal_in_an_active_campaign_cannot_be_deleted() {
     let mut fixture = Fixture::new();
     let which = json!({"signalId": fixture.signal.clone()});
-    let refused = fixture.call("signal_delete", which.clone());
-    assert!(refused["error"].as_str().unwrap().contains("in use by active campaigns"), "{refused}");
+    let rejected = fixture.call("signal_delete", which.clone());
+    assert!(rejected["error"].as_str().unwrap().contains("in use by active campaigns"), "{rejected}");
     assert_eq!(fixture.call("signal_get", which)["success"], true);
 }

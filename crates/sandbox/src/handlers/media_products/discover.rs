@@ -1,4 +1,4 @@
-//! What the sellers in reach have to sell.
+//! Lists the products of the customer's sellers.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ struct Discover {
 }
 
 impl Discover {
-    /// Whether a product is asked for. Scope3 leaves that to the sellers.
+    /// Whether a product matches the filters. Scope3 leaves that to the sellers.
     fn matches(&self, product: &Product) -> bool {
         let cpm = cpm(product);
         self.delivery_type.as_ref().is_none_or(|kind| kind == product.delivery_type)
@@ -34,15 +34,15 @@ impl Discover {
                 .as_ref()
                 .is_none_or(|formats| formats.iter().any(|format| product.formats.contains(&format.as_str())))
             && self.publisher_ids.as_ref().is_none_or(|ids| ids.contains(&product.publisher_id))
-            && self.min_cpm.is_none_or(|least| cpm >= least)
-            && self.max_cpm.is_none_or(|most| cpm <= most)
+            && self.min_cpm.is_none_or(|min| cpm >= min)
+            && self.max_cpm.is_none_or(|max| cpm <= max)
     }
 }
 
 pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
     let input: Discover = call.input()?;
     let customer = call.account.customer_id;
-    // Only one's own sellers can be looked at, whatever number is given.
+    // A customer can list only its own sellers, regardless of `customer_id`.
     let own = input.customer_id.as_ref().is_none_or(|id| *id == customer.to_string());
     let sellers = if own { call.market.sellers(customer) } else { Vec::new() };
     if sellers.is_empty() {
@@ -79,7 +79,7 @@ pub(super) fn list(call: &mut Call<'_>) -> ApiResult {
         "filters": filters(call.arguments()),
         "query": input.promoted_offering,
         "summary": summary(&products),
-        // Nobody is really asked, which takes no time.
+        // The sandbox calls no seller, so this takes no time.
         "duration": 0,
     });
     if let Some(brief) = &input.brief {
@@ -107,20 +107,20 @@ fn no_sellers(input: &Discover) -> ApiResponse {
     ApiResponse::success("🔍 **No sales agents found**", data)
 }
 
-/// What a seller has. Each id is one that `create_tactic` makes the same product of.
+/// The products of a seller. `create_tactic` derives the same product from each id.
 fn products_of(seller: &SalesAgent) -> Vec<Product> {
-    let kinds: &[&str] = match seller.organisation.as_str() {
+    let kinds: &[&str] = match seller.organization.as_str() {
         "aurora" => &["hulu_ctv", "run_of_site"],
         "borealis" => &["netflix_premium", "youtube_select"],
         _ => &["run_of_site"],
     };
     kinds
         .iter()
-        .map(|kind| Product::from_id(&format!("{}_{kind}", seller.organisation), seller.added_at))
+        .map(|kind| Product::from_id(&format!("{}_{kind}", seller.organization), seller.added_at))
         .collect()
 }
 
-/// Whether a seller has room for that format, such as `video`.
+/// Whether a seller sells this format, such as `video`.
 pub(in super::super) fn sells(seller: &SalesAgent, format: &str) -> bool {
     products_of(seller).iter().any(|product| product.formats.contains(&format))
 }
@@ -132,8 +132,7 @@ fn cpm(product: &Product) -> f64 {
     }
 }
 
-/// A product as this list shows it: in the names of Scope3's tools, and once more in those of the Ad Context
-/// Protocol.
+/// A product as in this list: with the member names of Scope3's tools, and again with those of the Ad Context Protocol.
 fn view(product: &Product) -> Value {
     let mut view = json!(product);
     view["created_at"] = json!(product.created_at);
@@ -153,7 +152,7 @@ fn view(product: &Product) -> Value {
 }
 
 fn responses(found: &[(&SalesAgent, Vec<Product>)], failed: &[&SalesAgent]) -> Vec<Value> {
-    let fine = found.iter().map(|(seller, products)| {
+    let succeeded = found.iter().map(|(seller, products)| {
         json!({
             "agentId": seller.id, "agentName": seller.name, "success": true, "productCount": products.len(),
         })
@@ -164,7 +163,7 @@ fn responses(found: &[(&SalesAgent, Vec<Product>)], failed: &[&SalesAgent]) -> V
             "error": external::UNREACHABLE,
         })
     });
-    fine.chain(failed).collect()
+    succeeded.chain(failed).collect()
 }
 
 fn filters(arguments: &Value) -> Value {

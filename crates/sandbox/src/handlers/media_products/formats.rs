@@ -1,5 +1,5 @@
-//! Creative formats. The list is as fixed as with Scope3 (`src/services/creative-service.ts` of
-//! `scope3data/activation-api`), and longer by the other standard sizes of banners.
+//! Creative formats. The list is fixed, as at Scope3 (`src/services/creative-service.ts` of
+//! `scope3data/activation-api`), and also has the other standard banner sizes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{ApiResponse, ApiResult, Call, count};
 use crate::objects::creative::FormatRef;
 
-/// A way that ads are built.
+/// A creative format.
 #[derive(Debug, Clone, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are Scope3's")]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +63,7 @@ const fn format(
     accepts_third_party_tags: bool,
     required_assets: &'static [Asset],
 ) -> Format {
-    // All formats can be put together from assets.
+    // All formats can be assembled from assets.
     let requirements = Requirements { accepts_third_party_tags, assembly_capable: true, required_assets };
     Format { format_id, name, description, r#type, requirements }
 }
@@ -81,7 +81,7 @@ macro_rules! banner {
     };
 }
 
-/// How many of the formats Scope3's published code lists.
+/// The number of formats in Scope3's published code. They come first.
 const PUBLISHED_COUNT: usize = 8;
 
 const FORMATS: [Format; 20] = [
@@ -113,7 +113,7 @@ const FORMATS: [Format; 20] = [
         "adcp",
         "native_article",
         "Native Article",
-        "Native ad that looks like an article of the page",
+        "Native ad that looks like an article on the page",
         false,
         &[
             asset("image", Some("1200x628"), &["jpg", "png"], Some("500KB")),
@@ -125,7 +125,7 @@ const FORMATS: [Format; 20] = [
         "publisher",
         "amazon_dsp_ctv_video",
         "Amazon DSP CTV Video",
-        "Video for connected television, as Amazon wants it",
+        "Video for connected TV, with Amazon's requirements",
         false,
         &[asset("video", Some("1920x1080"), &["mp4"], Some("50MB"))],
     ),
@@ -133,7 +133,7 @@ const FORMATS: [Format; 20] = [
         "publisher",
         "google_dv360_responsive_display",
         "Google DV360 Responsive Display",
-        "Display ad that Google fits to the place",
+        "Display ad that Google adapts to the ad space",
         true,
         &[
             asset("image", Some("1200x628"), &["jpg", "png"], Some("5MB")),
@@ -145,7 +145,7 @@ const FORMATS: [Format; 20] = [
         "creative_agent",
         "ai_dynamic_product",
         "AI Dynamic Product Ad",
-        "Product ad that an agent makes from a product page",
+        "Product ad that an agent generates from a product page",
         false,
         &[asset("image", None, &["jpg", "png"], Some("5MB")), asset("text", None, &[], None)],
     ),
@@ -153,7 +153,7 @@ const FORMATS: [Format; 20] = [
         "creative_agent",
         "ai_brand_template",
         "AI Brand Template",
-        "Ad that an agent makes from a brand's template",
+        "Ad that an agent generates from a brand's template",
         false,
         &[asset("logo", None, &["png", "svg"], Some("2MB")), asset("text", None, &[], None)],
     ),
@@ -171,19 +171,19 @@ const FORMATS: [Format; 20] = [
     banner!("Mobile Interstitial", "320x480"),
 ];
 
-/// Why a creative cannot have a format; none if it can. The published code does not look.
-pub(in super::super) fn format_problem(wanted: &FormatRef) -> Option<String> {
-    let FormatRef { r#type, format_id } = wanted;
+/// Why a creative cannot have a format, or `None` if it can. The published code does not check it.
+pub(in super::super) fn format_problem(format: &FormatRef) -> Option<String> {
+    let FormatRef { r#type, format_id } = format;
     match FORMATS.iter().find(|format| format.format_id == format_id) {
         Some(known) if known.r#type == r#type => None,
         Some(known) => Some(format!("{format_id} is of type {}, not {type:.64}", known.r#type)),
         None => Some(format!(
-            "unknown format {format_id:.64}; format_list names all, such as display_banner_300x250"
+            "unknown format {format_id:.64}; format_list has all formats, such as display_banner_300x250"
         )),
     }
 }
 
-/// The kinds of assets that a format is made of; none for formats that are not on the list.
+/// The asset types that a format requires. Empty for unknown formats.
 pub(in super::super) fn required_assets(format_id: &str) -> impl Iterator<Item = &'static str> {
     FORMATS
         .into_iter()
@@ -203,12 +203,14 @@ struct List {
 
 impl List {
     fn matches(&self, format: &Format) -> bool {
-        let needs = &format.requirements;
+        let requirements = &format.requirements;
         let text = || format!("{}\n{}\n{}", format.format_id, format.name, format.description).to_lowercase();
-        self.r#type.as_ref().is_none_or(|wanted| wanted == format.r#type)
+        self.r#type.as_ref().is_none_or(|expected| expected == format.r#type)
             && self.search.as_ref().is_none_or(|part| text().contains(&part.to_lowercase()))
-            && self.accepts_third_party_tags.is_none_or(|wanted| wanted == needs.accepts_third_party_tags)
-            && self.assembly_capable.is_none_or(|wanted| wanted == needs.assembly_capable)
+            && self
+                .accepts_third_party_tags
+                .is_none_or(|expected| expected == requirements.accepts_third_party_tags)
+            && self.assembly_capable.is_none_or(|expected| expected == requirements.assembly_capable)
     }
 }
 

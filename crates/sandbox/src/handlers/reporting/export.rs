@@ -1,9 +1,9 @@
-//! Exporting raw rows.
+//! Exports rows.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Span;
+use super::Period;
 use crate::{
     call::Call,
     clock::Moment,
@@ -12,7 +12,7 @@ use crate::{
     store::Account,
 };
 
-/// Longer exports are fetched by a link.
+/// Longer exports have a download URL instead of data.
 const MAX_INLINE_ROWS: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct Export {
     campaign_ids: Vec<String>,
     brand_agent_id: Option<String>,
     datasets: Vec<Dataset>,
-    date_range: Span,
+    date_range: Period,
     group_by: Vec<String>,
     #[serde(default)]
     format: Format,
@@ -46,7 +46,7 @@ enum Format {
     Parquet,
 }
 
-/// What is exported: whose, of when, and by what the rows are told apart.
+/// The campaigns, the period and the grouping of an export.
 struct Query<'a> {
     account: &'a Account,
     campaigns: Vec<&'a Campaign>,
@@ -55,8 +55,8 @@ struct Query<'a> {
     group_by: &'a [String],
 }
 
-/// Answers the whole export as `data`, where the provider only puts a few rows into the message. With the format
-/// `csv` the rows are a text member `csv`. The published code has nothing to export but tactics, and no single day.
+/// Returns the whole export as `data`, whereas Scope3 returns only a few rows in the message. With the format `csv`,
+/// the rows are in the text member `csv`. The published code can export only tactics, and not a single day.
 pub(super) fn export(call: &mut Call<'_>) -> ApiResult {
     let input: Export = call.input()?;
     let (from, to) = input.date_range.read(!call.account.as_published)?;
@@ -66,9 +66,9 @@ pub(super) fn export(call: &mut Call<'_>) -> ApiResult {
     let id = format!("exp_{}_{}", call.account.clock.now().as_millisecond(), call.account.ids.base36(9));
     let account = &*call.account;
     let campaigns = campaigns(account, &input)?;
-    let wanted = Query { account, campaigns, from, to, group_by: &input.group_by };
+    let query = Query { account, campaigns, from, to, group_by: &input.group_by };
     let rows: Vec<Map<String, Value>> =
-        input.datasets.iter().flat_map(|dataset| wanted.rows(*dataset)).collect();
+        input.datasets.iter().flat_map(|dataset| query.rows(*dataset)).collect();
     let schema = schema(&input.datasets, &input.group_by);
     let now = account.clock.now();
     let mut export = json!({
@@ -86,7 +86,7 @@ pub(super) fn export(call: &mut Call<'_>) -> ApiResult {
     let mut message = format!("## 📊 Data export\n\n**Export ID**: {id}\n**Total rows**: {}\n", rows.len());
     for row in rows.iter().take(5) {
         message.push_str("- ");
-        message.push_str(&row.values().map(plain).collect::<Vec<_>>().join(" | "));
+        message.push_str(&row.values().map(cell_text).collect::<Vec<_>>().join(" | "));
         message.push('\n');
     }
     Ok(ApiResponse::success(message, export))
@@ -115,7 +115,7 @@ fn schema(datasets: &[Dataset], group_by: &[String]) -> Map<String, Value> {
         fields.extend(match dataset {
             Dataset::Delivery => [
                 "campaign_id campaign_name date tactic_id spend currency current_price units_delivered delivery_unit",
-                // The provider splits by the first of these only.
+                // Scope3 splits only by the first of these.
                 ["signal", "story", "publisher_product"].into_iter().find(|by| grouped(by)).unwrap_or_default(),
             ],
             Dataset::Outcomes => [
@@ -167,7 +167,7 @@ impl Query<'_> {
         self.group_by.iter().any(|by| by == name)
     }
 
-    /// Each day of each tactic is a row, both ends of the period included.
+    /// One row for each day of each tactic. The period includes both ends.
     fn delivered(&self) -> impl Iterator<Item = (&Campaign, Option<&Tactic>, &crate::objects::Delivery)> {
         self.campaigns.iter().flat_map(move |campaign| {
             self.account
@@ -191,8 +191,7 @@ impl Query<'_> {
                     "currency": campaign.budget.currency, "current_price": tactic.map(Tactic::total_cpm),
                     "units_delivered": row.impressions, "delivery_unit": "impressions",
                 });
-                // A tactic has one signal, one story and one product: the split has one part. Of what a tactic
-                // does not have, the row has nothing.
+                // A tactic has at most one signal, one story and one product, so a split has one part.
                 if self.is_grouped("signal") {
                     shown["signal"] = json!(tactic.and_then(|tactic| tactic.signal_id.as_ref()));
                 } else if self.is_grouped("story") {
@@ -245,7 +244,8 @@ impl Query<'_> {
             .collect()
     }
 
-    /// What a tactic may spend in a day: its amount, spread evenly over the flight.
+    /// The allocated and the spent budget per day. The allocation is the tactic's amount, spread evenly over the
+    /// flight.
     fn allocations(&self) -> Vec<Value> {
         self.delivered()
             .map(|(campaign, tactic, row)| {
@@ -273,13 +273,13 @@ fn to_csv(schema: &Map<String, Value>, rows: &[Map<String, Value>]) -> csv::Resu
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(schema.keys())?;
     for row in rows {
-        writer.write_record(schema.keys().map(|field| row.get(field).map(plain).unwrap_or_default()))?;
+        writer.write_record(schema.keys().map(|field| row.get(field).map(cell_text).unwrap_or_default()))?;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn plain(value: &Value) -> String {
+fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

@@ -1,8 +1,8 @@
-//! What came of campaigns: summaries, exports and outcomes (`src/tools/reporting`, `src/tools/campaigns/get-summary`
+//! Reports on campaigns: summaries, exports and outcomes (`src/tools/reporting`, `src/tools/campaigns/get-summary`
 //! of `scope3data/activation-api`).
 //!
-//! The provider's backend has no delivery behind these operations. Here every number is a sum of the rows that
-//! the account has, so the three agree with each other.
+//! Scope3's published code has no delivery data for these operations. Here, every number is a sum of the account's
+//! delivery rows, so the three agree with each other.
 
 mod export;
 mod outcomes;
@@ -25,19 +25,19 @@ pub(super) fn handler(tool: &str) -> Option<Handler> {
     }
 }
 
-/// A span of time as callers write it.
+/// A period of time, as sent by callers.
 #[derive(Deserialize)]
-struct Span {
+struct Period {
     start: String,
     end: String,
 }
 
-impl Span {
-    /// The two ends, of which the first must come first. Where whole days are meant they may be the same.
+impl Period {
+    /// Parses the two ends. The start must be before the end, or equal to it if `same_day`.
     fn read(&self, same_day: bool) -> ApiResult<(Moment, Moment)> {
         let (start, end) = (moment(&self.start)?, moment(&self.end)?);
-        let fits = start < end || same_day && start == end;
-        if fits {
+        let is_valid = start < end || same_day && start == end;
+        if is_valid {
             Ok((start, end))
         } else {
             Err(ApiResponse::bad_request("Start date must be before end date"))

@@ -1,9 +1,9 @@
-//! Outcomes that were measured outside Scope3.
+//! Receives outcomes that were measured outside Scope3.
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Span;
+use super::Period;
 use crate::{
     call::Call,
     objects::{MeasuredOutcome, delivery::ExposureRange},
@@ -16,11 +16,11 @@ struct Provide {
     campaign_id: String,
     tactic_id: Option<String>,
     creative_id: Option<String>,
-    exposure_range: Span,
+    exposure_range: Period,
     performance_index: f64,
 }
 
-/// Milliseconds of a day.
+/// The number of milliseconds in a day.
 const DAY_MILLISECONDS: i64 = 86_400_000;
 
 pub(super) fn provide(call: &mut Call<'_>) -> ApiResult {

@@ -1,4 +1,4 @@
-//! How far a campaign has come, in time and in money.
+//! The progress of a campaign, in time and in spend.
 
 use serde_json::{Value, json};
 
@@ -9,15 +9,15 @@ use crate::{
     store::Account,
 };
 
-/// How far a flight has come, in whole days.
+/// The progress of a flight, in whole days.
 pub(super) struct Flight {
     pub(super) elapsed: f64,
     pub(super) remaining: f64,
 }
 
 impl Flight {
-    /// A flight without a start begins with the campaign; one without an end has 30 days left, as with the
-    /// provider.
+    /// The progress of a campaign's flight. Without a start, it begins with the creation. Without an end, it has 30
+    /// days left, as at Scope3.
     pub(super) fn of(campaign: &Campaign, now: Moment) -> Self {
         let start = campaign.start_date.unwrap_or(campaign.created_at);
         let days = |from: Moment, to: Moment| {
@@ -43,11 +43,11 @@ impl Flight {
     }
 }
 
-/// How a campaign spends against its plan. It looks at the whole flight, whatever period was asked for.
+/// The spend of a campaign compared to its plan, for the whole flight regardless of the requested period.
 pub(super) struct Pacing {
     /// `on_track`, `over` or `under`.
     pub(super) status: &'static str,
-    /// Of the budget, in percent.
+    /// The spent share of the budget, in percent.
     pub(super) utilized: f64,
     pub(super) daily: f64,
     pub(super) target: f64,
@@ -84,7 +84,7 @@ impl Pacing {
     }
 }
 
-/// What a person should look at.
+/// The alerts of a campaign.
 pub(super) fn alerts(account: &Account, campaign: &Campaign, pacing: &Pacing) -> Vec<Value> {
     if pacing.status == "on_track" || campaign.status != Status::Active {
         return Vec::new();
@@ -96,7 +96,7 @@ pub(super) fn alerts(account: &Account, campaign: &Campaign, pacing: &Pacing) ->
     })]
 }
 
-/// The delivery that lists show of a campaign that has begun to deliver. The provider's list declares it.
+/// The delivery of a campaign as in lists. `None` if it has not delivered yet. Scope3's types declare it.
 pub(in crate::handlers) fn delivery_summary(account: &Account, campaign: &Campaign) -> Option<Value> {
     let now = account.clock.now();
     let whole = account.spend_cents(&campaign.id);

@@ -1,4 +1,4 @@
-//! How a campaign does, in words and numbers. Amounts are in the campaign's currency, not in cents.
+//! The summary of a campaign, as text and numbers. Amounts are in currency units, not in cents.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,10 +30,10 @@ struct DateRange {
     end: Option<String>,
 }
 
-/// The CPM that the provider's insights compare with.
+/// The CPM with which Scope3's insights compare.
 const TARGET_CPM: f64 = 5.0;
 
-/// What was delivered in the period that was asked for.
+/// The delivery in the requested period.
 struct Delivered<'a> {
     rows: Vec<&'a Delivery>,
     spend_cents: u64,
@@ -89,7 +89,7 @@ pub(super) fn summary(call: &mut Call<'_>) -> ApiResult {
             "deliveryData": {"dailyDeliveries": daily(campaign, &delivered, &tactics)},
             "tacticBreakdown": breakdown(&delivered, &tactics),
             "verbosity": input.verbosity.as_deref().unwrap_or("detailed"),
-            // The provider says so whatever was asked for.
+            // Scope3 returns this regardless of the input.
             "includeCharts": true,
         }),
     ))
@@ -108,7 +108,7 @@ fn delivered<'a>(account: &'a Account, campaign: &Campaign, range: &DateRange) -
     ))
 }
 
-/// Those of the provider that follow from numbers, without its fixed examples.
+/// Scope3's insights that follow from numbers, without its fixed examples.
 fn insights(delivered: &Delivered<'_>, pacing: &Pacing, tactics: &[&Tactic]) -> Vec<Value> {
     let mut insights = Vec::new();
     let price = cpm(delivered.spend_cents, delivered.impressions);

@@ -1,9 +1,9 @@
-//! Registering, changing and revoking signals agents.
+//! Registers, changes and revokes signals agents.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ApiResponse, ApiResult, ById, Call, activity, count, find, has_brand_agent};
+use super::{ApiResponse, ApiResult, ById, Call, activity, check_brand_agent, count, find};
 use crate::{
     objects::signals_agents::{AgentStatus, SignalsAgent},
     store::Account,
@@ -21,11 +21,11 @@ struct Register {
 
 pub(super) fn register(call: &mut Call<'_>) -> ApiResult {
     let input: Register = call.input()?;
-    has_brand_agent(call.account, &input.brand_agent_id)?;
+    check_brand_agent(call.account, &input.brand_agent_id)?;
     let configuration = call.arguments().clone();
     let account = &mut *call.account;
-    let agent = enrol(account, input);
-    // Scope3 logs a registration as the first thing that the agent is asked.
+    let agent = add(account, input);
+    // Scope3 logs a registration as a first request to the agent.
     let first = activity(account, &agent, "get_signals");
     account.signals_agents.activities.push(first);
     Ok(ApiResponse::success(
@@ -51,8 +51,9 @@ pub(super) fn register(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// Puts the agent on the list. Unregistering promises that one registered again keeps its id.
-fn enrol(account: &mut Account, input: Register) -> SignalsAgent {
+/// Adds an agent. As the description of `signals_agent_unregister` promises, an agent that is registered again keeps
+/// its id.
+fn add(account: &mut Account, input: Register) -> SignalsAgent {
     let now = account.clock.tick();
     let known = account.signals_agents.items.iter().position(|agent| {
         agent.status == AgentStatus::Inactive

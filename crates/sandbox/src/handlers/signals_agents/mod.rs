@@ -1,6 +1,6 @@
 //! Signals agents (`src/tools/signals-agents` and `src/services/signals-agent-service.ts` of
-//! `scope3data/activation-api`). There `list`, `get`, `get_signals` and `history` answer a message only; here the data is
-//! there as well, as every other list has it.
+//! `scope3data/activation-api`). In that code, `list`, `get`, `get_signals` and `history` return only a message; the
+//! sandbox also returns the data, as every other list does.
 
 mod change;
 mod recommend;
@@ -37,7 +37,7 @@ struct OfBrandAgent {
 
 fn list(call: &mut Call<'_>) -> ApiResult {
     let OfBrandAgent { brand_agent_id } = call.input()?;
-    has_brand_agent(call.account, &brand_agent_id)?;
+    check_brand_agent(call.account, &brand_agent_id)?;
     let agents = &call.account.signals_agents.items;
     let found: Vec<&SignalsAgent> =
         agents.iter().rev().filter(|agent| agent.brand_agent_id == brand_agent_id).collect();
@@ -95,39 +95,39 @@ fn history(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// The agent with that id. These operations have no plain "not found": it is one of the unknown errors.
+/// The agent with this id. These operations report a missing agent as `UNKNOWN_ERROR`, not as "not found".
 fn find<'a>(account: &'a Account, id: &str) -> ApiResult<&'a SignalsAgent> {
     let missing =
         || ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &format!("Signals agent {id} not found"));
     account.signals_agents.get(id).ok_or_else(missing)
 }
 
-/// Scope3's code does not look the brand agent up, but all is promised to stay within the customer's own.
-fn has_brand_agent(account: &Account, id: &str) -> ApiResult<()> {
+/// Checks that the customer has this brand agent. Scope3's code does not, but its documentation promises isolation.
+fn check_brand_agent(account: &Account, id: &str) -> ApiResult<()> {
     let missing =
         |_| ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &format!("Brand agent {id} not found"));
     account.brand_agent(id).map(drop).map_err(missing)
 }
 
-/// What an agent was asked or did, to be filled in.
+/// An activity without its request, response and segments.
 fn activity(account: &mut Account, agent: &SignalsAgent, activity_type: &'static str) -> Activity {
-    let answers = external::is_reachable(&agent.endpoint_url);
+    let is_reachable = external::is_reachable(&agent.endpoint_url);
     Activity {
         id: account.ids.uuid(),
         signals_agent_id: agent.id.clone(),
         brand_agent_id: agent.brand_agent_id.clone(),
         activity_type,
-        status: if answers { "success" } else { "failed" },
+        status: if is_reachable { "success" } else { "failed" },
         executed_at: account.clock.now(),
         request: None,
         response: None,
-        response_time_ms: Some(if answers { 120 } else { 0 }),
+        response_time_ms: Some(if is_reachable { 120 } else { 0 }),
         segment_ids: Vec::new(),
-        error_details: (!answers).then(|| external::UNREACHABLE.to_owned()),
+        error_details: (!is_reachable).then(|| external::UNREACHABLE.to_owned()),
     }
 }
 
-/// What the agents are sent: `{action, data, requestId, timestamp}`.
+/// The request to an agent: `{action, data, requestId, timestamp}`.
 fn request(account: &mut Account, action: &str, data: &Value) -> Value {
     json!({
         "action": action, "data": data,

@@ -1,10 +1,10 @@
-//! What signals agents recommend and build. The recommendations are made up from a fixed list, so that the same
-//! agent always has the same to offer.
+//! Recommendations of signals agents, and their activation. The recommendations come from a fixed list, so that an
+//! agent always recommends the same signals.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiResponse, ApiResult, Call, activity, count, external, find, has_brand_agent, request};
+use super::{ApiResponse, ApiResult, Call, activity, check_brand_agent, count, external, find, request};
 use crate::{
     objects::{
         signals::{Cluster, Signal},
@@ -13,7 +13,7 @@ use crate::{
     store::Account,
 };
 
-/// A signal that an agent has to offer.
+/// A signal that an agent recommends.
 struct Offer {
     name: &'static str,
     description: &'static str,
@@ -21,7 +21,7 @@ struct Offer {
     region: &'static str,
     gdpr: bool,
     confidence: f64,
-    /// Only what has an id can be activated.
+    /// Whether it has an id. Only signals with an id can be activated.
     ready: bool,
 }
 
@@ -60,7 +60,7 @@ impl Offer {
         Cluster { region: self.region.to_owned(), channel: None, gdpr: self.gdpr }
     }
 
-    /// The id of this offer, when an agent makes it.
+    /// The id of this offer from an agent.
     fn id(&self, agent: &SignalsAgent) -> String {
         let short: String = agent.id.chars().take(8).collect();
         format!("rec_{short}_{}", self.key_type)
@@ -91,9 +91,9 @@ struct GetSignals {
 
 pub(super) fn get_signals(call: &mut Call<'_>) -> ApiResult {
     let GetSignals { brand_agent_id, brief, agent_ids } = call.input()?;
-    has_brand_agent(call.account, &brand_agent_id)?;
+    check_brand_agent(call.account, &brand_agent_id)?;
     let account = &mut *call.account;
-    let asked: Vec<SignalsAgent> = account
+    let requested: Vec<SignalsAgent> = account
         .signals_agents
         .items
         .iter()
@@ -103,9 +103,9 @@ pub(super) fn get_signals(call: &mut Call<'_>) -> ApiResult {
         .cloned()
         .collect();
     let (mut groups, mut names) = (Vec::new(), Vec::new());
-    for agent in &asked {
+    for agent in &requested {
         let log = ask(account, agent, brief.as_deref());
-        // One that does not answer is left out without a word and logged.
+        // An agent that does not respond is omitted silently, and logged.
         if log.status == "success" {
             groups.push(group(agent, brief.as_deref()));
             names.push(format!("- {}", agent.name));
@@ -156,22 +156,22 @@ pub(super) fn activate(call: &mut Call<'_>) -> ApiResult {
     }
     let now = account.clock.tick();
     let request = request(account, "activate_signal", &json!({ "signalId": signal_id }));
-    let asked = Activity { request: Some(request), ..activity(account, &agent, "activate_signal") };
+    let requested = Activity { request: Some(request), ..activity(account, &agent, "activate_signal") };
     if !external::is_reachable(&agent.endpoint_url) {
-        account.signals_agents.activities.push(asked);
+        account.signals_agents.activities.push(requested);
         return Ok(ApiResponse::failure_with_error_code("SERVICE_UNAVAILABLE", external::UNREACHABLE));
     }
     let Some(offer) = OFFERS.iter().find(|offer| offer.ready && offer.id(&agent) == signal_id) else {
-        let message = format!("Signal {signal_id} is none that {} recommends", agent.name);
-        let failed = Activity { status: "failed", error_details: Some(message.clone()), ..asked };
+        let message = format!("{} does not recommend signal {signal_id}", agent.name);
+        let failed = Activity { status: "failed", error_details: Some(message.clone()), ..requested };
         account.signals_agents.activities.push(failed);
         return Ok(ApiResponse::failure_with_error_code("UNKNOWN_ERROR", &message));
     };
     let segment = build(account, &agent, offer);
     let segment_ids = vec![segment.clone()];
     let built = Activity { segment_ids: segment_ids.clone(), ..activity(account, &agent, "segment_created") };
-    let asked = Activity { segment_ids, ..asked };
-    account.signals_agents.activities.extend([built, asked]);
+    let requested = Activity { segment_ids, ..requested };
+    account.signals_agents.activities.extend([built, requested]);
     Ok(ApiResponse::success(
         format!("✅ **Signal activated** by {}: segment {segment}", agent.name),
         json!({
@@ -194,7 +194,7 @@ pub(super) fn activate(call: &mut Call<'_>) -> ApiResult {
     ))
 }
 
-/// The agent builds a segment in the account. As promised, it is then among the signals, and tactics can buy with it.
+/// Adds a segment that the agent builds to the account. As promised, it becomes a signal that tactics can use.
 fn build(account: &mut Account, agent: &SignalsAgent, offer: &Offer) -> String {
     let id = account.ids.uuid();
     account.signals.items.push(Signal {
