@@ -26,7 +26,11 @@ use scope3_mcp_gateway::{
 use secrecy::SecretString;
 use url::Url;
 
-pub use self::{environment::unknown_variables, error::ConfigError, values::parse_duration};
+pub use self::{
+    environment::unknown_variables,
+    error::ConfigError,
+    values::{parse_duration, parse_period},
+};
 pub(crate) use self::{
     secrets::Secrets,
     sources::{Sources, all, arguments, values_beside_flags, without_empty},

@@ -4,11 +4,13 @@ mod completions;
 mod demo;
 mod healthcheck;
 mod http;
+mod journal;
 mod layout;
 mod program;
 mod sandbox;
 mod stdio;
 mod tools;
+mod usage;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -51,6 +53,10 @@ enum Command {
     Demo(demo::Arguments),
     /// List, show, search and call tools
     Tools(tools::Arguments),
+    /// List the changes that were made, and settle those whose outcome is unknown
+    Journal(journal::Arguments),
+    /// Show how many calls were made, and what each limit has left
+    Usage(usage::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Check whether the HTTP server on this machine responds: exit code 0 or 1
@@ -249,6 +255,8 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Sandbox(arguments)) => Box::pin(sandbox::run(&settings, arguments)).await,
         Some(Command::Demo(arguments)) => Box::pin(demo::run(&settings, arguments)).await,
         Some(Command::Tools(arguments)) => Box::pin(tools::run(&settings, arguments)).await,
+        Some(Command::Journal(arguments)) => Box::pin(journal::run(&settings, arguments)).await,
+        Some(Command::Usage(arguments)) => Box::pin(usage::run(&settings, arguments)).await,
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Healthcheck(arguments)) => Box::pin(healthcheck::run(&settings, arguments)).await,
     }

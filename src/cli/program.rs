@@ -103,6 +103,7 @@ fn shown(path: &[&str]) -> &'static [&'static str] {
         ["completions", ..] => &[],
         ["healthcheck"] => &[LISTEN, FILE],
         ["sandbox"] => &[LISTEN, LOG, FILE],
+        ["journal", ..] => &[STATE, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
         ["http"] => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use url::Url;
 
 /// Parses a duration such as `20s`, `200ms` or `2m`.
@@ -16,6 +16,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a duration such as `20s`, `200ms` or `2m`".to_owned();
     let parsed: SignedDuration = text.parse().map_err(|_| expected())?;
     Duration::try_from(parsed).map_err(|_| expected())
+}
+
+/// Parses a period such as `7d`, `12h` or `90m`. A day has 24 hours.
+///
+/// # Errors
+/// If the text is not a period, or a negative one.
+pub fn parse_period(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a period such as `7d`, `12h` or `90m`".to_owned();
+    let span: Span = text.parse().map_err(|_| expected())?;
+    let period = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| expected())?;
+    Duration::try_from(period).map_err(|_| expected())
 }
 
 /// The minimum idle time of a session: a session must survive the gap between two requests.

@@ -37,6 +37,9 @@ async fn help_shows_the_settings_that_a_command_uses_and_fits_80_columns() {
         ("tools show", "Tools|Log|Settings file"),
         ("tools search", "Tools|Log|Settings file"),
         ("tools call", "API key|Scope3|Tools|Limits|State|Log|Settings file"),
+        ("journal", "State|Log|Settings file"),
+        ("journal settle", "State|Log|Settings file"),
+        ("usage", "API key|Scope3|Tools|Limits|State|Log|Settings file"),
         ("healthcheck", "Address|Settings file"),
         ("completions", ""),
     ] {

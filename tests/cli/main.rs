@@ -4,6 +4,7 @@
 mod demo;
 mod healthcheck;
 mod help;
+mod journal;
 mod log;
 mod readme;
 mod sandbox;

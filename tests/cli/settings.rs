@@ -8,7 +8,8 @@ use crate::support::{command, key_text, run};
 
 async fn rejected(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let mut program = command(arguments);
-    program.envs(environment.iter().copied());
+    // A variable would override a settings file.
+    program.env_remove("SCOPE3_STATE").envs(environment.iter().copied());
     let outcome = run(&mut program).await;
     assert_eq!(outcome.code, Some(2), "{arguments:?} {environment:?}: {}", outcome.stderr);
     assert_eq!(outcome.stdout, "");

@@ -201,7 +201,14 @@ impl Gateway {
         if let Some(entry) = record.entry {
             self.end_change(entry, &outcome).await;
         }
-        record.end(&outcome, !abandoned.is_cancelled());
+        let count = record.end(&outcome, !abandoned.is_cancelled());
+        let state = Arc::clone(&self.state);
+        // The caller does not wait for this.
+        self.changes.spawn(async move {
+            if let Err(error) = state.count(count).await {
+                tracing::debug!(%error, "a call is missing in the usage statistics");
+            }
+        });
         outcome
     }
 

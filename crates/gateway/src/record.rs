@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, error::Error, time::Instant};
 
+use jiff::Timestamp;
 use scope3_mcp_catalog::{Entry, SpecialLimit};
 use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 
-use super::{CallError, Caller, Success, journal::EntryId};
+use super::{CallError, Caller, Success, journal::EntryId, state::CallCount};
 
 /// A call in progress. Dropping the record before `end` counts the call as cancelled.
 #[derive(Debug)]
@@ -48,13 +49,14 @@ impl CallRecord {
         self.attempts > 0
     }
 
-    /// Ends the call. `delivered` says whether the caller still waits for the result.
-    pub(super) fn end(mut self, outcome: &Result<Success, CallError>, delivered: bool) {
+    /// Ends the call. `delivered` says whether the caller still waits for the result. Returns the number of calls to add.
+    pub(super) fn end(mut self, outcome: &Result<Success, CallError>, delivered: bool) -> CallCount {
         self.ended = true;
-        match outcome {
-            Ok(_) => self.log(Line { outcome: "ok".into(), delivered, ..Line::default() }),
+        let tool = self.tool.to_string();
+        let line = match outcome {
+            Ok(_) => Line { outcome: "ok".into(), delivered, ..Line::default() },
             Err(CallError::UnknownTool { .. }) => {
-                self.log(Line { outcome: "UNKNOWN_TOOL".into(), delivered, ..Line::default() });
+                Line { outcome: "UNKNOWN_TOOL".into(), delivered, ..Line::default() }
             }
             Err(CallError::Failed(failure)) => {
                 // Scope3's own codes are many, so the usual code of the status stands in for them.
@@ -64,9 +66,12 @@ impl CallRecord {
                 };
                 let cause = failure.source().map_or_else(String::new, chain);
                 let (status, warn) = (failure.status, failure.concerns_operator());
-                self.log(Line { outcome, status, cause, warn, delivered });
+                Line { outcome, status, cause, warn, delivered }
             }
-        }
+        };
+        let outcome = line.outcome.to_string();
+        self.log(line);
+        CallCount { hour: this_hour(), tool, outcome, calls: 1 }
     }
 
     fn log(&mut self, line: Line) {
@@ -115,6 +120,14 @@ fn class(entry: &Entry) -> &'static str {
         (_, Some(SpecialLimit::Export)) => "export",
         (_, None) => "mcp",
     }
+}
+
+/// The start of the current hour, in UTC.
+fn this_hour() -> Timestamp {
+    const HOUR_SECONDS: i64 = 3600;
+    let now = Timestamp::now();
+    let start = now.as_second().div_euclid(HOUR_SECONDS) * HOUR_SECONDS;
+    Timestamp::from_second(start).unwrap_or(now)
 }
 
 /// The trace id in the caller's `traceparent`.

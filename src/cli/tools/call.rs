@@ -42,7 +42,11 @@ pub(super) async fn call(
     let app = App::start(settings).await?;
     let format = Format::choose(json);
     match call_with_progress(&app, entry, arguments).await? {
-        CallEnd::Ended(outcome) => print(outcome, settings, format),
+        CallEnd::Ended(outcome) => {
+            // The call is still being added to the usage statistics.
+            app.gateway.finish_changes().await;
+            print(outcome, settings, format)
+        }
         CallEnd::Interrupted(outcome) => {
             if let Some(outcome) = outcome {
                 print(outcome, settings, format)?;

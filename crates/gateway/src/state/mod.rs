@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use scope3_mcp_catalog::rate::Rate;
 use scope3_mcp_client::{Class, credentials::Fingerprint};
+use serde::Serialize;
 
 pub use self::error::StateError;
 use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
@@ -183,7 +184,7 @@ pub struct Used {
 }
 
 /// The number of calls with one outcome in one hour.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallCount {
     /// The start of the hour, in UTC.
     pub hour: Timestamp,
