@@ -10,7 +10,7 @@ WORKDIR /src
 COPY . .
 RUN cargo build --profile dist --locked \
  && scripts/image-root target/dist/scope3-mcp /image \
- && mkdir -p /home/nonroot
+ && mkdir -p /home/nonroot/.local/state/scope3-mcp
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0
@@ -24,6 +24,8 @@ COPY --from=build /image/ /
 COPY --from=build --chown=65532:65532 /home/nonroot /home/nonroot
 ENV PATH=/usr/local/bin HOME=/home/nonroot SCOPE3_BIND=0.0.0.0:8080
 WORKDIR /home/nonroot
+# Permits and the journal. Mount a volume here to keep them when the container is replaced.
+VOLUME /home/nonroot/.local/state/scope3-mcp
 # A number, so that an orchestrator can verify that it is not root.
 USER 65532:65532
 EXPOSE 8080

@@ -77,7 +77,7 @@ async fn processes_share_one_journal_and_one_limit() {
 /// The most severe fault: the process dies between sending a change and its response.
 #[tokio::test]
 async fn a_change_of_a_killed_process_has_an_unknown_outcome_until_it_is_settled() {
-    let server = api(ok().set_delay(Duration::from_secs(60))).await;
+    let server = api(ok().set_delay(Duration::from_mins(1))).await;
     let directory = tempfile::tempdir().unwrap();
     let start = |arguments: &[&str]| program(arguments, &server, directory.path());
     let mut session = Session::start(&mut start(&["stdio", "--toolsets", "all"]), "2025-11-25").await;

@@ -294,6 +294,12 @@ def test_a_key_can_be_mounted_as_a_file() -> None:
         assert "12345" in done.stdout, done
 
 
+def test_the_state_is_in_a_volume_and_without_one_the_error_says_what_to_mount() -> None:
+    podman("run", "--rm", *RESTRICTED, IMAGE, "journal")
+    failed = podman("run", "--rm", *RESTRICTED, "--image-volume=ignore", IMAGE, "journal", code=1).stderr
+    assert "mount a volume" in failed and "/home/nonroot/.local/state/scope3-mcp" in failed, failed
+
+
 def test_stdio_works_in_a_container() -> None:
     ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     lines = "".join(json.dumps(message) + "\n" for message in (initialize("2025-06-18"), ready, CHECK_KEY))

@@ -47,8 +47,7 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     for variable in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
         command.env_remove(variable);
     }
-    command.env("SCOPE3_STATE", "memory");
-    command.args(arguments).envs(environment.iter().copied());
+    command.args(arguments).env("SCOPE3_STATE", "memory").envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

@@ -1,7 +1,7 @@
 //! The journal of changes: one entry for each change, written before its request is sent.
 //!
 //! It answers three questions: is the same change being made now, did it just succeed, or is its outcome unknown? In each
-//! of these cases the change is not sent again, unless the caller confirms it. [`decide`](decide::decide) has the rules.
+//! of these cases the change is not sent again, unless the caller confirms it. The module `decide` has the rules.
 
 mod decide;
 mod digest;

@@ -1,6 +1,11 @@
 //! Why the state cannot be used.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The state cannot be used. Nothing was recorded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,7 +19,7 @@ pub enum StateError {
         source: Arc<rusqlite::Error>,
     },
     /// The file or its directory cannot be created.
-    #[error("{path}: cannot create it: {source}", path = path.display())]
+    #[error("{path}: cannot create it: {source}{advice}", path = path.display(), advice = advice(source, path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -61,6 +66,21 @@ pub enum StateError {
         /// How long this process waited.
         after: Duration,
     },
+}
+
+/// What to do about a directory that cannot be written to.
+fn advice(source: &io::Error, path: &Path) -> String {
+    let is_read_only =
+        matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied);
+    match path.parent() {
+        Some(directory) if is_read_only => {
+            format!(
+                "; mount a volume that this user can write to at {}, or name another file with --state",
+                directory.display()
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 impl StateError {
