@@ -309,6 +309,29 @@ async fn without_its_state_the_server_reads_but_changes_and_exports_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_that_never_left_or_came_with_a_rejected_key_leaves_no_entry() {
+    let server = api(ResponseTemplate::new(401)).await;
+    let rig = alone(&server);
+    assert_eq!(rig.failure(CREATE, brand("Acme")).await["code"], "AUTH_INVALID_KEY");
+    let unsent = api(created()).await;
+    let state = StateLocation::Memory.state();
+    let limited = Rig::sharing(
+        state,
+        QUARTER,
+        &unsent.uri(),
+        &["only"],
+        OnLimit::Reject,
+        ["1/h", "1/h", "1/h"],
+        ClientConfig::default(),
+    );
+    limited.call("brand_agent_list", json!({})).await.unwrap();
+    assert_eq!(limited.failure(CREATE, brand("Acme")).await["code"], "RATE_LIMIT_EXCEEDED");
+    for rig in [rig, limited] {
+        assert_eq!(entries(&rig).await, []);
+    }
+}
+
+#[tokio::test]
 async fn an_entry_says_who_changed_what_with_which_result() {
     let server = api(created()).await;
     let rig = alone(&server);

@@ -23,7 +23,10 @@ pub const CONFIRMATION_LIFETIME: Duration = Duration::from_mins(10);
 pub const MAX_RESULT_BYTES: usize = 64 * 1024;
 
 /// How long results are kept if the caller named the change with a key of its own.
-pub const KEYED_RESULT_LIFETIME: Duration = Duration::from_hours(24);
+const KEYED_RESULT_LIFETIME: Duration = Duration::from_hours(24);
+
+/// How long results are kept at least, for callers that wait for the same change.
+const MIN_RESULT_LIFETIME: Duration = Duration::from_mins(1);
 
 /// How long entries are kept. Entries with an unknown outcome are kept until they are settled.
 pub const ENTRY_LIFETIME: Duration = Duration::from_hours(24 * 90);
@@ -82,6 +85,16 @@ pub struct Intent {
     pub joined: Option<EntryId>,
     /// How long after its success the same change is not made again.
     pub repeat_guard: Duration,
+}
+
+impl Intent {
+    /// How long the result of the change is kept.
+    pub(crate) fn result_lifetime(&self) -> Duration {
+        match &self.caller_key {
+            Some(_) => KEYED_RESULT_LIFETIME,
+            None => self.repeat_guard.max(MIN_RESULT_LIFETIME),
+        }
+    }
 }
 
 /// What an intent met.

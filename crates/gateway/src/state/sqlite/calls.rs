@@ -5,7 +5,7 @@ use rusqlite::named_params;
 
 use super::Work;
 use crate::{
-    journal::{CONFIRMATION_LIFETIME, ENTRY_LIFETIME, KEYED_RESULT_LIFETIME},
+    journal::{CONFIRMATION_LIFETIME, ENTRY_LIFETIME},
     state::{CallCount, clock::micros},
 };
 
@@ -51,8 +51,8 @@ impl Work<'_> {
             ("DELETE FROM journal WHERE state IN ('done', 'refused') AND since <= :time", entries),
             ("DELETE FROM calls WHERE hour <= :time", entries),
             (
-                "UPDATE journal SET outcome = NULL WHERE outcome IS NOT NULL AND since <= :time",
-                before(KEYED_RESULT_LIFETIME),
+                "UPDATE journal SET outcome = NULL WHERE outcome IS NOT NULL AND since + keep <= :time",
+                self.now,
             ),
         ] {
             self.transaction.prepare_cached(delete)?.execute(named_params! { ":time": time })?;

@@ -71,9 +71,9 @@ impl Work<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO journal (process, made_at, state, since, key, client, session, tool, effect, digest, target,
-                                      amount, currency, arguments, caller_key, api_key)
+                                      amount, currency, arguments, caller_key, api_key, keep)
                  VALUES (:process, :now, 'intended', :now, :key, :client, :session, :tool, :effect, :digest, :target,
-                         :amount, :currency, :arguments, :caller_key, :api_key)",
+                         :amount, :currency, :arguments, :caller_key, :api_key, :keep)",
             )?
             .execute(named_params! {
                 ":process": self.file.processes.id,
@@ -90,6 +90,7 @@ impl Work<'_> {
                 ":arguments": intent.arguments,
                 ":caller_key": intent.caller_key,
                 ":api_key": api_key,
+                ":keep": micros(intent.result_lifetime()),
             })?;
         Ok(EntryId(self.transaction.last_insert_rowid()))
     }
@@ -105,6 +106,19 @@ impl Work<'_> {
 
     pub(super) fn end(&self, id: EntryId, ending: &Ending) -> rusqlite::Result<()> {
         let Ending { state, code, ids, outcome } = ending;
+        if *state == EntryState::Refused {
+            // A request that never left, or that came with an invented key, is no change. Strangers could fill the file.
+            let deleted = self
+                .transaction
+                .prepare_cached(
+                    "DELETE FROM journal
+                     WHERE id = :id AND (state = 'intended' OR state = 'sent' AND :code = 'AUTH_INVALID_KEY')",
+                )?
+                .execute(named_params! { ":id": id.0, ":code": code })?;
+            if deleted > 0 {
+                return Ok(());
+            }
+        }
         self.transaction
             .prepare_cached(
                 "UPDATE journal SET state = :state, since = :now, code = :code, ids = :ids, outcome = :outcome

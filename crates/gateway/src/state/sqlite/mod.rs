@@ -79,7 +79,8 @@ where
     }
 
     fn run(&mut self, work: &Work<'_>) -> rusqlite::Result<()> {
-        if let Some(operation) = self.work.take() {
+        // Nobody would learn of the result if the caller gave up meanwhile.
+        if let Some(operation) = self.work.take().filter(|_| !self.sender.is_closed()) {
             self.value = Some(operation(work)?);
         }
         Ok(())

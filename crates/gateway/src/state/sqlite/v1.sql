@@ -52,7 +52,9 @@ CREATE TABLE journal (
     api_key TEXT,
     code TEXT,
     ids TEXT NOT NULL DEFAULT '',
-    outcome TEXT
+    outcome TEXT,
+    -- How long the outcome is kept after the change has ended.
+    keep INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_digest ON journal (key, digest, id);
 CREATE INDEX journal_by_caller_key ON journal (key, caller_key, id) WHERE caller_key IS NOT NULL;
