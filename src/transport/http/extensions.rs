@@ -2,6 +2,7 @@
 //!
 //! rmcp attaches the head of the request to the message as an extension.
 
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use http::{HeaderValue, request::Parts};
@@ -38,6 +39,13 @@ pub(super) fn traceparent(message: &Extensions) -> Option<HeaderValue> {
     traceparent::parse(value.to_str().ok()?)
 }
 
+/// What stands for the session of a request in the journal. Whoever knows a session's id can use it, so this is a digest.
+pub(super) fn session(message: &Extensions) -> Option<String> {
+    let id = message.get::<Parts>()?.headers.get("mcp-session-id")?;
+    let digest = Sha256::digest(id.as_bytes());
+    digest.first_chunk().map(|start| format!("{:08x}", u32::from_be_bytes(*start)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +67,19 @@ mod tests {
             assert_eq!(of(bad), None, "{bad:?}");
         }
         assert_eq!(traceparent(&Extensions::default()), None);
+    }
+
+    #[test]
+    fn a_session_is_named_without_its_id() {
+        let of = |id: &str| {
+            let request = http::Request::builder().header("mcp-session-id", id).body(()).unwrap();
+            let mut message = Extensions::default();
+            message.insert(request.into_parts().0);
+            session(&message).unwrap()
+        };
+        let name = of("f3a1c0de-session");
+        assert!(name.len() == 8 && !"f3a1c0de-session".contains(&name), "{name}");
+        assert!(name == of("f3a1c0de-session") && name != of("another"));
+        assert_eq!(session(&Extensions::default()), None);
     }
 }

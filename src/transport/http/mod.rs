@@ -119,6 +119,7 @@ pub async fn serve(
         gateway,
         server: server
             .with_traceparent(extensions::traceparent)
+            .with_session(extensions::session)
             .with_call_slot(extensions::call_slot)
             .with_large_arguments(extensions::large_arguments)
             .with_memory_holder(extensions::memory_holder),
