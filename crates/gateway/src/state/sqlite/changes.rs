@@ -95,13 +95,18 @@ impl Work<'_> {
         Ok(EntryId(self.transaction.last_insert_rowid()))
     }
 
+    /// Records that a change is sent.
+    ///
+    /// # Errors
+    /// If its entry is gone or has ended: then the change must not be sent.
     pub(super) fn mark_sent(&self, id: EntryId) -> rusqlite::Result<()> {
-        self.transaction
+        let updated = self
+            .transaction
             .prepare_cached(
-                "UPDATE journal SET state = 'sent', since = :now WHERE id = :id AND state = 'intended'",
+                "UPDATE journal SET state = 'sent', since = :now WHERE id = :id AND state IN ('intended', 'sent')",
             )?
             .execute(named_params! { ":now": self.now, ":id": id.0 })?;
-        Ok(())
+        if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
     pub(super) fn end(&self, id: EntryId, ending: &Ending) -> rusqlite::Result<()> {

@@ -11,6 +11,9 @@ use std::{
 
 use super::file::{private_directory, with_suffix};
 
+/// Begins the name of a lock file that is not locked yet.
+const UNNAMED: &str = "new-";
+
 /// The processes that use a state file.
 pub(super) struct Processes {
     /// The id of this process.
@@ -38,8 +41,11 @@ impl Processes {
         let directory = with_suffix(path, ".processes");
         private_directory(&directory)?;
         let id = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
-        let lock = File::create(directory.join(&id))?;
+        // It gets its name when it is locked. Otherwise another process could take it for that of a dead one.
+        let unnamed = directory.join(format!("{UNNAMED}{id}"));
+        let lock = File::create(&unnamed)?;
         lock.try_lock().map_err(io::Error::from)?;
+        fs::rename(&unnamed, directory.join(&id))?;
         Ok(Self { id, place: Some(Place { directory, _lock: lock }) })
     }
 
@@ -60,7 +66,8 @@ impl Processes {
         let Some(place) = &self.place else { return };
         let Ok(files) = fs::read_dir(&place.directory) else { return };
         for file in files.flatten() {
-            let is_dead = file.file_name().to_str().is_some_and(|id| !self.is_alive(id));
+            let name = file.file_name();
+            let is_dead = name.to_str().is_some_and(|id| !id.starts_with(UNNAMED) && !self.is_alive(id));
             if is_dead {
                 // The next sweep tries again.
                 drop(fs::remove_file(file.path()));

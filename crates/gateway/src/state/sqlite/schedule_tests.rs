@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use scope3_mcp_catalog::{Effect, Surface};
-use scope3_mcp_client::credentials::ApiKey;
+use scope3_mcp_client::{Class, credentials::ApiKey};
 use serde_json::{Map, json};
 use tempfile::{TempDir, tempdir};
 
 use super::SqliteState;
 use crate::{
     journal::{Begun, Digest, Ending, EntryId, EntryState, Intent},
-    state::{Request, State, StateLocation},
+    state::{Request, State, StateLocation, Window},
 };
 
 const CHANGES: usize = 2;
@@ -139,6 +139,21 @@ impl World {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_whose_entry_is_gone_is_not_sent() {
+    let world = World::new();
+    let [one, other] = &world.processes;
+    let intent = intent(0, None);
+    let key = intent.key;
+    let Begun::Send(started) = one.begin(intent).await.unwrap() else { panic!("it may be sent") };
+    let ending = Ending { state: EntryState::Refused, code: None, ids: Vec::new(), outcome: None };
+    other.end(started.id, ending).await.unwrap();
+    let windows = vec![Window { class: Class::MCP, limit: "5/h".parse().unwrap() }];
+    let request = Request { key, windows: windows.clone(), taken: Vec::new(), sends: Some(started.id) };
+    one.acquire(request).await.unwrap_err();
+    assert_eq!(other.used(key, windows).await.unwrap()[0].permits, 0, "no permit is taken either");
 }
 
 proptest! {
