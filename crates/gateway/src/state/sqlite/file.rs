@@ -32,6 +32,10 @@ const VERSION: u32 = MIGRATIONS.len() as u32;
 const LOCK_ATTEMPTS: i32 = 10_000;
 const LOCK_PAUSE: Duration = Duration::from_micros(200);
 
+/// How often to try to open a file that is busy, and how long to pause in between: two seconds in total.
+const OPEN_ATTEMPTS: u32 = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
 /// How often old rows are removed, in microseconds.
 const PRUNE_INTERVAL: i64 = 60 * 1_000_000;
 
@@ -67,7 +71,7 @@ impl File {
                 Self::prepare(connection, path, clock, processes)
             }
             StateLocation::Nowhere => Err(StateError::NoPlace),
-            StateLocation::File(path) => match Self::open_path(path, clock.clone(), processes) {
+            StateLocation::File(path) => match Self::open_when_free(path, &clock, processes) {
                 Err(StateError::Database { source, .. }) if is_damage(&source) => {
                     let moved = move_aside(path, &source).map_err(io_error(path))?;
                     let file = Self::open_path(path, clock, processes)?;
@@ -77,6 +81,21 @@ impl File {
                 outcome => outcome,
             },
         }
+    }
+
+    /// Opens a file that other processes may be creating. SQLite reports that as busy without asking the busy handler.
+    fn open_when_free(
+        path: &Path,
+        clock: &Clock,
+        processes: &mut Option<Arc<Processes>>,
+    ) -> Result<Self, StateError> {
+        for _ in 0..OPEN_ATTEMPTS {
+            match Self::open_path(path, clock.clone(), processes) {
+                Err(StateError::Database { source, .. }) if is_busy(&source) => thread::sleep(OPEN_PAUSE),
+                outcome => return outcome,
+            }
+        }
+        Self::open_path(path, clock.clone(), processes)
     }
 
     fn open_path(
@@ -207,6 +226,8 @@ fn reject_foreign(connection: &Connection, path: &Path) -> Result<(), StateError
         Some(ErrorCode::NotADatabase) => StateError::Foreign(path.to_owned()),
         _ => database(path)(source),
     };
+    // All at one moment: another process may be creating the file.
+    let _snapshot = connection.unchecked_transaction().map_err(failed)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let application = pragma("application_id").map_err(failed)?;
     let found = pragma("user_version").map_err(failed)?;
@@ -245,6 +266,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 fn wait_for_lock(attempts: i32) -> bool {
     thread::sleep(LOCK_PAUSE);
     attempts < LOCK_ATTEMPTS
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

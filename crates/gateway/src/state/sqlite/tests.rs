@@ -150,6 +150,20 @@ async fn a_clock_that_is_a_day_late_after_a_reboot_blocks_permits_only_for_their
     assert_eq!(take(&machine.process(&folder), "1/h").await, Ok(()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_processes_can_create_the_file_at_once() {
+    for _ in 0..100 {
+        let folder = tempdir().unwrap();
+        let open = (0..12).map(|_| {
+            let state = at(&path(&folder));
+            tokio::spawn(async move { state.open().await })
+        });
+        for opened in futures_util::future::join_all(open).await {
+            opened.unwrap().unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_of_another_program_is_left_as_it_is() {
     let folder = tempdir().unwrap();
