@@ -191,9 +191,12 @@ async fn a_message_must_be_declared_as_json_in_utf_8() {
     let server = Server::sandbox(&[]);
     let session = server.client().begin("2025-06-18").await;
     let sse = Sse::begin(&server.client()).await;
-    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }).to_string();
+    // The id of a request in flight cannot be used again.
+    let next_id = std::cell::Cell::new(1);
     let send = async |path: &str, kind: &str| {
-        let request = session.request(Method::POST, path).header(CONTENT_TYPE, kind).body(ping.clone());
+        let id = next_id.replace(next_id.get() + 1);
+        let ping = json!({ "jsonrpc": "2.0", "id": id, "method": "ping" }).to_string();
+        let request = session.request(Method::POST, path).header(CONTENT_TYPE, kind).body(ping);
         request.send().await.unwrap().status().as_u16()
     };
     for kind in
