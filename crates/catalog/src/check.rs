@@ -1,7 +1,7 @@
 //! The rules for catalog files beyond their format. The build applies them.
 //!
 //! They come from the clients that read the tools: names that fit with a prefix, schemas that every model provider accepts.
-//! Each problem names the tool and the field, for the build script to print.
+//! Each finding names the tool and the field, for the build script to print.
 
 use std::collections::HashSet;
 
@@ -15,10 +15,10 @@ use super::{
     walk::{Schemas, children},
 };
 
-/// A broken rule.
+/// A rule that an entry breaks.
 #[derive(Debug, thiserror::Error)]
 #[error("tool `{tool}`, field `{field}`: {rule}")]
-pub(crate) struct Problem {
+pub(crate) struct Finding {
     pub(crate) tool: String,
     field: String,
     rule: String,
@@ -32,30 +32,30 @@ const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
 /// Checks one file. `local` is whether its tools are answered by the server itself.
-pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
-    let mut problems = Vec::new();
+pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut seen = HashSet::new();
     for tool in &file.tools {
         let mut report = |field: &str, rule: String| {
-            problems.push(Problem { tool: tool.name.to_string(), field: field.to_owned(), rule });
+            findings.push(Finding { tool: tool.name.to_string(), field: field.to_owned(), rule });
         };
         if !seen.insert(&tool.name) {
             report("name", "appears twice in the file".to_owned());
         }
         check_tool(tool, local, &mut report);
     }
-    problems
+    findings
 }
 
 /// Checks all files of a surface together.
-pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Problem> {
+pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
     let tools = || files.iter().flat_map(|file| &file.tools);
     let reads: HashSet<&str> =
         tools().filter(|tool| tool.effect == Effect::Read).map(|tool| &*tool.name).collect();
     tools()
         .filter_map(|tool| {
             let read = tool.settled_by.as_deref().filter(|read| !reads.contains(read))?;
-            Some(Problem {
+            Some(Finding {
                 tool: tool.name.to_string(),
                 field: "settled_by".to_owned(),
                 rule: format!("`{read}` is not a read of the same surface"),
