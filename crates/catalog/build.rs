@@ -182,15 +182,15 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Err
         format!("Unchanged {{ zero: {}, unless: Cow::Borrowed(&[{unless}]) }}", text(&unchanged.zero))
     }));
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
-    let shown = present::shown(input);
-    let shown = (shown != *input).then(|| serde_json::to_string(&shown)).transpose()?;
-    let shown = optional(shown.map(|shown| format!("Schema::new({shown:?})")));
+    let listed = present::simplify(input);
+    let listed = (listed != *input).then(|| serde_json::to_string(&listed)).transpose()?;
+    let listed = optional(listed.map(|listed| format!("Schema::new({listed:?})")));
     let schema = serde_json::to_string(input)?;
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
          effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, idempotency: {idempotency}, atomic: {atomic}, \
-         settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
+         settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {listed})"
     ))
 }
 
