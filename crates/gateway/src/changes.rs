@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scope3_mcp_catalog::{self as catalog, CONFIRMATION, Effect, Place, Problem, money};
-use scope3_mcp_client::deadlines;
+use scope3_mcp_client::{credentials::KeyError, deadlines};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -99,14 +99,14 @@ impl Gateway {
         if caller_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_CALLER_KEY_BYTES) {
             return Err(Failure::caller_key_invalid(MAX_CALLER_KEY_BYTES).into());
         }
-        let keys = &call.caller.keys;
-        let key = keys
-            .untried(&[])
-            .await
-            .and_then(|key| key.ok_or(scope3_mcp_client::credentials::KeyError::Missing));
+        let keys = call.caller.keys.identities().await.map_err(Failure::key)?;
+        let Some((&key, other_keys)) = keys.split_first() else {
+            return Err(Failure::key(KeyError::Missing).into());
+        };
         let (amount, currency) = money(&entry.tool, arguments).unzip();
         Ok(Intent {
-            key: key.map_err(Failure::key)?.fingerprint(),
+            key,
+            other_keys: other_keys.to_vec(),
             client: call.caller.client.clone(),
             session: call.caller.session.clone(),
             tool: entry.tool.name.to_string(),

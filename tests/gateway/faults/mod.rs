@@ -1,6 +1,7 @@
 //! Every fault of the API, the network, the disk and the processes, and that none of them makes a change twice.
 
 mod connections;
+mod keys;
 mod responses;
 
 use std::{sync::Arc, time::Duration};

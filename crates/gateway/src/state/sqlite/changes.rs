@@ -26,11 +26,15 @@ impl Work<'_> {
         }
         self.bury_dead_processes()?;
         let key = self.key_id(intent.key);
+        let keys: Vec<_> = std::iter::once(intent.key)
+            .chain(intent.other_keys.iter().copied())
+            .map(|key| self.key_id(key))
+            .collect();
         let found = Found {
-            with_caller_key: self.with_caller_key(&key, intent)?,
-            same: self.same(&key, intent.digest)?,
+            with_caller_key: newest(&keys, |key| self.with_caller_key(key, intent))?,
+            same: newest(&keys, |key| self.same(key, intent.digest))?,
             invalid: match &intent.confirmation {
-                Some(code) => self.check_confirmation(code, &key, intent)?,
+                Some(code) => self.check_confirmation(code, &keys, intent)?,
                 None => None,
             },
         };
@@ -271,7 +275,7 @@ impl Work<'_> {
     fn check_confirmation(
         &self,
         code: &str,
-        key: &[u8],
+        keys: &[Vec<u8>],
         intent: &Intent,
     ) -> rusqlite::Result<Option<InvalidConfirmation>> {
         let issued = self
@@ -289,7 +293,7 @@ impl Work<'_> {
         let Some((of_key, tool, digest, expires_at, used)) = issued else {
             return Ok(Some(InvalidConfirmation::NotIssued));
         };
-        Ok(if of_key != key {
+        Ok(if !keys.contains(&of_key) {
             Some(InvalidConfirmation::OtherKey)
         } else if tool != intent.tool {
             Some(InvalidConfirmation::OtherTool)
@@ -317,6 +321,15 @@ impl Work<'_> {
             .execute(named_params! { ":code": code })?;
         Ok(())
     }
+}
+
+/// The newest of the entries that were found for several keys.
+fn newest(
+    keys: &[Vec<u8>],
+    find: impl Fn(&[u8]) -> rusqlite::Result<Option<Entry>>,
+) -> rusqlite::Result<Option<Entry>> {
+    let found: Vec<_> = keys.iter().map(|key| find(key)).collect::<rusqlite::Result<_>>()?;
+    Ok(found.into_iter().flatten().max_by_key(|entry| entry.id))
 }
 
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {

@@ -54,6 +54,7 @@ fn intent(change: usize, confirmation: Option<String>) -> Intent {
     let arguments = Map::from_iter([("change".to_owned(), json!(change))]);
     Intent {
         key: key.fingerprint(),
+        other_keys: Vec::new(),
         client: None,
         session: None,
         tool: "create".to_owned(),
