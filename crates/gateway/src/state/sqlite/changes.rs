@@ -113,6 +113,16 @@ impl Work<'_> {
         if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
+    /// Removes the entry of a change that is not sent, because its caller never learned that it may be.
+    pub(super) fn abandon(&self, id: EntryId) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM journal WHERE id = :id AND process = :process AND state = 'intended'",
+            )?
+            .execute(named_params! { ":id": id.0, ":process": self.file.processes.id })?;
+        Ok(())
+    }
+
     pub(super) fn end(&self, id: EntryId, ending: &Ending) -> rusqlite::Result<()> {
         let Ending { state, code, ids, outcome } = ending;
         if *state == EntryState::Refused {

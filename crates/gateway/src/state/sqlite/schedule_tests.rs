@@ -1,16 +1,20 @@
 //! The journal under random schedules of two processes that call, crash and confirm.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use scope3_mcp_catalog::{Effect, Surface};
 use scope3_mcp_client::{Class, credentials::ApiKey};
 use serde_json::{Map, json};
 use tempfile::{TempDir, tempdir};
+use tokio::sync::oneshot;
 
-use super::SqliteState;
+use super::{SqliteState, Work};
 use crate::{
-    journal::{Begun, Digest, Ending, EntryId, EntryState, Intent},
+    journal::{Begun, Digest, Ending, EntryId, EntryState, Filter, Intent},
     state::{Request, State, StateLocation, Window},
 };
 
@@ -155,6 +159,48 @@ async fn a_change_whose_entry_is_gone_is_not_sent() {
     let request = Request { key, windows: windows.clone(), taken: Vec::new(), sends: Some(started.id) };
     one.acquire(request).await.unwrap_err();
     assert_eq!(other.used(key, windows).await.unwrap()[0].permits, 0, "no permit is taken either");
+}
+
+/// An operation that tells when it runs, and that ends when the test says so.
+fn block(state: &Arc<SqliteState>) -> (oneshot::Receiver<()>, mpsc::Sender<()>) {
+    let (running, runs) = oneshot::channel();
+    let (resume, resumed) = mpsc::channel();
+    let state = Arc::clone(state);
+    tokio::spawn(async move {
+        let operation = move |_: &Work<'_>| {
+            running.send(()).unwrap();
+            resumed.recv().unwrap();
+            Ok(())
+        };
+        state.run(false, operation).await
+    });
+    (runs, resume)
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_gave_up_while_it_was_recorded_leaves_no_entry() {
+    let directory = tempdir().unwrap();
+    let state = Arc::new(open(&directory));
+    let (runs, resume) = block(&state);
+    runs.await.unwrap();
+    // These two come while the state is busy, so one transaction commits both.
+    let begin = Arc::clone(&state);
+    let begin = tokio::spawn(async move { begin.begin(intent(0, None)).await });
+    tokio::task::yield_now().await;
+    let (runs, resume_second) = block(&state);
+    tokio::task::yield_now().await;
+    resume.send(()).unwrap();
+    runs.await.unwrap();
+    begin.abort();
+    assert!(begin.await.unwrap_err().is_cancelled());
+    resume_second.send(()).unwrap();
+
+    let Begun::Send(again) = state.begin(intent(0, None)).await.unwrap() else {
+        panic!("nothing is in progress")
+    };
+    let entries = open(&directory).entries(Filter::default()).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [again.id]);
+    assert_eq!(again.id, EntryId(2), "the first was recorded");
 }
 
 proptest! {
