@@ -3,6 +3,9 @@
 mod connections;
 mod keys;
 mod responses;
+mod schedules;
+mod unreliable;
+mod world;
 
 use std::{sync::Arc, time::Duration};
 
