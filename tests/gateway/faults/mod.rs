@@ -1,6 +1,8 @@
 //! Every fault of the API, the network, the disk and the processes, and that none of them makes a change twice.
 
 mod connections;
+mod crashes;
+mod ends;
 mod keys;
 mod responses;
 mod schedules;

@@ -1,11 +1,6 @@
 //! The processes, the API and the promises of a schedule.
 
-use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use scope3_mcp_gateway::{
     CallError, Caller, ClientConfig, Success,
