@@ -32,7 +32,7 @@ pub(crate) fn usage(
         .collect();
     let mut state = json!({ "available": unavailable.is_none() });
     if let Some(error) = unavailable {
-        state["error"] = error.to_string().into();
+        state["error"] = error.for_agents().into();
         state["meaning"] =
             "limits show the requests of this process alone; changes and exports are refused".into();
     }
