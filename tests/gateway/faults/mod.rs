@@ -6,6 +6,7 @@ mod ends;
 mod keys;
 mod responses;
 mod schedules;
+mod state;
 mod unreliable;
 mod world;
 

@@ -107,9 +107,10 @@ impl Work<'_> {
         let updated = self
             .transaction
             .prepare_cached(
-                "UPDATE journal SET state = 'sent', since = :now WHERE id = :id AND state IN ('intended', 'sent')",
+                "UPDATE journal SET state = 'sent', since = :now
+                 WHERE id = :id AND process = :process AND state IN ('intended', 'sent')",
             )?
-            .execute(named_params! { ":now": self.now, ":id": id.0 })?;
+            .execute(named_params! { ":now": self.now, ":id": id.0, ":process": self.file.processes.id })?;
         if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
@@ -123,6 +124,7 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Records how a change of this process ended. In a file that replaced a damaged one, the number may be another's.
     pub(super) fn end(&self, id: EntryId, ending: &Ending) -> rusqlite::Result<()> {
         let Ending { state, code, ids, outcome } = ending;
         if *state == EntryState::Refused {
@@ -131,9 +133,10 @@ impl Work<'_> {
                 .transaction
                 .prepare_cached(
                     "DELETE FROM journal
-                     WHERE id = :id AND (state = 'intended' OR state = 'sent' AND :code = 'AUTH_INVALID_KEY')",
+                     WHERE id = :id AND process = :process
+                         AND (state = 'intended' OR state = 'sent' AND :code = 'AUTH_INVALID_KEY')",
                 )?
-                .execute(named_params! { ":id": id.0, ":code": code })?;
+                .execute(named_params! { ":id": id.0, ":process": self.file.processes.id, ":code": code })?;
             if deleted > 0 {
                 return Ok(());
             }
@@ -141,9 +144,10 @@ impl Work<'_> {
         self.transaction
             .prepare_cached(
                 "UPDATE journal SET state = :state, since = :now, code = :code, ids = :ids, outcome = :outcome
-                 WHERE id = :id AND state IN ('intended', 'sent')",
+                 WHERE id = :id AND process = :process AND state IN ('intended', 'sent')",
             )?
             .execute(named_params! {
+                ":process": self.file.processes.id,
                 ":state": state.as_str(),
                 ":now": self.now,
                 ":code": code,

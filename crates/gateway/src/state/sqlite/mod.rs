@@ -178,6 +178,10 @@ fn start(location: StateLocation, clock: Clock) -> mpsc::Sender<Box<dyn Job>> {
         while let Some(first) = next(&queue, &unfinished) {
             let mut batch: Vec<_> = unfinished.drain(..).chain(first).collect();
             batch.extend(queue.try_iter().take(MAX_BATCH.saturating_sub(batch.len())));
+            if file.as_ref().is_some_and(|file| !file.is_in_place()) {
+                // To the processes that work on the new file, this one is a new process.
+                (file, processes) = (None, None);
+            }
             let opened = match &mut file {
                 Some(file) => Ok(file),
                 closed => {

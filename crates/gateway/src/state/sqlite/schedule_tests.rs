@@ -154,7 +154,7 @@ async fn a_change_whose_entry_is_gone_is_not_sent() {
     let key = intent.key;
     let Begun::Send(started) = one.begin(intent).await.unwrap() else { panic!("it may be sent") };
     let ending = Ending { state: EntryState::Refused, code: None, ids: Vec::new(), outcome: None };
-    other.end(started.id, ending).await.unwrap();
+    one.end(started.id, ending).await.unwrap();
     let windows = vec![Window { class: Class::MCP, limit: "5/h".parse().unwrap() }];
     let request = Request { key, windows: windows.clone(), taken: Vec::new(), sends: Some(started.id) };
     one.acquire(request).await.unwrap_err();
