@@ -31,6 +31,9 @@ const LONGEST_LOOK: Duration = Duration::from_millis(250);
 /// How often the outcome of a change is offered to a state that is unavailable.
 const END_RETRY: Duration = Duration::from_secs(1);
 
+/// How often it is offered once more when the program ends. The entry then says that the outcome is unknown.
+const MAX_LAST_ATTEMPTS: u32 = 3;
+
 /// What to do with a change.
 pub(super) enum Next {
     /// Send it.
@@ -151,9 +154,15 @@ impl Gateway {
         let ending = ending(outcome);
         let Err(error) = self.limits.observe(self.state.end(id, ending.clone()).await) else { return };
         tracing::error!(entry = %id, %error, state = %ending.state, "cannot record the outcome of a change yet");
-        let state = std::sync::Arc::clone(&self.state);
+        let (state, end_of_program) = (std::sync::Arc::clone(&self.state), self.ending.clone());
         self.changes.spawn(async move {
+            let mut last_attempts = MAX_LAST_ATTEMPTS;
             while let Err(error) = state.end(id, ending.clone()).await {
+                if end_of_program.is_cancelled() && last_attempts == 0 {
+                    tracing::error!(entry = %id, %error, "the outcome of a change is not recorded");
+                    return;
+                }
+                last_attempts -= u32::from(end_of_program.is_cancelled());
                 tracing::debug!(entry = %id, %error, "still cannot record the outcome of a change");
                 tokio::time::sleep(END_RETRY).await;
             }

@@ -2,11 +2,15 @@
 
 mod connections;
 mod crashes;
+#[cfg(target_os = "linux")]
+mod disks;
 mod ends;
 mod keys;
 mod responses;
 mod schedules;
 mod state;
+#[cfg(target_os = "linux")]
+mod tls;
 mod unreliable;
 mod world;
 
