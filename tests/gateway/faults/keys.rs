@@ -55,8 +55,8 @@ async fn a_change_of_unknown_outcome_is_not_sent_again_with_a_key_that_replaces_
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), key_text("old")).unwrap();
     let mut rig = alone(&api.url);
-    let ring = KeyRing::new(KeySource::file(file.path().to_owned()), Vec::new(), None);
-    rig.caller = Caller { keys: Arc::new(ring), ..rig.caller };
+    let keys = KeyRing::new(KeySource::file(file.path().to_owned()), Vec::new(), None);
+    rig.caller = Caller { keys: Arc::new(keys), ..rig.caller };
     api.plan("Acme", made(Then::Reset(Vec::new())));
     rig.failure(CREATE, brand("Acme")).await;
     let revoked = rig.failure(LIST, json!({})).await;

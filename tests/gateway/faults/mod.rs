@@ -1,4 +1,39 @@
 //! Every fault of the API, the network, the disk and the processes, and that none of them makes a change twice.
+//!
+//! | fault | test |
+//! |---|---|
+//! | the API makes a change and does not respond | `responses.rs::a_change_without_a_response_…` |
+//! | it resets the connection, before or after the change | `responses.rs::a_change_whose_connection_is_reset_…` |
+//! | its response breaks off | `responses.rs::a_change_whose_response_breaks_off_…` |
+//! | its response is half of the JSON, HTML, or nothing | `responses.rs::a_change_whose_response_is_not_json_…` |
+//! | 429, with each form of the time | `responses.rs::a_change_that_a_rate_limit_refused_…` |
+//! | 502, 503, 504 | `responses.rs::a_change_that_a_gateway_did_not_answer_…` |
+//! | 200 with an error | `responses.rs::a_change_that_an_envelope_declines_was_not_made` |
+//! | other statuses | `../failures.rs::a_failed_write_is_reported_…` |
+//! | a body of a gigabyte | `responses.rs::a_change_whose_response_is_too_long_…` |
+//! | a decompression bomb | `responses.rs::a_change_whose_response_is_a_decompression_bomb_…` |
+//! | a body that trickles in | `responses.rs::a_response_that_trickles_in_…` |
+//! | a redirect to another host | `responses.rs::a_redirect_to_another_host_…` |
+//! | a connection is refused, a host is unknown | `connections.rs` |
+//! | a certificate has expired, or is for another host | `tls.rs` |
+//! | a key is revoked, with and without another key | `keys.rs` |
+//! | the disk is full, or read-only | `disks.rs::a_full_disk_…`, `a_read_only_state_…` |
+//! | the disk has no locks | `disks.rs::a_file_system_without_locks_is_refused_at_once` |
+//! | the directory is missing or blocked | `../journal.rs::without_its_state_…`, `state.rs::an_agent_does_not_read_…` |
+//! | the file is damaged | `../../cli/journal.rs::a_damaged_state_…`, `state.rs::a_running_process_sees_…` |
+//! | the file belongs to another program | `../../cli/journal.rs::a_state_that_cannot_be_used_…` |
+//! | two versions of the program | `state.rs::a_running_process_changes_nothing_more_…` |
+//! | an outcome cannot be recorded | `state.rs::a_process_that_cannot_record_an_outcome_…`, `disks.rs::a_full_disk_…` |
+//! | the state is slower than its caller waits | `a_change_whose_caller_gave_up_…` in `state/sqlite/schedule_tests.rs` |
+//! | a clock jumps | `a_system_clock_that_jumps_…`, `a_clock_that_is_a_day_late_…` in `state/sqlite/tests.rs` |
+//! | a call is cancelled before it is sent | `../attempts.rs::a_change_that_waits_and_whose_caller_goes_is_never_sent` |
+//! | while it is sent, and after it | `ends.rs::a_change_that_is_cancelled_…`, `a_cancelled_change_gets_no_answer_…` |
+//! | a client goes | `ends.rs::a_change_in_flight_is_recorded_when_the_client_goes`, `../../http/changes.rs` |
+//! | a signal, over standard input and output | `ends.rs::a_change_in_flight_is_answered_…`, `../../cli/stdio_end.rs` |
+//! | a signal, over HTTP | `../../http/changes.rs::a_change_completes_before_the_server_shuts_down` |
+//! | nobody reads the output | `ends.rs::a_change_is_recorded_although_nobody_reads_…`, `../../http/deadlines.rs` |
+//! | a process is killed, in each state of a change | `crashes.rs` |
+//! | all of these at random | `schedules.rs` |
 
 mod connections;
 mod crashes;

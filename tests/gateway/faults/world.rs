@@ -104,6 +104,8 @@ pub(super) struct World {
     directory: TempDir,
     processes: Vec<Process>,
     changes: Vec<Change>,
+    /// How many changes of all schedules were made more than once, as confirmed.
+    pub(super) made_again: u32,
     schedule: usize,
     api: FaultyApi,
     // Dropped last.
@@ -122,12 +124,20 @@ impl World {
             Process { rig, state, runtime: Some(runtime()), calls: VecDeque::new() }
         };
         let processes = (0..PROCESSES).map(process).collect();
-        Self { directory, processes, changes: Vec::new(), schedule: 0, api, _api_runtime: api_runtime }
+        Self {
+            directory,
+            processes,
+            changes: Vec::new(),
+            made_again: 0,
+            schedule: 0,
+            api,
+            _api_runtime: api_runtime,
+        }
     }
 
     /// Runs one schedule, and returns the promise that was broken.
     pub(super) fn run(&mut self, schedule: impl FnOnce(&mut Self)) -> Result<(), String> {
-        if self.schedule > 0 && self.schedule % SCHEDULES_PER_FILE == 0 {
+        if self.schedule > 0 && self.schedule.is_multiple_of(SCHEDULES_PER_FILE) {
             let path = self.file();
             self.processes.iter().for_each(|process| process.state.open_at(path.clone()));
         }
@@ -140,6 +150,8 @@ impl World {
         }
         schedule(self);
         self.finish();
+        let made = (0..CHANGES).map(|change| self.api.made(&self.name(change)));
+        self.made_again += made.map(|made| u32::from(made > 1)).sum::<u32>();
         self.check()
     }
 

@@ -379,9 +379,8 @@ fn database(path: &Path) -> impl Fn(rusqlite::Error) -> StateError {
 }
 
 fn lock_error(path: &Path) -> impl Fn(io::Error) -> StateError {
-    move |source| match has_no_locks(&source) {
-        true => StateError::NoLocks(path.to_owned()),
-        false => io_error(path)(source),
+    move |source| {
+        if has_no_locks(&source) { StateError::NoLocks(path.to_owned()) } else { io_error(path)(source) }
     }
 }
 

@@ -152,13 +152,13 @@ impl SqliteState {
         let jobs = self.jobs.get_or_init(|| start(self.location.clone(), self.clock.clone()));
         let timeout = || StateError::Timeout { location: self.location.to_string(), after: REPLY_TIMEOUT };
         jobs.send(Box::new(job)).map_err(|_| timeout())?;
-        let received = tokio::time::timeout(REPLY_TIMEOUT, &mut receiver).await.map(Result::ok);
-        let received = received.unwrap_or_else(|_| {
+        let outcome = tokio::time::timeout(REPLY_TIMEOUT, &mut receiver).await.map(Result::ok);
+        let outcome = outcome.unwrap_or_else(|_| {
             // From here on, the thread knows that nobody learns of the result.
             receiver.close();
             receiver.try_recv().ok()
         });
-        received.unwrap_or_else(|| Err(timeout()))
+        outcome.unwrap_or_else(|| Err(timeout()))
     }
 }
 
@@ -175,8 +175,7 @@ fn start(location: StateLocation, clock: Clock) -> mpsc::Sender<Box<dyn Job>> {
         let mut file: Option<File> = None;
         let mut processes = None;
         let mut unfinished: Vec<Box<dyn Job>> = Vec::new();
-        while let Some(first) = next(&queue, &unfinished) {
-            let mut batch: Vec<_> = unfinished.drain(..).chain(first).collect();
+        while let Some(mut batch) = wait(&queue, unfinished) {
             batch.extend(queue.try_iter().take(MAX_BATCH.saturating_sub(batch.len())));
             if file.as_ref().is_some_and(|file| !file.is_in_place()) {
                 // To the processes that work on the new file, this one is a new process.
@@ -193,7 +192,7 @@ fn start(location: StateLocation, clock: Clock) -> mpsc::Sender<Box<dyn Job>> {
                 // The next operation opens the file again.
                 file = None;
             }
-            unfinished.extend(batch.into_iter().filter_map(|job| job.reply(outcome.as_ref().copied())));
+            unfinished = batch.into_iter().filter_map(|job| job.reply(outcome.as_ref().copied())).collect();
         }
     };
     // Without a thread nobody receives the jobs, and every operation fails.
@@ -201,16 +200,18 @@ fn start(location: StateLocation, clock: Clock) -> mpsc::Sender<Box<dyn Job>> {
     sender
 }
 
-/// Waits for the next job, or for the time to finish earlier ones. Returns `None` when the state was dropped.
-fn next(queue: &mpsc::Receiver<Box<dyn Job>>, unfinished: &[Box<dyn Job>]) -> Option<Option<Box<dyn Job>>> {
-    if unfinished.is_empty() {
-        return queue.recv().ok().map(Some);
+/// Adds the next job to unfinished ones, which wait only for a moment. Returns `None` when the state was dropped.
+fn wait(queue: &mpsc::Receiver<Box<dyn Job>>, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    if batch.is_empty() {
+        batch.push(queue.recv().ok()?);
+        return Some(batch);
     }
     match queue.recv_timeout(UNDO_PAUSE) {
-        Ok(job) => Some(Some(job)),
-        Err(mpsc::RecvTimeoutError::Timeout) => Some(None),
-        Err(mpsc::RecvTimeoutError::Disconnected) => None,
+        Ok(job) => batch.push(job),
+        Err(mpsc::RecvTimeoutError::Timeout) => {}
+        Err(mpsc::RecvTimeoutError::Disconnected) => return None,
     }
+    Some(batch)
 }
 
 #[async_trait]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use scope3_mcp_catalog::{Effect, Surface};
 use scope3_mcp_client::{Class, credentials::ApiKey};
 use serde_json::{Map, json};
-use tempfile::{TempDir, tempdir};
+use tempfile::{TempDir, tempdir, tempdir_in};
 use tokio::sync::oneshot;
 
 use super::{SqliteState, Work};
@@ -81,6 +81,11 @@ fn open(directory: &TempDir) -> SqliteState {
     SqliteState::at(StateLocation::File(directory.path().join("state.db")))
 }
 
+/// A directory in memory, if the machine has one. These processes die, but the power stays on.
+fn in_memory() -> TempDir {
+    tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap()
+}
+
 /// Two processes, the requests that they have in flight, and what the API has done.
 struct World {
     directory: TempDir,
@@ -93,7 +98,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let directory = tempdir().unwrap();
+        let directory = in_memory();
         let processes = [open(&directory), open(&directory)];
         let (made, confirmed) = ([0; CHANGES], [0; CHANGES]);
         Self { directory, processes, in_flight: Vec::new(), made, confirmed, codes: Default::default() }
@@ -204,7 +209,7 @@ async fn a_change_whose_caller_gave_up_while_it_was_recorded_leaves_no_entry() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn no_change_is_made_twice_unless_a_caller_confirmed_it(steps in steps()) {
