@@ -9,6 +9,7 @@ mod attempts;
 mod catalog;
 mod every_tool;
 mod failures;
+mod faults;
 mod journal;
 mod keys;
 mod limits;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scope3_mcp_catalog::{self as catalog, CONFIRMATION, Effect, Place, Problem, money};
-use scope3_mcp_client::deadlines;
+use scope3_mcp_client::{credentials::KeyError, deadlines};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,6 +30,9 @@ const LONGEST_LOOK: Duration = Duration::from_millis(250);
 
 /// How often the outcome of a change is offered to a state that is unavailable.
 const END_RETRY: Duration = Duration::from_secs(1);
+
+/// How often it is offered once more when the program ends. The entry then says that the outcome is unknown.
+const MAX_LAST_ATTEMPTS: u32 = 3;
 
 /// What to do with a change.
 pub(super) enum Next {
@@ -99,14 +102,14 @@ impl Gateway {
         if caller_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_CALLER_KEY_BYTES) {
             return Err(Failure::caller_key_invalid(MAX_CALLER_KEY_BYTES).into());
         }
-        let keys = &call.caller.keys;
-        let key = keys
-            .untried(&[])
-            .await
-            .and_then(|key| key.ok_or(scope3_mcp_client::credentials::KeyError::Missing));
+        let keys = call.caller.keys.identities().await.map_err(Failure::key)?;
+        let Some((&key, other_keys)) = keys.split_first() else {
+            return Err(Failure::key(KeyError::Missing).into());
+        };
         let (amount, currency) = money(&entry.tool, arguments).unzip();
         Ok(Intent {
-            key: key.map_err(Failure::key)?.fingerprint(),
+            key,
+            other_keys: other_keys.to_vec(),
             client: call.caller.client.clone(),
             session: call.caller.session.clone(),
             tool: entry.tool.name.to_string(),
@@ -151,9 +154,15 @@ impl Gateway {
         let ending = ending(outcome);
         let Err(error) = self.limits.observe(self.state.end(id, ending.clone()).await) else { return };
         tracing::error!(entry = %id, %error, state = %ending.state, "cannot record the outcome of a change yet");
-        let state = std::sync::Arc::clone(&self.state);
+        let (state, end_of_program) = (std::sync::Arc::clone(&self.state), self.ending.clone());
         self.changes.spawn(async move {
+            let mut last_attempts = MAX_LAST_ATTEMPTS;
             while let Err(error) = state.end(id, ending.clone()).await {
+                if end_of_program.is_cancelled() && last_attempts == 0 {
+                    tracing::error!(entry = %id, %error, "the outcome of a change is not recorded");
+                    return;
+                }
+                last_attempts -= u32::from(end_of_program.is_cancelled());
                 tracing::debug!(entry = %id, %error, "still cannot record the outcome of a change");
                 tokio::time::sleep(END_RETRY).await;
             }

@@ -42,7 +42,7 @@ pub(crate) fn usage(
         .collect();
     let mut state = json!({ "available": counts.is_ok() });
     if let Err(error) = counts {
-        state["error"] = error.to_string().into();
+        state["error"] = error.for_agents().into();
         state["meaning"] =
             "limits show the requests of this process alone; changes and exports are refused".into();
     }

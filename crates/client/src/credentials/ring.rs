@@ -14,6 +14,9 @@ use super::{
     source::{KeyError, KeySource},
 };
 
+/// How many earlier primary keys a ring remembers.
+const MAX_EARLIER: usize = 8;
+
 /// The keys of one caller.
 #[derive(Debug)]
 pub struct KeyRing {
@@ -21,13 +24,15 @@ pub struct KeyRing {
     backups: Vec<ApiKey>,
     issued: Option<Date>,
     rejections: Mutex<HashMap<Fingerprint, Rejection>>,
+    /// The primary keys so far, newest first: a file or a command may give another one.
+    primaries: Mutex<Vec<Fingerprint>>,
 }
 
 impl KeyRing {
     /// A ring of a primary key and its backups, with the issue date of the primary if it is known.
     #[must_use]
     pub fn new(primary: KeySource, backups: Vec<ApiKey>, issued: Option<Date>) -> Self {
-        Self { primary, backups, issued, rejections: Mutex::default() }
+        Self { primary, backups, issued, rejections: Mutex::default(), primaries: Mutex::default() }
     }
 
     /// A ring without a key. Every call fails and explains how to set one.
@@ -80,6 +85,27 @@ impl KeyRing {
                 tracing::warn!(error, "cannot read the rejected key again");
                 Ok(None)
             }
+        }
+    }
+
+    /// Everything by which the journal may know this caller: the primary key, the primary keys before it, and the backups.
+    /// Which of them Scope3 rejected makes no difference. The first one stands for the ring.
+    ///
+    /// # Errors
+    /// When there is no key at all.
+    pub async fn identities(&self) -> Result<Vec<Fingerprint>, KeyError> {
+        let primary = self.primary.key().await;
+        let mut primaries = self.primaries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(key) = &primary {
+            primaries.retain(|earlier| *earlier != key.fingerprint());
+            primaries.insert(0, key.fingerprint());
+            primaries.truncate(1 + MAX_EARLIER);
+        }
+        let all = primaries.iter().copied().chain(self.backups.iter().map(ApiKey::fingerprint));
+        let all: Vec<_> = all.collect();
+        match primary {
+            Err(error) if all.is_empty() => Err(error),
+            _ => Ok(all),
         }
     }
 
@@ -184,6 +210,27 @@ mod tests {
         assert_eq!(order(&ring).await, [second.fingerprint(), first.fingerprint()]);
         ring.accept(&first);
         assert_eq!(order(&ring).await, [first.fingerprint(), second.fingerprint()]);
+    }
+
+    #[tokio::test]
+    async fn a_caller_stays_the_same_when_keys_are_rejected_or_replaced() {
+        let (first, second, backup) = (key("first"), key("second"), key("backup"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |secret: &str| {
+            std::fs::write(file.path(), format!("scope3_{}_{secret}", "a".repeat(32))).unwrap();
+        };
+        write("first");
+        let ring = KeyRing::new(KeySource::file(file.path().to_owned()), vec![backup.clone()], None);
+        let all = [first.fingerprint(), backup.fingerprint()];
+        assert_eq!(ring.identities().await.unwrap(), all);
+        ring.refuse(&first);
+        assert_eq!(ring.identities().await.unwrap(), all);
+        write("second");
+        let all = [second.fingerprint(), first.fingerprint(), backup.fingerprint()];
+        assert_eq!(ring.identities().await.unwrap(), all);
+        std::fs::remove_file(file.path()).unwrap();
+        assert_eq!(ring.identities().await.unwrap(), all, "the last primary key stands for the ring");
+        assert!(matches!(KeyRing::empty().identities().await, Err(KeyError::Missing)));
     }
 
     #[test]

@@ -14,7 +14,8 @@ impl Failure {
     #[must_use]
     pub fn state(error: StateError) -> Self {
         let message = format!(
-            "Nothing was sent: this server cannot reach its state, which prevents that a change is made twice ({error})."
+            "Nothing was sent: this server cannot reach its state, which prevents that a change is made twice ({}).",
+            error.for_agents()
         );
         let hint = "Tell the operator of this server. Reads still work. Call again later.";
         Self { retryable: true, ..Self::new("STATE_UNAVAILABLE", message, hint) }.caused_by(error)

@@ -53,8 +53,10 @@ impl FromStr for EntryId {
 /// A change that a caller wants to make.
 #[derive(Debug, Clone)]
 pub struct Intent {
-    /// The key of the caller.
+    /// The key that stands for the caller.
     pub key: Fingerprint,
+    /// Other keys of the caller. What was changed with one of them is the caller's change, too.
+    pub other_keys: Vec<Fingerprint>,
     /// The MCP client, such as `claude-code 2.1.0`.
     pub client: Option<String>,
     /// The MCP session.

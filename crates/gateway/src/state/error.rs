@@ -84,6 +84,28 @@ fn advice(source: &io::Error, path: &Path) -> String {
 }
 
 impl StateError {
+    /// What an agent reads of it. Paths are for the operator, whose log has them.
+    #[must_use]
+    pub fn for_agents(&self) -> String {
+        match self {
+            Self::Database { source, .. } => match source.sqlite_error() {
+                Some(error) => format!("its database reports: {error}"),
+                None => "its database reports an error".to_owned(),
+            },
+            Self::Io { source, .. } => format!("its file cannot be created: {source}"),
+            Self::Foreign(_) => "its file belongs to another program".to_owned(),
+            Self::Newer { .. } => "a newer version of scope3-mcp has written its file".to_owned(),
+            Self::NoLocks(_) => "its file system has no locks that processes can share".to_owned(),
+            Self::Damaged(_) => {
+                "its file was damaged; changes are refused until the operator runs `scope3-mcp journal \
+                                 accept-loss`"
+                    .to_owned()
+            }
+            Self::NoPlace => "there is no place for its file".to_owned(),
+            Self::Timeout { after, .. } => format!("no response within {} s", after.as_secs()),
+        }
+    }
+
     /// Whether another setting of `--state` is needed: waiting does not help.
     #[must_use]
     pub fn is_usage(&self) -> bool {

@@ -26,11 +26,15 @@ impl Work<'_> {
         }
         self.bury_dead_processes()?;
         let key = self.key_id(intent.key);
+        let keys: Vec<_> = std::iter::once(intent.key)
+            .chain(intent.other_keys.iter().copied())
+            .map(|key| self.key_id(key))
+            .collect();
         let found = Found {
-            with_caller_key: self.with_caller_key(&key, intent)?,
-            same: self.same(&key, intent.digest)?,
+            with_caller_key: newest(&keys, |key| self.with_caller_key(key, intent))?,
+            same: newest(&keys, |key| self.same(key, intent.digest))?,
             invalid: match &intent.confirmation {
-                Some(code) => self.check_confirmation(code, &key, intent)?,
+                Some(code) => self.check_confirmation(code, &keys, intent)?,
                 None => None,
             },
         };
@@ -103,12 +107,24 @@ impl Work<'_> {
         let updated = self
             .transaction
             .prepare_cached(
-                "UPDATE journal SET state = 'sent', since = :now WHERE id = :id AND state IN ('intended', 'sent')",
+                "UPDATE journal SET state = 'sent', since = :now
+                 WHERE id = :id AND process = :process AND state IN ('intended', 'sent')",
             )?
-            .execute(named_params! { ":now": self.now, ":id": id.0 })?;
+            .execute(named_params! { ":now": self.now, ":id": id.0, ":process": self.file.processes.id })?;
         if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
+    /// Removes the entry of a change that is not sent, because its caller never learned that it may be.
+    pub(super) fn abandon(&self, id: EntryId) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM journal WHERE id = :id AND process = :process AND state = 'intended'",
+            )?
+            .execute(named_params! { ":id": id.0, ":process": self.file.processes.id })?;
+        Ok(())
+    }
+
+    /// Records how a change of this process ended. In a file that replaced a damaged one, the number may be another's.
     pub(super) fn end(&self, id: EntryId, ending: &Ending) -> rusqlite::Result<()> {
         let Ending { state, code, ids, outcome } = ending;
         if *state == EntryState::Refused {
@@ -117,9 +133,10 @@ impl Work<'_> {
                 .transaction
                 .prepare_cached(
                     "DELETE FROM journal
-                     WHERE id = :id AND (state = 'intended' OR state = 'sent' AND :code = 'AUTH_INVALID_KEY')",
+                     WHERE id = :id AND process = :process
+                         AND (state = 'intended' OR state = 'sent' AND :code = 'AUTH_INVALID_KEY')",
                 )?
-                .execute(named_params! { ":id": id.0, ":code": code })?;
+                .execute(named_params! { ":id": id.0, ":process": self.file.processes.id, ":code": code })?;
             if deleted > 0 {
                 return Ok(());
             }
@@ -127,9 +144,10 @@ impl Work<'_> {
         self.transaction
             .prepare_cached(
                 "UPDATE journal SET state = :state, since = :now, code = :code, ids = :ids, outcome = :outcome
-                 WHERE id = :id AND state IN ('intended', 'sent')",
+                 WHERE id = :id AND process = :process AND state IN ('intended', 'sent')",
             )?
             .execute(named_params! {
+                ":process": self.file.processes.id,
                 ":state": state.as_str(),
                 ":now": self.now,
                 ":code": code,
@@ -271,7 +289,7 @@ impl Work<'_> {
     fn check_confirmation(
         &self,
         code: &str,
-        key: &[u8],
+        keys: &[Vec<u8>],
         intent: &Intent,
     ) -> rusqlite::Result<Option<InvalidConfirmation>> {
         let issued = self
@@ -289,7 +307,7 @@ impl Work<'_> {
         let Some((of_key, tool, digest, expires_at, used)) = issued else {
             return Ok(Some(InvalidConfirmation::NotIssued));
         };
-        Ok(if of_key != key {
+        Ok(if !keys.contains(&of_key) {
             Some(InvalidConfirmation::OtherKey)
         } else if tool != intent.tool {
             Some(InvalidConfirmation::OtherTool)
@@ -317,6 +335,15 @@ impl Work<'_> {
             .execute(named_params! { ":code": code })?;
         Ok(())
     }
+}
+
+/// The newest of the entries that were found for several keys.
+fn newest(
+    keys: &[Vec<u8>],
+    find: impl Fn(&[u8]) -> rusqlite::Result<Option<Entry>>,
+) -> rusqlite::Result<Option<Entry>> {
+    let found: Vec<_> = keys.iter().map(|key| find(key)).collect::<rusqlite::Result<_>>()?;
+    Ok(found.into_iter().flatten().max_by_key(|entry| entry.id))
 }
 
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {

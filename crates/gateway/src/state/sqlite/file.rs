@@ -39,10 +39,15 @@ const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// How often old rows are removed, in microseconds.
 const PRUNE_INTERVAL: i64 = 60 * 1_000_000;
 
+/// What tells files apart: the device and the number.
+type Inode = (u64, u64);
+
 /// An open state file.
 pub(super) struct File {
     connection: Connection,
     owner: Owner,
+    /// Which file was opened. In memory, none.
+    inode: Option<Inode>,
     is_durable: bool,
     pruned_at: i64,
 }
@@ -68,12 +73,14 @@ impl File {
                 let path = Path::new(":memory:");
                 let connection = Connection::open_in_memory().map_err(database(path))?;
                 let processes = processes.get_or_insert_with(|| Arc::new(Processes::alone()));
-                Self::prepare(connection, path, clock, processes)
+                Self::prepare(connection, path, None, clock, processes)
             }
             StateLocation::Nowhere => Err(StateError::NoPlace),
             StateLocation::File(path) => match Self::open_when_free(path, &clock, processes) {
                 Err(StateError::Database { source, .. }) if is_damage(&source) => {
                     let moved = move_aside(path, &source).map_err(io_error(path))?;
+                    // Entries in the new file have numbers that entries in the old one had.
+                    *processes = None;
                     let file = Self::open_path(path, clock, processes)?;
                     file.record_loss(&moved).map_err(database(path))?;
                     Ok(file)
@@ -103,7 +110,8 @@ impl File {
         clock: Clock,
         processes: &mut Option<Arc<Processes>>,
     ) -> Result<Self, StateError> {
-        create_private(path).map_err(io_error(path))?;
+        create_private(path)?;
+        let inode = Some(inode(path).map_err(io_error(path))?);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(database(path))?;
         connection.busy_handler(Some(wait_for_lock)).map_err(database(path))?;
@@ -117,17 +125,15 @@ impl File {
         // Once registered, this process stays the same one, even if the file has to be opened again.
         let processes = match processes {
             Some(processes) => processes,
-            none => none.insert(Arc::new(Processes::beside(path).map_err(|error| match error.kind() {
-                io::ErrorKind::Unsupported => StateError::NoLocks(path.to_owned()),
-                _ => io_error(path)(error),
-            })?)),
+            none => none.insert(Arc::new(Processes::beside(path).map_err(lock_error(path))?)),
         };
-        Self::prepare(connection, path, clock, processes)
+        Self::prepare(connection, path, inode, clock, processes)
     }
 
     fn prepare(
         mut connection: Connection,
         path: &Path,
+        inode: Option<Inode>,
         clock: Clock,
         processes: &Arc<Processes>,
     ) -> Result<Self, StateError> {
@@ -143,17 +149,35 @@ impl File {
             .query_row("SELECT secret FROM installation", [], |row| row.get(0))
             .map_err(database(path))?;
         let owner = Owner { path: path.to_owned(), clock, secret, processes: Arc::clone(processes) };
-        Ok(Self { connection, owner, is_durable: false, pruned_at: 0 })
+        Ok(Self { connection, owner, inode, is_durable: false, pruned_at: 0 })
+    }
+
+    /// Whether the file is still at its path. Another process that finds damage moves it aside, and works on a new one.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.inode.is_none() || self.inode == inode(&self.owner.path).ok()
     }
 
     /// Carries out operations in one transaction.
     pub(super) fn run(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StateError> {
-        self.try_run(batch).map_err(database(&self.owner.path))
+        let outcome = self.try_run(batch);
+        let path = &self.owner.path;
+        match outcome {
+            Ok(found) if found > VERSION => {
+                Err(StateError::Newer { path: path.clone(), found, known: VERSION })
+            }
+            Ok(_) => Ok(()),
+            Err(source) => Err(database(path)(source)),
+        }
     }
 
-    fn try_run(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    /// Returns the version of the format. If a newer program has upgraded the file meanwhile, nothing is done.
+    fn try_run(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<u32> {
         self.sync(batch.iter().any(|job| job.is_durable()))?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = transaction.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+        if version > VERSION {
+            return Ok(version);
+        }
         let now = advance(&transaction, &self.owner.clock)?;
         let work = Work { transaction: &transaction, file: &self.owner, now };
         if now - self.pruned_at >= PRUNE_INTERVAL {
@@ -163,7 +187,8 @@ impl File {
         for job in batch {
             job.run(&work)?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        Ok(version)
     }
 
     /// Sets whether a commit waits for the disk. Without waiting, it survives the end of the process, but not a power
@@ -305,15 +330,39 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Creates the file and its directory if they are missing, for their owner alone.
-fn create_private(path: &Path) -> io::Result<()> {
+fn create_private(path: &Path) -> Result<(), StateError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        private_directory(directory)?;
+        private_directory(directory).map_err(io_error(path))?;
     }
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let file = options.open(path).map_err(io_error(path))?;
+    match file.try_lock_shared() {
+        // Without locks, SQLite would report for minutes that the file is busy.
+        Err(fs::TryLockError::Error(error)) => Err(lock_error(path)(error)),
+        Ok(()) | Err(fs::TryLockError::WouldBlock) => Ok(()),
+    }
+}
+
+/// Which file is at a path: its device and its number there.
+#[cfg(unix)]
+fn inode(path: &Path) -> io::Result<Inode> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// Elsewhere, an open file cannot be moved.
+#[cfg(not(unix))]
+fn inode(_: &Path) -> io::Result<Inode> {
+    Ok((0, 0))
+}
+
+/// Whether an error says that a file system has no locks. Linux reports the first one if NFS has no lock service.
+fn has_no_locks(error: &io::Error) -> bool {
+    const ENOLCK: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
+    error.kind() == io::ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(ENOLCK)
 }
 
 /// Creates a directory if it is missing, for its owner alone.
@@ -327,6 +376,12 @@ pub(super) fn private_directory(path: &Path) -> io::Result<()> {
 
 fn database(path: &Path) -> impl Fn(rusqlite::Error) -> StateError {
     move |source| StateError::Database { path: path.to_owned(), source: Arc::new(source) }
+}
+
+fn lock_error(path: &Path) -> impl Fn(io::Error) -> StateError {
+    move |source| {
+        if has_no_locks(&source) { StateError::NoLocks(path.to_owned()) } else { io_error(path)(source) }
+    }
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> StateError {

@@ -34,6 +34,9 @@ use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
 /// How long an operation waits. A file system that hangs must not hold a call forever.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The pause before an operation of whose result nobody learned is undone.
+const UNDO_PAUSE: Duration = Duration::from_millis(250);
+
 /// The maximum number of operations that one transaction carries out.
 const MAX_BATCH: usize = 64;
 
@@ -60,8 +63,8 @@ trait Job: Send {
     /// Carries the operation out. The result is delivered when it is committed.
     fn run(&mut self, work: &Work<'_>) -> rusqlite::Result<()>;
 
-    /// Delivers the result, or the error because of which the transaction was rolled back.
-    fn reply(self: Box<Self>, committed: Result<(), &StateError>);
+    /// Delivers the result, or the error because of which the transaction was rolled back. Returns what is left to do.
+    fn reply(self: Box<Self>, committed: Result<(), &StateError>) -> Option<Box<dyn Job>>;
 }
 
 struct Operation<T, F> {
@@ -69,11 +72,13 @@ struct Operation<T, F> {
     work: Option<F>,
     value: Option<T>,
     sender: oneshot::Sender<Result<T, StateError>>,
+    /// Undoes a committed operation of whose result nobody learned.
+    undo: fn(&T, &Work<'_>) -> rusqlite::Result<()>,
 }
 
 impl<T, F> Job for Operation<T, F>
 where
-    T: Send,
+    T: Send + 'static,
     F: FnOnce(&Work<'_>) -> rusqlite::Result<T> + Send,
 {
     fn is_durable(&self) -> bool {
@@ -88,11 +93,32 @@ where
         Ok(())
     }
 
-    fn reply(self: Box<Self>, committed: Result<(), &StateError>) {
-        let Self { value, sender, .. } = *self;
-        let outcome = committed.map_err(Clone::clone).map(|()| value).transpose();
+    fn reply(self: Box<Self>, committed: Result<(), &StateError>) -> Option<Box<dyn Job>> {
+        let Self { value, sender, undo, .. } = *self;
+        let outcome = committed.map_err(Clone::clone).map(|()| value).transpose()?;
         // The caller may no longer wait.
-        drop(outcome.map(|outcome| sender.send(outcome)));
+        let value = sender.send(outcome).err()?.ok()?;
+        Some(Box::new(Undo { value, undo }))
+    }
+}
+
+/// Undoes an operation of whose result nobody learned. It is tried until it succeeds.
+struct Undo<T> {
+    value: T,
+    undo: fn(&T, &Work<'_>) -> rusqlite::Result<()>,
+}
+
+impl<T: Send + 'static> Job for Undo<T> {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self, work: &Work<'_>) -> rusqlite::Result<()> {
+        (self.undo)(&self.value, work)
+    }
+
+    fn reply(self: Box<Self>, committed: Result<(), &StateError>) -> Option<Box<dyn Job>> {
+        committed.is_err().then_some(self as Box<dyn Job>)
     }
 }
 
@@ -111,15 +137,28 @@ impl SqliteState {
         is_durable: bool,
         operation: impl FnOnce(&Work<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
-        let (sender, receiver) = oneshot::channel();
-        let job = Operation { is_durable, work: Some(operation), value: None, sender };
+        self.run_or_undo(is_durable, operation, |_, _| Ok(())).await
+    }
+
+    /// Like [`Self::run`]. If this returns no result although the operation was committed, it is undone.
+    async fn run_or_undo<T: Send + 'static>(
+        &self,
+        is_durable: bool,
+        operation: impl FnOnce(&Work<'_>) -> rusqlite::Result<T> + Send + 'static,
+        undo: fn(&T, &Work<'_>) -> rusqlite::Result<()>,
+    ) -> Result<T, StateError> {
+        let (sender, mut receiver) = oneshot::channel();
+        let job = Operation { is_durable, work: Some(operation), value: None, sender, undo };
         let jobs = self.jobs.get_or_init(|| start(self.location.clone(), self.clock.clone()));
         let timeout = || StateError::Timeout { location: self.location.to_string(), after: REPLY_TIMEOUT };
         jobs.send(Box::new(job)).map_err(|_| timeout())?;
-        match tokio::time::timeout(REPLY_TIMEOUT, receiver).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(timeout()),
-        }
+        let outcome = tokio::time::timeout(REPLY_TIMEOUT, &mut receiver).await.map(Result::ok);
+        let outcome = outcome.unwrap_or_else(|_| {
+            // From here on, the thread knows that nobody learns of the result.
+            receiver.close();
+            receiver.try_recv().ok()
+        });
+        outcome.unwrap_or_else(|| Err(timeout()))
     }
 }
 
@@ -135,9 +174,13 @@ fn start(location: StateLocation, clock: Clock) -> mpsc::Sender<Box<dyn Job>> {
     let work = move || {
         let mut file: Option<File> = None;
         let mut processes = None;
-        while let Ok(first) = queue.recv() {
-            let mut batch = vec![first];
-            batch.extend(queue.try_iter().take(MAX_BATCH - 1));
+        let mut unfinished: Vec<Box<dyn Job>> = Vec::new();
+        while let Some(mut batch) = wait(&queue, unfinished) {
+            batch.extend(queue.try_iter().take(MAX_BATCH.saturating_sub(batch.len())));
+            if file.as_ref().is_some_and(|file| !file.is_in_place()) {
+                // To the processes that work on the new file, this one is a new process.
+                (file, processes) = (None, None);
+            }
             let opened = match &mut file {
                 Some(file) => Ok(file),
                 closed => {
@@ -149,14 +192,26 @@ fn start(location: StateLocation, clock: Clock) -> mpsc::Sender<Box<dyn Job>> {
                 // The next operation opens the file again.
                 file = None;
             }
-            for job in batch {
-                job.reply(outcome.as_ref().copied());
-            }
+            unfinished = batch.into_iter().filter_map(|job| job.reply(outcome.as_ref().copied())).collect();
         }
     };
     // Without a thread nobody receives the jobs, and every operation fails.
     drop(thread::Builder::new().name("state".to_owned()).spawn(work));
     sender
+}
+
+/// Adds the next job to unfinished ones, which wait only for a moment. Returns `None` when the state was dropped.
+fn wait(queue: &mpsc::Receiver<Box<dyn Job>>, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    if batch.is_empty() {
+        batch.push(queue.recv().ok()?);
+        return Some(batch);
+    }
+    match queue.recv_timeout(UNDO_PAUSE) {
+        Ok(job) => batch.push(job),
+        Err(mpsc::RecvTimeoutError::Timeout) => {}
+        Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+    }
+    Some(batch)
 }
 
 #[async_trait]
@@ -182,7 +237,11 @@ impl State for SqliteState {
     }
 
     async fn begin(&self, intent: Intent) -> Result<Begun, StateError> {
-        self.run(true, move |work| work.begin(&intent)).await?
+        let undo = |begun: &Result<Begun, StateError>, work: &Work<'_>| match begun {
+            Ok(Begun::Send(started)) => work.abandon(started.id),
+            _ => Ok(()),
+        };
+        self.run_or_undo(true, move |work| work.begin(&intent), undo).await?
     }
 
     async fn end(&self, id: EntryId, ending: Ending) -> Result<(), StateError> {

@@ -1,16 +1,20 @@
 //! The journal under random schedules of two processes that call, crash and confirm.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use scope3_mcp_catalog::{Effect, Surface};
 use scope3_mcp_client::{Class, credentials::ApiKey};
 use serde_json::{Map, json};
-use tempfile::{TempDir, tempdir};
+use tempfile::{TempDir, tempdir, tempdir_in};
+use tokio::sync::oneshot;
 
-use super::SqliteState;
+use super::{SqliteState, Work};
 use crate::{
-    journal::{Begun, Digest, Ending, EntryId, EntryState, Intent},
+    journal::{Begun, Digest, Ending, EntryId, EntryState, Filter, Intent},
     state::{Request, State, StateLocation, Window},
 };
 
@@ -54,6 +58,7 @@ fn intent(change: usize, confirmation: Option<String>) -> Intent {
     let arguments = Map::from_iter([("change".to_owned(), json!(change))]);
     Intent {
         key: key.fingerprint(),
+        other_keys: Vec::new(),
         client: None,
         session: None,
         tool: "create".to_owned(),
@@ -76,6 +81,11 @@ fn open(directory: &TempDir) -> SqliteState {
     SqliteState::at(StateLocation::File(directory.path().join("state.db")))
 }
 
+/// A directory in memory, if the machine has one. These processes die, but the power stays on.
+fn in_memory() -> TempDir {
+    tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap()
+}
+
 /// Two processes, the requests that they have in flight, and what the API has done.
 struct World {
     directory: TempDir,
@@ -88,7 +98,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let directory = tempdir().unwrap();
+        let directory = in_memory();
         let processes = [open(&directory), open(&directory)];
         let (made, confirmed) = ([0; CHANGES], [0; CHANGES]);
         Self { directory, processes, in_flight: Vec::new(), made, confirmed, codes: Default::default() }
@@ -149,15 +159,57 @@ async fn a_change_whose_entry_is_gone_is_not_sent() {
     let key = intent.key;
     let Begun::Send(started) = one.begin(intent).await.unwrap() else { panic!("it may be sent") };
     let ending = Ending { state: EntryState::Refused, code: None, ids: Vec::new(), outcome: None };
-    other.end(started.id, ending).await.unwrap();
+    one.end(started.id, ending).await.unwrap();
     let windows = vec![Window { class: Class::MCP, limit: "5/h".parse().unwrap() }];
     let request = Request { key, windows: windows.clone(), taken: Vec::new(), sends: Some(started.id) };
     one.acquire(request).await.unwrap_err();
     assert_eq!(other.used(key, windows).await.unwrap()[0].permits, 0, "no permit is taken either");
 }
 
+/// An operation that tells when it runs, and that ends when the test says so.
+fn block(state: &Arc<SqliteState>) -> (oneshot::Receiver<()>, mpsc::Sender<()>) {
+    let (running, runs) = oneshot::channel();
+    let (resume, resumed) = mpsc::channel();
+    let state = Arc::clone(state);
+    tokio::spawn(async move {
+        let operation = move |_: &Work<'_>| {
+            running.send(()).unwrap();
+            resumed.recv().unwrap();
+            Ok(())
+        };
+        state.run(false, operation).await
+    });
+    (runs, resume)
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_gave_up_while_it_was_recorded_leaves_no_entry() {
+    let directory = tempdir().unwrap();
+    let state = Arc::new(open(&directory));
+    let (runs, resume) = block(&state);
+    runs.await.unwrap();
+    // These two come while the state is busy, so one transaction commits both.
+    let begin = Arc::clone(&state);
+    let begin = tokio::spawn(async move { begin.begin(intent(0, None)).await });
+    tokio::task::yield_now().await;
+    let (runs, resume_second) = block(&state);
+    tokio::task::yield_now().await;
+    resume.send(()).unwrap();
+    runs.await.unwrap();
+    begin.abort();
+    assert!(begin.await.unwrap_err().is_cancelled());
+    resume_second.send(()).unwrap();
+
+    let Begun::Send(again) = state.begin(intent(0, None)).await.unwrap() else {
+        panic!("nothing is in progress")
+    };
+    let entries = open(&directory).entries(Filter::default()).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [again.id]);
+    assert_eq!(again.id, EntryId(2), "the first was recorded");
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn no_change_is_made_twice_unless_a_caller_confirmed_it(steps in steps()) {

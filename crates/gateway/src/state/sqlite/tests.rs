@@ -194,6 +194,37 @@ async fn a_file_of_a_newer_version_is_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_process_stops_using_a_file_that_a_newer_version_upgrades() {
+    let (machine, folder) = (Machine::new(), tempdir().unwrap());
+    let state = machine.process(&folder);
+    take(&state, "5/h").await.unwrap();
+    let newer = rusqlite::Connection::open(path(&folder)).unwrap();
+    newer.pragma_update(None, "user_version", 7).unwrap();
+    for _ in 0..2 {
+        let error = state.acquire(request("a", windows("5/h"))).await.unwrap_err();
+        assert!(matches!(error, StateError::Newer { found: 7, .. }), "{error}");
+    }
+    let permits: u32 = newer.query_row("SELECT count(*) FROM permits", [], |row| row.get(0)).unwrap();
+    assert_eq!(permits, 1, "it writes nothing more");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_follows_the_others_to_the_file_that_replaces_its_own() {
+    let (machine, folder) = (Machine::new(), tempdir().unwrap());
+    let (state, other) = (machine.process(&folder), machine.process(&folder));
+    take(&state, "5/h").await.unwrap();
+    fs::rename(path(&folder), folder.path().join("aside")).unwrap();
+    fs::remove_file(folder.path().join("state/state.db-wal")).unwrap();
+    fs::remove_file(folder.path().join("state/state.db-shm")).unwrap();
+    take(&other, "2/h").await.unwrap();
+    take(&state, "2/h").await.unwrap();
+    for state in [state, other] {
+        take(&state, "2/h").await.unwrap_err();
+    }
+}
+
+#[tokio::test]
 async fn a_state_that_could_not_be_opened_is_opened_when_it_can() {
     let folder = tempdir().unwrap();
     let blocked = folder.path().join("state");
