@@ -23,7 +23,7 @@ const THREADS: u32 = 4;
 enum Step {
     /// A process receives a call. If its request arrives, the API does this.
     Call { process: usize, change: usize, fault: Fault },
-    /// The same, with the confirmation of an earlier answer, if there was one.
+    /// The same, and the caller confirms the change if it needs a confirmation.
     Confirm { process: usize, change: usize, fault: Fault },
     /// The client of the oldest call of a process goes.
     Cancel { process: usize },
