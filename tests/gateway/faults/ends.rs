@@ -2,10 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use scope3_mcp_gateway::journal::EntryState;
+use scope3_mcp_gateway::{ClientConfig, journal::EntryState, state::StateLocation};
 use serde_json::{Value, json};
 
-use super::{CREATE, alone, answer, brand, journal};
+use super::{CREATE, answer, brand, journal, with_config};
 use crate::support::{
     Session,
     api::{FaultyApi, Then, made},
@@ -45,9 +45,11 @@ async fn assert_made_once(api: &FaultyApi, state: &Path) {
 #[tokio::test]
 async fn a_change_that_is_cancelled_while_it_is_sent_is_made_once_and_recorded() {
     let api = FaultyApi::start([made(Then::Hold)]).await;
-    let rig = alone(&api.url);
-    let call = tokio::time::timeout(Duration::from_millis(100), rig.call(CREATE, brand("Acme")));
-    assert!(call.await.is_err(), "the API holds its response");
+    let rig = with_config(&api.url, StateLocation::Memory.state(), &["only"], ClientConfig::default());
+    tokio::select! {
+        outcome = rig.call(CREATE, brand("Acme")) => panic!("the API holds its response: {outcome:?}"),
+        () = api.wait_for(1) => {}
+    }
     assert_eq!(journal(&rig).await, [EntryState::Sent]);
     api.release();
     let again = answer(rig.call(CREATE, brand("Acme")).await);

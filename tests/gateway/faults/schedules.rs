@@ -12,8 +12,10 @@ use proptest::{
 
 use super::world::{CHANGES, Fault, PROCESSES, World};
 
-/// How many schedules each of the tests below runs, on this many threads. Most of the time, a schedule waits.
+/// How many schedules each of the tests below runs, unless `PROPTEST_CASES` says otherwise.
 const SCHEDULES: u32 = 2_500;
+
+/// On how many threads. Most of the time, a schedule waits.
 const THREADS: u32 = 4;
 
 /// What happens next.
@@ -21,7 +23,7 @@ const THREADS: u32 = 4;
 enum Step {
     /// A process receives a call. If its request arrives, the API does this.
     Call { process: usize, change: usize, fault: Fault },
-    /// The same, with the confirmation of an earlier answer, if there was one.
+    /// The same, and the caller confirms the change if it needs a confirmation.
     Confirm { process: usize, change: usize, fault: Fault },
     /// The client of the oldest call of a process goes.
     Cancel { process: usize },
@@ -106,17 +108,15 @@ fn run(world: &mut World, steps: &[Step]) {
 
 /// Runs random schedules. Each of the seeds gives others.
 fn check(seed: u8) {
+    let chosen = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = chosen.unwrap_or(SCHEDULES).div_ceil(THREADS);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             scope.spawn(move || {
                 let mut bytes = [seed; 32];
                 bytes[0] = u8::try_from(thread).unwrap();
-                let config = Config {
-                    cases: SCHEDULES / THREADS,
-                    failure_persistence: None,
-                    max_shrink_iters: 300,
-                    ..Config::default()
-                };
+                let config =
+                    Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
                 let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
                 let mut runner = TestRunner::new_with_rng(config, rng);
                 let world = std::cell::RefCell::new(World::new());
@@ -128,7 +128,7 @@ fn check(seed: u8) {
                     panic!("{reason}\n\n{}", test_of(&steps));
                 }
                 let made_again = world.borrow().made_again;
-                assert!(made_again > SCHEDULES / THREADS / 100, "the schedules confirm {made_again} changes");
+                assert!(made_again > cases / 100, "the schedules confirm {made_again} changes");
             });
         }
     });

@@ -1,9 +1,17 @@
 //! The processes, the API and the promises of a schedule.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use scope3_mcp_gateway::{
-    CallError, Caller, ClientConfig, Success,
+    Caller, ClientConfig,
     catalog::Surface,
     credentials::KeyRing,
     journal::{Digest, EntryState},
@@ -79,31 +87,28 @@ struct Process {
     rig: Rig,
     state: Arc<Unreliable>,
     runtime: Option<Runtime>,
-    calls: VecDeque<Running>,
+    /// The calls without an answer, oldest first.
+    calls: VecDeque<JoinHandle<()>>,
 }
 
-struct Running {
-    change: usize,
-    outcome: JoinHandle<Result<Success, CallError>>,
-}
-
-/// What is known of one change.
-#[derive(Debug, Clone, Default)]
+/// What callers know of one change.
+#[derive(Debug, Default)]
 struct Change {
     /// The newest confirmation in an answer.
-    code: Option<String>,
-    /// The confirmations that callers gave.
-    confirmed: u32,
-    /// How many calls say that they made the change.
-    claimed: u32,
-    /// How many calls may have made the change: it was not denied.
-    admitted: u32,
+    code: Mutex<Option<String>>,
+    /// How many calls gave a confirmation.
+    confirmed: AtomicU32,
+    calls: AtomicU32,
+    /// How many answers say that the call made the change.
+    claimed: AtomicU32,
+    /// How many answers say that the call did not make the change.
+    denied: AtomicU32,
 }
 
 pub(super) struct World {
     directory: TempDir,
     processes: Vec<Process>,
-    changes: Vec<Change>,
+    changes: Vec<Arc<Change>>,
     /// How many changes of all schedules were made more than once, as confirmed.
     pub(super) made_again: u32,
     schedule: usize,
@@ -142,7 +147,7 @@ impl World {
             self.processes.iter().for_each(|process| process.state.open_at(path.clone()));
         }
         self.schedule += 1;
-        self.changes = vec![Change::default(); CHANGES];
+        self.changes = (0..CHANGES).map(|_| Arc::default()).collect();
         for process in &mut self.processes {
             // The limits of a new key are unused.
             let keys = Arc::new(KeyRing::of(key(&format!("s{}", self.schedule))));
@@ -163,24 +168,37 @@ impl World {
         format!("{}-{change}", self.schedule)
     }
 
-    pub(super) fn call(&mut self, process: usize, change: usize, fault: Fault, is_confirmed: bool) {
+    /// A process receives a call. With `again`, the caller confirms the change, after a first call if it has no code yet.
+    pub(super) fn call(&mut self, process: usize, change: usize, fault: Fault, again: bool) {
         let name = self.name(change);
-        let code = self.changes[change].code.take_if(|_| is_confirmed);
         self.api.plan(&name, fault.behavior());
-        self.changes[change].confirmed += u32::from(code.is_some());
-        let arguments = code.map_or_else(|| brand(&name), |code| confirmed(&name, &code.into()));
-        let Value::Object(arguments) = arguments else { return };
+        let change = Arc::clone(&self.changes[change]);
         let process = &mut self.processes[process];
         let (gateway, caller) = (Arc::clone(&process.rig.gateway), process.rig.caller.clone());
-        let call = async move { gateway.call(caller, CREATE, arguments, Arc::new(|_| {})).await };
-        let outcome = process.runtime.as_ref().unwrap().spawn(call);
-        process.calls.push_back(Running { change, outcome });
+        let calls = async move {
+            let call = async |arguments: Value| {
+                let Value::Object(arguments) = arguments else { return };
+                change.calls.fetch_add(1, SeqCst);
+                let outcome = gateway.call(caller.clone(), CREATE, arguments, Arc::new(|_| {})).await;
+                change.learn(&answer(outcome));
+            };
+            let code = || change.code.lock().unwrap().take_if(|_| again);
+            let mut known = code();
+            if known.is_none() {
+                call(brand(&name)).await;
+                known = code();
+            }
+            if let Some(code) = known {
+                change.confirmed.fetch_add(1, SeqCst);
+                call(confirmed(&name, &code.into())).await;
+            }
+        };
+        process.calls.push_back(process.runtime.as_ref().unwrap().spawn(calls));
     }
 
     pub(super) fn cancel(&mut self, process: usize) {
-        if let Some(Running { change, outcome }) = self.processes[process].calls.pop_front() {
-            outcome.abort();
-            self.changes[change].admitted += 1;
+        if let Some(call) = self.processes[process].calls.pop_front() {
+            call.abort();
         }
     }
 
@@ -190,9 +208,7 @@ impl World {
         process.runtime.take().unwrap().shutdown_timeout(PATIENCE);
         process.runtime = Some(runtime());
         process.state.open_at(path);
-        for Running { change, .. } in process.calls.drain(..) {
-            self.changes[change].admitted += 1;
-        }
+        process.calls.clear();
     }
 
     pub(super) fn fail_state(&mut self, process: usize, operations: u32, late: bool) {
@@ -203,10 +219,10 @@ impl World {
     pub(super) fn finish(&mut self) {
         self.processes.iter().for_each(|process| process.state.fail(0, false));
         for process in &mut self.processes {
-            for Running { change, outcome } in process.calls.drain(..) {
-                let outcome = async { tokio::time::timeout(PATIENCE, outcome).await };
-                let outcome = process.runtime.as_ref().unwrap().block_on(outcome);
-                self.changes[change].learn(&answer(outcome.expect("no answer in time").unwrap()));
+            for call in process.calls.drain(..) {
+                let answered = async { tokio::time::timeout(PATIENCE, call).await };
+                let answered = process.runtime.as_ref().unwrap().block_on(answered);
+                answered.expect("no answer in time").unwrap();
             }
         }
     }
@@ -224,10 +240,12 @@ impl World {
             let states = entries.iter().filter(|entry| entry.digest == digest).map(|entry| entry.state);
             // The end of a change is recorded again and again while the state is unavailable.
             let kept = states.filter(|state| *state != EntryState::Refused).count();
+            let count = |count: &AtomicU32| count.load(SeqCst);
+            let admitted = count(&change.calls) - count(&change.denied);
             let promises = [
-                (made <= 1 + change.confirmed, "it was made more often than confirmed"),
-                (change.claimed <= made, "a call says that it made a change, but it was not made"),
-                (made <= change.admitted, "a call says that nothing changed, but it did"),
+                (made <= 1 + count(&change.confirmed), "it was made more often than confirmed"),
+                (count(&change.claimed) <= made, "a call says that it made a change, but it was not made"),
+                (made <= admitted, "a call says that nothing changed, but it did"),
                 (kept >= made as usize, "the journal has lost an entry"),
             ];
             if let Some((_, broken)) = promises.iter().find(|(is_kept, _)| !is_kept) {
@@ -239,20 +257,22 @@ impl World {
 }
 
 impl Change {
-    fn learn(&mut self, answer: &Value) {
+    fn learn(&self, answer: &Value) {
         let notes = answer.get("scope3Mcp");
         let confirmation = answer.get("confirmation").or_else(|| notes?.get("confirmation"));
-        let code = confirmation.and_then(|confirmation| confirmation["code"].as_str());
-        self.code = code.map(str::to_owned).or(self.code.take());
+        if let Some(code) = confirmation.and_then(|confirmation| confirmation["code"].as_str()) {
+            *self.code.lock().unwrap() = Some(code.to_owned());
+        }
+        let is_repeated = notes.is_some_and(|notes| notes["repeated"] == true);
         match answer["changed"].as_str() {
-            None if notes.is_some_and(|notes| notes["repeated"] == true) => {}
-            None => {
-                self.claimed += 1;
-                self.admitted += 1;
+            None if !is_repeated => {
+                self.claimed.fetch_add(1, SeqCst);
             }
-            Some("no") => {}
-            Some(_) if answer["code"] == "OUTCOME_UNKNOWN" => {}
-            Some(_) => self.admitted += 1,
+            Some("yes" | "unknown") if answer["code"] != "OUTCOME_UNKNOWN" => {}
+            // This call did not make it. Another one may have.
+            _ => {
+                self.denied.fetch_add(1, SeqCst);
+            }
         }
     }
 }

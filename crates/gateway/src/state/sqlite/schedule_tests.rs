@@ -209,7 +209,7 @@ async fn a_change_whose_caller_gave_up_while_it_was_recorded_leaves_no_entry() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn no_change_is_made_twice_unless_a_caller_confirmed_it(steps in steps()) {
