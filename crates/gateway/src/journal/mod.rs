@@ -13,7 +13,7 @@ use scope3_mcp_catalog::Effect;
 use scope3_mcp_client::credentials::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::decide::{Decision, Found, decide};
+pub(crate) use self::decide::{Decision, Found, Issued, decide};
 pub use self::digest::Digest;
 
 /// How long a confirmation can be used.

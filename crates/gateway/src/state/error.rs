@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::journal::EntryId;
+
 /// The state cannot be used. Nothing was recorded.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
@@ -55,6 +57,25 @@ pub enum StateError {
         moved = .0.display()
     )]
     Damaged(PathBuf),
+    /// The Redis server cannot be reached, or refuses an operation.
+    #[error("{location}: {source}")]
+    Redis {
+        /// The server, without its password.
+        location: String,
+        /// The client's error.
+        source: Arc<redis::RedisError>,
+    },
+    /// The Redis server has lost the journal. Changes wait for the operator.
+    #[error(
+        "{0} has lost the journal; changes are refused until the operator runs `scope3-mcp journal accept-loss`"
+    )]
+    Lost(String),
+    /// The journal entry of a change is gone or has ended, so the change must not be sent.
+    #[error("the journal entry {0} is gone or has ended")]
+    EntryGone(EntryId),
+    /// Other processes changed the journal each time that this process had read it.
+    #[error("{0}: too many processes change the journal at the same time")]
+    Contended(String),
     /// There is no place for the file.
     #[error("no directory for the state file: set HOME, or name a file with --state")]
     NoPlace,
@@ -87,6 +108,19 @@ impl StateError {
     /// Whether another setting of `--state` is needed: waiting does not help.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::Timeout { .. } | Self::Damaged(_))
+        match self {
+            Self::Database { .. }
+            | Self::Io { .. }
+            | Self::Foreign(_)
+            | Self::Newer { .. }
+            | Self::NoLocks(_)
+            | Self::NoPlace => true,
+            Self::Damaged(_)
+            | Self::Redis { .. }
+            | Self::Lost(_)
+            | Self::EntryGone(_)
+            | Self::Contended(_)
+            | Self::Timeout { .. } => false,
+        }
     }
 }

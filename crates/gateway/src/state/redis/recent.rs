@@ -1,0 +1,72 @@
+//! The permits of this process that still count, for a server that has lost them.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use scope3_mcp_client::{Class, credentials::Fingerprint};
+
+use crate::state::Window;
+
+/// The maximum number of permits that are kept.
+const MAX_PERMITS: usize = 100_000;
+
+/// A permit of this process.
+#[derive(Debug, Clone)]
+pub(super) struct Permit {
+    /// Its name in Redis. A permit that is recorded twice counts once.
+    pub(super) id: String,
+    pub(super) key: Fingerprint,
+    pub(super) class: Class,
+    /// When it was taken, by this process's monotonic clock.
+    pub(super) at: Duration,
+    span: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Recent {
+    process: String,
+    next: AtomicU64,
+    permits: Mutex<VecDeque<Permit>>,
+}
+
+impl Recent {
+    pub(super) fn new(process: String) -> Self {
+        Self { process, next: AtomicU64::new(0), permits: Mutex::default() }
+    }
+
+    /// Notes a permit that may be recorded in Redis, and returns its name.
+    pub(super) fn add(&self, key: Fingerprint, window: Window, at: Duration) -> String {
+        let id = format!("{}.{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
+        let span = window.limit.per.duration();
+        let mut permits = self.lock();
+        while permits.front().is_some_and(|oldest| oldest.at + oldest.span <= at || permits.len() >= MAX_PERMITS)
+        {
+            permits.pop_front();
+        }
+        permits.push_back(Permit { id: id.clone(), key, class: window.class, at, span });
+        id
+    }
+
+    /// Forgets permits that were not taken.
+    pub(super) fn remove(&self, ids: &[String]) {
+        if !ids.is_empty() {
+            self.lock().retain(|permit| !ids.contains(&permit.id));
+        }
+    }
+
+    /// The permits that still count at `now`.
+    pub(super) fn all(&self, now: Duration) -> Vec<Permit> {
+        self.lock().iter().filter(|permit| permit.at + permit.span > now).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Permit>> {
+        // Each change is a single step, so a panic elsewhere leaves the permits consistent.
+        self.permits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
