@@ -43,10 +43,18 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
 }
 
 /// As much of an invalid value of a setting as an error may repeat: enough to recognize it, and nothing of a key that
-/// ended up in the wrong place.
+/// ended up in the wrong place, or of a password in a URL.
 #[must_use]
 pub fn echo(text: &str) -> Cow<'_, str> {
-    if text.contains("scope3_") { "scope3_…".into() } else { shortened(text) }
+    if text.contains("scope3_") {
+        return "scope3_…".into();
+    }
+    match text.split_once("://") {
+        Some((scheme, rest)) if rest.contains('@') || scheme.starts_with("redis") => {
+            format!("{}://…", shortened(scheme)).into()
+        }
+        _ => shortened(text),
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +75,9 @@ mod tests {
         assert_eq!(echo("maybe"), "maybe");
         assert!(echo(&"é".repeat(1_000)).len() <= MAX_TEXT_BYTES);
         assert!(!echo("x scope3_aaaa_secret").contains("secret"));
+        assert_eq!(echo("redis://:secret@host:port"), "redis://…");
+        assert_eq!(echo("https://me:secret@host"), "https://…");
+        assert_eq!(echo("https://host"), "https://host");
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod clock;
 mod error;
 mod redis;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 

@@ -10,6 +10,8 @@ mod link;
 mod permits;
 mod recent;
 mod script;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod url;
 

@@ -9,8 +9,6 @@ mod file;
 mod permits;
 mod process;
 #[cfg(test)]
-mod schedule_tests;
-#[cfg(test)]
 mod tests;
 
 use std::{

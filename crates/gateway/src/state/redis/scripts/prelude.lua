@@ -36,8 +36,8 @@ local now = wall
 if stored[1] then
   now = stored[1] + wall - stored[2]
 end
-if upper then now = math.min(now, upper) end
-if lower then now = math.max(now, lower) end
+-- A time that the process knows to be wrong means that the clock of the machine was set. The time never goes back.
+if lower and (now < lower or now > upper) then now = lower end
 if stored[1] then now = math.max(now, tonumber(stored[1])) end
 redis.call('HSET', key('clock'), 'time', text(now), 'wall', text(wall))
 redis.call('ZADD', key('processes'), text(now), process)

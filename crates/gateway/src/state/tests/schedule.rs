@@ -1,17 +1,19 @@
 //! The journal under random schedules of two processes that call, crash and confirm.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use proptest::prelude::*;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use scope3_mcp_catalog::{Effect, Surface};
 use scope3_mcp_client::{Class, credentials::ApiKey};
 use serde_json::{Map, json};
-use tempfile::{TempDir, tempdir};
 
-use super::SqliteState;
+use super::{Machine, Place};
 use crate::{
     journal::{Begun, Digest, Ending, EntryId, EntryState, Intent},
-    state::{Request, State, StateLocation, Window},
+    state::{Request, State, Window},
 };
 
 const CHANGES: usize = 2;
@@ -49,7 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-fn intent(change: usize, confirmation: Option<String>) -> Intent {
+pub(super) fn intent(change: usize, confirmation: Option<String>) -> Intent {
     let Ok(key) = ApiKey::parse(&format!("scope3_{}_a", "a".repeat(32)).into()) else { panic!("not a key") };
     let arguments = Map::from_iter([("change".to_owned(), json!(change))]);
     Intent {
@@ -72,26 +74,23 @@ fn intent(change: usize, confirmation: Option<String>) -> Intent {
     }
 }
 
-fn open(directory: &TempDir) -> SqliteState {
-    SqliteState::at(StateLocation::File(directory.path().join("state.db")))
-}
-
 /// Two processes, the requests that they have in flight, and what the API has done.
-struct World {
-    directory: TempDir,
-    processes: [SqliteState; 2],
+struct World<'a, P> {
+    place: &'a P,
+    machine: Machine,
+    processes: [Arc<dyn State>; 2],
     in_flight: Vec<(usize, usize, EntryId)>,
     made: [u32; CHANGES],
     confirmed: [u32; CHANGES],
     codes: [Option<String>; CHANGES],
 }
 
-impl World {
-    fn new() -> Self {
-        let directory = tempdir().unwrap();
-        let processes = [open(&directory), open(&directory)];
+impl<'a, P: Place> World<'a, P> {
+    fn new(place: &'a P) -> Self {
+        let machine = Machine::new();
+        let processes = [place.process(&machine), place.process(&machine)];
         let (made, confirmed) = ([0; CHANGES], [0; CHANGES]);
-        Self { directory, processes, in_flight: Vec::new(), made, confirmed, codes: Default::default() }
+        Self { place, machine, processes, in_flight: Vec::new(), made, confirmed, codes: Default::default() }
     }
 
     async fn call(&mut self, process: usize, change: usize, code: Option<String>) {
@@ -134,16 +133,18 @@ impl World {
                 self.processes[process].end(id, ending).await.unwrap();
             }
             Step::Kill { process } => {
-                self.processes[process] = open(&self.directory);
+                self.processes[process] = self.place.process(&self.machine);
+                self.machine.pass(self.place.wake());
+                // The other process shows that it is alive.
+                self.processes[1 - process].open().await.unwrap();
                 self.in_flight.retain(|(owner, ..)| *owner != process);
             }
         }
     }
 }
 
-#[tokio::test]
-async fn a_change_whose_entry_is_gone_is_not_sent() {
-    let world = World::new();
+pub(in crate::state) async fn a_change_whose_entry_is_gone_is_not_sent(place: &impl Place) {
+    let world = World::new(place);
     let [one, other] = &world.processes;
     let intent = intent(0, None);
     let key = intent.key;
@@ -156,21 +157,23 @@ async fn a_change_whose_entry_is_gone_is_not_sent() {
     assert_eq!(other.used(key, windows).await.unwrap()[0].permits, 0, "no permit is taken either");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+pub(in crate::state) fn any_schedule<P: Place>(place: impl Fn() -> Option<P>, cases: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+    let outcome = runner.run(&steps(), |steps| {
+        let Some(place) = place() else { return Ok(()) };
+        runtime.block_on(follow(&place, steps))
+    });
+    outcome.unwrap();
+}
 
-    #[test]
-    fn no_change_is_made_twice_unless_a_caller_confirmed_it(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new();
-            for step in steps {
-                world.run(step).await;
-                for (made, confirmed) in world.made.iter().zip(world.confirmed) {
-                    prop_assert!(*made <= 1 + confirmed, "made {made} times, confirmed {confirmed} times");
-                }
-            }
-            Ok(())
-        })?;
+async fn follow(place: &impl Place, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut world = World::new(place);
+    for step in steps {
+        world.run(step).await;
+        for (made, confirmed) in world.made.iter().zip(world.confirmed) {
+            prop_assert!(*made <= 1 + confirmed, "made {made} times, confirmed {confirmed} times");
+        }
     }
+    Ok(())
 }
