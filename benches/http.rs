@@ -1,6 +1,6 @@
-//! Measures the HTTP transport against its targets, as ratios, in about two minutes.
+//! Measures the HTTP transport against its targets, as ratios, in about three minutes.
 //!
-//! `make bench` runs it on the program as it ships. Names (`memory`, `throughput`, `stalled`, `junk`) select
+//! `make bench` runs it on the program as it ships. Names (`memory`, `throughput`, `state`, `stalled`, `junk`) select
 //! measurements; `cargo bench --profile dist --bench http -- memory` runs one.
 #![allow(
     clippy::unwrap_used,
@@ -60,6 +60,9 @@ async fn main() {
     if is_selected("throughput") {
         throughput().await;
     }
+    if is_selected("state") {
+        state().await;
+    }
     if is_selected("stalled") {
         stalled().await;
     }
@@ -110,6 +113,26 @@ async fn throughput() {
         fast / bare,
         "of those of a bare rmcp echo server; target: at least 0.4",
         &format!("{fast:.0} and {bare:.0} per second"),
+    );
+}
+
+/// Calls per second with a state file, compared with a state in memory.
+async fn state() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("state.db");
+    let with_file = Server::sandbox(&[&UNLIMITED, ["--state", file.to_str().unwrap()].as_slice()].concat());
+    let in_memory = Server::sandbox(&UNLIMITED);
+    let (mut filed, mut remembered) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        filed.push(rate(&with_file.client(), "check_auth_status").await);
+        remembered.push(rate(&in_memory.client(), "check_auth_status").await);
+    }
+    let (filed, remembered) = (median(&mut filed), median(&mut remembered));
+    report(
+        "calls by 16 callers with a state file",
+        filed / remembered,
+        "of those with a state in memory; target: at least 0.8",
+        &format!("{filed:.0} and {remembered:.0} per second"),
     );
 }
 

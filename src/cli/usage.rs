@@ -31,7 +31,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     let Arguments { since, json } = arguments;
     let app = App::start(settings).await?;
     let since = Timestamp::now() - since;
-    let counts = app.gateway.state().counts(since).await.map_err(|error| unusable(settings, &error))?;
+    let counts = app.gateway.state().counts(since, None).await.map_err(|error| unusable(settings, &error))?;
     // Without a key there are no limits to show.
     let limits = match app.keys.keys().await.ok().and_then(|keys| Some(keys.first()?.fingerprint())) {
         Some(key) => app.gateway.usage(key).await,

@@ -1,12 +1,15 @@
 //! The hourly limits, as an agent sees them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use scope3_mcp_gateway::{ClientConfig, OnLimit};
-use serde_json::json;
+use scope3_mcp_gateway::{
+    ClientConfig, KeyOwner, OnLimit,
+    credentials::{KeyRing, KeySource},
+};
+use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use crate::support::{Rig, Session, command};
+use crate::support::{Rig, Session, command, key};
 
 async fn api() -> MockServer {
     let server = MockServer::start().await;
@@ -130,4 +133,40 @@ async fn a_call_that_is_cancelled_while_it_waits_sends_nothing() {
     let (rest, code, _) =
         tokio::time::timeout(Duration::from_secs(20), session.end()).await.expect("it ends at once");
     assert_eq!((rest.len(), code), (0, Some(0)), "a cancelled call has no answer");
+}
+
+#[tokio::test]
+async fn usage_counts_the_calls_of_a_key_by_hour_tool_and_outcome() {
+    let server = api().await;
+    let rig = rig(&server, OnLimit::Reject, ["2/h", "1000/h", "50/h"]);
+    for _ in 0..3 {
+        let _answered = rig.call("brand_agent_list", json!({})).await;
+    }
+    let usage = rig.call("get_usage", json!({ "hours": 1 })).await.unwrap().into_value();
+    let hours: Vec<&Value> = usage["calls"].as_object().unwrap().values().collect();
+    assert!(hours.len() <= 2, "the calls may be on both sides of a full hour: {usage}");
+    let sum = |outcome: &str| {
+        hours.iter().filter_map(|hour| hour["brand_agent_list"][outcome].as_u64()).sum::<u64>()
+    };
+    assert_eq!((sum("ok"), sum("RATE_LIMIT_EXCEEDED")), (2, 1), "{usage}");
+    let refused = rig.failure("get_usage", json!({ "hours": 0 })).await;
+    assert_eq!(refused["code"], "VALIDATION_ERROR", "{refused}");
+}
+
+/// Anyone can invent keys. If each had rows of its own, strangers could fill the state.
+#[tokio::test]
+async fn callers_see_their_own_calls_alone_and_invented_keys_are_counted_together() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(401)).mount(&server).await;
+    let mut rig = Rig::new(&server.uri());
+    rig.caller.key_owner = KeyOwner::Caller;
+    for name in ["one", "two"] {
+        rig.caller.keys = Arc::new(KeyRing::new(KeySource::Given(Ok(key(name))), Vec::new(), None));
+        assert_eq!(rig.failure("brand_agent_list", json!({})).await["code"], "AUTH_INVALID_KEY");
+        let usage = rig.call("get_usage", json!({})).await.unwrap().into_value();
+        assert_eq!(usage["calls"], json!({}), "{usage}");
+    }
+    let counts = rig.gateway.state().counts(jiff::Timestamp::UNIX_EPOCH, None).await.unwrap();
+    let calls = counts.iter().filter(|count| count.tool == "brand_agent_list").map(|count| count.calls);
+    assert_eq!(calls.sum::<u64>(), 2, "{counts:?}");
 }

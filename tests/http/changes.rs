@@ -1,11 +1,11 @@
 //! A change that was sent is completed even if its client stops waiting, and its real outcome is logged.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Mcp, Server, Sse, modern_call, upstream::Upstream};
+use crate::support::{Mcp, Server, Sse, command, modern_call, upstream::Upstream};
 
 /// How long Scope3 takes for the change.
 const CHANGE_TIME: Duration = Duration::from_secs(2);
@@ -169,4 +169,26 @@ async fn a_trace_context_in_a_message_is_checked_like_the_header() {
         let headers = &upstream.seen()[before];
         assert_eq!(headers.get("traceparent").is_some(), is_forwarded, "{} bytes", sent.len());
     }
+}
+
+/// The journal names sessions by a digest, because whoever knows a session's id can use it.
+#[tokio::test]
+async fn the_journal_names_the_session_of_a_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.db");
+    let state = state.to_str().unwrap();
+    let upstream = Upstream::start(Duration::ZERO).await;
+    let server =
+        Server::before(&upstream.url, &["--toolsets", "all", "--repeat-guard", "0s", "--state", state]);
+    let client = server.client();
+    client.begin("2025-06-18").await.post(&change(7)).await.text().await.unwrap();
+    let mut sse = Sse::begin(&client).await;
+    sse.send(&change(8)).await;
+    sse.next_response().await;
+    let mut journal = command(&["journal", "--json"], &[("SCOPE3_STATE", state)]);
+    let listed = journal.stdout(Stdio::piped()).output().unwrap();
+    let entries: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let sessions: Vec<&str> = [0, 1].map(|at| entries[at]["session"].as_str().unwrap()).into();
+    assert_ne!(sessions[0], sessions[1], "{entries}");
+    assert!(sessions.iter().all(|name| name.len() == 8 && !sse.session().contains(*name)), "{entries}");
 }

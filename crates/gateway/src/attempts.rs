@@ -139,6 +139,7 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Result<ApiResponse, SendError> {
         let who = key.fingerprint();
+        record.key = Some(who);
         let admission = match call.caller.key_owner {
             KeyOwner::Server => None,
             KeyOwner::Caller => Some(self.reputations.admit(who).await?),
@@ -150,7 +151,7 @@ impl Gateway {
         let needs = Needs { state: needs_state(entry), entry: record.entry };
         self.limits.acquire(who, &api.classes(entry, is_first), needs).await?;
         *counted_key = Some(who);
-        record.count_attempt(who);
+        record.count_attempt();
         let outcome = api.client.attempt(request, key).await;
         if let Some(admission) = admission {
             settle_admission(admission, &outcome);

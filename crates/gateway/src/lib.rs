@@ -17,6 +17,7 @@ mod present;
 mod record;
 pub mod state;
 mod surfaces;
+mod tally;
 mod whoami;
 
 use std::{
@@ -27,6 +28,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use scope3_mcp_catalog::{
     Catalog, Effect, Entry, EntryRef, Live, Local, Problem, money_in_words, search, shortened,
 };
@@ -59,7 +61,8 @@ use self::{
     policy::Policy,
     present::Expected,
     record::CallRecord,
-    state::State,
+    state::{CallCount, State, StateError},
+    tally::Tally,
 };
 
 /// Carries calls from clients to Scope3, within the operator's policy and the rate limits.
@@ -72,6 +75,7 @@ pub struct Gateway {
     on_limit: OnLimit,
     reputations: KeyReputations,
     state: Arc<dyn State>,
+    tally: Arc<Tally>,
     repeat_guard: Duration,
     journal_arguments: bool,
     target: Backend,
@@ -135,6 +139,7 @@ impl Gateway {
             surfaces,
             on_limit,
             reputations: KeyReputations::new(unproven_per_minute),
+            tally: Arc::new(Tally::new(Arc::clone(&state))),
             state,
             repeat_guard,
             journal_arguments,
@@ -186,7 +191,7 @@ impl Gateway {
         call: Call,
     ) -> Result<Success, CallError> {
         let mut record = CallRecord::begin(entry.as_deref().ok(), &call.caller);
-        let abandoned = call.abandoned.clone();
+        let (abandoned, key_owner) = (call.abandoned.clone(), call.caller.key_owner);
         let outcome = match entry {
             Err(unknown) => Err(unknown),
             Ok(entry) => {
@@ -201,14 +206,18 @@ impl Gateway {
         if let Some(entry) = record.entry {
             self.end_change(entry, &outcome).await;
         }
+        // Rows for invented keys could fill the state.
+        let key = record.key.filter(|key| key_owner == KeyOwner::Server || self.reputations.is_proven(*key));
         let count = record.end(&outcome, !abandoned.is_cancelled());
-        let state = Arc::clone(&self.state);
-        // The caller does not wait for this.
-        self.changes.spawn(async move {
-            if let Err(error) = state.count(count).await {
-                tracing::debug!(%error, "a call is missing in the usage statistics");
-            }
-        });
+        if self.tally.add(key, count) {
+            let (tally, ending) = (Arc::clone(&self.tally), self.ending.clone());
+            self.changes.spawn(async move {
+                let _ended = tokio::time::timeout(tally::WRITE_INTERVAL, ending.cancelled()).await;
+                if let Err(error) = tally.write().await {
+                    tracing::debug!(%error, "the usage statistics cannot be written now");
+                }
+            });
+        }
         outcome
     }
 
@@ -274,11 +283,22 @@ impl Gateway {
             Local::Usage => {
                 let keys = keys.keys().await.map_err(Failure::key)?;
                 let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };
-                let usage = self.limits.usage(key.fingerprint()).await;
-                local::usage(key.fingerprint(), &usage, self.limits.state_error().as_ref())
+                let who = key.fingerprint();
+                let limits = self.limits.usage(who).await;
+                let counts = self.counts(local::since(arguments), who).await;
+                local::usage(who, &limits, counts.as_deref())
             }
         };
         Ok(Success::local(data))
+    }
+
+    /// The number of calls with a key since a time, those of this moment included.
+    async fn counts(&self, since: Timestamp, key: Fingerprint) -> Result<Vec<CallCount>, StateError> {
+        let tally = Arc::clone(&self.tally);
+        // In a task of its own, it survives the caller.
+        let written = self.changes.spawn(async move { tally.write().await }).await;
+        written.unwrap_or(Ok(()))?;
+        self.limits.observe(self.state.counts(since, Some(key)).await)
     }
 
     /// The current catalog.

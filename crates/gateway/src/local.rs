@@ -1,6 +1,6 @@
 //! Local tools, which this server answers without a request to Scope3.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use scope3_mcp_catalog::{Catalog, Entry};
 use scope3_mcp_client::credentials::Fingerprint;
 use serde_json::{Map, Value, json};
@@ -9,17 +9,27 @@ use crate::{
     failure::reset_time,
     limits::{Usage, whole_seconds},
     policy::Policy,
-    state::StateError,
+    state::{CallCount, StateError},
 };
 
-/// The result of `get_usage`.
+/// The maximum number of rows with calls in the result of `get_usage`.
+const MAX_COUNTS: usize = 50;
+
+/// The time since which `get_usage` counts calls. The catalog's schema bounds the argument.
+pub(crate) fn since(arguments: &Map<String, Value>) -> Timestamp {
+    const DEFAULT_HOURS: i64 = 24;
+    let hours = arguments.get("hours").and_then(Value::as_i64).unwrap_or(DEFAULT_HOURS);
+    Timestamp::now() - SignedDuration::from_hours(hours)
+}
+
+/// The result of `get_usage`. Without the state there are no counts.
 pub(crate) fn usage(
     key: Fingerprint,
-    usage: &[Usage],
-    unavailable: Option<&StateError>,
+    limits: &[Usage],
+    counts: Result<&[CallCount], &StateError>,
 ) -> Map<String, Value> {
     let now = Timestamp::now();
-    let limits: Vec<Value> = usage
+    let limits: Vec<Value> = limits
         .iter()
         .map(|Usage { class, limit, used, left, next_in }| {
             let mut row = json!({ "class": class, "limit": limit.to_string(), "used": used, "left": left });
@@ -30,14 +40,29 @@ pub(crate) fn usage(
             row
         })
         .collect();
-    let mut state = json!({ "available": unavailable.is_none() });
-    if let Some(error) = unavailable {
+    let mut state = json!({ "available": counts.is_ok() });
+    if let Err(error) = counts {
         state["error"] = error.to_string().into();
         state["meaning"] =
             "limits show the requests of this process alone; changes and exports are refused".into();
     }
-    let members = [("key", key.to_string().into()), ("limits", limits.into()), ("state", state)];
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let mut usage = json!({ "key": key.to_string(), "limits": limits, "state": state });
+    if let Ok(counts) = counts {
+        usage["calls"] = by_hour(counts);
+        if counts.len() > MAX_COUNTS {
+            usage["callsLeftOut"] = (counts.len() - MAX_COUNTS).into();
+        }
+    }
+    usage.as_object().cloned().unwrap_or_default()
+}
+
+/// The newest counts, as objects in objects: hour, tool, outcome.
+fn by_hour(counts: &[CallCount]) -> Value {
+    let mut hours = json!({});
+    for CallCount { hour, tool, outcome, calls } in counts.iter().rev().take(MAX_COUNTS) {
+        hours[hour.to_string()][tool][outcome] = (*calls).into();
+    }
+    hours
 }
 
 /// The result of `describe_tool`.

@@ -16,7 +16,8 @@ pub(super) struct CallRecord {
     started: Instant,
     client: String,
     trace_id: String,
-    key: Option<Fingerprint>,
+    /// The last key that the call tried.
+    pub(super) key: Option<Fingerprint>,
     attempts: u32,
     /// The journal entry of a change.
     pub(super) entry: Option<EntryId>,
@@ -39,8 +40,7 @@ impl CallRecord {
     }
 
     /// Counts a request that is about to be sent.
-    pub(super) fn count_attempt(&mut self, key: Fingerprint) {
-        self.key = Some(key);
+    pub(super) fn count_attempt(&mut self) {
         self.attempts += 1;
     }
 

@@ -39,10 +39,16 @@ pub(super) fn traceparent(message: &Extensions) -> Option<HeaderValue> {
     traceparent::parse(value.to_str().ok()?)
 }
 
+/// The id of an HTTP+SSE session, which clients send in the query.
+#[derive(Debug, Clone)]
+pub(super) struct SseSession(pub(super) String);
+
 /// What stands for the session of a request in the journal. Whoever knows a session's id can use it, so this is a digest.
 pub(super) fn session(message: &Extensions) -> Option<String> {
-    let id = message.get::<Parts>()?.headers.get("mcp-session-id")?;
-    let digest = Sha256::digest(id.as_bytes());
+    let head = message.get::<Parts>()?;
+    let sse = head.extensions.get::<SseSession>().map(|SseSession(id)| id.as_bytes());
+    let id = sse.or_else(|| Some(head.headers.get("mcp-session-id")?.as_bytes()))?;
+    let digest = Sha256::digest(id);
     digest.first_chunk().map(|start| format!("{:08x}", u32::from_be_bytes(*start)))
 }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::PollSender;
 
 use super::{
     auth::{HttpCaller, Owner},
+    extensions::SseSession,
     guarded_body::with_guard,
     handshake,
     message::{self, Kind, PostedMessage},
@@ -197,6 +198,7 @@ async fn accept_message(state: &ServerState, caller: &HttpCaller, request: Reque
     if let Some(holder) = pending.track(&message) {
         parts.extensions.insert(holder);
     }
+    parts.extensions.insert(SseSession(id));
     message.insert_extension(parts);
     let sent = to_server.send_timeout(message, SEND_TIMEOUT).await;
     sent.map_err(|error| match error {

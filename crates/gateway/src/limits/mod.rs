@@ -248,12 +248,6 @@ impl<C: Clock + Clone> Limits<C> {
         }
     }
 
-    /// Why the shared state is unavailable, if it is.
-    #[must_use]
-    pub fn state_error(&self) -> Option<StateError> {
-        self.shared.as_ref()?.error()
-    }
-
     /// The longest span of any limit. No wait is longer.
     #[must_use]
     pub fn longest_span(&self) -> Duration {

@@ -32,10 +32,6 @@ impl Shared {
         lock(&self.failure).as_ref().is_some_and(|(_, at)| at.elapsed() < PAUSE_AFTER_FAILURE)
     }
 
-    pub(super) fn error(&self) -> Option<StateError> {
-        lock(&self.failure).as_ref().map(|(error, _)| error.clone())
-    }
-
     /// Notes whether an operation reached the state, and logs each change between available and unavailable.
     pub(super) fn observe<T>(&self, outcome: Result<T, StateError>) -> Result<T, StateError> {
         let mut failure = lock(&self.failure);

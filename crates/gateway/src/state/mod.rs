@@ -122,17 +122,17 @@ pub trait State: fmt::Debug + Send + Sync {
         settlement: Settlement,
     ) -> Result<Option<Result<Entry, Entry>>, StateError>;
 
-    /// Adds to the number of calls.
+    /// Adds to the numbers of calls with a key, or with no known key.
     ///
     /// # Errors
     /// If the state is unavailable.
-    async fn count(&self, calls: CallCount) -> Result<(), StateError>;
+    async fn count(&self, calls: Vec<(Option<Fingerprint>, CallCount)>) -> Result<(), StateError>;
 
-    /// The number of calls since a time, by hour, tool and outcome, oldest first.
+    /// The number of calls since a time, with one key or with all, by hour, tool and outcome, oldest first.
     ///
     /// # Errors
     /// If the state is unavailable.
-    async fn counts(&self, since: Timestamp) -> Result<Vec<CallCount>, StateError>;
+    async fn counts(&self, since: Timestamp, key: Option<Fingerprint>) -> Result<Vec<CallCount>, StateError>;
 
     /// Accepts that the journal of a damaged state is lost, so that changes can be made again. Returns what was lost, or
     /// `None` if nothing was.

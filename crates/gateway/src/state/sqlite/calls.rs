@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::named_params;
+use scope3_mcp_client::credentials::Fingerprint;
 
 use super::Work;
 use crate::{
@@ -10,14 +11,15 @@ use crate::{
 };
 
 impl Work<'_> {
-    pub(super) fn count(&self, calls: &CallCount) -> rusqlite::Result<()> {
+    pub(super) fn count(&self, key: Option<Fingerprint>, calls: &CallCount) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
-                "INSERT INTO calls VALUES (:hour, :tool, :outcome, :calls)
+                "INSERT INTO calls VALUES (:hour, :key, :tool, :outcome, :calls)
                  ON CONFLICT DO UPDATE SET calls = calls.calls + excluded.calls",
             )?
             .execute(named_params! {
                 ":hour": calls.hour.as_microsecond(),
+                ":key": key.map(|key| self.key_id(key)).unwrap_or_default(),
                 ":tool": calls.tool,
                 ":outcome": calls.outcome,
                 ":calls": i64::try_from(calls.calls).unwrap_or(i64::MAX),
@@ -25,18 +27,26 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn counts(&self, since: Timestamp) -> rusqlite::Result<Vec<CallCount>> {
+    pub(super) fn counts(
+        &self,
+        since: Timestamp,
+        key: Option<Fingerprint>,
+    ) -> rusqlite::Result<Vec<CallCount>> {
         let mut counts = self.transaction.prepare_cached(
-            "SELECT hour, tool, outcome, calls FROM calls WHERE hour >= :since ORDER BY hour, tool, outcome",
+            "SELECT hour, tool, outcome, sum(calls) FROM calls
+             WHERE hour >= :since AND (:key IS NULL OR key = :key)
+             GROUP BY hour, tool, outcome ORDER BY hour, tool, outcome",
         )?;
-        let rows = counts.query_map(named_params! { ":since": since.as_microsecond() }, |row| {
-            Ok(CallCount {
-                hour: time(row.get(0)?),
-                tool: row.get(1)?,
-                outcome: row.get(2)?,
-                calls: row.get::<_, i64>(3)?.unsigned_abs(),
-            })
-        })?;
+        let key = key.map(|key| self.key_id(key));
+        let rows =
+            counts.query_map(named_params! { ":since": since.as_microsecond(), ":key": key }, |row| {
+                Ok(CallCount {
+                    hour: time(row.get(0)?),
+                    tool: row.get(1)?,
+                    outcome: row.get(2)?,
+                    calls: row.get::<_, i64>(3)?.unsigned_abs(),
+                })
+            })?;
         rows.collect()
     }
 

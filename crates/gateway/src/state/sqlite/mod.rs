@@ -202,12 +202,12 @@ impl State for SqliteState {
         self.run(true, move |work| work.settle(id, settlement)).await
     }
 
-    async fn count(&self, calls: CallCount) -> Result<(), StateError> {
-        self.run(false, move |work| work.count(&calls)).await
+    async fn count(&self, calls: Vec<(Option<Fingerprint>, CallCount)>) -> Result<(), StateError> {
+        self.run(false, move |work| calls.iter().try_for_each(|(key, calls)| work.count(*key, calls))).await
     }
 
-    async fn counts(&self, since: Timestamp) -> Result<Vec<CallCount>, StateError> {
-        self.run(false, move |work| work.counts(since)).await
+    async fn counts(&self, since: Timestamp, key: Option<Fingerprint>) -> Result<Vec<CallCount>, StateError> {
+        self.run(false, move |work| work.counts(since, key)).await
     }
 
     async fn accept_loss(&self) -> Result<Option<Loss>, StateError> {

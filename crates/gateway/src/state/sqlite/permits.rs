@@ -39,12 +39,15 @@ impl Work<'_> {
     }
 
     fn take(&self, key: &[u8], window: Window, ago: Duration) -> rusqlite::Result<()> {
-        let taken_at = self.now.saturating_sub(micros(ago));
+        let (newest, latest) = self.newest(key, window.class)?.unwrap_or((0, i64::MIN));
+        // A permit that was taken without the file counts from the time of the newest one in it, if that is later.
+        let taken_at = self.now.saturating_sub(micros(ago)).max(latest);
         self.transaction
-            .prepare_cached("INSERT INTO permits VALUES (:key, :class, :taken_at, :free_at)")?
+            .prepare_cached("INSERT INTO permits VALUES (:key, :class, :number, :taken_at, :free_at)")?
             .execute(named_params! {
                 ":key": key,
                 ":class": window.class.as_str(),
+                ":number": newest + 1,
                 ":taken_at": taken_at,
                 ":free_at": taken_at.saturating_add(micros(window.limit.per.duration())),
             })?;
@@ -55,15 +58,20 @@ impl Work<'_> {
     pub(super) fn used(&self, key: &[u8], window: Window) -> rusqlite::Result<Used> {
         let span = micros(window.limit.per.duration());
         let class = window.class.as_str();
-        let (permits, oldest): (u32, Option<i64>) = self
+        let oldest: Option<(i64, i64)> = self
             .transaction
             .prepare_cached(
-                "SELECT count(*), min(taken_at) FROM permits WHERE key = :key AND class = :class AND taken_at > :since",
+                "SELECT number, taken_at FROM permits WHERE key = :key AND class = :class AND taken_at > :since
+                 ORDER BY taken_at, number LIMIT 1",
             )?
             .query_row(
                 named_params! { ":key": key, ":class": class, ":since": self.now.saturating_sub(span) },
                 |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
+            )
+            .optional()?;
+        let newest = self.newest(key, window.class)?;
+        let permits = oldest.zip(newest).map_or(0, |((oldest, _), (newest, _))| newest - oldest + 1);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
         let ends_at: Option<i64> = self
             .transaction
             .prepare_cached("SELECT ends_at FROM cooldowns WHERE key = :key AND class = :class")?
@@ -71,8 +79,21 @@ impl Work<'_> {
             .optional()?;
         let until = |time: i64| u64::try_from(time - self.now).ok().map(Duration::from_micros);
         let cooldown = ends_at.and_then(until).filter(|wait| !wait.is_zero());
-        let next_in = oldest.map(|oldest| until(oldest + span).unwrap_or_default());
+        let next_in = oldest.map(|(_, taken_at)| until(taken_at + span).unwrap_or_default());
         Ok(Used { permits, next_in, cooldown })
+    }
+
+    /// The number and the time of the newest permit.
+    fn newest(&self, key: &[u8], class: Class) -> rusqlite::Result<Option<(i64, i64)>> {
+        self.transaction
+            .prepare_cached(
+                "SELECT number, taken_at FROM permits WHERE key = :key AND class = :class
+                 ORDER BY number DESC LIMIT 1",
+            )?
+            .query_row(named_params! { ":key": key, ":class": class.as_str() }, |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
     }
 
     pub(super) fn cool_down(&self, key: Fingerprint, class: Class, wait: Duration) -> rusqlite::Result<()> {

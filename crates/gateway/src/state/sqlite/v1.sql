@@ -18,11 +18,15 @@ CREATE TABLE clock (
 CREATE TABLE permits (
     key BLOB NOT NULL,
     class TEXT NOT NULL,
+    -- Counts the permits of the key and class, in the order of `taken_at`: the difference of two numbers is the number of
+    -- permits between two times, without counting rows.
+    number INTEGER NOT NULL,
     taken_at INTEGER NOT NULL,
     -- When it no longer counts.
-    free_at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX permits_by_key ON permits (key, class, taken_at);
+    free_at INTEGER NOT NULL,
+    PRIMARY KEY (key, class, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX permits_by_time ON permits (key, class, taken_at);
 CREATE INDEX permits_by_end ON permits (free_at);
 
 CREATE TABLE cooldowns (
@@ -75,8 +79,10 @@ CREATE INDEX confirmations_by_end ON confirmations (expires_at);
 
 CREATE TABLE calls (
     hour INTEGER NOT NULL,
+    -- Empty if the key is unknown, or if Scope3 has not accepted it.
+    key BLOB NOT NULL,
     tool TEXT NOT NULL,
     outcome TEXT NOT NULL,
     calls INTEGER NOT NULL,
-    PRIMARY KEY (hour, tool, outcome)
+    PRIMARY KEY (hour, key, tool, outcome)
 ) STRICT, WITHOUT ROWID;
