@@ -1,35 +1,58 @@
 //! The number of calls by hour, in Redis.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use scope3_mcp_client::credentials::Fingerprint;
 use serde_json::json;
 
-use super::{RedisState, script};
+use super::{RedisState, entry::time, script};
 use crate::state::{CallCount, StateError};
 
 impl RedisState {
-    pub(super) async fn count_calls(&self, calls: &CallCount) -> Result<(), StateError> {
-        let outcome = self.link().run(&script::COUNT, |_| {
-            json!({
-                "hour": calls.hour.as_microsecond().to_string(),
-                "field": json!([null, calls.tool, calls.outcome]).to_string(),
-                "calls": calls.calls,
-            })
+    pub(super) async fn count_calls(
+        &self,
+        calls: &[(Option<Fingerprint>, CallCount)],
+    ) -> Result<(), StateError> {
+        let outcome = self.link().run(&script::COUNT, |installation| {
+            let calls = calls.iter().map(|(key, calls)| {
+                let key = key.map(|key| installation.key(key)).unwrap_or_default();
+                json!({
+                    "hour": calls.hour.as_microsecond().to_string(),
+                    "field": json!([key, calls.tool, calls.outcome]).to_string(),
+                    "number": calls.calls,
+                })
+            });
+            json!({ "calls": calls.collect::<Vec<_>>() })
         });
         outcome.await.map(|(_, ())| ())
     }
 
-    pub(super) async fn counted_calls(&self, since: Timestamp) -> Result<Vec<CallCount>, StateError> {
+    pub(super) async fn counted_calls(
+        &self,
+        since: Timestamp,
+        key: Option<Fingerprint>,
+    ) -> Result<Vec<CallCount>, StateError> {
         let since = since.as_microsecond().to_string();
-        let outcome = self.link().run(&script::COUNTS, |_| json!({ "since": since }));
-        let (_, counts): (_, Vec<(i64, String, u64)>) = outcome.await?;
-        let counts = counts.into_iter().filter_map(|(hour, field, calls)| {
-            let (_, tool, outcome): (Option<String>, String, String) = serde_json::from_str(&field).ok()?;
-            Some(CallCount { hour: Timestamp::from_microsecond(hour).ok()?, tool, outcome, calls })
+        let outcome = self.link().run(&script::COUNTS, |installation| {
+            let key = key.map(|key| installation.key(key)).unwrap_or_default();
+            json!({ "since": since, "key": key })
         });
-        let mut counts: Vec<CallCount> = counts.collect();
-        counts.sort_by(|one, other| {
-            (one.hour, &one.tool, &one.outcome).cmp(&(other.hour, &other.tool, &other.outcome))
+        let (_, (key, counts)): (_, (String, Vec<(i64, String, u64)>)) = outcome.await?;
+        let mut sums: BTreeMap<(i64, String, String), u64> = BTreeMap::new();
+        for (hour, field, calls) in counts {
+            // Other fields were not written by this program.
+            let Ok([of, tool, outcome]) = serde_json::from_str::<[String; 3]>(&field) else { continue };
+            if key.is_empty() || key == of {
+                *sums.entry((hour, tool, outcome)).or_default() += calls;
+            }
+        }
+        let counts = sums.into_iter().map(|((hour, tool, outcome), calls)| CallCount {
+            hour: time(hour),
+            tool,
+            outcome,
+            calls,
         });
-        Ok(counts)
+        Ok(counts.collect())
     }
 }

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     journal::{
-        Begun, CONFIRMATION_LIFETIME, Confirmation, Decision, Ending, Entry, EntryId, EntryState, Filter, Found,
-        Intent, InvalidConfirmation, Issued, Purpose, Settlement, Started, decide,
+        Begun, CONFIRMATION_LIFETIME, Confirmation, Decision, Ending, Entry, EntryId, EntryState, Filter,
+        Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Started, decide,
     },
     state::{StateError, clock::micros},
 };
@@ -231,9 +231,8 @@ impl RedisState {
             Settlement::Done => EntryState::Done,
             Settlement::Refused => EntryState::Refused,
         };
-        let outcome = self
-            .link()
-            .run(&script::SETTLE, |_| json!({ "id": id.to_string(), "state": state.as_str() }));
+        let outcome =
+            self.link().run(&script::SETTLE, |_| json!({ "id": id.to_string(), "state": state.as_str() }));
         let (_, (was_unknown, entry)): (_, (bool, Option<Stored>)) = outcome.await?;
         Ok(entry.map(|Stored(entry)| if was_unknown { Ok(entry) } else { Err(entry) }))
     }

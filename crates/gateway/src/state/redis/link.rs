@@ -163,7 +163,8 @@ impl Link {
             .arg(text(upper))
             .arg(text(self.time_override(&asked)))
             .arg(parameters);
-        let (status, time, value): (String, i64, Value) = invocation.invoke_async(&mut open.connection).await?;
+        let (status, time, value): (String, i64, Value) =
+            invocation.invoke_async(&mut open.connection).await?;
         if status == "lost" {
             return Ok(None);
         }
@@ -245,9 +246,10 @@ impl Link {
         });
         let permits: Vec<_> = permits.collect();
         let parameters = json!({ "permits": permits, "last_entry": self.last_entry.load(Ordering::Relaxed) });
-        self.invoke::<Value>(open, &script::ADOPT, &parameters).await?.map(drop).ok_or_else(|| {
-            (redis::ErrorKind::Client, "the server lost its data twice").into()
-        })
+        self.invoke::<Value>(open, &script::ADOPT, &parameters)
+            .await?
+            .map(drop)
+            .ok_or_else(|| (redis::ErrorKind::Client, "the server lost its data twice").into())
     }
 
     /// Warns once if the server may lose changes that it has confirmed. It may also refuse to tell.

@@ -124,12 +124,12 @@ impl State for RedisState {
         self.settle_entry(id, settlement).await
     }
 
-    async fn count(&self, calls: CallCount) -> Result<(), StateError> {
+    async fn count(&self, calls: Vec<(Option<Fingerprint>, CallCount)>) -> Result<(), StateError> {
         self.count_calls(&calls).await
     }
 
-    async fn counts(&self, since: Timestamp) -> Result<Vec<CallCount>, StateError> {
-        self.counted_calls(since).await
+    async fn counts(&self, since: Timestamp, key: Option<Fingerprint>) -> Result<Vec<CallCount>, StateError> {
+        self.counted_calls(since, key).await
     }
 
     async fn accept_loss(&self) -> Result<Option<Loss>, StateError> {

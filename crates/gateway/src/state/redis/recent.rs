@@ -45,7 +45,9 @@ impl Recent {
         let id = format!("{}.{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
         let span = window.limit.per.duration();
         let mut permits = self.lock();
-        while permits.front().is_some_and(|oldest| oldest.at + oldest.span <= at || permits.len() >= MAX_PERMITS)
+        while permits
+            .front()
+            .is_some_and(|oldest| oldest.at + oldest.span <= at || permits.len() >= MAX_PERMITS)
         {
             permits.pop_front();
         }

@@ -220,7 +220,10 @@ async fn a_server_with_a_newer_format_is_left_as_it_is() {
     let Some(server) = RedisServer::start(&[]) else { return };
     server.command("HSET {scope3-mcp}:installation id 1 secret 2 format 7");
     let error = RedisState::at(server.url().parse().unwrap()).open().await.unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("format 7; this version knows up to 1"), "{error}");
+    assert!(
+        error.is_usage() && error.to_string().contains("format 7; this version knows up to 1"),
+        "{error}"
+    );
     assert_eq!(server.command("DBSIZE"), ":1");
 }
 
@@ -248,7 +251,9 @@ async fn a_change_that_eight_processes_make_at_once_is_sent_once() {
     for change in 0..10 {
         let processes = (0..8).map(|_| {
             let state = RedisState::at(server.url().parse().unwrap());
-            tokio::spawn(async move { matches!(state.begin(intent(change, None)).await.unwrap(), Begun::Send(_)) })
+            tokio::spawn(
+                async move { matches!(state.begin(intent(change, None)).await.unwrap(), Begun::Send(_)) },
+            )
         });
         let begun = futures_util::future::join_all(processes).await;
         assert_eq!(begun.into_iter().filter(|sent| *sent.as_ref().unwrap()).count(), 1);

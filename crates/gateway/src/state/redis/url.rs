@@ -77,7 +77,10 @@ mod tests {
             ("redis://[::1]:7000", "redis://[::1]:7000/0"),
         ] {
             let url: RedisUrl = text.parse().unwrap();
-            assert_eq!((url.to_string(), format!("{url:?}")), (shown.to_owned(), format!("RedisUrl({shown})")));
+            assert_eq!(
+                (url.to_string(), format!("{url:?}")),
+                (shown.to_owned(), format!("RedisUrl({shown})"))
+            );
         }
     }
 

@@ -25,7 +25,9 @@ use scope3_mcp_client::{Class, credentials::Fingerprint};
 use tokio::sync::oneshot;
 
 use self::file::{File, Owner};
-use super::{CallCount, Exhausted, Loss, Request, State, StateError, StateLocation, Used, Window, clock::Clock};
+use super::{
+    CallCount, Exhausted, Loss, Request, State, StateError, StateLocation, Used, Window, clock::Clock,
+};
 use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
 
 /// How long an operation waits. A file system that hangs must not hold a call forever.

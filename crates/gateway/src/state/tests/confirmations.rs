@@ -131,12 +131,13 @@ pub(in crate::state) async fn calls_are_counted_by_hour_tool_and_outcome(place: 
         let hour = Timestamp::from_second(1000 * 86_400 + hour * 3600).unwrap();
         CallCount { hour, tool: tool.to_owned(), outcome: "ok".to_owned(), calls }
     };
-    for counted in [count(1, "b", 1), count(0, "a", 1), count(1, "b", 2), count(1, "a", 1)] {
-        state.count(counted).await.unwrap();
-    }
+    let (mine, yours) = (Some(key("a")), Some(key("b")));
+    state.count(vec![(mine, count(1, "b", 1)), (None, count(0, "a", 1))]).await.unwrap();
+    state.count(vec![(yours, count(1, "b", 2)), (mine, count(1, "a", 1))]).await.unwrap();
     let hour = count(0, "a", 1).hour;
     let all = [count(0, "a", 1), count(1, "a", 1), count(1, "b", 3)];
-    assert_eq!(other.counts(hour).await.unwrap(), all);
+    assert_eq!(other.counts(hour, None).await.unwrap(), all);
     let later = hour + jiff::SignedDuration::from_secs(1);
-    assert_eq!(other.counts(later).await.unwrap(), all[1..]);
+    assert_eq!(other.counts(later, None).await.unwrap(), all[1..]);
+    assert_eq!(other.counts(hour, mine).await.unwrap(), [count(1, "a", 1), count(1, "b", 1)]);
 }

@@ -31,7 +31,9 @@ pub(in crate::state) async fn processes_share_one_window_and_a_restart_does_not_
     assert!(take(&*other, "5/h").await.is_err(), "one permit was free again");
 }
 
-pub(in crate::state) async fn permits_of_several_classes_are_taken_together_or_not_at_all(place: &impl Place) {
+pub(in crate::state) async fn permits_of_several_classes_are_taken_together_or_not_at_all(
+    place: &impl Place,
+) {
     let machine = Machine::new();
     let state = place.process(&machine);
     let both = || {

@@ -6,4 +6,4 @@ for _, hour in ipairs(redis.call('ZRANGEBYSCORE', key('calls'), q.since, '+inf')
     table.insert(counts, {hour, fields[position], fields[position + 1]})
   end
 end
-return ok(counts)
+return ok({q.key, counts})
