@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+pub mod redis;
+
 use std::{num::NonZeroU32, process::Stdio, sync::Arc, time::Duration};
 
 use scope3_mcp_gateway::{

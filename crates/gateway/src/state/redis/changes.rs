@@ -10,7 +10,7 @@ use super::{
     RedisState,
     entry::{Fields, Stored, time},
     link::{Installation, Link, random},
-    script,
+    script, without_null,
 };
 use crate::{
     journal::{
@@ -266,12 +266,4 @@ fn fields(key: &str, intent: &Intent, api_key: Option<&str>) -> Json {
         "api_key": api_key,
         "keep": micros(intent.result_lifetime()).to_string(),
     }))
-}
-
-/// An object without the members that are null, which Lua would take for values.
-fn without_null(mut object: Json) -> Json {
-    if let Json::Object(members) = &mut object {
-        members.retain(|_, value| !value.is_null());
-    }
-    object
 }

@@ -125,18 +125,26 @@ impl Link {
         script: &Script,
         parameters: impl Fn(&Installation) -> P,
     ) -> Result<(i64, T), StateError> {
+        let mut can_repeat = true;
         loop {
+            let is_new = self.open.lock().await.is_none();
             let mut open = self.opened().await?;
             let parameters = parameters(&open.installation);
-            match self.invoke(&mut open, script, &parameters).await {
+            let error = match self.invoke(&mut open, script, &parameters).await {
                 Ok(Some(reply)) => return Ok(reply),
                 // Another installation: the server was replaced or emptied.
-                Ok(None) => self.close(&open.installation).await,
-                Err(error) => {
-                    // Perhaps the address leads to another server now.
-                    self.close(&open.installation).await;
+                Ok(None) => None,
+                Err(error) => Some(error),
+            };
+            // Perhaps the address leads to another server now.
+            self.close(&open.installation).await;
+            if let Some(error) = error {
+                // An old connection may have been closed long ago. The scripts can be repeated: permits and new entries
+                // have names of their own. Only calls may be counted twice.
+                if is_new || !can_repeat || !error.is_connection_dropped() {
                     return Err(self.failed(error));
                 }
+                can_repeat = false;
             }
         }
     }

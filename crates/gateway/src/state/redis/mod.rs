@@ -24,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use scope3_mcp_client::{Class, credentials::Fingerprint};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::link::{BEAT, Link};
 pub use self::url::{InvalidRedisUrl, RedisUrl};
@@ -80,6 +80,14 @@ async fn beat_once(link: &Link) -> Result<(), StateError> {
         link.abandoned.lock().unwrap_or_else(PoisonError::into_inner).extend(abandoned);
     }
     outcome.map(drop)
+}
+
+/// An object without the members that are null, which Lua would take for values.
+fn without_null(mut object: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use scope3_mcp_client::{Class, credentials::Fingerprint};
 use serde_json::{Value, json};
 
-use super::{RedisState, script};
+use super::{RedisState, script, without_null};
 use crate::state::{Exhausted, Request, StateError, Used, Window, clock::micros};
 
 impl RedisState {
@@ -16,37 +16,37 @@ impl RedisState {
         let Request { key, windows, taken, sends } = request;
         let link = self.link();
         let now = link.uptime();
-        let add = |key, window, at| link.recent.add(key, window, at);
-        let taken: Vec<_> = taken
-            .into_iter()
-            .map(|taken| (add(taken.key, taken.window, now.saturating_sub(taken.ago)), taken))
+        let late: Vec<_> = taken
+            .iter()
+            .map(|taken| link.recent.permit(taken.key, taken.window, now.saturating_sub(taken.ago)))
             .collect();
-        // Noted before they are taken: if the response is lost, they may count.
-        let ids: Vec<String> = windows.iter().map(|&window| add(key, window, now)).collect();
+        let wanted: Vec<_> = windows.iter().map(|&window| link.recent.permit(key, window, now)).collect();
         let outcome = link.run(&script::ACQUIRE, |installation| {
-            let taken = taken.iter().map(|(id, taken)| {
+            let taken = taken.iter().zip(&late).map(|(taken, permit)| {
                 let who = installation.key(taken.key);
-                with(window(taken.window), json!({ "id": id, "key": who, "ago": micros(taken.ago) }))
+                with(window(taken.window), json!({ "id": permit.id, "key": who, "ago": micros(taken.ago) }))
             });
-            let wanted = windows.iter().zip(&ids).map(|(wanted, id)| {
-                with(window(*wanted), json!({ "id": id, "count": wanted.limit.count.get() }))
+            let windows = windows.iter().zip(&wanted).map(|(wanted, permit)| {
+                with(window(*wanted), json!({ "id": permit.id, "count": wanted.limit.count.get() }))
             });
-            json!({
+            without_null(json!({
                 "key": installation.key(key),
                 "taken": taken.collect::<Vec<_>>(),
-                "windows": wanted.collect::<Vec<_>>(),
+                "windows": windows.collect::<Vec<_>>(),
                 "sends": sends.map(|id| id.to_string()),
-            })
+            }))
         });
         let (_, (status, position, next_in, by_scope3)): (_, (String, usize, i64, bool)) = outcome.await?;
-        if status == "taken" {
-            return Ok(Ok(()));
+        if let ("gone", Some(id)) = (&*status, sends) {
+            return Err(StateError::EntryGone(id));
         }
-        link.recent.remove(&ids);
-        match (sends, position.checked_sub(1).and_then(|position| windows.get(position))) {
-            (_, Some(&window)) => Ok(Err(Exhausted { window, next_in: duration(next_in), by_scope3 })),
-            (Some(id), None) => Err(StateError::EntryGone(id)),
-            (None, None) => Err(StateError::Contended(link.location())),
+        link.recent.keep(late, now);
+        match position.checked_sub(1).and_then(|position| windows.get(position)) {
+            Some(&window) => Ok(Err(Exhausted { window, next_in: duration(next_in), by_scope3 })),
+            None => {
+                link.recent.keep(wanted, now);
+                Ok(Ok(()))
+            }
         }
     }
 

@@ -40,25 +40,19 @@ impl Recent {
         Self { process, next: AtomicU64::new(0), permits: Mutex::default() }
     }
 
-    /// Notes a permit that may be recorded in Redis, and returns its name.
-    pub(super) fn add(&self, key: Fingerprint, window: Window, at: Duration) -> String {
+    /// A permit with a new name.
+    pub(super) fn permit(&self, key: Fingerprint, window: Window, at: Duration) -> Permit {
         let id = format!("{}.{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
-        let span = window.limit.per.duration();
-        let mut permits = self.lock();
-        while permits
-            .front()
-            .is_some_and(|oldest| oldest.at + oldest.span <= at || permits.len() >= MAX_PERMITS)
-        {
-            permits.pop_front();
-        }
-        permits.push_back(Permit { id: id.clone(), key, class: window.class, at, span });
-        id
+        Permit { id, key, class: window.class, at, span: window.limit.per.duration() }
     }
 
-    /// Forgets permits that were not taken.
-    pub(super) fn remove(&self, ids: &[String]) {
-        if !ids.is_empty() {
-            self.lock().retain(|permit| !ids.contains(&permit.id));
+    /// Keeps permits that the server has recorded.
+    pub(super) fn keep(&self, taken: Vec<Permit>, now: Duration) {
+        let mut permits = self.lock();
+        permits.extend(taken);
+        let is_over = |oldest: &Permit| oldest.at + oldest.span <= now;
+        while permits.len() > MAX_PERMITS || permits.front().is_some_and(is_over) {
+            permits.pop_front();
         }
     }
 
@@ -68,7 +62,7 @@ impl Recent {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Permit>> {
-        // Each change is a single step, so a panic elsewhere leaves the permits consistent.
+        // Permits are whole, so a panic elsewhere leaves them consistent.
         self.permits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

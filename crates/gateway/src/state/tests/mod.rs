@@ -78,15 +78,19 @@ pub(super) async fn take(state: &dyn State, rate: &str) -> Result<(), Exhausted>
 macro_rules! promises {
     ($place:expr, $cases:expr) => {
         $crate::state::tests::promises! { @ $place;
-            permits: processes_share_one_window_and_a_restart_does_not_empty_it
+            permits {
+            processes_share_one_window_and_a_restart_does_not_empty_it
             permits_of_several_classes_are_taken_together_or_not_at_all
             a_wait_that_scope3_asks_for_holds_in_every_process
             permits_that_were_taken_without_the_state_count_from_their_time
-            confirmations: a_confirmation_counts_once_and_only_for_its_change
+            }
+            confirmations {
+            a_confirmation_counts_once_and_only_for_its_change
             a_change_is_joined_repeated_and_settled
             a_caller_that_names_its_changes_says_which_are_the_same
             calls_are_counted_by_hour_tool_and_outcome
-            schedule: a_change_whose_entry_is_gone_is_not_sent
+            }
+            schedule { a_change_whose_entry_is_gone_is_not_sent }
         }
 
         #[test]
@@ -99,7 +103,7 @@ macro_rules! promises {
             $crate::state::tests::schedule::any_schedule(|| $place, $cases);
         }
     };
-    (@ $place:expr; $($module:ident: $($name:ident)+)+) => {
+    (@ $place:expr; $($module:ident { $($name:ident)+ })+) => {
         $($(
             #[tokio::test]
             async fn $name() {

@@ -64,7 +64,7 @@ pub(in crate::state) async fn permits_that_were_taken_without_the_state_count_fr
     let state = place.process(&machine);
     let window = windows("3/h")[0];
     let ago = |minutes| Taken { key: key("a"), window, ago: Duration::from_mins(minutes) };
-    let late = || super::Request { taken: vec![ago(20), ago(70)], ..request("a", windows("3/h")) };
+    let late = || super::Request { taken: vec![ago(70), ago(20)], ..request("a", windows("3/h")) };
     assert_eq!(state.acquire(late()).await.unwrap(), Ok(()), "one of the two no longer counts");
     let used = state.used(key("a"), windows("3/h")).await.unwrap()[0];
     assert_eq!((used.permits, used.next_in), (2, Some(Duration::from_mins(40))));

@@ -51,7 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-pub(super) fn intent(change: usize, confirmation: Option<String>) -> Intent {
+pub(in crate::state) fn intent(change: usize, confirmation: Option<String>) -> Intent {
     let Ok(key) = ApiKey::parse(&format!("scope3_{}_a", "a".repeat(32)).into()) else { panic!("not a key") };
     let arguments = Map::from_iter([("change".to_owned(), json!(change))]);
     Intent {

@@ -1,4 +1,5 @@
--- Takes a permit of each window, or none. The entry of a change is marked as sent.
+-- Takes a permit of each window, or none. The entry of a change is marked as sent. A request that is repeated finds that its
+-- permits are taken.
 local function take(who, class, ago, span, id)
   local name = key('permits', who, class)
   redis.call('ZADD', name, text(now - ago), id)
@@ -14,6 +15,10 @@ if q.sends then
   if state ~= 'intended' and state ~= 'sent' then
     return ok({'gone', 0, 0, 0})
   end
+end
+local first = q.windows[1]
+if first and redis.call('ZSCORE', key('permits', q.key, first.class), first.id) then
+  return ok({'taken', 0, 0, 0})
 end
 for _, taken in ipairs(q.taken) do
   take(taken.key, taken.class, taken.ago, taken.span, taken.id)

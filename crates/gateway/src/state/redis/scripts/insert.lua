@@ -1,11 +1,15 @@
--- Records an intended change, unless what is known about it has changed since look.lua.
+-- Records an intended change, unless what is known about it has changed since look.lua. The token makes sure that a
+-- repeated request has no second effect.
+local made = redis.call('GET', key('token', q.token))
+if made then
+  return ok(made ~= 'abandoned' and made)
+end
 local _, _, version = known()
-if version ~= q.version or redis.call('EXISTS', key('abandoned', q.token)) == 1
-  or redis.call('HEXISTS', key('installation'), 'damaged') == 1 then
+if version ~= q.version or redis.call('HEXISTS', key('installation'), 'damaged') == 1 then
   return ok()
 end
 local id = text(redis.call('INCR', key('last-entry')))
-local fields = {'id', id, 'process', process, 'token', q.token, 'made_at', text(now), 'since', text(now), 'state', 'intended'}
+local fields = {'id', id, 'process', process, 'made_at', text(now), 'since', text(now), 'state', 'intended'}
 for name, value in pairs(q.fields) do
   table.insert(fields, name)
   table.insert(fields, value)
@@ -20,4 +24,5 @@ end
 if q.confirmation then
   redis.call('HSET', key('confirmation', q.confirmation), 'used', '1')
 end
+redis.call('SET', key('token', q.token), id, 'PX', milliseconds(0))
 return ok(id)
