@@ -143,8 +143,8 @@ async fn sessions_stay_with_their_server_and_begin_anew_when_it_is_gone() {
         sessions.push(client.begin("2025-11-25").await);
     }
     for session in &sessions {
-        for _ in 0..3 {
-            assert_eq!(session.status(&call(1, "get_usage")).await, 200);
+        for id in 1..4 {
+            assert_eq!(session.status(&call(id, "get_usage")).await, 200);
         }
     }
     assert_eq!(sessions[0].stream().await.status(), 200);
@@ -156,7 +156,7 @@ async fn sessions_stay_with_their_server_and_begin_anew_when_it_is_gone() {
     drop(replicas.servers.remove(0));
     let mut lost = 0;
     for session in &sessions {
-        let status = session.post(&call(1, "get_usage")).await.status();
+        let status = session.post(&call(4, "get_usage")).await.status();
         if status == StatusCode::NOT_FOUND {
             lost += 1;
             let again = session.clone().without("mcp-session-id").begin("2025-11-25").await;
