@@ -19,7 +19,7 @@ use crate::support::{
 struct Nginx {
     process: Child,
     url: String,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Nginx {
@@ -52,14 +52,14 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let nginx = Self { process, url: format!("http://127.0.0.1:{port}"), _directory: directory };
+        let nginx = Self { process, url: format!("http://127.0.0.1:{port}"), directory };
         for _ in 0..400 {
             if reqwest::get(format!("{}/healthz", nginx.url)).await.is_ok() {
                 return nginx;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let log = std::fs::read_to_string(nginx._directory.path().join("error.log"));
+        let log = std::fs::read_to_string(nginx.directory.path().join("error.log"));
         panic!("nginx does not start: {log:?}");
     }
 

@@ -22,7 +22,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server. Without the program `redis-server`, a test is skipped, or fails if the variable `CI` is `true`.
+    /// Starts a server, if the program `redis-server` is there. See [`has_program`].
     pub fn start(options: &[&str]) -> Option<Self> {
         if !has_program("redis-server") {
             return None;
@@ -62,6 +62,11 @@ impl RedisServer {
         assert!(self.is_ready(), "redis-server does not start again");
     }
 
+    /// Removes what the server has on disk.
+    pub fn erase(&mut self) {
+        self.directory = tempfile::tempdir().unwrap();
+    }
+
     /// Stops the process, which then accepts connections but does not respond, or lets it go on.
     pub fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
@@ -91,11 +96,12 @@ impl Drop for RedisServer {
     }
 }
 
-/// Whether a program is installed. Says so if not, and fails if the variable `CI` is `true`.
+/// Whether a program is installed. If not, says so, and fails on Linux if the variable `CI` is `true`.
 pub fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    assert!(is_there || std::env::var("CI").as_deref() != Ok("true"), "{name} is missing");
+    let is_required = cfg!(target_os = "linux") && std::env::var("CI").as_deref() == Ok("true");
+    assert!(is_there || !is_required, "{name} is missing");
     if !is_there {
         eprintln!("skipped: {name} is missing");
     }

@@ -9,6 +9,9 @@ use serde_json::json;
 use super::{RedisState, entry::time, script};
 use crate::state::{CallCount, StateError};
 
+/// An hour, a field and the number of calls, as counts.lua returns them.
+type Row = (i64, String, u64);
+
 impl RedisState {
     pub(super) async fn count_calls(
         &self,
@@ -38,7 +41,7 @@ impl RedisState {
             let key = key.map(|key| installation.key(key)).unwrap_or_default();
             json!({ "since": since, "key": key })
         });
-        let (_, (key, counts)): (_, (String, Vec<(i64, String, u64)>)) = outcome.await?;
+        let (_, (key, counts)): (_, (String, Vec<Row>)) = outcome.await?;
         let mut sums: BTreeMap<(i64, String, String), u64> = BTreeMap::new();
         for (hour, field, calls) in counts {
             // Other fields were not written by this program.

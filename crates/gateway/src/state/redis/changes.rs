@@ -234,7 +234,11 @@ impl RedisState {
         let outcome =
             self.link().run(&script::SETTLE, |_| json!({ "id": id.to_string(), "state": state.as_str() }));
         let (_, (was_unknown, entry)): (_, (bool, Option<Stored>)) = outcome.await?;
-        Ok(entry.map(|Stored(entry)| if was_unknown { Ok(entry) } else { Err(entry) }))
+        Ok(match entry {
+            None => None,
+            Some(Stored(entry)) if was_unknown => Some(Ok(entry)),
+            Some(Stored(entry)) => Some(Err(entry)),
+        })
     }
 }
 

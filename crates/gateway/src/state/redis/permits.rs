@@ -41,13 +41,11 @@ impl RedisState {
             return Err(StateError::EntryGone(id));
         }
         link.recent.keep(late, now);
-        match position.checked_sub(1).and_then(|position| windows.get(position)) {
-            Some(&window) => Ok(Err(Exhausted { window, next_in: duration(next_in), by_scope3 })),
-            None => {
-                link.recent.keep(wanted, now);
-                Ok(Ok(()))
-            }
+        if let Some(&window) = position.checked_sub(1).and_then(|position| windows.get(position)) {
+            return Ok(Err(Exhausted { window, next_in: duration(next_in), by_scope3 }));
         }
+        link.recent.keep(wanted, now);
+        Ok(Ok(()))
     }
 
     pub(super) async fn used_permits(

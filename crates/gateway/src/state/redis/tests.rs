@@ -204,13 +204,32 @@ async fn an_emptied_server_gets_the_permits_of_its_processes_and_changes_wait_fo
     assert!(matches!(error, StateError::Lost(_)) && !error.is_usage(), "{error}");
     machine.pass(SILENCE);
     let refused = take(&process(&server, &machine), "4/h").await.unwrap_err();
-    assert_eq!(refused.next_in, HOUR - Duration::from_mins(4) - SILENCE);
+    assert_eq!(refused.next_in + Duration::from_mins(4) + SILENCE, HOUR);
     assert_eq!(other.used(key("a"), windows("4/h")).await.unwrap()[0].permits, 4);
 
     assert!(matches!(one.begin(intent(0, None)).await, Err(StateError::Lost(_))));
     assert_eq!(process(&server, &machine).accept_loss().await.unwrap(), Some(Loss::Gone));
     assert_eq!(one.accept_loss().await.unwrap(), None);
     assert!(send(&one, intent(0, None)).await > id, "numbers of entries are not used again");
+}
+
+#[tokio::test]
+async fn an_empty_server_at_the_same_address_gets_the_permits_too() {
+    let Some(mut server) = RedisServer::start(&[]) else { return };
+    let machine = Machine::new();
+    let state = process(&server, &machine);
+    for _ in 0..3 {
+        take(&state, "3/h").await.unwrap();
+    }
+    server.kill();
+    server.erase();
+    server.restart();
+    assert!(take(&state, "3/h").await.is_err());
+    machine.pass(SILENCE);
+    assert_eq!(take(&state, "3/h").await.unwrap_err().next_in + SILENCE, HOUR);
+    assert!(matches!(state.begin(intent(0, None)).await, Err(StateError::Lost(_))));
+    machine.pass(HOUR);
+    assert_eq!(take(&state, "3/h").await, Ok(()));
 }
 
 #[tokio::test]
