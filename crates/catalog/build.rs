@@ -1,4 +1,4 @@
-//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and hands the crate the catalog as Rust.
+//! Reads `tools/<surface>/<toolset>.yaml`, checks every entry and writes the catalog as Rust code.
 //!
 //! A broken file fails the build with a message that names the file, the tool and the field.
 
@@ -23,7 +23,7 @@ mod catalog {
     pub(crate) mod walk;
 }
 use catalog::{
-    check::{Problem, check, check_surface},
+    check::{Finding, check, check_surface},
     checks::Check,
     present,
     request::{Binding, Request},
@@ -33,13 +33,13 @@ use catalog::{
 /// The folder of the tools, relative to this package. Cargo runs build scripts in the package's folder.
 const TOOLS: &str = "../../tools";
 
-type Fault = Box<dyn std::error::Error>;
+type Error = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            for line in fault.to_string().lines() {
+        Err(error) => {
+            for line in error.to_string().lines() {
                 println!("cargo::error={line}");
             }
             ExitCode::FAILURE
@@ -47,51 +47,58 @@ fn main() -> ExitCode {
     }
 }
 
-fn embed() -> Result<(), Fault> {
+fn embed() -> Result<(), Error> {
     println!("cargo::rerun-if-changed={TOOLS}");
     println!("cargo::rerun-if-changed=build.rs");
     let mut entries = Vec::new();
-    let mut problems = Vec::new();
+    let mut findings = Vec::new();
     let mut owners: HashMap<String, PathBuf> = HashMap::new();
     for folder in sorted(Path::new(TOOLS))?.into_iter().filter(|path| path.is_dir()) {
         let surface = stem(&folder);
+        if !is_surface_name(&surface) {
+            findings.push(format!(
+                "{}: expected a folder with the name of a surface, in letters a-z",
+                relative(&folder)
+            ));
+            continue;
+        }
         let mut files = Vec::new();
         for path in sorted(&folder)? {
             match read(&path) {
                 Ok(file) => files.push((path, file)),
-                Err(error) => problems.push(format!("{}: {error}", named(&path))),
+                Err(error) => findings.push(format!("{}: {error}", relative(&path))),
             }
         }
         for (path, file) in &files {
-            let shown = named(path);
+            let location = relative(path);
             if file.toolset != stem(path) {
-                problems.push(format!(
-                    "{shown}: field `toolset`: expected `{}`, the name of the file",
+                findings.push(format!(
+                    "{location}: field `toolset`: expected `{}`, the name of the file",
                     stem(path)
                 ));
             }
             let broken = check(file, surface == "local");
-            problems.extend(broken.iter().map(|problem| format!("{shown}: {problem}")));
+            findings.extend(broken.iter().map(|finding| format!("{location}: {finding}")));
             for tool in &file.tools {
                 entries.push(entry(&surface, &file.toolset, tool)?);
                 if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
                     && other != *path
                 {
-                    problems.push(format!(
-                        "{shown}: tool `{}`, field `name`: also appears in {}",
+                    findings.push(format!(
+                        "{location}: tool `{}`, field `name`: also appears in {}",
                         tool.name,
-                        named(&other)
+                        relative(&other)
                     ));
                 }
             }
         }
         let files: Vec<&Toolset> = files.iter().map(|(_, file)| file).collect();
-        problems.extend(
-            check_surface(&files).iter().map(|problem| format!("{}: {problem}", shown(&owners, problem))),
+        findings.extend(
+            check_surface(&files).iter().map(|finding| format!("{}: {finding}", file_of(&owners, finding))),
         );
     }
-    if !problems.is_empty() {
-        return Err(problems.join("\n").into());
+    if !findings.is_empty() {
+        return Err(findings.join("\n").into());
     }
     let target = PathBuf::from(env::var("OUT_DIR")?);
     let text = format!("static ENTRIES: [Entry; {}] = [{}];", entries.len(), entries.join(",\n"));
@@ -99,24 +106,24 @@ fn embed() -> Result<(), Fault> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Toolset, Fault> {
+fn read(path: &Path) -> Result<Toolset, Error> {
     let mut file: Toolset = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
     file.tools.iter_mut().for_each(Tool::expand);
     Ok(file)
 }
 
 /// A path relative to the root of the project.
-fn named(path: &Path) -> std::path::Display<'_> {
+fn relative(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix("../..").unwrap_or(path).display()
 }
 
-/// The file that defines the tool of a problem.
-fn shown(owners: &HashMap<String, PathBuf>, problem: &Problem) -> String {
-    owners.get(&problem.tool).map(|path| named(path).to_string()).unwrap_or_default()
+/// The file that defines the tool of a finding.
+fn file_of(owners: &HashMap<String, PathBuf>, finding: &Finding) -> String {
+    owners.get(&finding.tool).map(|path| relative(path).to_string()).unwrap_or_default()
 }
 
-/// An entry of the catalog as an expression of Rust, so that the program has nothing to read when it starts.
-fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fault> {
+/// Writes an entry of the catalog as a Rust expression, so that the program has nothing to parse when it starts.
+fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Error> {
     let Tool {
         name,
         title,
@@ -138,7 +145,7 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         default,
         input,
     } = tool;
-    let surface = format!("{}{}", surface[..1].to_uppercase(), &surface[1..]);
+    let surface = capitalized(surface);
     let text = |text: &str| format!("Cow::Borrowed({text:?})");
     let (name, title, description) = (text(name), text(title), text(description));
     let keywords = keywords.iter().map(|keyword| text(keyword)).collect::<Vec<_>>().join(", ");
@@ -165,28 +172,30 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Fau
         IdempotencyKey::Body(name) => format!("IdempotencyKey::Body({})", text(name)),
         IdempotencyKey::Header(name) => format!("IdempotencyKey::Header({})", text(name)),
     }));
-    let checks = checks.iter().map(written).collect::<Vec<_>>().join(", ");
+    let checks = checks.iter().map(check_expression).collect::<Vec<_>>().join(", ");
     let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
     let presents = optional(presents.map(|presents| format!("Presentation::{presents:?}")));
-    let [settled_by, not_settled] = [settled_by, not_settled].map(|said| optional(said.as_deref().map(text)));
+    let [settled_by, not_settled] =
+        [settled_by, not_settled].map(|given| optional(given.as_deref().map(text)));
     let unchanged = optional(unchanged.as_ref().map(|unchanged| {
         let unless = unchanged.unless.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
         format!("Unchanged {{ zero: {}, unless: Cow::Borrowed(&[{unless}]) }}", text(&unchanged.zero))
     }));
     let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
-    let shown = present::shown(input);
-    let shown = (shown != *input).then(|| serde_json::to_string(&shown)).transpose()?;
-    let shown = optional(shown.map(|shown| format!("Schema::new({shown:?})")));
+    let listed = present::simplify(input);
+    let listed = (listed != *input).then(|| serde_json::to_string(&listed)).transpose()?;
+    let listed = optional(listed.map(|listed| format!("Schema::new({listed:?})")));
     let schema = serde_json::to_string(input)?;
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
          effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, idempotency: {idempotency}, atomic: {atomic}, \
-         settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {shown})"
+         settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {listed})"
     ))
 }
 
-fn written(check: &Check) -> String {
+/// Writes a check as a Rust expression.
+fn check_expression(check: &Check) -> String {
     let text = |text: &str| format!("Cow::Borrowed({text:?})");
     match check {
         Check::LessOrEqual(first, second) => format!("Check::LessOrEqual({}, {})", text(first), text(second)),
@@ -198,14 +207,24 @@ fn written(check: &Check) -> String {
     }
 }
 
+/// Whether a folder's name can be the name of a surface, which is also the name of a variant of `Surface`.
+fn is_surface_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
 fn optional(value: Option<String>) -> String {
     value.map_or_else(|| "None".to_owned(), |value| format!("Some({value})"))
 }
 
-/// The entries of a folder, so that every build embeds the same document.
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+/// The paths in a folder, sorted so that every build embeds the same catalog.
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths =
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Fault>>()?;
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Error>>()?;
     paths.sort();
     Ok(paths)
 }

@@ -169,8 +169,12 @@ fn from_file(
         }
         return Ok((PathBuf::new(), BTreeMap::new()));
     };
-    let missing =
-        || ConfigError::value(given.sources.name("config"), format!("no such file: {}", path.display()));
+    let missing = || {
+        ConfigError::value(
+            given.sources.name("config"),
+            format!("no such file: {}", echo(&path.to_string_lossy())),
+        )
+    };
     let entries = file::read(&path, &settings)?.ok_or_else(missing)?;
     Ok((path, entries))
 }

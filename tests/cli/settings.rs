@@ -250,6 +250,23 @@ async fn a_parser_error_keeps_its_lines_and_suggests_the_right_setting() {
         assert!(!error.contains("hidden"), "{error}");
     }
     assert!(!rejected(&["scope3_aaaa_hidden"], &[]).await.contains("hidden"));
+    for url in [
+        "http://user:hidden@example.com",
+        "https://user:hidden@example.com",
+        "user:hidden@example.com",
+        "scope3_a_hidden",
+    ] {
+        for (flag, variable) in [
+            ("--api-url", "SCOPE3_API_URL"),
+            ("--public-url", "SCOPE3_PUBLIC_URL"),
+            ("--config", "SCOPE3_CONFIG"),
+        ] {
+            let error = rejected(&["http", flag, url], &[]).await;
+            assert!(error.contains(flag) && !error.contains("hidden"), "{error}");
+            let error = rejected(&["http"], &[(variable, url)]).await;
+            assert!(error.contains(variable) && !error.contains("hidden"), "{error}");
+        }
+    }
     let long = "x".repeat(100_000);
     assert!(rejected(&[&long], &[]).await.len() < 500);
     assert!(rejected(&["--mcp-limit", &long], &[]).await.len() < 500);

@@ -28,7 +28,7 @@ impl Entry {
         let mut arguments = Value::Object(arguments);
         let mut problems = Problems::default();
         let mut reader =
-            Reader { changes: self.tool.effect != Effect::Read, problems: &mut problems, values: 0 };
+            Reader { is_change: self.tool.effect != Effect::Read, problems: &mut problems, values: 0 };
         reader.read(&mut arguments, &Schemas::of(self.tool.input.object()), Place::Root);
         let values = reader.values;
         self.validate(&arguments, values, &mut problems);
@@ -103,8 +103,8 @@ impl Entry {
     }
 
     fn members_at(&self, at: &Location) -> Vec<&str> {
-        let whole = Schemas::of(self.tool.input.object());
-        let schemas = at.segments().fold(whole, |schemas, segment| match segment {
+        let root = Schemas::of(self.tool.input.object());
+        let schemas = at.segments().fold(root, |schemas, segment| match segment {
             LocationSegment::Property(name) => schemas.member(&name),
             LocationSegment::Index(index) => schemas.item(index),
         });
@@ -153,11 +153,11 @@ fn explain(path: String, kind: &ValidationErrorKind, value: &Value) -> Problem {
         }
         Kind::Constant { expected_value } => Problem::at(path, format!("must be {expected_value}"))
             .with_allowed(std::iter::once(Value::clone(expected_value))),
-        kind => Problem::at(path, words(kind, value)),
+        kind => Problem::at(path, describe(kind, value)),
     }
 }
 
-fn words(kind: &ValidationErrorKind, value: &Value) -> String {
+fn describe(kind: &ValidationErrorKind, value: &Value) -> String {
     use ValidationErrorKind as Kind;
     match kind {
         Kind::Type { kind: TypeKind::Single(expected) } => {

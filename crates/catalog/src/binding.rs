@@ -1,13 +1,13 @@
-//! From checked arguments to the parts of a request, as plain data. The API client turns them into HTTP.
+//! Places checked arguments in the parts of a request, as plain data. The API client turns them into HTTP.
 
 use serde_json::{Map, Value};
 
-use super::request::{Binding, Place, Request, Style, parameter};
+use super::request::{Binding, Place, Request, Style, parameter_name};
 
 /// Arguments in their places.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placed {
-    /// The segments of the path below the base URL, unescaped. No segment can leave its place.
+    /// The segments of the path below the base URL, unescaped. No segment changes the shape of the path.
     pub path: Vec<String>,
     /// The parameters of the query in order, unescaped.
     pub query: Vec<(String, String)>,
@@ -15,7 +15,7 @@ pub struct Placed {
     pub headers: Vec<(String, String)>,
     /// The JSON body, if there is one.
     pub body: Option<Map<String, Value>>,
-    /// The parts of a `multipart/form-data` body in order. Where there are any, there is no JSON body.
+    /// The parts of a `multipart/form-data` body in order. A request with parts has no JSON body.
     pub parts: Vec<(String, String)>,
 }
 
@@ -74,7 +74,7 @@ impl Request {
                 }
                 Place::Header => {
                     for text in texts(&value, *style).map_err(error)? {
-                        let text = header(text).ok_or_else(|| error(PlacementReason::Header))?;
+                        let text = header_value(text).ok_or_else(|| error(PlacementReason::Header))?;
                         placed.headers.push((name.to_ascii_lowercase(), text));
                     }
                 }
@@ -94,7 +94,7 @@ impl Request {
         let parts = self.path.split('/').skip(1);
         parts
             .map(|part| {
-                let Some(name) = parameter(part) else { return Ok(part.to_owned()) };
+                let Some(name) = parameter_name(part) else { return Ok(part.to_owned()) };
                 let binding =
                     self.bindings.iter().find(|binding| binding.place == Place::Path && binding.name == name);
                 let argument = binding.map_or(name, |binding| &binding.argument);
@@ -110,8 +110,8 @@ fn segment(value: &Value) -> Result<String, PlacementReason> {
         Value::Null | Value::Array(_) | Value::Object(_) => return Err(PlacementReason::Path),
         value => to_text(value),
     };
-    let leaves = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '%') || c.is_control();
-    if text.is_empty() || text == "." || text == ".." || text.contains(leaves) {
+    let is_forbidden = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '%') || c.is_control();
+    if text.is_empty() || text == "." || text == ".." || text.contains(is_forbidden) {
         return Err(PlacementReason::Path);
     }
     Ok(text)
@@ -138,11 +138,12 @@ fn texts(value: &Value, style: Style) -> Result<Vec<String>, PlacementReason> {
     }
 }
 
-/// Whether a header value arrives unchanged: servers strip outer spaces, and decode other bytes in different ways.
-fn header(text: String) -> Option<String> {
-    let fits =
+/// Returns a text that can be sent as a header value. Servers strip outer spaces, and decode bytes beyond ASCII in
+/// different ways.
+fn header_value(text: String) -> Option<String> {
+    let is_valid =
         text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text && !text.is_empty();
-    fits.then_some(text)
+    is_valid.then_some(text)
 }
 
 fn to_text(value: &Value) -> String {
@@ -159,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Places arguments by the rule, except for these bindings.
+    /// Places arguments by these bindings, and the others by default.
     fn place(line: &str, bindings: Value, arguments: Value) -> Result<Placed, PlacementError> {
         let mut request: Request =
             serde_json::from_value(json!({ "line": line, "bindings": bindings })).unwrap();
@@ -168,7 +169,7 @@ mod tests {
         request.place(arguments)
     }
 
-    fn by_rule(line: &str, arguments: Value) -> Result<Placed, PlacementError> {
+    fn by_default(line: &str, arguments: Value) -> Result<Placed, PlacementError> {
         place(line, json!([]), arguments)
     }
 
@@ -178,31 +179,31 @@ mod tests {
 
     #[test]
     fn arguments_go_to_path_query_and_body_by_default() {
-        let get =
-            by_rule("GET /a/{id}/b", json!({"id": "x y", "status": ["A", "B"], "n": 3, "q": "1&2"})).unwrap();
+        let get = by_default("GET /a/{id}/b", json!({"id": "x y", "status": ["A", "B"], "n": 3, "q": "1&2"}))
+            .unwrap();
         assert_eq!(get.path, ["a", "x y", "b"]);
         assert_eq!(get.query, pairs(&[("status", "A"), ("status", "B"), ("n", "3"), ("q", "1&2")]));
         assert_eq!((get.body, get.parts, get.headers), (None, Vec::new(), Vec::new()));
 
-        let post = by_rule("POST /a/{id}", json!({"id": 7, "status": ["A"]})).unwrap();
+        let post = by_default("POST /a/{id}", json!({"id": 7, "status": ["A"]})).unwrap();
         assert_eq!(post.path, ["a", "7"]);
         assert_eq!(post.query, []);
         assert_eq!(Value::from(post.body.unwrap()), json!({"status": ["A"]}));
 
-        assert_eq!(by_rule("POST /a", json!({})).unwrap().body, Some(Map::new()));
-        assert_eq!(by_rule("DELETE /a/{id}", json!({"id": "x"})).unwrap().body, None);
+        assert_eq!(by_default("POST /a", json!({})).unwrap().body, Some(Map::new()));
+        assert_eq!(by_default("DELETE /a/{id}", json!({"id": "x"})).unwrap().body, None);
     }
 
     #[test]
     fn bindings_change_the_place_and_the_name_of_arguments() {
-        let because = "A test.";
+        let reason = "A test.";
         let placed = place(
             "POST /a/{campaignId}",
             json!([
-                { "argument": "id", "place": "path", "name": "campaignId", "reason": because },
-                { "argument": "dry", "place": "query", "name": "dry_run", "reason": because },
-                { "argument": "tags", "place": "query", "style": "comma", "reason": because },
-                { "argument": "key", "place": "header", "name": "Idempotency-Key", "reason": because },
+                { "argument": "id", "place": "path", "name": "campaignId", "reason": reason },
+                { "argument": "dry", "place": "query", "name": "dry_run", "reason": reason },
+                { "argument": "tags", "place": "query", "style": "comma", "reason": reason },
+                { "argument": "key", "place": "header", "name": "Idempotency-Key", "reason": reason },
             ]),
             json!({"id": "c", "dry": true, "tags": ["x", "y"], "key": "k 1", "name": "n"}),
         )
@@ -212,7 +213,7 @@ mod tests {
         assert_eq!(placed.headers, pairs(&[("idempotency-key", "k 1")]));
         assert_eq!(Value::from(placed.body.unwrap()), json!({"name": "n"}));
 
-        let part = |argument: &str| json!({ "argument": argument, "place": "part", "reason": because });
+        let part = |argument: &str| json!({ "argument": argument, "place": "part", "reason": reason });
         let form = place(
             "POST /a",
             json!([part("file"), part("rows")]),
@@ -222,7 +223,7 @@ mod tests {
         assert_eq!(form.parts, pairs(&[("file", "a,b\n1,2"), ("rows", r#"[1,{"a":null}]"#)]));
         assert_eq!(form.body, None);
 
-        let body = json!([{ "argument": "ids", "place": "body", "reason": because }]);
+        let body = json!([{ "argument": "ids", "place": "body", "reason": reason }]);
         let delete = place("DELETE /a", body, json!({"ids": [1], "force": true})).unwrap();
         assert_eq!(delete.query, pairs(&[("force", "true")]));
         assert_eq!(Value::from(delete.body.unwrap()), json!({"ids": [1]}));
@@ -241,7 +242,7 @@ mod tests {
         for bad in
             ["", ".", "..", "a/b", "a\\b", "%2e", "%2E%2e", "a?b", "a#b", "a\nb", "\u{0}", "../../admin"]
         {
-            let error = by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
+            let error = by_default("GET /a/{id}", json!({"id": bad})).unwrap_err();
             assert_eq!(
                 error,
                 PlacementError { argument: "id".to_owned(), reason: PlacementReason::Path },
@@ -249,9 +250,9 @@ mod tests {
             );
         }
         for bad in [json!(null), json!([]), json!(["a"]), json!({})] {
-            by_rule("GET /a/{id}", json!({"id": bad})).unwrap_err();
+            by_default("GET /a/{id}", json!({"id": bad})).unwrap_err();
         }
-        assert_eq!(by_rule("GET /a/{id}", json!({})).unwrap_err().argument, "id");
+        assert_eq!(by_default("GET /a/{id}", json!({})).unwrap_err().argument, "id");
     }
 
     #[test]
@@ -280,13 +281,13 @@ mod tests {
         assert_eq!(list(json!([null])).unwrap_err().reason, PlacementReason::Null);
         assert_eq!(list(json!([])).unwrap(), []);
         assert_eq!(list(json!("a,b")).unwrap(), pairs(&[("tags", "a,b")]));
-        assert_eq!(by_rule("GET /a", json!({"x": null})).unwrap_err().reason, PlacementReason::Null);
+        assert_eq!(by_default("GET /a", json!({"x": null})).unwrap_err().reason, PlacementReason::Null);
     }
 
     proptest! {
         #[test]
         fn no_argument_changes_the_shape_of_the_path(id in any::<String>()) {
-            if let Ok(placed) = by_rule("GET /a/{id}/b", json!({"id": id})) {
+            if let Ok(placed) = by_default("GET /a/{id}/b", json!({"id": id})) {
                 let url = format!("https://api.example.com/{}", placed.path.join("/"));
                 let mut url = url::Url::parse(&url).unwrap();
                 prop_assert_eq!(url.path_segments().unwrap().count(), 3);

@@ -1,7 +1,7 @@
 //! The rules for catalog files beyond their format. The build applies them.
 //!
 //! They come from the clients that read the tools: names that fit with a prefix, schemas that every model provider accepts.
-//! Each problem names the tool and the field, for the build script to print.
+//! Each finding names the tool and the field, for the build script to print.
 
 use std::collections::HashSet;
 
@@ -15,10 +15,10 @@ use super::{
     walk::{Schemas, children},
 };
 
-/// A broken rule.
+/// A rule that an entry breaks.
 #[derive(Debug, thiserror::Error)]
 #[error("tool `{tool}`, field `{field}`: {rule}")]
-pub(crate) struct Problem {
+pub(crate) struct Finding {
     pub(crate) tool: String,
     field: String,
     rule: String,
@@ -32,30 +32,30 @@ const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
 /// Checks one file. `local` is whether its tools are answered by the server itself.
-pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Problem> {
-    let mut problems = Vec::new();
+pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut seen = HashSet::new();
     for tool in &file.tools {
         let mut report = |field: &str, rule: String| {
-            problems.push(Problem { tool: tool.name.to_string(), field: field.to_owned(), rule });
+            findings.push(Finding { tool: tool.name.to_string(), field: field.to_owned(), rule });
         };
         if !seen.insert(&tool.name) {
             report("name", "appears twice in the file".to_owned());
         }
         check_tool(tool, local, &mut report);
     }
-    problems
+    findings
 }
 
 /// Checks all files of a surface together.
-pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Problem> {
+pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
     let tools = || files.iter().flat_map(|file| &file.tools);
     let reads: HashSet<&str> =
         tools().filter(|tool| tool.effect == Effect::Read).map(|tool| &*tool.name).collect();
     tools()
         .filter_map(|tool| {
             let read = tool.settled_by.as_deref().filter(|read| !reads.contains(read))?;
-            Some(Problem {
+            Some(Finding {
                 tool: tool.name.to_string(),
                 field: "settled_by".to_owned(),
                 rule: format!("`{read}` is not a read of the same surface"),
@@ -65,8 +65,8 @@ pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Problem> {
 }
 
 fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
-    let name_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if tool.name.is_empty() || tool.name.len() > MAX_NAME_LENGTH || !tool.name.chars().all(name_ok) {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if tool.name.is_empty() || tool.name.len() > MAX_NAME_LENGTH || !tool.name.chars().all(is_allowed) {
         report("name", format!("expected 1 to {MAX_NAME_LENGTH} characters of a-z, 0-9 and _"));
     }
     for (field, text) in [("title", &tool.title), ("description", &tool.description)] {
@@ -110,13 +110,13 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         if tool.effect == Effect::Read {
             report("unchanged", "is only for tools that change something".to_owned());
         }
-        for name in unchanged.unless.iter().filter(|name| !Schemas::of(&tool.input).names(name)) {
+        for name in unchanged.unless.iter().filter(|name| !Schemas::of(&tool.input).has_member(name)) {
             report("unchanged", format!("`{name}` is not in input"));
         }
     }
     for check in tool.checks.iter() {
-        if let Some(fault) = fault(check, &tool.input) {
-            report("checks", fault);
+        if let Some(rule) = broken_rule(check, &tool.input) {
+            report("checks", rule);
         }
     }
     if tool.input.get("type").and_then(Value::as_str) != Some("object") {
@@ -163,9 +163,9 @@ fn check_schema(at: &str, schema: &Map<String, Value>, report: &mut dyn FnMut(&s
     }
 }
 
-/// What is wrong with a check of a tool with this input.
-fn fault(check: &Check, input: &Input) -> Option<String> {
-    let whole = Schemas::of(input);
+/// The rule that a check of a tool with this input breaks.
+fn broken_rule(check: &Check, input: &Input) -> Option<String> {
+    let schemas = Schemas::of(input);
     let paths: Vec<&str> = match check {
         Check::LessOrEqual(first, second) | Check::Before(first, second) | Check::Needs(first, second) => {
             vec![first, second]
@@ -174,8 +174,8 @@ fn fault(check: &Check, input: &Input) -> Option<String> {
     };
     let mut types: Vec<Types> = Vec::new();
     for path in &paths {
-        match whole.at(path) {
-            Some(schemas) => types.push(schemas.types()),
+        match schemas.at(path) {
+            Some(found) => types.push(found.types()),
             None => return Some(format!("`{path}` is not in input")),
         }
     }
@@ -186,12 +186,12 @@ fn fault(check: &Check, input: &Input) -> Option<String> {
     {
         return Some(format!("`{first}` and `{second}` pass through different lists"));
     }
-    let all = |kind: &str| types.iter().all(|types| types.include(kind));
+    let all_have = |kind: &str| types.iter().all(|types| types.has(kind));
     match check {
-        Check::LessOrEqual(..) if !all("number") && !all("integer") && !all("string") => {
+        Check::LessOrEqual(..) if !all_have("number") && !all_have("integer") && !all_have("string") => {
             Some("expected two numbers or two dates".to_owned())
         }
-        Check::Before(..) | Check::NotPast { .. } | Check::Currency(_) if !all("string") => {
+        Check::Before(..) | Check::NotPast { .. } | Check::Currency(_) if !all_have("string") => {
             Some("expected a string".to_owned())
         }
         Check::Unique(path) if !path.contains("[]") => Some(format!("`{path}` has no list")),
@@ -220,73 +220,73 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
     let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|known| known == name));
     let properties = input.get("properties").and_then(Value::as_object);
     for parameter in request.path_parameters() {
-        let bound = |binding: &&Binding| binding.place == Place::Path && binding.name == parameter;
-        if !request.bindings.iter().find(bound).is_some_and(|binding| is_required(&binding.argument)) {
+        let is_bound = |binding: &&Binding| binding.place == Place::Path && binding.name == parameter;
+        if !request.bindings.iter().find(is_bound).is_some_and(|binding| is_required(&binding.argument)) {
             report("request", format!("`{{{parameter}}}` needs an argument listed in input.required"));
         }
     }
     let mut seen = HashSet::new();
     let mut taken = HashSet::new();
     for Binding { argument, place, name, style } in request.bindings.iter() {
-        let mut wrong = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
+        let mut reject = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
         if !properties.is_some_and(|properties| properties.contains_key(&**argument)) {
-            wrong("is for an argument that input does not define");
+            reject("is for an argument that input does not define");
         }
         if argument == CONFIRMATION {
-            wrong("uses a name that is reserved for the server's own argument");
+            reject("uses a name that is reserved for the server's own argument");
         }
         if !seen.insert(argument) {
-            wrong("is defined twice");
+            reject("is defined twice");
         }
         if !taken.insert((*place as u8, name)) {
-            wrong("has the same place and name as another binding");
+            reject("has the same place and name as another binding");
         }
         match place {
             Place::Path if !request.path_parameters().any(|parameter| parameter == name) => {
-                wrong("names a parameter that the path does not have");
+                reject("names a parameter that the path does not have");
             }
-            Place::Header if !is_header_name(name) => wrong("does not name a valid header"),
+            Place::Header if !is_header_name(name) => reject("does not name a valid header"),
             Place::Header if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
-                wrong("names a header that a tool may not set");
+                reject("names a header that a tool may not set");
             }
-            Place::Part if !request.method.has_body() => wrong("needs a method with a body"),
+            Place::Part if !request.method.has_body() => reject("needs a method with a body"),
             Place::Body if request.bindings.iter().any(|other| other.place == Place::Part) => {
-                wrong("uses a JSON body, but other arguments are form parts");
+                reject("uses a JSON body, but other arguments are form parts");
             }
             _ => {}
         }
         if *style != Style::default() && !matches!(place, Place::Query | Place::Header) {
-            wrong("has a style, which is only for the query and headers");
+            reject("has a style, which is only for the query and headers");
         }
     }
 }
 
 fn check_idempotency(tool: &Tool<Input>, key: &IdempotencyKey, report: &mut dyn FnMut(&str, String)) {
-    let mut wrong = |rule: &str| report("idempotency", rule.to_owned());
+    let mut reject = |rule: &str| report("idempotency", rule.to_owned());
     if tool.effect == Effect::Read {
-        wrong("is only for tools that change something");
+        reject("is only for tools that change something");
     }
     let Some(request) = &tool.request else { return };
-    let binds = |place, name: &str| {
+    let is_bound = |place, name: &str| {
         request
             .bindings
             .iter()
             .any(|binding| binding.place == place && binding.name.eq_ignore_ascii_case(name))
     };
     match key {
-        IdempotencyKey::Header(name) if !is_header_name(name) => wrong("does not name a valid header"),
+        IdempotencyKey::Header(name) if !is_header_name(name) => reject("does not name a valid header"),
         IdempotencyKey::Header(name) if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
-            wrong("names a header that a tool may not set");
+            reject("names a header that a tool may not set");
         }
-        IdempotencyKey::Header(name) if binds(Place::Header, name) => {
-            wrong("is also the place of an argument");
+        IdempotencyKey::Header(name) if is_bound(Place::Header, name) => {
+            reject("is also the place of an argument");
         }
-        IdempotencyKey::Body(_) if !request.method.has_body() => wrong("needs a method with a body"),
+        IdempotencyKey::Body(_) if !request.method.has_body() => reject("needs a method with a body"),
         IdempotencyKey::Body(_) if request.bindings.iter().any(|binding| binding.place == Place::Part) => {
-            wrong("uses a JSON body, but the arguments are form parts");
+            reject("uses a JSON body, but the arguments are form parts");
         }
-        IdempotencyKey::Body(name) if binds(Place::Body, name) => {
-            wrong("is also the place of an argument");
+        IdempotencyKey::Body(name) if is_bound(Place::Body, name) => {
+            reject("is also the place of an argument");
         }
         _ => {}
     }

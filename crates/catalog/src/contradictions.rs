@@ -20,31 +20,31 @@ use super::{
 pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems: &mut Problems) {
     for check in checks {
         match check {
-            Check::LessOrEqual(first, second) => pairs(arguments, first, second, |first, second| {
-                if let Some(words) = exceeds(first.value, second.value) {
+            Check::LessOrEqual(first, second) => for_each_pair(arguments, first, second, |first, second| {
+                if let Some(words) = describe_excess(first.value, second.value) {
                     problems.add(|| {
                         first.problem(format!(
                             "{words} `{}`, which is {}",
                             second.path,
-                            repeated(second.value)
+                            shortened_value(second.value)
                         ))
                     });
                 }
             }),
-            Check::Before(first, second) => pairs(arguments, first, second, |first, second| {
-                if let (Some(start), Some(end)) = (time(first.value), time(second.value))
+            Check::Before(first, second) => for_each_pair(arguments, first, second, |first, second| {
+                if let (Some(start), Some(end)) = (parse_time(first.value), parse_time(second.value))
                     && start >= end
                 {
                     problems.add(|| {
                         first.problem(format!(
                             "is not before `{}`, which is {}",
                             second.path,
-                            repeated(second.value)
+                            shortened_value(second.value)
                         ))
                     });
                 }
             }),
-            Check::Needs(first, second) => pairs(arguments, first, second, |first, second| {
+            Check::Needs(first, second) => for_each_pair(arguments, first, second, |first, second| {
                 if !first.value.is_null() && second.value.is_null() {
                     problems.add(|| {
                         Problem::at(
@@ -54,16 +54,16 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
                     });
                 }
             }),
-            Check::NotPast { date, days } => each(arguments, date, |found| {
+            Check::NotPast { date, days } => for_each(arguments, date, |found| {
                 let latest = now.checked_sub(SignedDuration::from_hours(24 * i64::from(*days)));
-                if let (Some(date), Ok(latest)) = (time(found.value), latest)
+                if let (Some(date), Ok(latest)) = (parse_time(found.value), latest)
                     && date < latest
                 {
                     problems
                         .add(|| found.problem(format!("is more than {} in the past", counted(*days, "day"))));
                 }
             }),
-            Check::Currency(path) => each(arguments, path, |found| {
+            Check::Currency(path) => for_each(arguments, path, |found| {
                 if let Some(code) = found.value.as_str()
                     && Currency::from_code(code).is_none()
                 {
@@ -72,7 +72,7 @@ pub(super) fn find(checks: &[Check], arguments: &Value, now: Timestamp, problems
             }),
             Check::Unique(path) => {
                 let mut seen: HashMap<String, String> = HashMap::new();
-                each(arguments, path, |found| {
+                for_each(arguments, path, |found| {
                     let key = found.value.to_string();
                     match seen.get(&key) {
                         Some(earlier) => {
@@ -94,18 +94,18 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn problem(&self, words: String) -> Problem {
-        Problem::at(&self.path, format!("({}) {words}", repeated(self.value)))
+        Problem::at(&self.path, format!("({}) {words}", shortened_value(self.value)))
     }
 }
 
-/// Every value at a path.
+/// Collects every value at a path.
 pub(super) fn values<'a>(arguments: &'a Value, path: &str) -> Vec<&'a Value> {
     let mut values = Vec::new();
-    each(arguments, path, |found| values.push(found.value));
+    for_each(arguments, path, |found| values.push(found.value));
     values
 }
 
-fn each<'a>(value: &'a Value, path: &str, mut visit: impl FnMut(Found<'a>)) {
+fn for_each<'a>(value: &'a Value, path: &str, mut visit: impl FnMut(Found<'a>)) {
     walk(value, path, String::new(), &mut visit);
 }
 
@@ -130,9 +130,14 @@ fn walk<'a>(value: &'a Value, rest: &str, at: String, visit: &mut dyn FnMut(Foun
 
 /// The values at two paths, paired item by item if both paths pass through one list. The second value is `null` if it
 /// is missing.
-fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl FnMut(Found<'a>, Found<'a>)) {
+fn for_each_pair<'a>(
+    arguments: &'a Value,
+    first: &str,
+    second: &str,
+    mut visit: impl FnMut(Found<'a>, Found<'a>),
+) {
     let (list, first, second) = split_at_shared_list(first, second);
-    each(arguments, list, |item| {
+    for_each(arguments, list, |item| {
         let full =
             |rest: &str| if item.path.is_empty() { rest.to_owned() } else { format!("{}.{rest}", item.path) };
         let get = |path: &str| path.split('.').try_fold(item.value, |value, name| value.get(name));
@@ -143,8 +148,8 @@ fn pairs<'a>(arguments: &'a Value, first: &str, second: &str, mut visit: impl Fn
     });
 }
 
-/// Says that the first value exceeds the second, if it does.
-fn exceeds(first: &Value, second: &Value) -> Option<&'static str> {
+/// Describes how the first value exceeds the second. `None` if it does not.
+fn describe_excess(first: &Value, second: &Value) -> Option<&'static str> {
     match (first, second) {
         (Value::Number(first), Value::Number(second)) => {
             let more = match (first.as_i64(), second.as_i64()) {
@@ -153,19 +158,19 @@ fn exceeds(first: &Value, second: &Value) -> Option<&'static str> {
             };
             more.then_some("is more than")
         }
-        _ => (time(first)? > time(second)?).then_some("is later than"),
+        _ => (parse_time(first)? > parse_time(second)?).then_some("is later than"),
     }
 }
 
 /// Reads a date or a time. A date starts at midnight UTC.
-fn time(value: &Value) -> Option<Timestamp> {
+fn parse_time(value: &Value) -> Option<Timestamp> {
     let text = value.as_str()?;
     let of_date = || Offset::UTC.to_timestamp(text.parse::<Date>().ok()?.to_datetime(Time::midnight())).ok();
     text.parse().ok().or_else(of_date)
 }
 
-/// A value as an error message may repeat it.
-fn repeated(value: &Value) -> String {
+/// A value, shortened for an error message.
+fn shortened_value(value: &Value) -> String {
     match value {
         Value::String(text) => shortened(text).into_owned(),
         other => shortened(&other.to_string()).into_owned(),

@@ -36,7 +36,7 @@ impl Entry {
     #[must_use]
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();
-        let shown = Some(Schema::of(present::shown(&tool.input)));
+        let shown = Some(Schema::of(present::simplify(&tool.input)));
         Self::new(surface, toolset.into(), tool.map_input(Schema::of), shown)
     }
 

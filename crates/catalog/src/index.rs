@@ -55,7 +55,7 @@ impl Catalog {
     }
 }
 
-/// The catalog of these entries, in this order. Of two entries with one name, the first counts.
+/// The catalog of these entries, in this order. If two entries have the same name, the first is used.
 impl FromIterator<EntryRef> for Catalog {
     fn from_iter<Entries: IntoIterator<Item = EntryRef>>(entries: Entries) -> Self {
         let mut names = HashSet::new();

@@ -102,7 +102,7 @@ impl FromStr for Surface {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "campaign" => Ok(Self::Campaign),
-            _ => Err(format!("unknown API `{text}` (available: `campaign`)")),
+            _ => Err(format!("unknown API `{}` (available: `campaign`)", echo(text))),
         }
     }
 }

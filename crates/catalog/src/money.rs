@@ -39,14 +39,17 @@ pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<Str
 /// All amounts in the arguments, and their currency.
 fn amounts(tool: &Tool, arguments: &Map<String, Value>) -> Option<(Vec<String>, Option<String>)> {
     let money = tool.money.as_ref()?;
-    let whole = Value::Object(arguments.clone());
-    let amounts: Vec<String> =
-        values(&whole, &money.amount).into_iter().filter_map(|amount| decimal(amount, money.unit)).collect();
+    let arguments = Value::Object(arguments.clone());
+    let amounts: Vec<String> = values(&arguments, &money.amount)
+        .into_iter()
+        .filter_map(|amount| decimal(amount, money.unit))
+        .collect();
     let currency = money.currency.as_ref().and_then(|path| {
-        let given = values(&whole, path).first().and_then(|currency| currency.as_str().map(str::to_owned));
+        let given =
+            values(&arguments, path).first().and_then(|currency| currency.as_str().map(str::to_owned));
         given.or_else(|| {
             let schemas = Schemas::of(tool.input.object()).at(path)?;
-            schemas.parts().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
+            schemas.iter().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
         })
     });
     Some((amounts, currency))

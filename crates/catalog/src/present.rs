@@ -1,26 +1,28 @@
-//! The schema that clients see: with keywords that every model provider accepts, complete if it is small, and otherwise
-//! with its deepest parts folded.
+//! The input schema that clients see in tool lists. It uses only keywords that every model provider accepts. If it is too
+//! large, its deepest objects are folded.
 //!
-//! A list stays in the context of a model for the whole conversation. `describe_tool` shows the full schema. The build
-//! script includes this file too, and embeds the result.
+//! A model keeps the tool list in its context for the whole conversation, so the schemas must be small. `describe_tool`
+//! shows the full schema. The build script includes this file too, and embeds the result.
 
 use serde_json::{Map, Value, json};
 
 use super::walk::{Schemas, children};
 
-/// Maximum size of a presented schema, in bytes of compact JSON: about 500 tokens.
-const MAX_SHOWN_BYTES: usize = 2_100;
+/// Maximum size of a listed schema, in bytes of compact JSON: about 500 tokens.
+const MAX_LISTED_BYTES: usize = 2_100;
 
-/// How deep, and with how many parts, a schema that contains itself is written out.
+/// Maximum depth of a listed schema. A recursive schema would be infinitely deep.
 const MAX_DEPTH: usize = 8;
-const MAX_SCHEMAS: usize = 2_000;
 
-/// Keywords with the same meaning for every model provider. Others are omitted; arguments are still checked against
-/// them.
-const PORTABLE: [&str; 11] = [
-    "title",
-    "description",
-    "default",
+/// Maximum number of subschemas in a listed schema.
+const MAX_SUBSCHEMAS: usize = 2_000;
+
+/// Annotations with the same meaning for every model provider.
+const PORTABLE_ANNOTATIONS: [&str; 3] = ["title", "description", "default"];
+
+/// Limits with the same meaning for every model provider. Other limits are omitted or described in words; arguments are
+/// still checked against them.
+const PORTABLE_LIMITS: [&str; 8] = [
     "minimum",
     "maximum",
     "minLength",
@@ -31,96 +33,100 @@ const PORTABLE: [&str; 11] = [
     "maxProperties",
 ];
 
-/// Formats that every reader knows.
-const FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
+/// The formats that are listed. Others are omitted.
+const LISTED_FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
 
-/// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail
+/// Creates the input schema for lists. It never requires more than the full schema, so arguments made from it can only fail
 /// because of what it omits.
-pub(crate) fn shown(input: &Map<String, Value>) -> Map<String, Value> {
-    let mut shown = Plain { left: MAX_SCHEMAS }.schema(&Schemas::of(input), 0);
-    shown.insert("type".to_owned(), "object".into());
+pub(crate) fn simplify(input: &Map<String, Value>) -> Map<String, Value> {
+    let mut listed = Simplifier { subschemas_left: MAX_SUBSCHEMAS }.simplify(&Schemas::of(input), 0);
+    listed.insert("type".to_owned(), "object".into());
     let has_members =
-        shown.get("properties").and_then(Value::as_object).is_some_and(|members| !members.is_empty());
-    if !has_members && !Schemas::of(input).allow_extra() {
-        // Strict clients require it, and it leaves a model nothing to make up.
-        shown.insert("additionalProperties".to_owned(), false.into());
+        listed.get("properties").and_then(Value::as_object).is_some_and(|members| !members.is_empty());
+    if !has_members && !Schemas::of(input).is_open() {
+        // Strict clients require the keyword, and it tells a model not to invent arguments.
+        listed.insert("additionalProperties".to_owned(), false.into());
     }
-    folded(shown)
+    fold_to_fit(listed)
 }
 
-/// Writes schemas in portable words.
-struct Plain {
-    left: usize,
+/// Rewrites schemas with portable keywords.
+struct Simplifier {
+    subschemas_left: usize,
 }
 
-impl Plain {
-    fn schema(&mut self, schemas: &Schemas<'_>, depth: usize) -> Map<String, Value> {
-        let mut plain = Map::new();
-        let parts: Vec<&Map<String, Value>> = schemas.parts().collect();
+impl Simplifier {
+    fn simplify(&mut self, schemas: &Schemas<'_>, depth: usize) -> Map<String, Value> {
+        let mut simple = Map::new();
+        let parts: Vec<&Map<String, Value>> = schemas.iter().collect();
         let single = if let [only] = *parts { Some(only) } else { None };
         if let Some(name) = type_name(schemas) {
-            plain.insert("type".to_owned(), name.into());
+            simple.insert("type".to_owned(), name.into());
         }
-        // Of several schemas each may bind a part of the values alone: what they say is taken, what they ask is not.
-        for keyword in PORTABLE.iter().take(if single.is_some() { PORTABLE.len() } else { 3 }) {
+        // If several schemas apply, each may limit only some of the values, so their limits are omitted.
+        let limits = if single.is_some() { PORTABLE_LIMITS.as_slice() } else { &[] };
+        for keyword in PORTABLE_ANNOTATIONS.iter().chain(limits) {
             if let Some(value) =
                 parts.iter().find_map(|part| part.get(*keyword)).filter(|value| !value.is_null())
             {
-                plain.insert((*keyword).to_owned(), value.clone());
+                simple.insert((*keyword).to_owned(), value.clone());
             }
         }
-        plain.extend(enumerated(&parts, single.is_some()));
+        simple.extend(allowed_texts(&parts, single.is_some()));
         if let Some(only) = single {
-            keep(&mut plain, only, "format", |value| FORMATS.iter().any(|format| value == format));
-            keep(&mut plain, only, "pattern", Value::is_string);
+            copy_keyword(&mut simple, only, "format", |value| {
+                LISTED_FORMATS.iter().any(|format| value == format)
+            });
+            copy_keyword(&mut simple, only, "pattern", Value::is_string);
         }
-        for word in single.into_iter().flat_map(bounds) {
-            describe(&mut plain, &word);
+        for sentence in single.into_iter().flat_map(describe_limits) {
+            add_to_description(&mut simple, &sentence);
         }
-        let is_whole = depth < MAX_DEPTH && self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        if is_whole {
-            self.members(&mut plain, schemas, depth);
+        let has_room = depth < MAX_DEPTH && self.subschemas_left > 0;
+        self.subschemas_left = self.subschemas_left.saturating_sub(1);
+        if has_room {
+            self.add_subschemas(&mut simple, schemas, depth);
         }
-        plain
+        simple
     }
 
-    fn members(&mut self, plain: &mut Map<String, Value>, schemas: &Schemas<'_>, depth: usize) {
+    fn add_subschemas(&mut self, simple: &mut Map<String, Value>, schemas: &Schemas<'_>, depth: usize) {
         let names = schemas.members();
-        if !names.is_empty() || schemas.parts().any(|part| part.contains_key("properties")) {
+        if !names.is_empty() || schemas.iter().any(|part| part.contains_key("properties")) {
             let members = names.iter().map(|name| {
-                ((*name).to_owned(), Value::Object(self.schema(&schemas.member(name), depth + 1)))
+                ((*name).to_owned(), Value::Object(self.simplify(&schemas.member(name), depth + 1)))
             });
             let members: Map<String, Value> = members.collect();
-            let required: Vec<&str> = names.iter().copied().filter(|name| schemas.require(name)).collect();
-            plain.insert("properties".to_owned(), members.into());
+            let required: Vec<&str> =
+                names.iter().copied().filter(|name| schemas.is_required(name)).collect();
+            simple.insert("properties".to_owned(), members.into());
             if !required.is_empty() {
-                plain.insert("required".to_owned(), json!(required));
+                simple.insert("required".to_owned(), json!(required));
             }
         }
-        if schemas.types().include("array") {
-            let items = schemas.item(schemas.described_items());
+        if schemas.types().has("array") {
+            let items = schemas.item(schemas.prefix_length());
             if !items.is_empty() {
-                plain.insert("items".to_owned(), self.schema(&items, depth + 1).into());
+                simple.insert("items".to_owned(), self.simplify(&items, depth + 1).into());
             }
         }
-        let others = schemas.parts().find_map(|part| part.get("additionalProperties")?.as_object());
+        let others = schemas.iter().find_map(|part| part.get("additionalProperties")?.as_object());
         if let Some(others) = others.filter(|others| !others.is_empty()) {
-            let others = schemas.below(others);
-            plain.insert("additionalProperties".to_owned(), self.schema(&others, depth + 1).into());
+            let others = schemas.rooted_at(others);
+            simple.insert("additionalProperties".to_owned(), self.simplify(&others, depth + 1).into());
         }
     }
 }
 
-/// The type, where it is one besides `null`.
+/// The type, if the schemas allow only one besides `null`.
 fn type_name(schemas: &Schemas<'_>) -> Option<&'static str> {
     let types = schemas.types();
-    types.single().or_else(|| types.without_null().single())
+    types.only().or_else(|| types.without_null().only())
 }
 
-/// The allowed values, where they are texts; other ones are told in words.
-fn enumerated(parts: &[&Map<String, Value>], is_single: bool) -> Map<String, Value> {
-    let stating: Vec<Vec<&Value>> = parts
+/// An `enum` of the allowed values, if all of them are texts. [`describe_limits`] describes other values.
+fn allowed_texts(parts: &[&Map<String, Value>], is_single: bool) -> Map<String, Value> {
+    let lists: Vec<Vec<&Value>> = parts
         .iter()
         .filter_map(|part| match (part.get("enum"), part.get("const")) {
             (Some(Value::Array(values)), _) => Some(values.iter().collect()),
@@ -128,20 +134,21 @@ fn enumerated(parts: &[&Map<String, Value>], is_single: bool) -> Map<String, Val
             _ => None,
         })
         .collect();
-    let mut plain = Map::new();
-    // Beside alternatives that list nothing, a list would refuse what they allow.
-    if stating.is_empty() || !is_single && stating.len() < parts.len() - 1 {
-        return plain;
+    let mut simple = Map::new();
+    // An alternative without a list may allow other values, which an `enum` would exclude. One of the parts is the schema
+    // with the alternatives, which needs no list.
+    if lists.is_empty() || !is_single && lists.len() < parts.len() - 1 {
+        return simple;
     }
-    let values: Vec<&Value> = stating.into_iter().flatten().filter(|value| !value.is_null()).collect();
+    let values: Vec<&Value> = lists.into_iter().flatten().filter(|value| !value.is_null()).collect();
     if values.iter().all(|value| value.is_string()) {
-        plain.insert("enum".to_owned(), json!(values));
+        simple.insert("enum".to_owned(), json!(values));
     }
-    plain
+    simple
 }
 
-/// Describes the limits that the full schema states with keywords that some providers refuse.
-fn bounds(schema: &Map<String, Value>) -> Vec<String> {
+/// Describes the limits that the full schema expresses with keywords that some model providers reject.
+fn describe_limits(schema: &Map<String, Value>) -> Vec<String> {
     let number = |keyword: &str| schema.get(keyword).filter(|value| value.is_number());
     let constant = match (schema.get("const"), schema.get("enum")) {
         (Some(value), _) if !value.is_string() => Some(format!("Must be {value}")),
@@ -158,36 +165,38 @@ fn bounds(schema: &Map<String, Value>) -> Vec<String> {
     [constant, above, below].into_iter().flatten().collect()
 }
 
-fn keep(
-    plain: &mut Map<String, Value>,
+/// Copies a keyword whose value is suitable.
+fn copy_keyword(
+    simple: &mut Map<String, Value>,
     schema: &Map<String, Value>,
     keyword: &str,
-    fits: impl Fn(&Value) -> bool,
+    is_suitable: impl Fn(&Value) -> bool,
 ) {
-    if let Some(value) = schema.get(keyword).filter(|value| fits(value)) {
-        plain.insert(keyword.to_owned(), value.clone());
+    if let Some(value) = schema.get(keyword).filter(|value| is_suitable(value)) {
+        simple.insert(keyword.to_owned(), value.clone());
     }
 }
 
-/// Adds words to a description, unless it contains them already.
-fn describe(schema: &mut Map<String, Value>, words: &str) {
-    let told = match schema.get("description").and_then(Value::as_str) {
-        Some(text) if text.to_lowercase().contains(&words.to_lowercase()) => return,
-        Some(text) => format!("{}. {words}", text.trim_end_matches('.')),
-        None => words.to_owned(),
+/// Adds a sentence to a description, unless the description contains it already.
+fn add_to_description(schema: &mut Map<String, Value>, sentence: &str) {
+    let description = match schema.get("description").and_then(Value::as_str) {
+        Some(text) if text.to_lowercase().contains(&sentence.to_lowercase()) => return,
+        Some(text) => format!("{}. {sentence}", text.trim_end_matches('.')),
+        None => sentence.to_owned(),
     };
-    schema.insert("description".to_owned(), told.into());
+    schema.insert("description".to_owned(), description.into());
 }
 
-fn folded(shown: Map<String, Value>) -> Map<String, Value> {
-    let mut shown = Value::Object(shown);
-    while shown.to_string().len() > MAX_SHOWN_BYTES {
-        let Some(pointer) = shown.as_object().and_then(deepest_object) else { break };
-        let Some(Value::Object(part)) = shown.pointer_mut(&pointer) else { break };
-        fold(part);
+/// Folds the deepest objects until the schema is small enough.
+fn fold_to_fit(listed: Map<String, Value>) -> Map<String, Value> {
+    let mut listed = Value::Object(listed);
+    while listed.to_string().len() > MAX_LISTED_BYTES {
+        let Some(pointer) = listed.as_object().and_then(deepest_object) else { break };
+        let Some(Value::Object(part)) = listed.pointer_mut(&pointer) else { break };
+        fold_object(part);
     }
-    match shown {
-        Value::Object(shown) => shown,
+    match listed {
+        Value::Object(listed) => listed,
         _ => Map::new(),
     }
 }
@@ -215,7 +224,7 @@ fn deepest_object(schema: &Map<String, Value>) -> Option<String> {
 }
 
 /// Reduces an object to its description and the names of its members.
-fn fold(part: &mut Map<String, Value>) {
+fn fold_object(part: &mut Map<String, Value>) {
     let members = part.get("properties").and_then(Value::as_object);
     let names: Vec<&str> = members.into_iter().flat_map(Map::keys).map(String::as_str).collect();
     let members = format!("Members: {}. Details: describe_tool.", names.join(", "));
@@ -244,7 +253,7 @@ mod tests {
         let small = schema(
             json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }),
         );
-        assert_eq!(folded(small.clone()), small);
+        assert_eq!(fold_to_fit(small.clone()), small);
     }
 
     #[test]
@@ -263,7 +272,7 @@ mod tests {
             },
             "required": ["list"],
         }));
-        let shown = Value::Object(folded(large.clone()));
+        let shown = Value::Object(fold_to_fit(large.clone()));
         let deep = &shown["properties"]["list"]["items"]["properties"]["deep"];
         assert_eq!(
             *deep,
@@ -284,7 +293,7 @@ mod tests {
             "tags": { "type": "array", "uniqueItems": true, "items": { "type": "string", "format": "hostname" } },
         } }));
         assert_eq!(
-            Value::Object(shown(&full))["properties"],
+            Value::Object(simplify(&full))["properties"],
             json!({
                 "cpm": { "type": "number", "description": "CURRENCY UNITS. More than 0" },
                 "confirm": { "type": "boolean", "description": "Must be true" },
@@ -307,7 +316,7 @@ mod tests {
             ],
             "$defs": { "Named": { "properties": { "name": { "type": "string", "maxLength": 9 } }, "required": ["name"] } },
         }));
-        let shown = Value::Object(shown(&full));
+        let shown = Value::Object(simplify(&full));
         assert_eq!(shown["required"], json!(["name", "kind"]));
         assert_eq!(shown["properties"]["name"], json!({ "type": "string", "maxLength": 9 }));
         assert_eq!(shown["properties"]["kind"]["enum"], json!(["a", "b"]));
@@ -321,9 +330,9 @@ mod tests {
     #[test]
     fn a_tool_without_arguments_is_closed() {
         let none = schema(json!({ "type": "object", "properties": {} }));
-        assert_eq!(shown(&none)["additionalProperties"], json!(false));
+        assert_eq!(simplify(&none)["additionalProperties"], json!(false));
         let open = schema(json!({ "type": "object" }));
-        assert!(!shown(&open).contains_key("additionalProperties"));
+        assert!(!simplify(&open).contains_key("additionalProperties"));
     }
 
     #[test]
@@ -331,6 +340,6 @@ mod tests {
         let wide = schema(json!({ "type": "object", "properties": {
             "text": { "type": "string", "description": "x".repeat(5_000) },
         } }));
-        assert_eq!(folded(wide.clone()), wide);
+        assert_eq!(fold_to_fit(wide.clone()), wide);
     }
 }

@@ -19,7 +19,7 @@ const MAX_EXACT: u64 = 1 << 53;
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     /// Whether the tool changes something.
-    pub(super) changes: bool,
+    pub(super) is_change: bool,
     /// The problems found so far.
     pub(super) problems: &'a mut Problems,
     /// The number of values read so far.
@@ -38,25 +38,25 @@ impl Reader<'_> {
             return;
         }
         if let Value::String(text) = &*value
-            && !types.include("string")
+            && !types.has("string")
             && let Ok(inner) = serde_json::from_str::<Value>(text)
-            && fits(&inner, types)
+            && has_type(&inner, types)
         {
             *value = inner;
         }
         match value {
-            Value::Number(number) if types.include("string") && !types.include("integer") => {
-                match text_of(number) {
+            Value::Number(number) if types.has("string") && !types.has("integer") => {
+                match whole_number_text(number) {
                     Some(Ok(text)) => *value = text.into(),
                     Some(Err(TooLarge)) => self.problems.add(|| Problem::at(place.path(), TOO_LARGE)),
                     None => {}
                 }
             }
-            Value::String(text) if self.changes && types.include("string") && text.trim().is_empty() => {
+            Value::String(text) if self.is_change && types.has("string") && text.trim().is_empty() => {
                 let may_be_empty =
-                    schemas.parts().any(|part| part.get("minLength").is_some_and(|least| least == 0));
+                    schemas.iter().any(|part| part.get("minLength").is_some_and(|least| least == 0));
                 let is_listed =
-                    schemas.parts().any(|part| part.contains_key("enum") || part.contains_key("const"));
+                    schemas.iter().any(|part| part.contains_key("enum") || part.contains_key("const"));
                 if !may_be_empty && !is_listed {
                     self.problems.add(|| Problem::at(place.path(), "must not be empty"));
                 }
@@ -68,24 +68,24 @@ impl Reader<'_> {
     }
 
     fn members(&mut self, members: &mut Map<String, Value>, schemas: &Schemas<'_>, place: Place<'_>) {
-        if !schemas.allow_extra() {
+        if !schemas.is_open() {
             let problems = &mut *self.problems;
             members.retain(|name, _| {
-                let is_known = schemas.names(name);
+                let is_known = schemas.has_member(name);
                 if !is_known {
                     problems.add(|| unknown(Place::Member(&place, name).path(), name, &schemas.members()));
                 }
                 is_known
             });
         }
-        let (changes, problems) = (self.changes, &mut *self.problems);
+        let (is_change, problems) = (self.is_change, &mut *self.problems);
         members.retain(|name, member| {
             // The validator reports a required member that is `null`.
-            let is_doubtful = member.is_null()
-                && schemas.names(name)
-                && !schemas.require(name)
-                && !schemas.member(name).types().include("null");
-            if is_doubtful && changes {
+            let is_ambiguous = member.is_null()
+                && schemas.has_member(name)
+                && !schemas.is_required(name)
+                && !schemas.member(name).types().has("null");
+            if is_ambiguous && is_change {
                 problems.add(|| {
                     Problem::at(
                         Place::Member(&place, name).path(),
@@ -93,7 +93,7 @@ impl Reader<'_> {
                     )
                 });
             }
-            !is_doubtful
+            !is_ambiguous
         });
         for (name, member) in members {
             self.read(member, &schemas.member(name), Place::Member(&place, name));
@@ -101,12 +101,12 @@ impl Reader<'_> {
     }
 
     fn items(&mut self, items: &mut [Value], schemas: &Schemas<'_>, place: Place<'_>) {
-        let described = schemas.described_items();
-        let rest = schemas.item(described);
+        let prefix_length = schemas.prefix_length();
+        let rest = schemas.item(prefix_length);
         let rest_types = rest.types();
         for (position, item) in items.iter_mut().enumerate() {
             let place = Place::Item(&place, position);
-            if position < described {
+            if position < prefix_length {
                 self.read(item, &schemas.item(position), place);
             } else {
                 self.read_as(item, &rest, rest_types, place);
@@ -116,16 +116,16 @@ impl Reader<'_> {
 }
 
 /// Whether a value that was wrapped in a string has an expected type.
-fn fits(value: &Value, types: Types) -> bool {
+fn has_type(value: &Value, types: Types) -> bool {
     match value {
         Value::Null | Value::String(_) => false,
-        Value::Bool(_) => types.include("boolean"),
-        Value::Number(number) if number.is_f64() => types.include("number"),
+        Value::Bool(_) => types.has("boolean"),
+        Value::Number(number) if number.is_f64() => types.has("number"),
         Value::Number(number) => {
-            types.include("number") || (types.include("integer") && (number.is_i64() || number.is_u64()))
+            types.has("number") || (types.has("integer") && (number.is_i64() || number.is_u64()))
         }
-        Value::Array(_) => types.include("array"),
-        Value::Object(_) => types.include("object"),
+        Value::Array(_) => types.has("array"),
+        Value::Object(_) => types.has("object"),
     }
 }
 
@@ -135,7 +135,7 @@ const TOO_LARGE: &str = "must be a string: whole numbers above 9007199254740992 
                          the id in quotes";
 
 /// A whole number as text; `None` for any other number.
-fn text_of(number: &Number) -> Option<Result<String, TooLarge>> {
+fn whole_number_text(number: &Number) -> Option<Result<String, TooLarge>> {
     if let Some(whole) = number.as_i64() {
         return Some(if whole.unsigned_abs() <= MAX_EXACT { Ok(whole.to_string()) } else { Err(TooLarge) });
     }

@@ -13,8 +13,8 @@ use super::tool::Text;
 /// into the path if that has `{argument}`, else into the query of a GET or DELETE, else into the JSON body. `bindings` lists
 /// the arguments that go elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "Written")]
-#[schemars(with = "Written")]
+#[serde(try_from = "RequestFormat")]
+#[schemars(with = "RequestFormat")]
 pub struct Request {
     /// The HTTP method.
     pub method: Method,
@@ -53,7 +53,7 @@ pub enum Place {
     Part,
 }
 
-/// How a list is written in a query or a header.
+/// How a list is written in the query or a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
@@ -64,30 +64,30 @@ pub enum Style {
     Comma,
 }
 
-/// The two ways to write a request.
+/// A request in a catalog file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "Request")]
-enum Written {
+enum RequestFormat {
     /// Method and path: `GET /prebid-segmentss/{id}`.
     Line(String),
-    /// The same, and where some arguments go instead.
-    Bound(Bound),
+    /// Method and path, and the arguments that do not go to their default place.
+    WithBindings(RequestWithBindings),
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Bound {
+struct RequestWithBindings {
     /// Method and path.
     line: String,
     /// The arguments that do not go to their default place.
-    bindings: Vec<Exception>,
+    bindings: Vec<BindingFormat>,
 }
 
 /// An argument that does not go to its default place.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Exception {
+struct BindingFormat {
     /// The argument's name.
     argument: Text,
     /// The part of the request it goes into.
@@ -98,31 +98,31 @@ struct Exception {
     #[serde(default)]
     style: Style,
     /// Why it goes there.
-    #[allow(dead_code, reason = "for the reader of the file, who must be given one")]
+    #[allow(dead_code, reason = "only readers of the file need it")]
     reason: String,
 }
 
 impl Request {
     /// The names in the path's template, in order.
     pub fn path_parameters(&self) -> impl Iterator<Item = &str> {
-        self.path.split('/').filter_map(parameter)
+        self.path.split('/').filter_map(parameter_name)
     }
 
-    /// Adds the default binding for each of these arguments that has none.
+    /// Adds the default binding for each of these arguments that has no binding.
     pub fn bind<'a>(&mut self, arguments: impl Iterator<Item = &'a String>) {
-        let by_rule: Vec<Binding> = arguments
+        let defaults: Vec<Binding> = arguments
             .filter(|argument| !self.bindings.iter().any(|binding| binding.argument == **argument))
             .map(|argument| Binding {
                 argument: argument.clone().into(),
-                place: self.usual_place(argument),
+                place: self.default_place(argument),
                 name: argument.clone().into(),
                 style: Style::default(),
             })
             .collect();
-        self.bindings.to_mut().extend(by_rule);
+        self.bindings.to_mut().extend(defaults);
     }
 
-    fn usual_place(&self, argument: &str) -> Place {
+    fn default_place(&self, argument: &str) -> Place {
         if self.path_parameters().any(|name| name == argument) {
             Place::Path
         } else if self.method.has_body() {
@@ -133,8 +133,8 @@ impl Request {
     }
 }
 
-/// The name of a path segment `{name}`.
-pub(crate) fn parameter(segment: &str) -> Option<&str> {
+/// The parameter's name in a path segment `{name}`.
+pub(crate) fn parameter_name(segment: &str) -> Option<&str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
@@ -142,36 +142,34 @@ impl FromStr for Request {
     type Err = RequestError;
 
     fn from_str(text: &str) -> Result<Self, RequestError> {
-        let wrong = |why| RequestError { text: text.to_owned(), why };
-        let (method, path) = text.split_once(' ').ok_or(wrong("expected a method, a space and a path"))?;
+        let error = |why| RequestError { text: text.to_owned(), why };
+        let (method, path) = text.split_once(' ').ok_or(error("expected a method, a space and a path"))?;
         let method = Method::ALL
             .into_iter()
-            .find(|m| m.as_str() == method)
-            .ok_or(wrong("expected one of GET, POST, PUT, PATCH and DELETE"))?;
+            .find(|known| known.as_str() == method)
+            .ok_or(error("expected one of GET, POST, PUT, PATCH and DELETE"))?;
         if !path.starts_with('/') {
-            return Err(wrong("expected a path that starts with `/`"));
+            return Err(error("expected a path that starts with `/`"));
         }
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-        if !path.split('/').all(|segment| parameter(segment).unwrap_or(segment).chars().all(plain)) {
-            return Err(wrong("expected a path of letters, digits, `-_.` and whole `{name}` segments"));
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        if !path.split('/').all(|segment| parameter_name(segment).unwrap_or(segment).chars().all(is_allowed))
+        {
+            return Err(error("expected a path of letters, digits, `-_.` and whole `{name}` segments"));
         }
         Ok(Self { method, path: Cow::Owned(path.to_owned()), bindings: Cow::Borrowed(&[]) })
     }
 }
 
-impl TryFrom<Written> for Request {
+impl TryFrom<RequestFormat> for Request {
     type Error = RequestError;
 
-    fn try_from(written: Written) -> Result<Self, RequestError> {
-        let Bound { line, bindings } = match written {
-            Written::Line(line) => return line.parse(),
-            Written::Bound(bound) => bound,
+    fn try_from(format: RequestFormat) -> Result<Self, RequestError> {
+        let RequestWithBindings { line, bindings } = match format {
+            RequestFormat::Line(line) => return line.parse(),
+            RequestFormat::WithBindings(request) => request,
         };
-        let bindings = bindings.into_iter().map(|Exception { argument, place, name, style, .. }| Binding {
-            name: name.unwrap_or_else(|| argument.clone()),
-            argument,
-            place,
-            style,
+        let bindings = bindings.into_iter().map(|BindingFormat { argument, place, name, style, .. }| {
+            Binding { name: name.unwrap_or_else(|| argument.clone()), argument, place, style }
         });
         Ok(Self { bindings: bindings.collect(), ..line.parse()? })
     }
@@ -183,7 +181,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// The request line. Where the arguments go is for this program alone.
+/// Writes only the request line. Readers of the catalog do not need the bindings.
 impl Serialize for Request {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -229,13 +227,13 @@ impl Method {
         }
     }
 
-    /// Whether a request of this method carries a body by rule.
+    /// Whether a request of this method has a body by default.
     #[must_use]
     pub fn has_body(self) -> bool {
         !self.sends_query()
     }
 
-    /// Whether arguments that are not in the path are sent in the query by rule.
+    /// Whether arguments that are not in the path go into the query by default.
     #[must_use]
     pub fn sends_query(self) -> bool {
         matches!(self, Self::Get | Self::Delete)

@@ -42,17 +42,24 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
     short.into()
 }
 
-/// As much of an invalid value of a setting as an error may repeat: enough to recognize it, and nothing of a key that
-/// ended up in the wrong place, or of a password in a URL.
+/// The part of an invalid setting that an error may repeat: at most 64 bytes, without keys, without user names and
+/// passwords of URLs, and without their queries and fragments.
 #[must_use]
 pub fn echo(text: &str) -> Cow<'_, str> {
+    // Paths such as `/run/secrets/scope3_api_key` are neither keys nor URLs.
+    let is_path = text.starts_with(['/', '.', '~']) && !text.starts_with("//");
+    if is_path {
+        return shortened(text);
+    }
     if text.contains("scope3_") {
         return "scope3_…".into();
     }
-    match text.split_once("://") {
-        Some((scheme, rest)) if rest.contains('@') || scheme.starts_with("redis") => {
-            format!("{}://…", shortened(scheme)).into()
-        }
+    // A password may contain any character, so nothing of the text is certain to be outside of it.
+    if text.contains('@') {
+        return "…".into();
+    }
+    match text.find(['?', '#']) {
+        Some(end) if text.contains("://") => shortened(&format!("{}…", &text[..=end])).into_owned().into(),
         _ => shortened(text),
     }
 }
@@ -75,9 +82,18 @@ mod tests {
         assert_eq!(echo("maybe"), "maybe");
         assert!(echo(&"é".repeat(1_000)).len() <= MAX_TEXT_BYTES);
         assert!(!echo("x scope3_aaaa_secret").contains("secret"));
-        assert_eq!(echo("redis://:secret@host:port"), "redis://…");
-        assert_eq!(echo("https://me:secret@host"), "https://…");
-        assert_eq!(echo("https://host"), "https://host");
+        assert_eq!(echo("https://example.com:8443/a"), "https://example.com:8443/a");
+        assert_eq!(echo("https://example.com/a?token=secret"), "https://example.com/a?…");
+        for url in
+            ["https://user:secret@example.com", "user:secret@example.com", "//secret@example.com", "secret@x"]
+        {
+            assert_eq!(echo(url), "…", "{url}");
+        }
+        for path in ["/run/credentials/mcp@1.service/token", "/run/secrets/scope3_api_key", "./a?b"] {
+            assert_eq!(echo(path), path);
+        }
+        let long = format!("https://example.com/{}?token=secret", "x".repeat(1_000));
+        assert!(echo(&long).len() <= MAX_TEXT_BYTES && !echo(&long).contains("secret"));
     }
 
     #[test]

@@ -34,13 +34,13 @@ impl Types {
     }
 
     /// Whether the set contains this type.
-    pub(crate) fn include(self, name: &str) -> bool {
+    pub(crate) fn has(self, name: &str) -> bool {
         let named = if name == "number" { Self(0b1000) } else { Self::named(name) };
         self.0 & named.0 != 0
     }
 
     /// The type, if the set contains only one.
-    pub(crate) fn single(self) -> Option<&'static str> {
+    pub(crate) fn only(self) -> Option<&'static str> {
         if self == Self::NUMBER {
             return Some("number");
         }

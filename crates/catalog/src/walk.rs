@@ -1,8 +1,8 @@
-//! Walks a JSON Schema: what it says about one value, in any of its keywords.
+//! Walks a JSON Schema and finds all schemas that apply to one value.
 //!
 //! It understands `$ref` within the document, `allOf`, `anyOf`, `oneOf`, `if`/`then`/`else`, `properties`,
 //! `patternProperties`, `additionalProperties`, `items` and `prefixItems`. Recursive schemas are walked
-//! as far as a value goes. The build script includes this file too, so it does not depend on the rest of the crate.
+//! only as deep as the value. The build script includes this file too, so it does not depend on the rest of the crate.
 
 use std::{cell::Cell, collections::HashSet, iter, ptr};
 
@@ -12,11 +12,11 @@ use super::types::Types;
 
 type Schema = Map<String, Value>;
 
-/// Maximum number of schemas to visit for one value. Larger or cyclic ones are not visited completely.
-const MAX_PARTS: usize = 256;
+/// Maximum number of schemas to visit for one value. The rest of a larger or cyclic document is not visited.
+const MAX_VISITS: usize = 256;
 
-/// Keywords whose value is a schema, a list of schemas, or schemas by name.
-const SINGLE: [&str; 11] = [
+/// Keywords whose value is a schema.
+const SCHEMA_KEYWORDS: [&str; 11] = [
     "items",
     "additionalProperties",
     "unevaluatedProperties",
@@ -29,175 +29,180 @@ const SINGLE: [&str; 11] = [
     "then",
     "else",
 ];
-const LISTS: [&str; 4] = ["prefixItems", "allOf", "anyOf", "oneOf"];
-const MAPS: [&str; 5] = ["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"];
+/// Keywords whose value is a list of schemas.
+const LIST_KEYWORDS: [&str; 4] = ["prefixItems", "allOf", "anyOf", "oneOf"];
+/// Keywords whose value is an object with schemas as members.
+const MAP_KEYWORDS: [&str; 5] =
+    ["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"];
 
-/// The schemas right below a schema, each with its JSON pointer from there. They may be of any JSON type.
+/// The direct subschemas of a schema, each with its JSON pointer relative to the schema. They may be of any JSON type.
 pub(crate) fn children(schema: &Schema) -> Vec<(String, &Value)> {
     let mut children = Vec::new();
     for (keyword, value) in schema {
         let keyword = keyword.as_str();
         match value {
-            Value::Array(list) if LISTS.contains(&keyword) || keyword == "items" => {
+            Value::Array(list) if LIST_KEYWORDS.contains(&keyword) || keyword == "items" => {
                 children
                     .extend(list.iter().enumerate().map(|(at, child)| (format!("/{keyword}/{at}"), child)));
             }
-            Value::Object(map) if MAPS.contains(&keyword) => {
+            Value::Object(map) if MAP_KEYWORDS.contains(&keyword) => {
                 let below = |name: &str| format!("/{keyword}/{}", name.replace('~', "~0").replace('/', "~1"));
                 children.extend(map.iter().map(|(name, child)| (below(name), child)));
             }
-            child if SINGLE.contains(&keyword) => children.push((format!("/{keyword}"), child)),
+            child if SCHEMA_KEYWORDS.contains(&keyword) => children.push((format!("/{keyword}"), child)),
             _ => {}
         }
     }
     children
 }
 
-/// Whether an object may have members that are not named.
+/// Whether a schema allows members that it does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extra {
-    /// It says that it may.
+enum ExtraMembers {
+    /// The schema allows them explicitly.
     Allowed,
-    /// It names its members, and these are all.
-    Refused,
-    /// It says nothing of members.
-    Unsaid,
+    /// The schema names its members and allows no others.
+    Forbidden,
+    /// The schema does not mention members.
+    Unspecified,
 }
 
-/// What a document says of one value.
+/// The schemas of a document that apply to one value.
 #[derive(Debug, Clone)]
 pub(crate) struct Schemas<'a> {
     document: &'a Schema,
-    /// The schemas for the value. Several if there are alternatives.
-    stated: Vec<&'a Schema>,
-    /// These and all that they bring in by `$ref` and the combining keywords.
-    parts: Vec<&'a Schema>,
+    /// The schemas that describe the value directly. Several if the containing value has several schemas.
+    roots: Vec<&'a Schema>,
+    /// The roots, and the schemas that they apply by `$ref` and keywords such as `allOf`.
+    all: Vec<&'a Schema>,
 }
 
 impl<'a> Schemas<'a> {
-    /// What a document says of the value that it describes as a whole.
+    /// The schemas for the value that the whole document describes.
     pub(crate) fn of(document: &'a Schema) -> Self {
-        Self::stated(document, vec![document])
+        Self::with_roots(document, vec![document])
     }
 
-    fn stated(document: &'a Schema, stated: Vec<&'a Schema>) -> Self {
-        if let [only] = *stated
-            && included(document, only).next().is_none()
+    fn with_roots(document: &'a Schema, roots: Vec<&'a Schema>) -> Self {
+        if let [only] = *roots
+            && applied_schemas(document, only).next().is_none()
         {
-            return Self { document, parts: stated.clone(), stated };
+            return Self { document, all: roots.clone(), roots };
         }
-        let mut parts = Vec::new();
+        let mut all = Vec::new();
         let mut seen = HashSet::new();
-        let mut next: Vec<&Schema> = stated.iter().rev().copied().collect();
+        let mut next: Vec<&Schema> = roots.iter().rev().copied().collect();
         while let Some(schema) = next.pop() {
-            if parts.len() < MAX_PARTS && seen.insert(ptr::from_ref(schema)) {
-                parts.push(schema);
-                let included: Vec<&Schema> = included(document, schema).collect();
-                next.extend(included.into_iter().rev());
+            if all.len() < MAX_VISITS && seen.insert(ptr::from_ref(schema)) {
+                all.push(schema);
+                let applied: Vec<&Schema> = applied_schemas(document, schema).collect();
+                next.extend(applied.into_iter().rev());
             }
         }
-        Self { document, stated, parts }
+        Self { document, roots, all }
     }
 
-    /// What is said by a schema of the same document.
-    pub(crate) fn below(&self, schema: &'a Schema) -> Self {
-        Self::stated(self.document, vec![schema])
+    /// The schemas for a value that this schema of the same document describes.
+    pub(crate) fn rooted_at(&self, schema: &'a Schema) -> Self {
+        Self::with_roots(self.document, vec![schema])
     }
 
-    /// Every schema that says something of the value.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &'a Schema> {
-        self.parts.iter().copied()
+    /// All schemas that apply to the value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Schema> {
+        self.all.iter().copied()
     }
 
-    /// Whether anything is said of the value.
+    /// Whether no schema applies to the value.
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.all.is_empty()
     }
 
-    /// The names of its members, each once, in their order.
+    /// The names of the defined members, each once, in the order of their definition.
     pub(crate) fn members(&self) -> Vec<&'a str> {
         let mut seen = HashSet::new();
-        let names = self.parts().filter_map(properties).flat_map(Map::keys).map(String::as_str);
+        let names = self.iter().filter_map(properties).flat_map(Map::keys).map(String::as_str);
         names.filter(|name| seen.insert(*name)).collect()
     }
 
-    /// Whether it has a member of that name.
-    pub(crate) fn names(&self, member: &str) -> bool {
-        self.parts().filter_map(properties).any(|properties| properties.contains_key(member))
+    /// Whether a schema defines this member.
+    pub(crate) fn has_member(&self, member: &str) -> bool {
+        self.iter().filter_map(properties).any(|properties| properties.contains_key(member))
     }
 
-    /// Whether it may have members that are not named.
-    pub(crate) fn allow_extra(&self) -> bool {
-        !self.stated.iter().all(|schema| extra(self.document, schema, &Left::new()) == Extra::Refused)
+    /// Whether the value may have members that no schema defines.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.roots.iter().all(|schema| {
+            extra_members(self.document, schema, &VisitBudget::new()) == ExtraMembers::Forbidden
+        })
     }
 
-    /// Whether a member must be there, whatever alternative is chosen.
-    pub(crate) fn require(&self, member: &str) -> bool {
-        !self.stated.is_empty()
-            && self.stated.iter().all(|schema| requires(self.document, schema, member, &Left::new()))
+    /// Whether a member is required in every alternative.
+    pub(crate) fn is_required(&self, member: &str) -> bool {
+        !self.roots.is_empty()
+            && self.roots.iter().all(|schema| is_required(self.document, schema, member, &VisitBudget::new()))
     }
 
     /// The types that the value may have.
     pub(crate) fn types(&self) -> Types {
-        match self.stated.as_slice() {
+        match self.roots.as_slice() {
             [] => Types::ALL,
-            stated => stated
-                .iter()
-                .fold(Types::NONE, |types, schema| types.or(types_of(self.document, schema, &Left::new()))),
+            roots => roots.iter().fold(Types::NONE, |types, schema| {
+                types.or(types_of(self.document, schema, &VisitBudget::new()))
+            }),
         }
     }
 
-    /// What is said of a member.
+    /// The schemas for a member.
     pub(crate) fn member(&self, name: &str) -> Self {
-        let stated = self.parts().filter_map(|schema| {
+        let roots = self.iter().filter_map(|schema| {
             let named = properties(schema).and_then(|properties| properties.get(name));
             let others =
                 || schema.get("additionalProperties").or_else(|| schema.get("unevaluatedProperties"));
             named.or_else(others)?.as_object()
         });
-        Self::stated(self.document, stated.collect())
+        Self::with_roots(self.document, roots.collect())
     }
 
-    /// What is said of the item of a list at this position.
+    /// The schemas for the item of a list at this position.
     pub(crate) fn item(&self, position: usize) -> Self {
-        let stated = self.parts().filter_map(|schema| {
+        let roots = self.iter().filter_map(|schema| {
             let first = schema.get("prefixItems").and_then(Value::as_array);
             let here = first.and_then(|first| first.get(position));
             here.or_else(|| schema.get("items"))?.as_object()
         });
-        Self::stated(self.document, stated.collect())
+        Self::with_roots(self.document, roots.collect())
     }
 
-    /// How many items at the beginning of a list are described one by one.
-    pub(crate) fn described_items(&self) -> usize {
-        let first = self.parts().filter_map(|schema| schema.get("prefixItems")?.as_array());
+    /// The length of the longest `prefixItems`: the number of items that have schemas of their own.
+    pub(crate) fn prefix_length(&self) -> usize {
+        let first = self.iter().filter_map(|schema| schema.get("prefixItems")?.as_array());
         first.map(Vec::len).max().unwrap_or_default()
     }
 
-    /// What is said of the value at a path such as `tacticAdjustments[].budgetAllocation.amount`. `None` where the
-    /// document names no such value.
+    /// The schemas for the value at a path such as `tacticAdjustments[].budgetAllocation.amount`. `None` if the document
+    /// does not define the path.
     pub(crate) fn at(&self, path: &str) -> Option<Self> {
         path.split('.').try_fold(self.clone(), |schemas, step| {
             let (name, is_list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
-            let member = schemas.names(name).then(|| schemas.member(name))?;
+            let member = schemas.has_member(name).then(|| schemas.member(name))?;
             let found = if is_list { member.item(usize::MAX) } else { member };
             (!found.is_empty()).then_some(found)
         })
     }
 }
 
-/// The document with every object closed that names its members, so that a mistyped member is refused.
+/// The document with every object closed that defines members, so that a mistyped member is rejected.
 pub(crate) fn closed(document: &Schema) -> Schema {
     close(document, document, true)
 }
 
-/// `is_whole` tells whether the schema is all that describes a value. One branch of an `allOf` is not: closing it
-/// would refuse what the other branches name.
-fn close(document: &Schema, schema: &Schema, is_whole: bool) -> Schema {
+/// `is_complete` says whether the schema alone describes a value. A branch of an `allOf` does not: if it were closed, it
+/// would reject the members that the other branches define.
+fn close(document: &Schema, schema: &Schema, is_complete: bool) -> Schema {
     let mut closed = schema.clone();
     for (keyword, value) in &mut closed {
         // A schema under `not` or `if` tests a value. Closing it would change the outcome.
-        let whole = match keyword.as_str() {
+        let is_complete = match keyword.as_str() {
             "properties"
             | "patternProperties"
             | "items"
@@ -209,28 +214,28 @@ fn close(document: &Schema, schema: &Schema, is_whole: bool) -> Schema {
             }
             _ => continue,
         };
-        let is_map = MAPS.contains(&keyword.as_str());
+        let is_map = MAP_KEYWORDS.contains(&keyword.as_str());
         match value {
             Value::Object(by_name) if is_map => {
                 for child in by_name.values_mut() {
-                    close_child(document, child, whole);
+                    close_child(document, child, is_complete);
                 }
             }
-            Value::Array(list) => list.iter_mut().for_each(|child| close_child(document, child, whole)),
-            child => close_child(document, child, whole),
+            Value::Array(list) => list.iter_mut().for_each(|child| close_child(document, child, is_complete)),
+            child => close_child(document, child, is_complete),
         }
     }
-    if is_whole && extra(document, schema, &Left::new()) == Extra::Refused {
-        let combines = included(document, schema).next().is_some();
-        let keyword = if combines { "unevaluatedProperties" } else { "additionalProperties" };
+    if is_complete && extra_members(document, schema, &VisitBudget::new()) == ExtraMembers::Forbidden {
+        let applies_others = applied_schemas(document, schema).next().is_some();
+        let keyword = if applies_others { "unevaluatedProperties" } else { "additionalProperties" };
         closed.insert(keyword.to_owned(), false.into());
     }
     closed
 }
 
-fn close_child(document: &Schema, child: &mut Value, is_whole: bool) {
+fn close_child(document: &Schema, child: &mut Value, is_complete: bool) {
     if let Value::Object(schema) = child {
-        *child = close(document, schema, is_whole).into();
+        *child = close(document, schema, is_complete).into();
     }
 }
 
@@ -238,12 +243,17 @@ fn properties(schema: &Schema) -> Option<&Schema> {
     schema.get("properties")?.as_object()
 }
 
-/// The schemas that a schema applies to the same value.
-fn included<'a>(document: &'a Schema, schema: &'a Schema) -> impl Iterator<Item = &'a Schema> {
-    let whole = reference(document, schema).into_iter().chain(branches(schema, "allOf"));
+/// The other schemas that a schema applies to the same value.
+fn applied_schemas<'a>(document: &'a Schema, schema: &'a Schema) -> impl Iterator<Item = &'a Schema> {
+    let always = always_applied(document, schema);
     let alternatives = ["anyOf", "oneOf"].into_iter().flat_map(|keyword| branches(schema, keyword));
     let conditional = ["then", "else"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_object());
-    whole.chain(alternatives).chain(conditional)
+    always.chain(alternatives).chain(conditional)
+}
+
+/// The schemas that a valid value always matches: of `$ref` and `allOf`.
+fn always_applied<'a>(document: &'a Schema, schema: &'a Schema) -> impl Iterator<Item = &'a Schema> {
+    referenced(document, schema).into_iter().chain(branches(schema, "allOf"))
 }
 
 fn branches<'a>(schema: &'a Schema, keyword: &str) -> impl Iterator<Item = &'a Schema> + use<'a> {
@@ -251,37 +261,38 @@ fn branches<'a>(schema: &'a Schema, keyword: &str) -> impl Iterator<Item = &'a S
 }
 
 /// The schema of the same document that a `$ref` points to.
-fn reference<'a>(document: &'a Schema, schema: &Schema) -> Option<&'a Schema> {
+fn referenced<'a>(document: &'a Schema, schema: &Schema) -> Option<&'a Schema> {
     let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
     let mut steps = pointer.split('/');
-    // `#name` points to an anchor, which this does not follow.
+    // `#name` points to an anchor. Anchors are not supported.
     steps.next().filter(|before| before.is_empty())?;
-    let mut found = Step::Schema(document);
+    let mut found = Node::Schema(document);
     for step in steps {
         let step = percent_decoded(step).replace("~1", "/").replace("~0", "~");
         found = match found {
-            Step::Schema(schema) => Step::of(schema.get(&step)?)?,
-            Step::List(list) => Step::of(list.get(step.parse::<usize>().ok()?)?)?,
+            Node::Schema(schema) => Node::of(schema.get(&step)?)?,
+            Node::List(list) => Node::of(list.get(step.parse::<usize>().ok()?)?)?,
         };
     }
     match found {
-        Step::Schema(schema) => Some(schema),
-        Step::List(_) => None,
+        Node::Schema(schema) => Some(schema),
+        Node::List(_) => None,
     }
 }
 
-enum Step<'a> {
+/// A schema or a list of schemas on the path of a `$ref`.
+enum Node<'a> {
     Schema(&'a Schema),
     List(&'a [Value]),
 }
 
-impl<'a> Step<'a> {
+impl<'a> Node<'a> {
     fn of(value: &'a Value) -> Option<Self> {
         value.as_object().map(Self::Schema).or_else(|| value.as_array().map(|list| Self::List(list)))
     }
 }
 
-/// `%7B` in the fragment of a URL is `{`.
+/// Decodes the fragment of a URL: `%7B` becomes `{`.
 fn percent_decoded(text: &str) -> String {
     let mut bytes = text.as_bytes().iter();
     let decoded = iter::from_fn(|| {
@@ -298,24 +309,25 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded.collect::<Vec<u8>>()).into_owned()
 }
 
-/// How many more schemas may be looked at.
-struct Left(Cell<usize>);
+/// The number of schemas that may still be visited.
+struct VisitBudget(Cell<usize>);
 
-impl Left {
+impl VisitBudget {
     fn new() -> Self {
-        Self(Cell::new(MAX_PARTS))
+        Self(Cell::new(MAX_VISITS))
     }
 
-    /// Takes one, and tells whether there was none.
-    fn is_empty(&self) -> bool {
+    /// Counts a visit. Returns whether it is allowed.
+    fn take(&self) -> bool {
         let left = self.0.get();
         self.0.set(left.saturating_sub(1));
-        left == 0
+        left > 0
     }
 }
 
-fn types_of(document: &Schema, schema: &Schema, left: &Left) -> Types {
-    if left.is_empty() {
+/// The types that a value may have. All types if the budget is spent.
+fn types_of(document: &Schema, schema: &Schema, budget: &VisitBudget) -> Types {
+    if !budget.take() {
         return Types::ALL;
     }
     let union = |values: &[Value], of: fn(&Value) -> Types| {
@@ -330,64 +342,70 @@ fn types_of(document: &Schema, schema: &Schema, left: &Left) -> Types {
             _ => Types::ALL,
         },
     };
-    let whole = reference(document, schema).into_iter().chain(branches(schema, "allOf"));
-    let whole = whole.fold(own, |types, branch| types.and(types_of(document, branch, left)));
+    let always = always_applied(document, schema)
+        .fold(own, |types, branch| types.and(types_of(document, branch, budget)));
     ["anyOf", "oneOf"].into_iter().filter(|keyword| schema.contains_key(*keyword)).fold(
-        whole,
+        always,
         |types, keyword| {
             let alternatives = branches(schema, keyword)
-                .fold(Types::NONE, |types, branch| types.or(types_of(document, branch, left)));
+                .fold(Types::NONE, |types, branch| types.or(types_of(document, branch, budget)));
             types.and(alternatives)
         },
     )
 }
 
-fn requires(document: &Schema, schema: &Schema, member: &str, left: &Left) -> bool {
+/// Whether a member is required in every alternative.
+fn is_required(document: &Schema, schema: &Schema, member: &str, budget: &VisitBudget) -> bool {
     let own = || {
         schema
             .get("required")
             .and_then(Value::as_array)
             .is_some_and(|names| names.iter().any(|n| n == member))
     };
-    let of = |branch| requires(document, branch, member, left);
-    !left.is_empty()
+    let of = |branch| is_required(document, branch, member, budget);
+    budget.take()
         && (own()
-            || reference(document, schema).into_iter().chain(branches(schema, "allOf")).any(of)
+            || always_applied(document, schema).any(of)
             || ["anyOf", "oneOf"]
                 .into_iter()
                 .any(|keyword| schema.contains_key(keyword) && branches(schema, keyword).all(of)))
 }
 
-fn extra(document: &Schema, schema: &Schema, left: &Left) -> Extra {
-    if left.is_empty() {
-        return Extra::Unsaid;
+/// Whether the schema, with all that it applies, allows members that it does not name.
+fn extra_members(document: &Schema, schema: &Schema, budget: &VisitBudget) -> ExtraMembers {
+    if !budget.take() {
+        return ExtraMembers::Unspecified;
     }
-    let rest = ["additionalProperties", "unevaluatedProperties"].map(|keyword| schema.get(keyword));
-    let refused = rest.contains(&Some(&Value::Bool(false)));
-    let own = if schema.contains_key("patternProperties") || (rest.iter().any(Option::is_some) && !refused) {
-        Extra::Allowed
-    } else if refused || schema.contains_key("properties") {
-        Extra::Refused
+    let extra_keywords = ["additionalProperties", "unevaluatedProperties"].map(|keyword| schema.get(keyword));
+    let is_forbidden = extra_keywords.contains(&Some(&Value::Bool(false)));
+    let own = if schema.contains_key("patternProperties")
+        || (extra_keywords.iter().any(Option::is_some) && !is_forbidden)
+    {
+        ExtraMembers::Allowed
+    } else if is_forbidden || schema.contains_key("properties") {
+        ExtraMembers::Forbidden
     } else {
-        Extra::Unsaid
+        ExtraMembers::Unspecified
     };
-    let whole = reference(document, schema).into_iter().chain(branches(schema, "allOf"));
-    let whole = whole.map(|branch| extra(document, branch, left)).chain([own]).collect::<Vec<_>>();
-    let is_object = |branch: &&Schema| types_of(document, branch, left).include("object");
-    let alternatives: Vec<Extra> = ["anyOf", "oneOf"]
+    let always: Vec<ExtraMembers> = always_applied(document, schema)
+        .map(|branch| extra_members(document, branch, budget))
+        .chain([own])
+        .collect();
+    let is_object = |branch: &&Schema| types_of(document, branch, budget).has("object");
+    let alternatives: Vec<ExtraMembers> = ["anyOf", "oneOf"]
         .into_iter()
         .flat_map(|keyword| branches(schema, keyword))
         .filter(is_object)
-        .map(|branch| extra(document, branch, left))
+        .map(|branch| extra_members(document, branch, budget))
         .collect();
-    if whole.contains(&Extra::Allowed) || alternatives.contains(&Extra::Allowed) {
-        Extra::Allowed
-    } else if whole.contains(&Extra::Refused) {
-        Extra::Refused
-    } else if alternatives.contains(&Extra::Unsaid) || alternatives.is_empty() {
-        Extra::Unsaid
+    if always.contains(&ExtraMembers::Allowed) || alternatives.contains(&ExtraMembers::Allowed) {
+        ExtraMembers::Allowed
+    } else if always.contains(&ExtraMembers::Forbidden) {
+        ExtraMembers::Forbidden
+    } else if alternatives.contains(&ExtraMembers::Unspecified) || alternatives.is_empty() {
+        ExtraMembers::Unspecified
     } else {
-        Extra::Refused
+        ExtraMembers::Forbidden
     }
 }
 

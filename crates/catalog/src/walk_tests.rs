@@ -50,10 +50,10 @@ fn members_are_known_and_objects_are_closed_for_every_keyword() {
         let mut members = schemas.members();
         members.sort_unstable();
         assert_eq!(members, ["a", "b"], "{keyword}");
-        assert!(schemas.names("a") && !schemas.names("c") && !schemas.allow_extra(), "{keyword}");
-        assert!(schemas.require("a") && !schemas.require("b"), "{keyword}");
-        assert_eq!(schemas.types().single(), Some("object"), "{keyword}");
-        assert_eq!(schemas.member("a").types().single(), Some("integer"), "{keyword}");
+        assert!(schemas.has_member("a") && !schemas.has_member("c") && !schemas.is_open(), "{keyword}");
+        assert!(schemas.is_required("a") && !schemas.is_required("b"), "{keyword}");
+        assert_eq!(schemas.types().only(), Some("object"), "{keyword}");
+        assert_eq!(schemas.member("a").types().only(), Some("integer"), "{keyword}");
         assert!(
             schemas.at("b").is_some() && schemas.at("c").is_none() && schemas.at("b.c").is_none(),
             "{keyword}"
@@ -78,8 +78,11 @@ fn members_of_all_alternatives_are_known_and_each_alternative_is_closed() {
         let schema = document(json!({ keyword: [branch("x", "one"), branch("y", "two")] }));
         let schemas = Schemas::of(&schema);
         assert_eq!(schemas.members(), ["kind", "one", "two"], "{keyword}");
-        assert!(schemas.require("kind") && !schemas.require("one") && !schemas.allow_extra(), "{keyword}");
-        assert_eq!(schemas.types().single(), Some("object"), "{keyword}");
+        assert!(
+            schemas.is_required("kind") && !schemas.is_required("one") && !schemas.is_open(),
+            "{keyword}"
+        );
+        assert_eq!(schemas.types().only(), Some("object"), "{keyword}");
         assert!(accepts(&schema, &json!({ "kind": "y", "two": "t" })), "{keyword}");
         for rejected in [
             json!({ "kind": "y", "two": "t", "one": "o" }),
@@ -105,11 +108,11 @@ fn objects_that_allow_other_members_stay_open() {
         json!({ "anyOf": [{ "type": "string" }, { "type": "object" }] }),
     ] {
         let schema = document(open.clone());
-        assert!(Schemas::of(&schema).allow_extra(), "{open}");
+        assert!(Schemas::of(&schema).is_open(), "{open}");
         assert!(accepts(&schema, &json!({ "a": 1, "x": 2 })), "{open}");
     }
     let values = document(json!({ "additionalProperties": { "type": "string" } }));
-    assert_eq!(Schemas::of(&values).member("any").types().single(), Some("string"));
+    assert_eq!(Schemas::of(&values).member("any").types().only(), Some("string"));
     for rejected in [
         json!({ "additionalProperties": false }),
         json!({ "anyOf": [{ "type": "string" }, { "properties": named }] }),
@@ -129,12 +132,12 @@ fn the_items_of_lists_are_closed() {
         let schema = document(list.clone());
         assert!(accepts(&schema, &json!(["x", { "a": 1 }])), "{list}");
         assert!(!accepts(&schema, &json!(["x", { "b": 1 }])), "{list}");
-        assert!(Schemas::of(&schema).item(1).names("a"), "{list}");
-        assert!(Schemas::of(&schema).item(9).names("a"), "{list}");
+        assert!(Schemas::of(&schema).item(1).has_member("a"), "{list}");
+        assert!(Schemas::of(&schema).item(9).has_member("a"), "{list}");
     }
     let tuple = document(json!({ "prefixItems": [{ "type": "string" }] }));
-    assert_eq!(Schemas::of(&tuple).described_items(), 1);
-    assert_eq!(Schemas::of(&tuple).item(0).types().single(), Some("string"));
+    assert_eq!(Schemas::of(&tuple).prefix_length(), 1);
+    assert_eq!(Schemas::of(&tuple).item(0).types().only(), Some("string"));
     assert!(Schemas::of(&tuple).item(1).is_empty());
 }
 
@@ -176,8 +179,8 @@ fn types_are_found_for_every_keyword() {
     ] {
         let document = document(schema.clone());
         let types = Schemas::of(&document).types();
-        assert!(includes.iter().all(|name| types.include(name)), "{schema}");
-        assert!(!excludes.iter().any(|name| types.include(name)), "{schema}");
+        assert!(includes.iter().all(|name| types.has(name)), "{schema}");
+        assert!(!excludes.iter().any(|name| types.has(name)), "{schema}");
     }
 }
 
@@ -216,8 +219,8 @@ fn cycles_and_broken_references_terminate() {
         let _ended = (
             schemas.types(),
             schemas.members(),
-            schemas.allow_extra(),
-            schemas.require("x"),
+            schemas.is_open(),
+            schemas.is_required("x"),
             closed(&circle),
         );
     }

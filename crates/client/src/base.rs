@@ -2,6 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use scope3_mcp_catalog::echo;
 use url::{Host, Url};
 
 /// One of Scope3's environments.
@@ -17,11 +18,11 @@ pub enum Environment {
 #[derive(Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
-/// Why a text is not a valid base URL.
+/// Why a text is not a valid base URL. The messages repeat as much of the text as [`echo`] allows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
     /// The text is not a URL.
-    #[error("`{0}` is not a URL; expected https://host/path")]
+    #[error("expected a URL such as https://host/path, got `{0}`")]
     NotUrl(String),
     /// The key would be sent unencrypted.
     #[error(
@@ -64,12 +65,12 @@ impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, BaseUrlError> {
-        let url = Url::parse(text).map_err(|_| BaseUrlError::NotUrl(text.to_owned()))?;
+        let url = Url::parse(text).map_err(|_| BaseUrlError::NotUrl(echo(text).into_owned()))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BaseUrlError::UnexpectedPart);
         }
         if !(url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url)) {
-            return Err(BaseUrlError::Insecure(text.to_owned()));
+            return Err(BaseUrlError::Insecure(echo(text).into_owned()));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(BaseUrlError::UnexpectedPart);
@@ -122,5 +123,34 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::UnexpectedPart), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_error_repeats_little_of_a_url_and_nothing_that_may_be_a_password() {
+        let expected = BaseUrlError::NotUrl(String::new()).to_string().len();
+        let expected = expected.max(BaseUrlError::Insecure(String::new()).to_string().len());
+        let long = "x".repeat(100_000);
+        for bad in [
+            "user:hidden@example.com",
+            "hidden@example.com",
+            "https://user:hidden@exa mple.com",
+            "https://user:hid/hidden@example.com",
+            "https://user:hid?hidden@example.com",
+            "//user:hidden@example.com",
+            "http://user:hidden@example.com",
+            "http://example.com/?token=hidden",
+            "http://example.com/#hidden",
+            "https://exa mple.com/?token=hidden",
+            "scope3_aaaa_hidden",
+            &long,
+            &format!("http://{long}.example.com"),
+        ] {
+            let error = bad.parse::<BaseUrl>().unwrap_err().to_string();
+            assert!(!error.contains("hid"), "{error}");
+            assert!(error.len() <= expected + 64, "{} bytes: {error}", error.len());
+        }
+        assert!(
+            "http://example.com".parse::<BaseUrl>().unwrap_err().to_string().contains("`http://example.com`")
+        );
     }
 }

@@ -122,6 +122,16 @@ fn an_invalid_file_fails_the_build_with_its_location() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_a_surface_fails_the_build_with_its_name() {
+    for surface in ["été", "Campaign", "sell-side", "2"] {
+        let (output, _folder) = build(surface, "things.yaml", GOOD);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{surface}: {:?}", String::from_utf8(output.stderr));
+        assert!(printed.contains(&format!("cargo::error=tools/{surface}: expected")), "{surface}: {printed}");
+    }
+}
+
+#[test]
 fn a_duplicate_name_fails_the_build() {
     let tool = GOOD.split_once("tools:\n").unwrap().1;
     let (output, _folder) = build("campaign", "things.yaml", &format!("{GOOD}{tool}"));

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use scope3_mcp_catalog::echo;
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
 use super::{
@@ -117,7 +118,7 @@ impl KeyCommand {
             Ok(bytes) => decode(bytes)
                 .ok_or(InvalidKey::Characters)
                 .and_then(|text| ApiKey::parse(&text))
-                .map_err(|why| KeyError::Invalid { from: format!("`{program}`"), why }),
+                .map_err(|why| KeyError::Invalid { from: format!("`{}`", echo(&program)), why }),
             Err(cause) => Err(KeyError::Command { program, cause }),
         }
     }
@@ -204,6 +205,16 @@ mod tests {
             let error = command(words).key().await.unwrap_err().in_full();
             assert!(error.contains(expected), "{words:?}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_in_place_of_a_command_or_a_file_is_not_repeated() {
+        let misplaced = "scope3_aaaa_hidden";
+        let error = command(&[misplaced]).key().await.unwrap_err().in_full();
+        assert!(error.contains("cannot run it") && !error.contains("hidden"), "{error}");
+        let file = super::super::file::KeyFile::new(misplaced.into());
+        let error = file.key().await.unwrap_err().in_full();
+        assert!(error.contains("cannot read") && !error.contains("hidden"), "{error}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use scope3_mcp_catalog::echo;
 use secrecy::SecretString;
 use tokio::{task::spawn_blocking, time::timeout};
 
@@ -51,8 +52,10 @@ impl KeyFile {
             Content::Unchanged(key) => Ok(key),
             Content::Changed { modified, text } => {
                 let key = text.ok_or(InvalidKey::Characters).and_then(|text| ApiKey::parse(&text));
-                let key =
-                    key.map_err(|why| KeyError::Invalid { from: self.path.display().to_string(), why })?;
+                let key = key.map_err(|why| KeyError::Invalid {
+                    from: echo(&self.path.to_string_lossy()).into_owned(),
+                    why,
+                })?;
                 *self.last() = Some(Version { modified, key: key.clone() });
                 Ok(key)
             }

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use scope3_mcp_catalog::echo;
 use secrecy::SecretString;
 
 use super::{
@@ -42,7 +43,7 @@ pub enum KeyError {
         why: InvalidKey,
     },
     /// The file cannot be read.
-    #[error("cannot read the Scope3 API key file {path}")]
+    #[error("cannot read the Scope3 API key file {}", echo(&.path.to_string_lossy()))]
     File {
         /// The path of the file.
         path: PathBuf,
@@ -51,7 +52,7 @@ pub enum KeyError {
         cause: Arc<io::Error>,
     },
     /// The command failed. The message never contains its output.
-    #[error("cannot get the Scope3 API key from the command `{program}`")]
+    #[error("cannot get the Scope3 API key from the command `{}`", echo(.program))]
     Command {
         /// The first word of the command.
         program: String,

@@ -9,7 +9,7 @@ mod digest;
 use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
-use scope3_mcp_catalog::Effect;
+use scope3_mcp_catalog::{Effect, shortened};
 use scope3_mcp_client::credentials::Fingerprint;
 use serde::{Deserialize, Serialize};
 
@@ -217,7 +217,7 @@ impl FromStr for EntryState {
     fn from_str(text: &str) -> Result<Self, String> {
         let states = [Self::Intended, Self::Sent, Self::Done, Self::Refused, Self::Unknown];
         let state = states.into_iter().find(|state| state.as_str() == text);
-        state.ok_or_else(|| format!("expected the state of a journal entry, got `{text}`"))
+        state.ok_or_else(|| format!("expected the state of a journal entry, got `{}`", shortened(text)))
     }
 }
 

@@ -2,11 +2,40 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::named_params;
 use scope3_mcp_client::{Class, credentials::Fingerprint};
 
 use super::Work;
-use crate::state::{Exhausted, Request, Used, Window, clock::micros, key_id};
+use crate::state::{Exhausted, Request, Taken, Used, Window, clock::micros, key_id};
+
+/// One permit of a key and class.
+#[derive(Debug, Clone, Copy)]
+struct Permit {
+    number: i64,
+    taken_at: i64,
+}
+
+/// The permits of a key and class, and until when Scope3 asked the key to wait.
+struct WindowRow {
+    /// The oldest permit that still counts.
+    oldest: Option<Permit>,
+    newest: Option<Permit>,
+    cooldown_ends_at: Option<i64>,
+}
+
+impl WindowRow {
+    fn used(&self, window: Window, now: i64) -> Used {
+        let until = |time: i64| u64::try_from(time - now).ok().map(Duration::from_micros);
+        let permits =
+            self.oldest.zip(self.newest).map_or(0, |(oldest, newest)| newest.number - oldest.number + 1);
+        let free_at = |oldest: Permit| oldest.taken_at + micros(window.limit.per.duration());
+        Used {
+            permits: u32::try_from(permits).unwrap_or(u32::MAX),
+            next_in: self.oldest.map(|oldest| until(free_at(oldest)).unwrap_or_default()),
+            cooldown: self.cooldown_ends_at.and_then(until).filter(|wait| !wait.is_zero()),
+        }
+    }
+}
 
 impl Work<'_> {
     /// What stands for a key in the file.
@@ -15,12 +44,16 @@ impl Work<'_> {
     }
 
     pub(super) fn acquire(&self, request: &Request) -> rusqlite::Result<Result<(), Exhausted>> {
-        for taken in &request.taken {
-            self.take(&self.key_id(taken.key), taken.window, taken.ago)?;
+        for &Taken { key, window, ago } in &request.taken {
+            let key = self.key_id(key);
+            let newest = self.window(&key, window)?.newest;
+            self.take(&key, window, ago, newest)?;
         }
         let key = self.key_id(request.key);
+        let mut newest = Vec::with_capacity(request.windows.len());
         for &window in &request.windows {
-            let Used { permits, next_in, cooldown } = self.used(&key, window)?;
+            let row = self.window(&key, window)?;
+            let Used { permits, next_in, cooldown } = row.used(window, self.now);
             if let Some(next_in) = cooldown {
                 return Ok(Err(Exhausted { window, next_in, by_scope3: true }));
             }
@@ -28,9 +61,10 @@ impl Work<'_> {
                 let next_in = next_in.unwrap_or_default();
                 return Ok(Err(Exhausted { window, next_in, by_scope3: false }));
             }
+            newest.push(row.newest);
         }
-        for &window in &request.windows {
-            self.take(&key, window, Duration::ZERO)?;
+        for (&window, newest) in request.windows.iter().zip(newest) {
+            self.take(&key, window, Duration::ZERO, newest)?;
         }
         if let Some(id) = request.sends {
             self.mark_sent(id)?;
@@ -38,62 +72,62 @@ impl Work<'_> {
         Ok(Ok(()))
     }
 
-    fn take(&self, key: &[u8], window: Window, ago: Duration) -> rusqlite::Result<()> {
-        let (newest, latest) = self.newest(key, window.class)?.unwrap_or((0, i64::MIN));
+    fn take(
+        &self,
+        key: &[u8],
+        window: Window,
+        ago: Duration,
+        newest: Option<Permit>,
+    ) -> rusqlite::Result<()> {
+        let Permit { number, taken_at: latest } = newest.unwrap_or(Permit { number: 0, taken_at: i64::MIN });
         // A permit that was taken without the file counts from the time of the newest one in it, if that is later.
         let taken_at = self.now.saturating_sub(micros(ago)).max(latest);
         self.transaction
-            .prepare_cached("INSERT INTO permits VALUES (:key, :class, :number, :taken_at, :free_at)")?
+            .prepare_cached("INSERT INTO permits VALUES (:key, :class, :taken_at, :number, :free_at)")?
             .execute(named_params! {
                 ":key": key,
                 ":class": window.class.as_str(),
-                ":number": newest + 1,
                 ":taken_at": taken_at,
+                ":number": number + 1,
                 ":free_at": taken_at.saturating_add(micros(window.limit.per.duration())),
             })?;
         Ok(())
     }
 
-    /// How much of a limit is used. The limit's own span decides which permits count, whatever it was when they were taken.
+    /// How much of a limit is used.
     pub(super) fn used(&self, key: &[u8], window: Window) -> rusqlite::Result<Used> {
-        let span = micros(window.limit.per.duration());
-        let class = window.class.as_str();
-        let oldest: Option<(i64, i64)> = self
-            .transaction
-            .prepare_cached(
-                "SELECT number, taken_at FROM permits WHERE key = :key AND class = :class AND taken_at > :since
-                 ORDER BY taken_at, number LIMIT 1",
-            )?
-            .query_row(
-                named_params! { ":key": key, ":class": class, ":since": self.now.saturating_sub(span) },
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?;
-        let newest = self.newest(key, window.class)?;
-        let permits = oldest.zip(newest).map_or(0, |((oldest, _), (newest, _))| newest - oldest + 1);
-        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
-        let ends_at: Option<i64> = self
-            .transaction
-            .prepare_cached("SELECT ends_at FROM cooldowns WHERE key = :key AND class = :class")?
-            .query_row(named_params! { ":key": key, ":class": class }, |row| row.get(0))
-            .optional()?;
-        let until = |time: i64| u64::try_from(time - self.now).ok().map(Duration::from_micros);
-        let cooldown = ends_at.and_then(until).filter(|wait| !wait.is_zero());
-        let next_in = oldest.map(|(_, taken_at)| until(taken_at + span).unwrap_or_default());
-        Ok(Used { permits, next_in, cooldown })
+        Ok(self.window(key, window)?.used(window, self.now))
     }
 
-    /// The number and the time of the newest permit.
-    fn newest(&self, key: &[u8], class: Class) -> rusqlite::Result<Option<(i64, i64)>> {
+    /// What the file knows about a window. The limit's own span decides which permits count, whatever it was when they were
+    /// taken.
+    fn window(&self, key: &[u8], window: Window) -> rusqlite::Result<WindowRow> {
+        let since = self.now.saturating_sub(micros(window.limit.per.duration()));
         self.transaction
             .prepare_cached(
-                "SELECT number, taken_at FROM permits WHERE key = :key AND class = :class
-                 ORDER BY number DESC LIMIT 1",
+                "SELECT oldest.number, oldest.taken_at, newest.number, newest.taken_at, cooldowns.ends_at
+                 FROM (SELECT :key AS key, :class AS class) AS asked
+                 LEFT JOIN (SELECT number, taken_at FROM permits
+                            WHERE key = :key AND class = :class AND taken_at > :since
+                            ORDER BY taken_at, number LIMIT 1) AS oldest
+                 LEFT JOIN (SELECT number, taken_at FROM permits
+                            WHERE key = :key AND class = :class
+                            ORDER BY taken_at DESC, number DESC LIMIT 1) AS newest
+                 LEFT JOIN cooldowns ON cooldowns.key = asked.key AND cooldowns.class = asked.class",
             )?
-            .query_row(named_params! { ":key": key, ":class": class.as_str() }, |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
+            .query_row(
+                named_params! { ":key": key, ":class": window.class.as_str(), ":since": since },
+                |row| {
+                    let permit = |number, taken_at| Permit { number, taken_at };
+                    let oldest = row.get::<_, Option<i64>>(0)?.zip(row.get(1)?);
+                    let newest = row.get::<_, Option<i64>>(2)?.zip(row.get(3)?);
+                    Ok(WindowRow {
+                        oldest: oldest.map(|(number, taken_at)| permit(number, taken_at)),
+                        newest: newest.map(|(number, taken_at)| permit(number, taken_at)),
+                        cooldown_ends_at: row.get(4)?,
+                    })
+                },
+            )
     }
 
     pub(super) fn cool_down(&self, key: Fingerprint, class: Class, wait: Duration) -> rusqlite::Result<()> {

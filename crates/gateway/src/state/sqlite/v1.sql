@@ -18,16 +18,14 @@ CREATE TABLE clock (
 CREATE TABLE permits (
     key BLOB NOT NULL,
     class TEXT NOT NULL,
-    -- Counts the permits of the key and class, in the order of `taken_at`: the difference of two numbers is the number of
-    -- permits between two times, without counting rows.
-    number INTEGER NOT NULL,
     taken_at INTEGER NOT NULL,
+    -- Numbers the permits of the key and class in the order of `taken_at`. So a window of many permits is counted without
+    -- reading its rows.
+    number INTEGER NOT NULL,
     -- When it no longer counts.
     free_at INTEGER NOT NULL,
-    PRIMARY KEY (key, class, number)
+    PRIMARY KEY (key, class, taken_at, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX permits_by_time ON permits (key, class, taken_at);
-CREATE INDEX permits_by_end ON permits (free_at);
 
 CREATE TABLE cooldowns (
     key BLOB NOT NULL,
