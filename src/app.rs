@@ -77,9 +77,11 @@ impl App {
         let state = settings.state_location().state();
         if settings.state.is_some()
             && let Err(source) = state.open().await
-            && source.is_usage()
         {
-            return Err(StartError::State { name: settings.name_of("state"), source });
+            if source.is_usage() {
+                return Err(StartError::State { name: settings.name_of("state"), source });
+            }
+            tracing::warn!(error = %source, "the state is unavailable");
         }
         let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;

@@ -132,8 +132,8 @@ pub struct Settings {
     #[arg(help_heading = heading::LIMITS)]
     pub max_wait: Duration,
 
-    /// Where to keep permits and the journal: a file, or `memory` [default: scope3-mcp/state.db in the user's state
-    /// directory; `memory` for the sandbox]
+    /// Where to keep permits and the journal: a file, `memory`, or a `redis://` URL for several machines [default:
+    /// scope3-mcp/state.db in the user's state directory; `memory` for the sandbox]
     #[arg(long, env = "SCOPE3_STATE", value_name = "PLACE", help_heading = heading::STATE)]
     pub state: Option<StateChoice>,
 

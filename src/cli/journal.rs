@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use scope3_mcp_gateway::{
     journal::{Entry, EntryId, Filter, Settlement},
-    state::{State, StateError},
+    state::{Loss, State, StateError},
 };
 
 use super::{CommandError, layout};
@@ -66,9 +66,10 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
         Some(Command::Settle { id, outcome }) => settle(&state, id, outcome).await.map_err(unusable)?,
         Some(Command::AcceptLoss) => {
             let message = match state.accept_loss().await.map_err(unusable)? {
-                Some(moved) => {
+                Some(Loss::Moved(moved)) => {
                     format!("The damaged journal stays at {}. Changes can be made again.", moved.display())
                 }
+                Some(Loss::Gone) => "Changes can be made again.".to_owned(),
                 None => "Nothing was lost.".to_owned(),
             };
             writeln!(std::io::stdout(), "{message}")?;

@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf, str::FromStr};
 
-use scope3_mcp_gateway::state::StateLocation;
+use scope3_mcp_gateway::state::{InvalidRedisUrl, StateLocation};
 
 /// The value of `--state`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +13,12 @@ impl FromStr for StateChoice {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "" => Err("expected a file or `memory`".to_owned()),
+            "" => Err("expected a file, `memory` or a redis:// URL".to_owned()),
             "memory" => Ok(Self(StateLocation::Memory)),
-            text if text.contains("://") => {
-                Err("expected a file or `memory`; this version has no other kind of state".to_owned())
-            }
+            text if text.contains("://") => text
+                .parse()
+                .map(|url| Self(StateLocation::Redis(url)))
+                .map_err(|error: InvalidRedisUrl| format!("{error}; or a file, or `memory`")),
             path => Ok(Self(StateLocation::File(path.into()))),
         }
     }

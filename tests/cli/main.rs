@@ -7,6 +7,8 @@ mod help;
 mod journal;
 mod log;
 mod readme;
+#[cfg(unix)]
+mod redis;
 mod sandbox;
 mod search;
 mod settings;

@@ -19,6 +19,8 @@ mod operation;
 mod origin;
 mod reconnection;
 #[cfg(unix)]
+mod replicas;
+#[cfg(unix)]
 mod shutdown;
 mod sse;
 mod start;

@@ -12,7 +12,7 @@ use scope3_mcp_gateway::{
     credentials::Fingerprint,
     journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement},
     limits::Class,
-    state::{CallCount, Exhausted, Request, State, StateError, StateLocation, Used, Window},
+    state::{CallCount, Exhausted, Loss, Request, State, StateError, StateLocation, Used, Window},
 };
 
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl State for Unreliable {
         self.carry_out(true, |state| async move { state.counts(since, key).await }).await
     }
 
-    async fn accept_loss(&self) -> Result<Option<PathBuf>, StateError> {
+    async fn accept_loss(&self) -> Result<Option<Loss>, StateError> {
         self.carry_out(true, |state| async move { state.accept_loss().await }).await
     }
 }

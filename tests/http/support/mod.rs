@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 pub mod in_process;
+#[path = "../../support/redis.rs"]
+pub mod redis;
 pub mod upstream;
 
 /// The keys of the sandbox's customers 12345 and 67890.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Entry, EntryId, EntryState, Intent, InvalidConfirmation, Purpose};
+use super::{Digest, Entry, EntryId, EntryState, Intent, InvalidConfirmation, Purpose};
 
 /// What the state holds about an intent.
 #[derive(Debug, Default)]
@@ -15,6 +15,41 @@ pub(crate) struct Found {
     pub(crate) same: Option<Entry>,
     /// Why the caller's confirmation cannot be used.
     pub(crate) invalid: Option<InvalidConfirmation>,
+}
+
+/// A confirmation that was issued.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    /// The id of its key in the state.
+    pub(crate) key: Vec<u8>,
+    pub(crate) tool: String,
+    pub(crate) digest: Digest,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) is_used: bool,
+}
+
+impl Issued {
+    /// Why it does not confirm the intent of a caller with these keys at `now`, if it does not.
+    pub(crate) fn refuse(
+        &self,
+        keys: &[Vec<u8>],
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Option<InvalidConfirmation> {
+        if !keys.contains(&self.key) {
+            Some(InvalidConfirmation::OtherKey)
+        } else if self.tool != intent.tool {
+            Some(InvalidConfirmation::OtherTool)
+        } else if self.digest != intent.digest {
+            Some(InvalidConfirmation::OtherArguments)
+        } else if self.is_used {
+            Some(InvalidConfirmation::Used)
+        } else if self.expires_at <= now {
+            Some(InvalidConfirmation::Expired)
+        } else {
+            None
+        }
+    }
 }
 
 /// What happens to an intent.

@@ -13,7 +13,7 @@ use scope3_mcp_catalog::{Effect, shortened};
 use scope3_mcp_client::credentials::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::decide::{Decision, Found, decide};
+pub(crate) use self::decide::{Decision, Found, Issued, decide};
 pub use self::digest::Digest;
 
 /// How long a confirmation can be used.
@@ -90,6 +90,11 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// All keys of the caller.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Fingerprint> {
+        std::iter::once(self.key).chain(self.other_keys.iter().copied())
+    }
+
     /// How long the result of the change is kept.
     pub(crate) fn result_lifetime(&self) -> Duration {
         match &self.caller_key {

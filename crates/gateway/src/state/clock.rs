@@ -14,7 +14,7 @@ use std::{
 pub(super) struct Reading {
     /// The id of the machine's current boot, if it has one.
     pub(super) boot: Option<String>,
-    /// The time since the boot, sleep included.
+    /// The time since the boot, sleep included, or since the start of this process where there is no boot.
     pub(super) uptime: Duration,
     /// The time since the Unix epoch, by the system's clock.
     pub(super) wall: Duration,
@@ -88,7 +88,8 @@ fn boot_id() -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 fn uptime() -> Duration {
-    Duration::ZERO
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 /// Microseconds. Durations of more than 100,000 years are cut.

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::journal::EntryId;
+
 /// The state cannot be used. Nothing was recorded.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
@@ -55,6 +57,25 @@ pub enum StateError {
         moved = .0.display()
     )]
     Damaged(PathBuf),
+    /// The Redis server cannot be reached, or refuses an operation.
+    #[error("{location}: {source}")]
+    Redis {
+        /// The server, without its password.
+        location: String,
+        /// The client's error.
+        source: Arc<redis::RedisError>,
+    },
+    /// The Redis server has lost the journal. Changes wait for the operator.
+    #[error(
+        "{0} has lost the journal; changes are refused until the operator runs `scope3-mcp journal accept-loss`"
+    )]
+    Lost(String),
+    /// The journal entry of a change is gone or has ended, so the change must not be sent.
+    #[error("the journal entry {0} is gone or has ended")]
+    EntryGone(EntryId),
+    /// Other processes changed the journal each time that this process had read it.
+    #[error("{0}: too many processes change the journal at the same time")]
+    Contended(String),
     /// There is no place for the file.
     #[error("no directory for the state file: set HOME, or name a file with --state")]
     NoPlace,
@@ -97,10 +118,16 @@ impl StateError {
             Self::Newer { .. } => "a newer version of scope3-mcp has written its file".to_owned(),
             Self::NoLocks(_) => "its file system has no locks that processes can share".to_owned(),
             Self::Damaged(_) => {
-                "its file was damaged; changes are refused until the operator runs `scope3-mcp journal \
-                                 accept-loss`"
+                "its file was damaged; changes are refused until the operator runs `scope3-mcp journal accept-loss`"
                     .to_owned()
             }
+            Self::Redis { .. } => "its Redis server cannot be reached or refuses an operation".to_owned(),
+            Self::Lost(_) => {
+                "it has lost its journal; changes are refused until the operator runs `scope3-mcp journal accept-loss`"
+                    .to_owned()
+            }
+            Self::EntryGone(_) => self.to_string(),
+            Self::Contended(_) => "too many processes change the journal at the same time".to_owned(),
             Self::NoPlace => "there is no place for its file".to_owned(),
             Self::Timeout { after, .. } => format!("no response within {} s", after.as_secs()),
         }
@@ -109,6 +136,19 @@ impl StateError {
     /// Whether another setting of `--state` is needed: waiting does not help.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::Timeout { .. } | Self::Damaged(_))
+        match self {
+            Self::Database { .. }
+            | Self::Io { .. }
+            | Self::Foreign(_)
+            | Self::Newer { .. }
+            | Self::NoLocks(_)
+            | Self::NoPlace => true,
+            Self::Damaged(_)
+            | Self::Redis { .. }
+            | Self::Lost(_)
+            | Self::EntryGone(_)
+            | Self::Contended(_)
+            | Self::Timeout { .. } => false,
+        }
     }
 }

@@ -1,11 +1,15 @@
 //! What all processes that use one key share: the permits that they took, the waits that Scope3 asked for, and the
 //! journal of changes.
 //!
-//! [`State`] is implemented by a SQLite file (`sqlite`), which is also used in memory.
+//! [`State`] is implemented by a SQLite file (`sqlite`), which is also used in memory, and by a Redis server (`redis`),
+//! which replicas on several machines share.
 
 mod clock;
 mod error;
+mod redis;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,8 +18,12 @@ use jiff::Timestamp;
 use scope3_mcp_catalog::rate::Rate;
 use scope3_mcp_client::{Class, credentials::Fingerprint};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-pub use self::error::StateError;
+pub use self::{
+    error::StateError,
+    redis::{InvalidRedisUrl, RedisUrl},
+};
 use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
 
 /// Where the state is.
@@ -27,13 +35,18 @@ pub enum StateLocation {
     Nowhere,
     /// In a SQLite file, which all processes of this machine can share.
     File(PathBuf),
+    /// In a Redis server, which processes of several machines can share.
+    Redis(RedisUrl),
 }
 
 impl StateLocation {
     /// The state at this location. It is opened by the first operation that needs it.
     #[must_use]
     pub fn state(&self) -> Arc<dyn State> {
-        Arc::new(sqlite::SqliteState::at(self.clone()))
+        match self {
+            Self::Redis(url) => Arc::new(redis::RedisState::at(url.clone())),
+            Self::Memory | Self::Nowhere | Self::File(_) => Arc::new(sqlite::SqliteState::at(self.clone())),
+        }
     }
 }
 
@@ -43,6 +56,7 @@ impl fmt::Display for StateLocation {
             Self::Memory => f.write_str("memory"),
             Self::Nowhere => f.write_str("nowhere"),
             Self::File(path) => path.display().fmt(f),
+            Self::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -120,12 +134,32 @@ pub trait State: fmt::Debug + Send + Sync {
     /// If the state is unavailable.
     async fn counts(&self, since: Timestamp, key: Option<Fingerprint>) -> Result<Vec<CallCount>, StateError>;
 
-    /// Accepts that the journal of a damaged state is lost, so that changes can be made again. Returns where the damaged
-    /// file is, or `None` if nothing was lost.
+    /// Accepts that the journal of a damaged state is lost, so that changes can be made again. Returns what was lost, or
+    /// `None` if nothing was.
     ///
     /// # Errors
     /// If the state is unavailable.
-    async fn accept_loss(&self) -> Result<Option<PathBuf>, StateError>;
+    async fn accept_loss(&self) -> Result<Option<Loss>, StateError>;
+}
+
+/// A journal that was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// It was damaged, and moved to this file.
+    Moved(PathBuf),
+    /// Nothing is left of it.
+    Gone,
+}
+
+/// What stands for a key in a state. Without the state's secret, nobody can tell which key it is.
+fn key_id(secret: &[u8], key: Fingerprint) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::new().chain_update(secret).chain_update(key.as_bytes()).finalize().into();
+    std::array::from_fn(|position| digest[position])
+}
+
+/// The part of a [`key_id`] that the journal shows.
+fn shown_key(id: &[u8]) -> String {
+    id.first_chunk().map_or_else(String::new, |start| format!("{:08x}", u32::from_be_bytes(*start)))
 }
 
 /// A rate limit of a class.

@@ -7,9 +7,9 @@ use super::{Work, calls::time};
 use crate::{
     journal::{
         Begun, CONFIRMATION_LIFETIME, Confirmation, Decision, Digest, Ending, Entry, EntryId, EntryState,
-        Filter, Found, Intent, InvalidConfirmation, Purpose, Settlement, Started, decide,
+        Filter, Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Started, decide,
     },
-    state::{StateError, clock::micros},
+    state::{StateError, clock::micros, shown_key},
 };
 
 /// The columns of an [`Entry`].
@@ -26,10 +26,7 @@ impl Work<'_> {
         }
         self.bury_dead_processes()?;
         let key = self.key_id(intent.key);
-        let keys: Vec<_> = std::iter::once(intent.key)
-            .chain(intent.other_keys.iter().copied())
-            .map(|key| self.key_id(key))
-            .collect();
+        let keys: Vec<_> = intent.keys().map(|key| self.key_id(key)).collect();
         let found = Found {
             with_caller_key: newest(&keys, |key| self.with_caller_key(key, intent))?,
             same: newest(&keys, |key| self.same(key, intent.digest))?,
@@ -298,27 +295,18 @@ impl Work<'_> {
                 "SELECT key, tool, digest, expires_at, used FROM confirmations WHERE code = :code",
             )?
             .query_row(named_params! { ":code": code }, |row| {
-                let key: Vec<u8> = row.get(0)?;
-                let tool: String = row.get(1)?;
-                let digest = Digest(row.get(2)?);
-                Ok((key, tool, digest, row.get::<_, i64>(3)?, row.get::<_, bool>(4)?))
+                Ok(Issued {
+                    key: row.get(0)?,
+                    tool: row.get(1)?,
+                    digest: Digest(row.get(2)?),
+                    expires_at: time(row.get(3)?),
+                    is_used: row.get(4)?,
+                })
             })
             .optional()?;
-        let Some((of_key, tool, digest, expires_at, used)) = issued else {
-            return Ok(Some(InvalidConfirmation::NotIssued));
-        };
-        Ok(if !keys.contains(&of_key) {
-            Some(InvalidConfirmation::OtherKey)
-        } else if tool != intent.tool {
-            Some(InvalidConfirmation::OtherTool)
-        } else if digest != intent.digest {
-            Some(InvalidConfirmation::OtherArguments)
-        } else if used {
-            Some(InvalidConfirmation::Used)
-        } else if expires_at <= self.now {
-            Some(InvalidConfirmation::Expired)
-        } else {
-            None
+        Ok(match issued {
+            Some(issued) => issued.refuse(keys, intent, time(self.now)),
+            None => Some(InvalidConfirmation::NotIssued),
         })
     }
 
@@ -365,9 +353,7 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         currency: row.get("currency")?,
         client: row.get("client")?,
         session: row.get("session")?,
-        key: key
-            .first_chunk()
-            .map_or_else(String::new, |start| format!("{:08x}", u32::from_be_bytes(*start))),
+        key: shown_key(&key),
         digest: Digest(row.get("digest")?),
         arguments: row.get("arguments")?,
         caller_key: row.get("caller_key")?,

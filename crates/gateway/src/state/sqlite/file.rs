@@ -75,7 +75,7 @@ impl File {
                 let processes = processes.get_or_insert_with(|| Arc::new(Processes::alone()));
                 Self::prepare(connection, path, None, clock, processes)
             }
-            StateLocation::Nowhere => Err(StateError::NoPlace),
+            StateLocation::Nowhere | StateLocation::Redis(_) => Err(StateError::NoPlace),
             StateLocation::File(path) => match Self::open_when_free(path, &clock, processes) {
                 Err(StateError::Database { source, .. }) if is_damage(&source) => {
                     let moved = move_aside(path, &source).map_err(io_error(path))?;

@@ -9,13 +9,10 @@ mod file;
 mod permits;
 mod process;
 #[cfg(test)]
-mod schedule_tests;
-#[cfg(test)]
 mod tests;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{OnceLock, mpsc},
     thread,
     time::Duration,
@@ -28,7 +25,9 @@ use scope3_mcp_client::{Class, credentials::Fingerprint};
 use tokio::sync::oneshot;
 
 use self::file::{File, Owner};
-use super::{CallCount, Exhausted, Request, State, StateError, StateLocation, Used, Window, clock::Clock};
+use super::{
+    CallCount, Exhausted, Loss, Request, State, StateError, StateLocation, Used, Window, clock::Clock,
+};
 use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
 
 /// How long an operation waits. A file system that hangs must not hold a call forever.
@@ -272,8 +271,7 @@ impl State for SqliteState {
         self.run(false, move |work| work.counts(since, key)).await
     }
 
-    async fn accept_loss(&self) -> Result<Option<PathBuf>, StateError> {
-        #[expect(clippy::redundant_closure, reason = "the path is for one lifetime only")]
-        self.run(true, |work| Work::accept_loss(work)).await
+    async fn accept_loss(&self) -> Result<Option<Loss>, StateError> {
+        self.run(true, |work| Ok(work.accept_loss()?.map(Loss::Moved))).await
     }
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use rusqlite::named_params;
 use scope3_mcp_client::{Class, credentials::Fingerprint};
-use sha2::{Digest, Sha256};
 
 use super::Work;
-use crate::state::{Exhausted, Request, Taken, Used, Window, clock::micros};
+use crate::state::{Exhausted, Request, Taken, Used, Window, clock::micros, key_id};
 
 /// One permit of a key and class.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +38,9 @@ impl WindowRow {
 }
 
 impl Work<'_> {
-    /// What stands for a key in the file. Without the file, nobody can tell which key it is.
+    /// What stands for a key in the file.
     pub(super) fn key_id(&self, key: Fingerprint) -> Vec<u8> {
-        Sha256::new().chain_update(&self.file.secret).chain_update(key.as_bytes()).finalize()[..16].to_vec()
+        key_id(&self.file.secret, key).to_vec()
     }
 
     pub(super) fn acquire(&self, request: &Request) -> rusqlite::Result<Result<(), Exhausted>> {

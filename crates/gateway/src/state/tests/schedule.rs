@@ -1,21 +1,19 @@
 //! The journal under random schedules of two processes that call, crash and confirm.
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use proptest::prelude::*;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use scope3_mcp_catalog::{Effect, Surface};
 use scope3_mcp_client::{Class, credentials::ApiKey};
 use serde_json::{Map, json};
-use tempfile::{TempDir, tempdir, tempdir_in};
-use tokio::sync::oneshot;
 
-use super::{SqliteState, Work};
+use super::{Machine, Place};
 use crate::{
-    journal::{Begun, Digest, Ending, EntryId, EntryState, Filter, Intent},
-    state::{Request, State, StateLocation, Window},
+    journal::{Begun, Digest, Ending, EntryId, EntryState, Intent},
+    state::{Request, State, Window},
 };
 
 const CHANGES: usize = 2;
@@ -53,7 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-fn intent(change: usize, confirmation: Option<String>) -> Intent {
+pub(in crate::state) fn intent(change: usize, confirmation: Option<String>) -> Intent {
     let Ok(key) = ApiKey::parse(&format!("scope3_{}_a", "a".repeat(32)).into()) else { panic!("not a key") };
     let arguments = Map::from_iter([("change".to_owned(), json!(change))]);
     Intent {
@@ -77,31 +75,23 @@ fn intent(change: usize, confirmation: Option<String>) -> Intent {
     }
 }
 
-fn open(directory: &TempDir) -> SqliteState {
-    SqliteState::at(StateLocation::File(directory.path().join("state.db")))
-}
-
-/// A directory in memory, if the machine has one. These processes die, but the power stays on.
-fn in_memory() -> TempDir {
-    tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap()
-}
-
 /// Two processes, the requests that they have in flight, and what the API has done.
-struct World {
-    directory: TempDir,
-    processes: [SqliteState; 2],
+struct World<'a, P> {
+    place: &'a P,
+    machine: Machine,
+    processes: [Arc<dyn State>; 2],
     in_flight: Vec<(usize, usize, EntryId)>,
     made: [u32; CHANGES],
     confirmed: [u32; CHANGES],
     codes: [Option<String>; CHANGES],
 }
 
-impl World {
-    fn new() -> Self {
-        let directory = in_memory();
-        let processes = [open(&directory), open(&directory)];
+impl<'a, P: Place> World<'a, P> {
+    fn new(place: &'a P) -> Self {
+        let machine = Machine::new();
+        let processes = [place.process(&machine), place.process(&machine)];
         let (made, confirmed) = ([0; CHANGES], [0; CHANGES]);
-        Self { directory, processes, in_flight: Vec::new(), made, confirmed, codes: Default::default() }
+        Self { place, machine, processes, in_flight: Vec::new(), made, confirmed, codes: Default::default() }
     }
 
     async fn call(&mut self, process: usize, change: usize, code: Option<String>) {
@@ -144,16 +134,18 @@ impl World {
                 self.processes[process].end(id, ending).await.unwrap();
             }
             Step::Kill { process } => {
-                self.processes[process] = open(&self.directory);
+                self.processes[process] = self.place.process(&self.machine);
+                self.machine.pass(self.place.wake());
+                // The other process shows that it is alive.
+                self.processes[1 - process].open().await.unwrap();
                 self.in_flight.retain(|(owner, ..)| *owner != process);
             }
         }
     }
 }
 
-#[tokio::test]
-async fn a_change_whose_entry_is_gone_is_not_sent() {
-    let world = World::new();
+pub(in crate::state) async fn a_change_whose_entry_is_gone_is_not_sent(place: &impl Place) {
+    let world = World::new(place);
     let [one, other] = &world.processes;
     let intent = intent(0, None);
     let key = intent.key;
@@ -166,63 +158,23 @@ async fn a_change_whose_entry_is_gone_is_not_sent() {
     assert_eq!(other.used(key, windows).await.unwrap()[0].permits, 0, "no permit is taken either");
 }
 
-/// An operation that tells when it runs, and that ends when the test says so.
-fn block(state: &Arc<SqliteState>) -> (oneshot::Receiver<()>, mpsc::Sender<()>) {
-    let (running, runs) = oneshot::channel();
-    let (resume, resumed) = mpsc::channel();
-    let state = Arc::clone(state);
-    tokio::spawn(async move {
-        let operation = move |_: &Work<'_>| {
-            running.send(()).unwrap();
-            resumed.recv().unwrap();
-            Ok(())
-        };
-        state.run(false, operation).await
+pub(in crate::state) fn any_schedule<P: Place>(place: impl Fn() -> Option<P>, cases: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+    let outcome = runner.run(&steps(), |steps| {
+        let Some(place) = place() else { return Ok(()) };
+        runtime.block_on(follow(&place, steps))
     });
-    (runs, resume)
+    outcome.unwrap();
 }
 
-#[tokio::test]
-async fn a_change_whose_caller_gave_up_while_it_was_recorded_leaves_no_entry() {
-    let directory = tempdir().unwrap();
-    let state = Arc::new(open(&directory));
-    let (runs, resume) = block(&state);
-    runs.await.unwrap();
-    // These two come while the state is busy, so one transaction commits both.
-    let begin = Arc::clone(&state);
-    let begin = tokio::spawn(async move { begin.begin(intent(0, None)).await });
-    tokio::task::yield_now().await;
-    let (runs, resume_second) = block(&state);
-    tokio::task::yield_now().await;
-    resume.send(()).unwrap();
-    runs.await.unwrap();
-    begin.abort();
-    assert!(begin.await.unwrap_err().is_cancelled());
-    resume_second.send(()).unwrap();
-
-    let Begun::Send(again) = state.begin(intent(0, None)).await.unwrap() else {
-        panic!("nothing is in progress")
-    };
-    let entries = open(&directory).entries(Filter::default()).await.unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [again.id]);
-    assert_eq!(again.id, EntryId(2), "the first was recorded");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    #[test]
-    fn no_change_is_made_twice_unless_a_caller_confirmed_it(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new();
-            for step in steps {
-                world.run(step).await;
-                for (made, confirmed) in world.made.iter().zip(world.confirmed) {
-                    prop_assert!(*made <= 1 + confirmed, "made {made} times, confirmed {confirmed} times");
-                }
-            }
-            Ok(())
-        })?;
+async fn follow(place: &impl Place, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut world = World::new(place);
+    for step in steps {
+        world.run(step).await;
+        for (made, confirmed) in world.made.iter().zip(world.confirmed) {
+            prop_assert!(*made <= 1 + confirmed, "made {made} times, confirmed {confirmed} times");
+        }
     }
+    Ok(())
 }
