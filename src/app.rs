@@ -75,13 +75,11 @@ impl App {
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
         let state = settings.state_location().state();
-        if settings.state.is_some()
-            && let Err(source) = state.open().await
+        let opened = if settings.state.is_some() { state.open().await } else { Ok(()) };
+        if let Err(source) = &opened
+            && source.is_usage()
         {
-            if source.is_usage() {
-                return Err(StartError::State { name: settings.name_of("state"), source });
-            }
-            tracing::warn!(error = %source, "the state is unavailable");
+            return Err(StartError::State { name: settings.name_of("state"), source: source.clone() });
         }
         let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
@@ -115,6 +113,9 @@ impl App {
             journal_arguments: settings.journal_arguments,
             target,
         });
+        if let Err(error) = opened {
+            gateway.note_state_failure(error);
+        }
         Ok(Self { gateway: Arc::new(gateway), keys: Arc::new(keys), sandbox })
     }
 

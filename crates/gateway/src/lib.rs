@@ -344,6 +344,12 @@ impl Gateway {
         &self.state
     }
 
+    /// Notes that the state could not be opened, so that the log and `get_usage` say so before the first call.
+    pub fn note_state_failure(&self, error: StateError) {
+        // The outcome is known.
+        drop(self.limits.observe::<()>(Err(error)));
+    }
+
     /// Whether Scope3 has accepted this key since the server started. Sessions of other keys are closed first to make
     /// room.
     #[must_use]
