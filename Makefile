@@ -32,7 +32,7 @@ clippy: ## check the Rust code with clippy
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 fast: tools ## the fast Rust tests, with fewer random schedules
-	PROPTEST_CASES=200 $(NEXTEST) --locked --workspace $(FAST)
+	SCHEDULES=200 $(NEXTEST) --locked --workspace $(FAST)
 
 unit: tools ## all Rust tests
 	$(NEXTEST) --locked --workspace

@@ -12,7 +12,7 @@ use proptest::{
 
 use super::world::{CHANGES, Fault, PROCESSES, World};
 
-/// How many schedules each of the tests below runs, unless `PROPTEST_CASES` says otherwise.
+/// How many schedules each of the tests below runs, unless `SCHEDULES` says otherwise.
 const SCHEDULES: u32 = 2_500;
 
 /// On how many threads. Most of the time, a schedule waits.
@@ -108,7 +108,7 @@ fn run(world: &mut World, steps: &[Step]) {
 
 /// Runs random schedules. Each of the seeds gives others.
 fn check(seed: u8) {
-    let chosen = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let chosen = std::env::var("SCHEDULES").ok().and_then(|cases| cases.parse().ok());
     let cases = chosen.unwrap_or(SCHEDULES).div_ceil(THREADS);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
