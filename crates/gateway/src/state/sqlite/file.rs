@@ -240,7 +240,7 @@ fn advance(transaction: &Transaction<'_>, clock: &Clock) -> rusqlite::Result<i64
     let reading = clock.read();
     let now = micros(seen.time_at(&reading));
     transaction
-        .prepare_cached("REPLACE INTO clock (id, boot, uptime, time) VALUES (1, :boot, :uptime, :time)")?
+        .prepare_cached("UPDATE clock SET boot = :boot, uptime = :uptime, time = :time")?
         .execute(named_params! { ":boot": reading.boot, ":uptime": micros(reading.uptime), ":time": now })?;
     Ok(now)
 }

@@ -105,15 +105,16 @@ impl Work<'_> {
         let since = self.now.saturating_sub(micros(window.limit.per.duration()));
         self.transaction
             .prepare_cached(
-                "SELECT oldest.number, oldest.taken_at, newest.number, newest.taken_at, cooldowns.ends_at
-                 FROM (SELECT :key AS key, :class AS class) AS asked
-                 LEFT JOIN (SELECT number, taken_at FROM permits
-                            WHERE key = :key AND class = :class AND taken_at > :since
-                            ORDER BY taken_at, number LIMIT 1) AS oldest
-                 LEFT JOIN (SELECT number, taken_at FROM permits
-                            WHERE key = :key AND class = :class
-                            ORDER BY taken_at DESC, number DESC LIMIT 1) AS newest
-                 LEFT JOIN cooldowns ON cooldowns.key = asked.key AND cooldowns.class = asked.class",
+                // Tables in FROM would be temporary ones, which take longer than all the rest.
+                "SELECT (SELECT number FROM permits WHERE key = :key AND class = :class AND taken_at > :since
+                         ORDER BY taken_at, number LIMIT 1),
+                        (SELECT taken_at FROM permits WHERE key = :key AND class = :class AND taken_at > :since
+                         ORDER BY taken_at, number LIMIT 1),
+                        (SELECT number FROM permits WHERE key = :key AND class = :class
+                         ORDER BY taken_at DESC, number DESC LIMIT 1),
+                        (SELECT taken_at FROM permits WHERE key = :key AND class = :class
+                         ORDER BY taken_at DESC, number DESC LIMIT 1),
+                        (SELECT ends_at FROM cooldowns WHERE key = :key AND class = :class)",
             )?
             .query_row(
                 named_params! { ":key": key, ":class": window.class.as_str(), ":since": since },

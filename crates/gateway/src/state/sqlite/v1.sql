@@ -14,6 +14,7 @@ CREATE TABLE clock (
     uptime INTEGER NOT NULL,
     time INTEGER NOT NULL
 ) STRICT;
+INSERT INTO clock VALUES (1, NULL, 0, 0);
 
 CREATE TABLE permits (
     key BLOB NOT NULL,
