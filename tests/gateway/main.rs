@@ -12,6 +12,7 @@ mod failures;
 mod journal;
 mod keys;
 mod limits;
+mod policy;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;

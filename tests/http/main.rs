@@ -14,6 +14,7 @@ mod invented_keys;
 mod isolation;
 mod logs;
 mod messages;
+mod narrowing;
 mod negotiation;
 mod operation;
 mod origin;
