@@ -262,7 +262,7 @@ impl ServerHandler for Server {
         let mut page =
             ListToolsResult::with_all_items(offered.iter().map(|entry| listing::tool(entry)).collect());
         let can_change = self.gateway.policy().rules().is_some();
-        page.ttl_ms = Some(if can_change { CHANGING_TOOL_LIST_TTL } else { TOOL_LIST_TTL }).map(millis);
+        page.ttl_ms = Some(millis(if can_change { CHANGING_TOOL_LIST_TTL } else { TOOL_LIST_TTL }));
         // Another request may be offered other tools.
         let scope = if narrowing.is_some() { CacheScope::Private } else { CacheScope::Public };
         page.cache_scope = Some(scope);

@@ -29,7 +29,7 @@ fn rules(text: &str) -> Rules {
 fn problems(error: RulesError) -> Vec<String> {
     match error {
         RulesError::Invalid(problems) => problems.iter().map(ToString::to_string).collect(),
-        other => panic!("{other:?}"),
+        fault @ RulesError::Schema(_) => panic!("{fault:?}"),
     }
 }
 
@@ -251,6 +251,9 @@ async fn a_tool_that_no_call_can_use_is_not_listed() {
     let described = rig.call("describe_tool", json!({ "name": "campaign_delete" })).await.unwrap();
     assert_eq!(described.data["offered"], false);
 
+    let stop = format!("{ALL}forbid(principal, action, resource);");
+    assert!(Rig::under(&server.uri(), &write(&folder, &stop)).gateway.offered(None).is_empty());
+
     let reads = "permit(principal, action in Action::\"effect:read\", resource);";
     let rig = Rig::under(&server.uri(), &write(&folder, reads));
     let only_reads = |name: &str| rig.gateway.find_offered(name).is_some();
@@ -308,14 +311,20 @@ fn every_mistake_is_reported_with_its_place() {
             format!("{ALL}forbid(principal, action in Action::\"effect:spnd\", resource);"),
             "2:29: unrecognized action `Action::\"effect:spnd\"`; did you mean `Action::\"effect:spend\"`?",
         ),
-        (format!("{ALL}{create} when {{ context.arguments.budgt.total > 5 }};"), "2:75: attribute `budgt`"),
+        (
+            format!("{ALL}{create} when {{ context.arguments.budgt.total > 5 }};"),
+            "2:73: attribute `arguments.budgt` in context for Action::\"campaign_create\" not found; did you mean `budget`?",
+        ),
         (
             format!("{ALL}{create} when {{ context.arguments.budget.total > \"5\" }};"),
             "unexpected type: expected Long",
         ),
         (format!("{ALL}{create} when {{ context.amount > 5 }};"), "optional attribute"),
         (format!("{ALL}forbid(principal == User::\"x\", action, resource);"), "2:"),
-        (format!("{ALL}@aks(\"why\") {create};"), "2:1: unknown annotation `@aks`; did you mean `@ask`?"),
+        (
+            format!("{ALL}@shadw(\"why\") {create};"),
+            "2:1: unknown annotation `@shadw`; did you mean `@shadow`?",
+        ),
         (format!("{ALL}@ask {create};"), "2:1: `@ask` needs a text"),
         (format!("{ALL}@ask(\"a\") @shadow(\"b\") {create};"), "2:1: a rule has either"),
         ("@shadow(\"b\") permit(principal, action, resource);".to_owned(), "belong to a `forbid`"),

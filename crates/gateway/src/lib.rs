@@ -59,7 +59,7 @@ use self::{
     changes::Next,
     failure::Failure,
     limits::{Limits, Usage},
-    policy::{Narrowing, Policy},
+    policy::Policy,
     present::Expected,
     record::CallRecord,
     state::{CallCount, State, StateError},
@@ -322,29 +322,6 @@ impl Gateway {
     /// Replaces the catalog for all later calls.
     pub fn replace_catalog(&self, catalog: Catalog) {
         self.catalog.replace(catalog);
-    }
-
-    /// Which tools may run.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// The tools that a request is offered, with the default set first because some clients read only the start of the
-    /// list.
-    #[must_use]
-    pub fn offered(&self, narrowing: Option<&Narrowing>) -> Vec<EntryRef> {
-        let catalog = self.catalog();
-        let offered = catalog.shared_entries().iter();
-        let offered = offered.filter(|entry| self.policy.check(entry, narrowing).is_ok());
-        let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
-        default.into_iter().chain(more).collect()
-    }
-
-    /// The tool with this name, if it is offered.
-    #[must_use]
-    pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
-        self.catalog().get(name).filter(|entry| self.policy.check(entry, None).is_ok()).cloned()
     }
 
     /// What the APIs connect to.

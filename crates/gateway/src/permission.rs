@@ -1,7 +1,7 @@
-//! Whether a call with these arguments may run.
+//! What a request is offered, and whether a call with these arguments may run.
 
 use jiff::Timestamp;
-use scope3_mcp_catalog::{Entry, Surface};
+use scope3_mcp_catalog::{Entry, EntryRef, Surface};
 use scope3_mcp_client::credentials::KeyError;
 use serde_json::{Map, Value};
 
@@ -9,10 +9,33 @@ use crate::{
     CallError, Gateway,
     caller::Call,
     failure::Failure,
-    policy::{CallFacts, Decision, Verdict},
+    policy::{CallFacts, Decision, Narrowing, Policy, Verdict},
 };
 
 impl Gateway {
+    /// Which tools may run.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The tools that a request is offered, with the default set first because some clients read only the start of the
+    /// list.
+    #[must_use]
+    pub fn offered(&self, narrowing: Option<&Narrowing>) -> Vec<EntryRef> {
+        let catalog = self.catalog();
+        let offered = catalog.shared_entries().iter();
+        let offered = offered.filter(|entry| self.policy.check(entry, narrowing).is_ok());
+        let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
+        default.into_iter().chain(more).collect()
+    }
+
+    /// The tool with this name, if it is offered.
+    #[must_use]
+    pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
+        self.catalog().get(name).filter(|entry| self.policy.check(entry, None).is_ok()).cloned()
+    }
+
     /// Applies the operator's rules to a call. Returns why a person has to consent to it, if one has to.
     pub(super) async fn apply_rules(
         &self,

@@ -124,14 +124,14 @@ impl PolicyFile {
         };
         let Ok(lock) = Arc::clone(&self.read_lock).try_lock_owned() else { return };
         let (path, catalog) = (self.path.clone(), self.catalog.clone());
-        let look = spawn_blocking(move || {
+        let reading = spawn_blocking(move || {
             let _until_done = lock;
             match look(&path)? {
                 (_, version) if version == seen => Ok(None),
                 _ => read(&path, &catalog).map(Some),
             }
         });
-        let found = match timeout(READ_TIMEOUT, look).await {
+        let found = match timeout(READ_TIMEOUT, reading).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => Err(self.unreadable(io::Error::other(error))),
             Err(_) => Err(self.unreadable(io::ErrorKind::TimedOut.into())),

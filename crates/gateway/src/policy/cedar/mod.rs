@@ -111,7 +111,7 @@ struct OfTool {
 
 /// Why every call of a tool is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Withheld(pub(super) Option<Arc<Rule>>);
+pub(super) struct Withheld(pub(super) Option<Arc<Rule>>);
 
 impl Rules {
     /// Reads rules and checks them against a catalog.
@@ -124,7 +124,7 @@ impl Rules {
         let mut problems: Vec<Problem> = set
             .templates()
             .map(|template| {
-                let start = template.as_ref().loc().map_or(0, |place| place.start());
+                let start = template.as_ref().loc().map_or(0, |place| place.span.offset());
                 Problem::at(
                     text,
                     start,
@@ -175,7 +175,7 @@ impl Rules {
     ///
     /// # Errors
     /// Why every call is rejected.
-    pub fn check(&self, entry: &Entry) -> Result<(), Withheld> {
+    pub(super) fn check(&self, entry: &Entry) -> Result<(), Withheld> {
         match self.tools.get(&*entry.tool.name) {
             Some(OfTool { withheld: None, .. }) => Ok(()),
             Some(OfTool { withheld: Some(why), .. }) => Err(why.clone()),

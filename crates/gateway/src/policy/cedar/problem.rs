@@ -9,6 +9,9 @@ use scope3_mcp_catalog::{nearest, shortened};
 /// The maximum number of problems to report. A mistake in one rule may have many.
 const MAX_PROBLEMS: usize = 20;
 
+/// The maximum length of a message, in bytes.
+const MAX_MESSAGE_BYTES: usize = 400;
+
 /// A problem in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -43,13 +46,15 @@ impl Problem {
         };
         let help = help.or_else(|| found.help().map(|help| help.to_string()));
         let help = help.map_or_else(String::new, |help| format!("; {help}"));
-        // A label may be longer than what an error may repeat.
         Self::at(text, first.map_or(0, |label| label.offset()), one_line(&format!("{message}{help}")))
     }
 }
 
+/// Cedar repeats names and strings of the file in full.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = line.floor_char_boundary(MAX_MESSAGE_BYTES);
+    if end < line.len() { format!("{}…", &line[..end]) } else { line }
 }
 
 /// The line and the column of a byte, counted from 1.

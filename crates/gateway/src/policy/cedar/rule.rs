@@ -105,7 +105,7 @@ pub(super) fn read(file: &str, policy: &Policy) -> Result<(Kind, Rule), Problem>
 
 /// Where the rule starts in the file, in bytes.
 pub(super) fn offset(policy: &Policy) -> usize {
-    policy.as_ref().loc().map_or(0, |place| place.start())
+    policy.as_ref().loc().map_or(0, |place| place.span.offset())
 }
 
 /// Whether a rule applies to a tool, as far as its scope says.
