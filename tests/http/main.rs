@@ -18,6 +18,7 @@ mod narrowing;
 mod negotiation;
 mod operation;
 mod origin;
+mod policy;
 mod reconnection;
 #[cfg(unix)]
 mod shutdown;

@@ -11,19 +11,14 @@ impl Failure {
     #[must_use]
     pub fn forbidden(entry: &Entry, reason: &str, rule: Option<&Rule>) -> Self {
         let name = &entry.tool.name;
-        let message = format!(
-            "{name} was not run and nothing was changed. The operator's policy: {}",
-            sentence(reason)
-        );
+        let message = format!("{name} was not run and nothing was changed: {}", sentence(reason));
         let hint = match rule {
             Some(rule) => format!(
-                "Do not try to work around the rule `{rule}`. Change the call so that it keeps to the rule, or ask the user to \
-                 ask the operator of this server."
+                "Change the call so that it keeps to the rule `{rule}`, or let the user ask the operator of this server. Do not \
+                 split the call to get around the rule."
             ),
-            None => {
-                "Use another tool, or ask the user to ask the operator of this server for a `permit` rule."
-                    .to_owned()
-            }
+            None => "Use another tool, or let the user ask the operator of this server for a `permit` rule."
+                .to_owned(),
         };
         let details = rule.map(|rule| json!({ "rule": rule.name }));
         Self { details, ..Self::new("POLICY_DENIED", message, hint) }

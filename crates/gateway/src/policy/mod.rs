@@ -40,9 +40,7 @@ pub enum Denied {
     #[error("the headers of this client's requests leave it out")]
     Narrowed,
     /// The operator's policy rejects the tool, whatever its arguments.
-    #[error("{}", .0.as_ref().and_then(|rule| rule.reason.as_deref()).unwrap_or(
-        "the operator's policy forbids it"
-    ))]
+    #[error("{}", cedar::why(.0.as_deref()))]
     Forbidden(Option<Arc<Rule>>),
 }
 

@@ -190,7 +190,7 @@ impl Rules {
             return Verdict { decision: no_permit(), shadows: Vec::new() };
         };
         let Some((request, entities)) = self.request(entry, &tool.action, facts) else {
-            let reason = "its rules cannot be applied to these arguments".to_owned();
+            let reason = "the operator's policy cannot be applied to these arguments".to_owned();
             return Verdict { decision: Decision::Denied { reason, rule: None }, shadows: Vec::new() };
         };
         let matching = |set: &PolicySet| {
@@ -216,16 +216,11 @@ impl Rules {
         let first = |found: &[(Kind, Arc<Rule>)], wanted: Kind| {
             found.iter().find(|(kind, _)| *kind == wanted).map(|(_, rule)| Arc::clone(rule))
         };
-        let reason = |rule: &Rule| {
-            rule.reason
-                .clone()
-                .unwrap_or_else(|| format!("the rule `{rule}` of the operator's policy forbids it"))
-        };
         let decision = match (first(&enforced, Kind::Forbid), first(&enforced, Kind::Permit)) {
-            (Some(rule), _) => Decision::Denied { reason: reason(&rule), rule: Some(rule) },
+            (Some(rule), _) => Decision::Denied { reason: why(Some(&rule)), rule: Some(rule) },
             (None, None) => no_permit(),
             (None, Some(permit)) => match first(&others, Kind::Ask) {
-                Some(rule) => Decision::Ask { reason: reason(&rule), rule },
+                Some(rule) => Decision::Ask { reason: rule.reason.clone().unwrap_or_default(), rule },
                 None => Decision::Allowed { rule: Some(permit) },
             },
         };
@@ -262,7 +257,16 @@ impl Rules {
 }
 
 fn no_permit() -> Decision {
-    Decision::Denied { reason: "no `permit` rule of the operator's policy allows it".to_owned(), rule: None }
+    Decision::Denied { reason: why(None), rule: None }
+}
+
+/// Why a call is rejected: by this rule, or because no `permit` matches.
+pub(super) fn why(rule: Option<&Rule>) -> String {
+    match rule {
+        Some(Rule { reason: Some(reason), .. }) => format!("the operator's policy forbids it: {reason}"),
+        Some(rule) => format!("the rule `{rule}` of the operator's policy forbids it"),
+        None => "no `permit` rule of the operator's policy allows it".to_owned(),
+    }
 }
 
 impl OfTool {

@@ -1,6 +1,9 @@
 //! What is wrong with a policy file, and where.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use cedar_policy::{ParseErrors, ValidationResult};
 use miette::Diagnostic;
@@ -45,8 +48,20 @@ impl Problem {
             None => message,
         };
         let help = help.or_else(|| found.help().map(|help| help.to_string()));
+        let help = help.filter(|help| !is_far_fetched(&message, help));
         let help = help.map_or_else(String::new, |help| format!("; {help}"));
         Self::at(text, first.map_or(0, |label| label.offset()), one_line(&format!("{message}{help}")))
+    }
+}
+
+/// Whether a suggestion for an unknown attribute is too different from it. Cedar suggests the nearest one, however far.
+fn is_far_fetched(message: &str, help: &str) -> bool {
+    let quoted = |text: &str, before: &str| {
+        Some(text.split_once(before)?.1.split_once('`')?.0.rsplit('.').next()?.to_owned())
+    };
+    match (quoted(message, "attribute `"), quoted(help, "did you mean `")) {
+        (Some(unknown), Some(suggested)) => nearest(&unknown, std::iter::once(suggested.as_str())).is_none(),
+        _ => false,
     }
 }
 
@@ -85,18 +100,35 @@ pub(super) fn of_validation<'a>(
         Problem::of(text, error, unknown)
     });
     let warnings = result.validation_warnings().map(|warning| Problem::of(text, warning, None));
-    let problems = sorted(errors.chain(warnings));
+    let problems = once_for_each_place(errors.chain(warnings));
     // A rule with a mistake cannot match either, which says less.
     let has_error = |line| problems.iter().any(|other| other.line >= line && !is_impossible(other));
     let useful = problems.iter().filter(|problem| !is_impossible(problem) || !has_error(problem.line));
     useful.cloned().collect()
 }
 
+/// The first problem of each place: the validator reports a mistake for every tool that the rule covers.
+fn once_for_each_place(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
+    let mut places: BTreeMap<(usize, usize), BTreeSet<String>> = BTreeMap::new();
+    for Problem { line, column, message } in problems {
+        places.entry((line, column)).or_default().insert(message);
+    }
+    let first = |((line, column), messages): ((usize, usize), BTreeSet<String>)| {
+        let others = messages.len() - 1;
+        let mut message = messages.into_iter().next()?;
+        if others > 0 {
+            message = format!("{message} ({others} more tools have the same problem)");
+        }
+        Some(Problem { line, column, message })
+    };
+    places.into_iter().filter_map(first).collect()
+}
+
 fn is_impossible(problem: &Problem) -> bool {
     problem.message.contains("impossible") || problem.message.contains("unable to find an applicable action")
 }
 
-/// Each problem once, in the order of the file: the validator reports a mistake for every tool that the rule covers.
+/// Each problem once, in the order of the file.
 pub(super) fn sorted(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
     let all: BTreeSet<Problem> = problems.collect();
     all.into_iter().take(MAX_PROBLEMS).collect()
