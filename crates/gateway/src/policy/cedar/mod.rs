@@ -314,11 +314,11 @@ fn read_all(
                 problems.push(Problem::at(text, place, format!("{what} in line {}", first.get())));
             }
         };
-        twice(
-            &mut names,
-            rule.name.clone(),
-            &format!("the name {} is already used", problem::named(&rule.name)),
-        );
+        // Two rules on one line are both named after it.
+        if policy.annotation("id").or_else(|| policy.annotation("shadow")).is_some() {
+            let what = format!("the name {} is already used", problem::named(&rule.name));
+            twice(&mut names, rule.name.clone(), &what);
+        }
         let condition = policy.as_ref().condition().to_string();
         twice(&mut bodies, format!("{kind:?} {condition}"), "the same rule is already");
         by_id.insert(policy.id().clone(), (kind, Arc::new(rule)));
