@@ -208,7 +208,7 @@ impl Rules {
                     found.push((*kind, Arc::clone(rule)));
                 }
             }
-            found.sort_by_key(|(_, rule)| rule.line);
+            found.sort_by_key(|(_, rule)| (rule.line, rule.column));
             found
         };
         let enforced = matching(&self.enforced);

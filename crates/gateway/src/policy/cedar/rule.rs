@@ -23,6 +23,8 @@ pub struct Rule {
     pub name: String,
     /// The line on which it starts, counted from 1.
     pub line: usize,
+    /// The column at which it starts, in characters, counted from 1.
+    pub column: usize,
     /// The rule as written in the file.
     pub text: String,
     /// Why it exists: `@reason`, or the value of `@ask` or `@shadow`.
@@ -88,7 +90,7 @@ pub(super) fn read(file: &str, policy: &Policy) -> Result<(Kind, Rule), Problem>
             return Err(problem("a rule has either `@ask` or `@shadow`, not both".to_owned()));
         }
     };
-    let (line, _) = position(file, offset);
+    let (line, column) = position(file, offset);
     let shadow = given.get("shadow").copied();
     let name = given.get("id").copied().or(shadow);
     let reason = ["reason", "ask", "shadow"].iter().find_map(|name| given.get(name));
@@ -97,6 +99,7 @@ pub(super) fn read(file: &str, policy: &Policy) -> Result<(Kind, Rule), Problem>
         Rule {
             name: name.map_or_else(|| format!("line {line}"), str::to_owned),
             line,
+            column,
             text: policy.to_string(),
             reason: reason.map(ToString::to_string),
         },
