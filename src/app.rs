@@ -129,6 +129,7 @@ impl App {
             client: None,
             session: None,
             idempotency_key: None,
+            narrowing: None,
             call_slot: None,
         }
     }

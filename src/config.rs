@@ -107,6 +107,11 @@ pub struct Settings {
     #[arg(help_heading = heading::TOOLS)]
     pub read_only: bool,
 
+    /// File with rules for calls, in Cedar; read again when it changes
+    #[arg(long, env = "SCOPE3_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = heading::TOOLS)]
+    pub policy: Option<PathBuf>,
+
     /// Limit of tool calls that reach Scope3, per key
     #[arg(long, env = "SCOPE3_MCP_LIMIT", value_name = "RATE", default_value = "500/h")]
     #[arg(help_heading = heading::LIMITS)]
@@ -308,10 +313,10 @@ impl Settings {
         self.sources.name(id)
     }
 
-    /// The tools that the operator selected, checked against a catalog.
+    /// The tools that the operator selected and the rules of the policy file, checked against a catalog.
     ///
     /// # Errors
-    /// If a tool or toolset is not in the catalog.
+    /// If a tool or toolset is not in the catalog, or the policy file cannot be used.
     pub fn policy(&self, catalog: &Catalog) -> Result<Policy, ConfigError> {
         let selection = Selection {
             toolsets: self.toolsets.clone(),
@@ -320,8 +325,12 @@ impl Settings {
             read_only: self.read_only,
             surfaces: self.api.clone(),
         };
-        Policy::new(catalog, selection)
-            .map_err(|error| ConfigError::value(self.name_of(error.setting), error.problem()))
+        let policy = Policy::new(catalog, selection)
+            .map_err(|error| ConfigError::value(self.name_of(error.setting), error.problem()))?;
+        let Some(path) = &self.policy else { return Ok(policy) };
+        policy
+            .with_file(path.clone(), catalog)
+            .map_err(|error| ConfigError::value(self.name_of("policy"), error.to_string()))
     }
 
     /// The quotas of an API, with the rates that the operator set.

@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 /// with clap's messages instead of ours.
 fn with_names(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
-        // `name` is the argument of `tools show` and `tools call`.
+        // `name` is the argument of `tools show`, `tools call` and `policy explain`.
         "tools" | "exclude_tools" | "name" => argument.value_parser(tool_names()),
         "toolsets" => argument.value_parser(toolset_names()),
         _ => argument,

@@ -6,6 +6,7 @@ mod healthcheck;
 mod http;
 mod journal;
 mod layout;
+mod policy;
 mod program;
 mod sandbox;
 mod stdio;
@@ -53,6 +54,8 @@ enum Command {
     Demo(demo::Arguments),
     /// List, show, search and call tools
     Tools(tools::Arguments),
+    /// Check a policy file, or explain what its rules do with a call
+    Policy(policy::Arguments),
     /// List the changes that were made, and settle those whose outcome is unknown
     Journal(journal::Arguments),
     /// Show how many calls were made, and what each limit has left
@@ -255,6 +258,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Sandbox(arguments)) => Box::pin(sandbox::run(&settings, arguments)).await,
         Some(Command::Demo(arguments)) => Box::pin(demo::run(&settings, arguments)).await,
         Some(Command::Tools(arguments)) => Box::pin(tools::run(&settings, arguments)).await,
+        Some(Command::Policy(arguments)) => Box::pin(policy::run(&settings, arguments)).await,
         Some(Command::Journal(arguments)) => Box::pin(journal::run(&settings, arguments)).await,
         Some(Command::Usage(arguments)) => Box::pin(usage::run(&settings, arguments)).await,
         Some(Command::Completions(arguments)) => completions::run(&arguments),

@@ -106,6 +106,8 @@ fn shown(path: &[&str]) -> &'static [&'static str] {
         ["journal", ..] => &[STATE, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
         ["http"] => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
+        ["policy", "check" | "example"] => &[LOG, FILE],
+        ["policy", ..] => &[KEY, TOOLS, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],
         _ => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LOG, FILE],
     }

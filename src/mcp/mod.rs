@@ -21,15 +21,18 @@ use rmcp::{
 };
 use scope3_mcp_gateway::{
     Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Waiting, catalog::shortened,
-    credentials::KeyRing,
+    credentials::KeyRing, policy::Narrowing,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::traceparent;
 
-/// How long clients may cache the tool list. The list does not change while the server runs.
+/// How long clients may cache the tool list. Without a policy file the list does not change while the server runs.
 const TOOL_LIST_TTL: Duration = Duration::from_hours(1);
+
+/// How long they may cache it if the operator has a policy file, which can change.
+const CHANGING_TOOL_LIST_TTL: Duration = Duration::from_mins(1);
 
 /// Where a request gets its keys.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ pub struct Server {
     traceparent: fn(&Extensions) -> Option<HeaderValue>,
     call_slot: fn(&Extensions) -> Option<CallSlot>,
     session: fn(&Extensions) -> Option<String>,
+    narrowing: fn(&Extensions) -> Option<Narrowing>,
     large_arguments: fn(&Extensions) -> Option<LargeArguments>,
     memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
 }
@@ -67,6 +71,7 @@ impl Server {
             traceparent: |_| None,
             call_slot: |_| None,
             session: |_| None,
+            narrowing: |_| None,
             large_arguments: |message| message.get().cloned(),
             memory_holder: |message| message.get().cloned(),
         }
@@ -88,6 +93,12 @@ impl Server {
     #[must_use]
     pub fn with_session(self, session: fn(&Extensions) -> Option<String>) -> Self {
         Self { session, ..self }
+    }
+
+    /// Sets the function that finds what a request leaves of the operator's selection of tools.
+    #[must_use]
+    pub fn with_narrowing(self, narrowing: fn(&Extensions) -> Option<Narrowing>) -> Self {
+        Self { narrowing, ..self }
     }
 
     /// Sets the function that finds the memory holder of a result, for transports that keep it elsewhere in the
@@ -121,7 +132,9 @@ impl Server {
         let idempotency_key = idempotency_key(context)?;
         let session = (self.session)(&context.extensions);
         let client = client(context);
-        let caller = Caller { keys, key_owner, traceparent, client, session, idempotency_key, call_slot };
+        let narrowing = (self.narrowing)(&context.extensions);
+        let caller =
+            Caller { keys, key_owner, traceparent, client, session, idempotency_key, narrowing, call_slot };
         let (notices, received) = mpsc::channel(1);
         let progress = forward_progress(context, received);
         let arguments = match (self.large_arguments)(&context.extensions) {
@@ -227,14 +240,14 @@ impl ServerHandler for Server {
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let versions = self.supported_protocol_versions().into_owned();
         Ok(DiscoverResult::from_server_info(versions, self.get_info())
-            .with_ttl_ms(tool_list_ttl_ms())
+            .with_ttl_ms(millis(TOOL_LIST_TTL))
             .with_cache_scope(CacheScope::Public))
     }
 
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         // One page has all tools, because some clients never request a second page.
         if request.is_some_and(|request| request.cursor.is_some()) {
@@ -243,10 +256,16 @@ impl ServerHandler for Server {
                 None,
             ));
         }
-        let tools = self.gateway.offered().iter().map(|entry| listing::tool(entry)).collect();
-        let mut page = ListToolsResult::with_all_items(tools);
-        page.ttl_ms = Some(tool_list_ttl_ms());
-        page.cache_scope = Some(CacheScope::Public);
+        self.gateway.policy().refresh().await;
+        let narrowing = (self.narrowing)(&context.extensions);
+        let offered = self.gateway.offered(narrowing.as_ref());
+        let mut page =
+            ListToolsResult::with_all_items(offered.iter().map(|entry| listing::tool(entry)).collect());
+        let can_change = self.gateway.policy().rules().is_some();
+        page.ttl_ms = Some(millis(if can_change { CHANGING_TOOL_LIST_TTL } else { TOOL_LIST_TTL }));
+        // Another request may be offered other tools.
+        let scope = if narrowing.is_some() { CacheScope::Private } else { CacheScope::Public };
+        page.cache_scope = Some(scope);
         Ok(page)
     }
 
@@ -289,8 +308,8 @@ fn malformed(request: &CustomRequest, why: Option<serde_json::Error>) -> ErrorDa
     ErrorData::invalid_params(format!("{}: {why}", request.method), None)
 }
 
-fn tool_list_ttl_ms() -> u64 {
-    u64::try_from(TOOL_LIST_TTL.as_millis()).unwrap_or(u64::MAX)
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A `_meta` object with this server's members.

@@ -6,6 +6,7 @@ mod healthcheck;
 mod help;
 mod journal;
 mod log;
+mod policy;
 mod readme;
 #[cfg(unix)]
 mod redis;

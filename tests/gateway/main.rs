@@ -13,6 +13,8 @@ mod faults;
 mod journal;
 mod keys;
 mod limits;
+mod policy;
+mod policy_files;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;

@@ -14,9 +14,11 @@ mod invented_keys;
 mod isolation;
 mod logs;
 mod messages;
+mod narrowing;
 mod negotiation;
 mod operation;
 mod origin;
+mod policy;
 mod reconnection;
 #[cfg(unix)]
 mod replicas;

@@ -11,7 +11,7 @@
 pub mod api;
 pub mod redis;
 
-use std::{num::NonZeroU32, process::Stdio, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use scope3_mcp_gateway::{
     Api, Backend, CallError, Caller, ClientConfig, Gateway, GatewayConfig, KeyOwner, OnLimit, Profile,
@@ -207,6 +207,26 @@ impl Rig {
         rates: [&str; 3],
         config: ClientConfig,
     ) -> Self {
+        Self::of(Self::parts(state, repeat_guard, url, on_limit, rates, config), keys)
+    }
+
+    /// A gateway with a policy file.
+    pub fn under(url: &str, policy: &Path) -> Self {
+        let rates = ["500/h", "1000/h", "50/h"];
+        let state = StateLocation::Memory.state();
+        let parts = Self::parts(state, Duration::ZERO, url, OnLimit::Reject, rates, ClientConfig::default());
+        let policy = parts.policy.with_file(policy.to_owned(), &parts.catalog).unwrap();
+        Self::of(GatewayConfig { policy, ..parts }, &["only"])
+    }
+
+    fn parts(
+        state: Arc<dyn State>,
+        repeat_guard: Duration,
+        url: &str,
+        on_limit: OnLimit,
+        rates: [&str; 3],
+        config: ClientConfig,
+    ) -> GatewayConfig {
         let catalog = Catalog::embedded();
         let all = Selection {
             toolsets: Some(vec!["all".to_owned()]),
@@ -223,7 +243,7 @@ impl Rig {
         });
         let memory = ResponseMemory::new(256 << 20);
         let api = Api::new(profile, url.parse().unwrap(), config, memory, quotas.collect());
-        let gateway = Gateway::new(GatewayConfig {
+        GatewayConfig {
             catalog,
             policy,
             surfaces: [api].into_iter().collect(),
@@ -233,12 +253,15 @@ impl Rig {
             repeat_guard,
             journal_arguments: false,
             target: Backend::Production,
-        });
+        }
+    }
+
+    fn of(parts: GatewayConfig, keys: &[&str]) -> Self {
         let mut keys = keys.iter().map(|name| key(name));
         let primary = KeySource::Given(Ok(keys.next().unwrap()));
         let ring = KeyRing::new(primary, keys.collect(), None);
         Self {
-            gateway: Arc::new(gateway),
+            gateway: Arc::new(Gateway::new(parts)),
             caller: Caller {
                 keys: Arc::new(ring),
                 key_owner: KeyOwner::Server,
@@ -246,6 +269,7 @@ impl Rig {
                 client: None,
                 session: None,
                 idempotency_key: None,
+                narrowing: None,
                 call_slot: None,
             },
         }

@@ -11,6 +11,7 @@
 //! | `present` | the schema that clients see |
 //! | `search`, `suggest` | finding tools by words, and similar names |
 //! | `walk`, `types` | walking a JSON Schema |
+//! | `shape` | the types of arguments, for a policy's rules |
 //! | `money`, `rate` | amounts in words; rates such as `500/h` |
 
 mod arguments;
@@ -27,6 +28,7 @@ mod reading;
 mod request;
 mod schema;
 mod search;
+mod shape;
 mod suggest;
 mod tool;
 mod types;
@@ -41,11 +43,12 @@ pub use self::{
     checks::Check,
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
-    money::{money, money_in_words},
+    money::{hundredths, money, money_in_words},
     problem::{Problem, Problems},
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
+    shape::{Member, Shape, shape},
     tool::{
         CONFIRMATION, Effect, IdempotencyKey, Local, Money, MoneyUnit, Presentation, SpecialLimit, Text,
         Toolset, Unchanged,

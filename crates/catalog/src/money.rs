@@ -16,6 +16,29 @@ pub fn money(tool: &Tool, arguments: &Map<String, Value>) -> Option<(String, Opt
     (!amounts.is_empty()).then(|| (amounts.join(" + ").replace(',', ""), currency))
 }
 
+/// The same money in hundredths of the currency unit, whatever the currency: the sum of all amounts, each rounded up. An
+/// amount that is too large for the type is its maximum, so that a comparison with a limit still finds it too large.
+#[must_use]
+pub fn hundredths(tool: &Tool, arguments: &Map<String, Value>) -> Option<(i64, Option<String>)> {
+    let money = tool.money.as_ref()?;
+    let given = Value::Object(arguments.clone());
+    let found = values(&given, &money.amount).into_iter().filter(|amount| amount.is_number());
+    let sum = found
+        .map(|amount| decimal(amount, money.unit).and_then(|text| in_hundredths(&text)).unwrap_or(i64::MAX))
+        .reduce(i64::saturating_add)?;
+    Some((sum, amounts(tool, arguments)?.1))
+}
+
+/// An amount with at least two decimals in hundredths, rounded up. `None` if it is too large.
+fn in_hundredths(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.')?;
+    let (hundredths, rest) = fraction.split_at_checked(2)?;
+    let digits = format!("{}{hundredths}", whole.replace(',', ""));
+    let is_exact = rest.bytes().all(|digit| digit == b'0');
+    let rounded_up = i64::from(!is_exact && !whole.starts_with('-'));
+    digits.parse::<i64>().ok()?.checked_add(rounded_up)
+}
+
 /// Describes the money that a call with these arguments would move, such as `50,000.00 USD`. Returns `None` if the tool
 /// moves no money, or if the arguments contain no amount.
 #[must_use]
@@ -119,5 +142,29 @@ mod tests {
             Some("500.00 and 1,000,000.00 in the currency already set")
         );
         assert!(adjust(&[1; 15]).unwrap().contains(" and 5 more in"));
+    }
+
+    #[test]
+    fn an_amount_in_hundredths_is_never_less_than_the_amount() {
+        let of = |tool: &str, arguments: Value| {
+            hundredths(&Catalog::embedded().get(tool).unwrap().tool, arguments.as_object().unwrap())
+        };
+        let create = |total: Value| of("campaign_create", json!({ "budget": { "total": total } }));
+        let usd = |amount| Some((amount, Some("USD".to_owned())));
+        assert_eq!(create(json!(5_000_000)), usd(5_000_000));
+        assert_eq!(create(serde_json::from_str("5.5").unwrap()), usd(6));
+        for large in ["1e30", "1e999", "9223372036854775808", "99999999999999999999999"] {
+            assert_eq!(create(serde_json::from_str(large).unwrap()), usd(i64::MAX), "{large}");
+        }
+        assert_eq!(of("campaign_create", json!({ "budget": {} })), None);
+        assert_eq!(of("campaign_list", json!({ "budget": { "total": 5 } })), None);
+        let update = |amounts: &[f64]| {
+            let parts: Vec<Value> =
+                amounts.iter().map(|amount| json!({ "budgetAllocation": { "amount": amount } })).collect();
+            of("campaign_update", json!({ "tacticAdjustments": parts }))
+        };
+        assert_eq!(update(&[]), None);
+        assert_eq!(update(&[500.0, 0.25, 1.001]), Some((50_126, None)));
+        assert_eq!(update(&[1e300, 1e300]), Some((i64::MAX, None)));
     }
 }

@@ -12,7 +12,7 @@ use scope3_mcp_client::credentials::KeyRing;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::attempts::SendError;
+use super::{attempts::SendError, policy::Narrowing};
 
 /// What a call does when a rate limit is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Caller {
     pub session: Option<String>,
     /// The caller's own name for a change, from `_meta.idempotencyKey`.
     pub idempotency_key: Option<String>,
+    /// What the request leaves of the operator's selection of tools. `None` leaves all.
+    pub narrowing: Option<Narrowing>,
     /// The call's slot in its transport. It is dropped when the call ends, even if the call outlives its client.
     pub call_slot: Option<CallSlot>,
 }

@@ -1,8 +1,8 @@
 //! The path of one call, from the tool's name to the result. There is no other path to Scope3.
 //!
-//! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, answer a local tool here,
-//! place the arguments in a request, record a change in the journal, send it, present the response. Consent will go before
-//! the journal.
+//! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, apply the operator's rules,
+//! ask for consent, answer a local tool here, place the arguments in a request, record a change in the journal, send it,
+//! present the response.
 
 mod attempts;
 mod caller;
@@ -12,6 +12,7 @@ pub mod journal;
 pub mod limits;
 mod local;
 mod outcome;
+mod permission;
 pub mod policy;
 mod present;
 mod record;
@@ -34,7 +35,7 @@ use scope3_mcp_catalog::{
 };
 use scope3_mcp_client::{
     PreparedRequest,
-    credentials::{Fingerprint, KeyError, KeyReputations, KeyRing},
+    credentials::{Fingerprint, KeyError, KeyReputations},
 };
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -228,15 +229,22 @@ impl Gateway {
         mut call: Call,
         record: &mut CallRecord,
     ) -> Result<Success, CallError> {
-        self.policy.check(entry).map_err(|why| Failure::denied(entry, why))?;
+        self.policy.refresh().await;
+        let narrowing = call.caller.narrowing.as_ref();
+        self.policy.check(entry, narrowing).map_err(|why| Failure::denied(entry, &why))?;
         let confirmation = changes::take_confirmation(entry, &mut call.arguments)?;
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
+        let needs_consent = self.apply_rules(entry, &call, &arguments).await?;
+        if let Some(reason) = needs_consent {
+            // Here a person will be asked.
+            return Err(Failure::consent_required(entry, &reason).into());
+        }
         let request = match (&entry.tool.request, entry.tool.answers) {
             (Some(request), _) => request,
             (None, Some(local)) => {
-                return self.answer_locally(local, catalog, entry, &call.caller.keys, &arguments).await;
+                return self.answer_locally(local, catalog, entry, &call.caller, &arguments).await;
             }
             // The build rejects a tool that has neither.
             (None, None) => return Err(Failure::internal(false).into()),
@@ -268,20 +276,24 @@ impl Gateway {
         local: Local,
         catalog: &Catalog,
         entry: &Entry,
-        keys: &KeyRing,
+        caller: &Caller,
         arguments: &Map<String, Value>,
     ) -> Result<Success, CallError> {
         let data = match local {
             Local::Describe => {
                 let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-                local::describe_tool(catalog, &self.policy, name).map_err(|nearest| {
-                    let problem =
-                        Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
-                    Failure::arguments(entry, &problem.into())
-                })?
+                local::describe_tool(catalog, &self.policy, caller.narrowing.as_ref(), name).map_err(
+                    |nearest| {
+                        let problem = Problem {
+                            did_you_mean: nearest,
+                            ..Problem::at("name", "is not the name of a tool")
+                        };
+                        Failure::arguments(entry, &problem.into())
+                    },
+                )?
             }
             Local::Usage => {
-                let keys = keys.keys().await.map_err(Failure::key)?;
+                let keys = caller.keys.keys().await.map_err(Failure::key)?;
                 let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };
                 let who = key.fingerprint();
                 let limits = self.limits.usage(who).await;
@@ -310,21 +322,6 @@ impl Gateway {
     /// Replaces the catalog for all later calls.
     pub fn replace_catalog(&self, catalog: Catalog) {
         self.catalog.replace(catalog);
-    }
-
-    /// The offered tools, with the default set first because some clients read only the start of the list.
-    #[must_use]
-    pub fn offered(&self) -> Vec<EntryRef> {
-        let catalog = self.catalog();
-        let offered = catalog.shared_entries().iter().filter(|entry| self.policy.check(entry).is_ok());
-        let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
-        default.into_iter().chain(more).collect()
-    }
-
-    /// The tool with this name, if it is offered.
-    #[must_use]
-    pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
-        self.catalog().get(name).filter(|entry| self.policy.check(entry).is_ok()).cloned()
     }
 
     /// What the APIs connect to.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::reset_time,
     limits::{Usage, whole_seconds},
-    policy::Policy,
+    policy::{Narrowing, Policy},
     state::{CallCount, StateError},
 };
 
@@ -72,11 +72,12 @@ fn by_hour(counts: &[CallCount]) -> Value {
 pub fn describe_tool(
     catalog: &Catalog,
     policy: &Policy,
+    narrowing: Option<&Narrowing>,
     name: &str,
 ) -> Result<Map<String, Value>, Option<String>> {
     let entry = catalog.get(name).ok_or_else(|| catalog.nearest(name).map(str::to_owned))?;
     let Entry { surface, toolset, tool, .. } = &**entry;
-    let permitted = policy.check(entry);
+    let permitted = policy.check(entry, narrowing);
     let members = [
         ("name", Some(json!(tool.name))),
         ("title", Some(json!(tool.title))),

@@ -64,6 +64,7 @@ fn demo_settings(settings: &Settings) -> Settings {
         tools: Vec::new(),
         exclude_tools: Vec::new(),
         read_only: false,
+        policy: None,
         on_limit: LimitChoice::Reject,
         ..settings.clone()
     }

@@ -18,11 +18,11 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_DEPTH: usize = 16;
 
 /// The maximum length of input that an error repeats.
-pub(super) const MAX_ECHO_BYTES: usize = 64;
+pub(in super::super) const MAX_ECHO_BYTES: usize = 64;
 
 /// Arguments that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ArgumentError {
+pub(in super::super) enum ArgumentError {
     #[error("expected name=value, name:=JSON, a JSON object, or `-` for standard input, got `{0}`")]
     Unclear(String),
     #[error("the arguments are not valid JSON: {0}")]
@@ -48,7 +48,10 @@ pub(super) enum ArgumentError {
 }
 
 /// Parses the arguments of a command line. `-` reads a JSON object from `input`.
-pub(super) fn read(given: &[String], input: impl Read) -> Result<Map<String, Value>, ArgumentError> {
+pub(in super::super) fn read(
+    given: &[String],
+    input: impl Read,
+) -> Result<Map<String, Value>, ArgumentError> {
     let mut input = Some(input);
     let mut arguments = Map::new();
     for text in given {

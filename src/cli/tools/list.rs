@@ -18,7 +18,7 @@ const MAX_RESULTS: usize = 10;
 
 pub(super) fn list(settings: &Settings, json: bool) -> Result<(), CommandError> {
     let (catalog, policy) = catalog_and_policy(settings)?;
-    let offered: Vec<&Entry> = catalog.entries().filter(|entry| policy.check(entry).is_ok()).collect();
+    let offered: Vec<&Entry> = catalog.entries().filter(|entry| policy.check(entry, None).is_ok()).collect();
     print(&offered, json)
 }
 
@@ -36,7 +36,7 @@ pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), C
         return Err(CommandError::AlreadyReported);
     }
     print(&found, json)?;
-    let withheld: Vec<&&Entry> = found.iter().filter(|entry| policy.check(entry).is_err()).collect();
+    let withheld: Vec<&&Entry> = found.iter().filter(|entry| policy.check(entry, None).is_err()).collect();
     if let (Some(first), false) = (withheld.first(), json) {
         let (name, toolset) = (&first.tool.name, &first.toolset);
         writeln!(

@@ -1,7 +1,7 @@
 //! `scope3-mcp tools`: lists, shows, searches and calls tools.
 
 mod answer;
-mod arguments;
+pub(super) mod arguments;
 mod call;
 mod list;
 mod show;
@@ -69,7 +69,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     }
 }
 
-fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
+pub(super) fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
     let catalog = Catalog::embedded();
     let policy = settings.policy(&catalog).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((catalog, policy))
@@ -79,7 +79,7 @@ fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandE
 ///
 /// # Errors
 /// If there is none. The error suggests a tool with a similar name or purpose.
-fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
+pub(super) fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
     catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
         let found = search(catalog.entries(), name);
         let similar = catalog.nearest(name).or_else(|| found.first().map(|entry| &*entry.tool.name));

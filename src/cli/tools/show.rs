@@ -21,7 +21,7 @@ pub(super) fn show(settings: &Settings, name: &str, json: bool) -> Result<(), Co
     let entry = find(&catalog, name)?;
     let mut out = std::io::stdout().lock();
     if json {
-        let described = scope3_mcp_gateway::describe_tool(&catalog, &policy, name).unwrap_or_default();
+        let described = scope3_mcp_gateway::describe_tool(&catalog, &policy, None, name).unwrap_or_default();
         writeln!(out, "{}", serde_json::to_string_pretty(&described).context("the tool")?)?;
         return Ok(());
     }
@@ -42,7 +42,7 @@ fn tool_lines(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
     let mut facts = vec![
         ("Effect", tool.effect.to_string()),
         ("Toolset", format!("{} ({} API)", entry.toolset, entry.surface)),
-        ("Offered", policy.check(entry).err().map_or("yes".to_owned(), |why| format!("no: {why}"))),
+        ("Offered", policy.check(entry, None).err().map_or("yes".to_owned(), |why| format!("no: {why}"))),
     ];
     if let Some(request) = &tool.request {
         facts.push(("Request", request.to_string()));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, request::Parts};
 use rmcp::model::Extensions;
-use scope3_mcp_gateway::{CallSlot, MemoryHolder, credentials::KeyRing};
+use scope3_mcp_gateway::{CallSlot, MemoryHolder, credentials::KeyRing, policy::Narrowing};
 
 use super::{auth::HttpCaller, concurrency::CallPermit};
 use crate::{mcp::LargeArguments, traceparent};
@@ -19,6 +19,11 @@ pub(super) fn keys(message: &Extensions) -> Option<Arc<KeyRing>> {
 
 /// The arguments that are passed beside the message because they are large.
 pub(super) fn large_arguments(message: &Extensions) -> Option<LargeArguments> {
+    message.get::<Parts>()?.extensions.get().cloned()
+}
+
+/// What the request's headers leave of the operator's selection of tools.
+pub(super) fn narrowing(message: &Extensions) -> Option<Narrowing> {
     message.get::<Parts>()?.extensions.get().cloned()
 }
 

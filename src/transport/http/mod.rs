@@ -1,9 +1,9 @@
 //! MCP over HTTP: Streamable HTTP at `/mcp`, and its predecessor HTTP+SSE at `/sse` and `/messages`.
 //!
 //! A request passes, from the outside in: `connections` (is there room for another connection), `server` (the
-//! connection's deadlines), `access_log`, `origin` (`Host` and `Origin`), `auth` (who sent it), `request_body` (is
-//! there memory for it), `message` (is it a valid message) and `concurrency` (may another call run). `streamable` and
-//! `sse` then handle it; they share the table of `sessions`.
+//! connection's deadlines), `access_log`, `origin` (`Host` and `Origin`), `auth` (who sent it), `narrowing` (which tools
+//! its headers leave), `request_body` (is there memory for it), `message` (is it a valid message) and `concurrency` (may
+//! another call run). `streamable` and `sse` then handle it; they share the table of `sessions`.
 //!
 //! # Layers
 //!
@@ -14,7 +14,7 @@
 //!    `sessions`.
 //! 3. Shared state: `options`, `state`, `extensions`.
 //! 4. rmcp's service: `session_manager`, `rmcp_service`, `registration`.
-//! 5. Endpoints: `batch`, `streamable`, `sse`, `guide`, `health`, `metrics`.
+//! 5. Endpoints: `narrowing`, `batch`, `streamable`, `sse`, `guide`, `health`, `metrics`.
 //! 6. The server: `access_log`, `server`, and this module, which connects them.
 //!
 //! Below them all are `transport::message` and `transport::pending`.
@@ -33,6 +33,7 @@ mod ids;
 mod json_response;
 mod message;
 mod metrics;
+mod narrowing;
 mod negotiation;
 mod options;
 mod origin;
@@ -120,6 +121,7 @@ pub async fn serve(
         server: server
             .with_traceparent(extensions::traceparent)
             .with_session(extensions::session)
+            .with_narrowing(extensions::narrowing)
             .with_call_slot(extensions::call_slot)
             .with_large_arguments(extensions::large_arguments)
             .with_memory_holder(extensions::memory_holder),
@@ -167,6 +169,7 @@ fn router(state: &Arc<ServerState>, auth: Auth, allowlist: Allowlist, is_proven:
         .route("/mcp", any(streamable::handle))
         .route("/sse", get(sse::open_stream))
         .route("/messages", post(sse::post_message))
+        .route_layer(from_fn_with_state(Arc::clone(state), narrowing::narrow))
         .route_layer(from_fn_with_state(auth_state, auth::authenticate));
     let routes = Router::new()
         .merge(guide)

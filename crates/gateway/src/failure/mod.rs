@@ -4,6 +4,7 @@
 
 mod hint;
 mod journal;
+mod rules;
 mod size;
 
 use std::{error::Error as StdError, time::Duration};
@@ -158,7 +159,10 @@ impl Failure {
 
     /// A tool that is not offered. Nothing was sent.
     #[must_use]
-    pub fn denied(entry: &Entry, why: Denied) -> Self {
+    pub fn denied(entry: &Entry, why: &Denied) -> Self {
+        if let Denied::Forbidden(rule) = why {
+            return Self::forbidden(entry, &why.to_string(), rule.as_deref());
+        }
         let (name, toolset) = (&entry.tool.name, &entry.toolset);
         let message = format!("{name} was not run and nothing was changed: {why}.");
         let how = match why {
@@ -167,6 +171,10 @@ impl Failure {
             Denied::OtherSurface => format!("with --api {}", entry.surface),
             Denied::NotChosen => {
                 format!("with `--toolsets default,{toolset}`, or with `--toolsets default --tools {name}`")
+            }
+            Denied::Narrowed | Denied::Forbidden(_) => {
+                let hint = "Use a listed tool. The client's own configuration leaves this one out.";
+                return Self::new("TOOL_NOT_OFFERED", message, hint);
             }
         };
         let hint = format!("Use a listed tool. To offer this one, the operator has to run the server {how}.");

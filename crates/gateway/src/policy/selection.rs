@@ -1,8 +1,10 @@
-//! Which tools may run: one ordered filter over the operator's selection, used for both listing and calling tools.
+//! The selection of tools by name, toolset, effect and API: the operator's, and what a request leaves of it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use scope3_mcp_catalog::{Catalog, Effect, Entry, Surface, echo, nearest};
+
+use super::Denied;
 
 /// The operator's selection of tools to offer.
 #[derive(Debug, Clone, Default)]
@@ -40,26 +42,9 @@ impl UnknownName {
     }
 }
 
-/// Why a tool may not run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// The tool changes something, and the server is read-only.
-    #[error("this server is read-only")]
-    ReadOnly,
-    /// The operator excluded the tool.
-    #[error("the operator of this server has excluded it")]
-    Excluded,
-    /// The tool belongs to an API that is not active.
-    #[error("the tool's API is not active on this server")]
-    OtherSurface,
-    /// The tool is not in the operator's selection.
-    #[error("the operator of this server did not select it")]
-    NotChosen,
-}
-
-/// The operator's selection, validated against the catalog.
+/// A selection that was validated against the catalog.
 #[derive(Debug)]
-pub struct Policy {
+pub(super) struct Selected {
     read_only: bool,
     excluded: HashSet<String>,
     surfaces: Vec<Surface>,
@@ -67,12 +52,12 @@ pub struct Policy {
     tools: HashSet<String>,
 }
 
-impl Policy {
+impl Selected {
     /// Validates a selection against the catalog.
     ///
     /// # Errors
     /// If the selection names an unknown tool or toolset: a typo in `--exclude-tools` must not be ignored.
-    pub fn new(catalog: &Catalog, selection: Selection) -> Result<Self, UnknownName> {
+    pub(super) fn new(catalog: &Catalog, selection: Selection) -> Result<Self, UnknownName> {
         let toolset_names: Vec<&str> =
             ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
         for name in selection.toolsets.iter().flatten() {
@@ -101,11 +86,8 @@ impl Policy {
         })
     }
 
-    /// Checks whether a tool is listed and may run. The first matching rule decides.
-    ///
-    /// # Errors
-    /// Why the tool may not run.
-    pub fn check(&self, entry: &Entry) -> Result<(), Denied> {
+    /// Checks whether a tool is selected. The first matching rule decides.
+    pub(super) fn check(&self, entry: &Entry) -> Result<(), Denied> {
         let tool = &entry.tool;
         let is_local = entry.surface == Surface::Local;
         if self.read_only && tool.effect != Effect::Read {
@@ -133,6 +115,28 @@ impl Policy {
     }
 }
 
+/// What one request leaves of the operator's selection. It can only take away: a tool must be in both.
+#[derive(Debug, Clone)]
+pub struct Narrowing(Arc<Selected>);
+
+impl Narrowing {
+    /// Validates the selection of a request. Without names of toolsets or tools it leaves all; the active APIs stay as they
+    /// are.
+    ///
+    /// # Errors
+    /// If it names an unknown tool or toolset.
+    pub fn new(catalog: &Catalog, selection: Selection) -> Result<Self, UnknownName> {
+        let all = || vec!["all".to_owned()];
+        let toolsets = selection.toolsets.or_else(|| selection.tools.is_empty().then(all));
+        let surfaces = catalog.entries().map(|entry| entry.surface).collect();
+        Selected::new(catalog, Selection { toolsets, surfaces, ..selection }).map(|own| Self(Arc::new(own)))
+    }
+
+    pub(super) fn check(&self, entry: &Entry) -> Result<(), Denied> {
+        self.0.check(entry).map_err(|_| Denied::Narrowed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +144,7 @@ mod tests {
     fn offered(selection: Selection) -> Vec<String> {
         let catalog = Catalog::embedded();
         let policy =
-            Policy::new(&catalog, Selection { surfaces: vec![Surface::Campaign], ..selection }).unwrap();
+            Selected::new(&catalog, Selection { surfaces: vec![Surface::Campaign], ..selection }).unwrap();
         catalog
             .entries()
             .filter(|entry| policy.check(entry).is_ok())
@@ -226,9 +230,26 @@ mod tests {
     }
 
     #[test]
+    fn a_request_can_only_take_away() {
+        let catalog = Catalog::embedded();
+        let left = |selection| {
+            let narrowing = Narrowing::new(&catalog, selection).unwrap();
+            let entries = catalog.entries().filter(|entry| narrowing.check(entry).is_ok());
+            entries.map(|entry| entry.tool.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(left(Selection::default()).len(), catalog.entries().count(), "no name leaves all");
+        let tools = Selection { tools: names(&["pmp_list"]), ..Selection::default() };
+        assert_eq!(left(tools), ["pmp_list", "get_usage", "describe_tool"]);
+        let read_only = left(Selection { read_only: true, ..Selection::default() });
+        assert!(read_only.len() > 2 && !read_only.contains(&"campaign_create".to_owned()));
+        let wrong = Selection { tools: names(&["pmp_lst"]), ..Selection::default() };
+        assert!(Narrowing::new(&catalog, wrong).unwrap_err().to_string().contains("`pmp_list`"));
+    }
+
+    #[test]
     fn an_unknown_name_is_rejected_with_the_most_similar_one() {
         let catalog = Catalog::embedded();
-        let error = |selection| Policy::new(&catalog, selection).unwrap_err().to_string();
+        let error = |selection| Selected::new(&catalog, selection).unwrap_err().to_string();
         let unknown = error(Selection { exclude: names(&["campaign_creat"]), ..Selection::default() });
         assert_eq!(unknown, "exclude_tools: unknown tool `campaign_creat`; did you mean `campaign_create`?");
         let unknown = error(Selection { toolsets: Some(names(&["campaign"])), ..Selection::default() });

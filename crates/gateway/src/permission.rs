@@ -1,0 +1,80 @@
+//! What a request is offered, and whether a call with these arguments may run.
+
+use jiff::Timestamp;
+use scope3_mcp_catalog::{Entry, EntryRef, Surface};
+use scope3_mcp_client::credentials::KeyError;
+use serde_json::{Map, Value};
+
+use crate::{
+    CallError, Gateway,
+    caller::Call,
+    failure::Failure,
+    policy::{CallFacts, Decision, Narrowing, Policy, Verdict},
+};
+
+impl Gateway {
+    /// Which tools may run.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The tools that a request is offered, with the default set first because some clients read only the start of the
+    /// list.
+    #[must_use]
+    pub fn offered(&self, narrowing: Option<&Narrowing>) -> Vec<EntryRef> {
+        let catalog = self.catalog();
+        let offered = catalog.shared_entries().iter();
+        let offered = offered.filter(|entry| self.policy.check(entry, narrowing).is_ok());
+        let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
+        default.into_iter().chain(more).collect()
+    }
+
+    /// The tool with this name, if it is offered.
+    #[must_use]
+    pub fn find_offered(&self, name: &str) -> Option<EntryRef> {
+        self.catalog().get(name).filter(|entry| self.policy.check(entry, None).is_ok()).cloned()
+    }
+
+    /// Applies the operator's rules to a call. Returns why a person has to consent to it, if one has to.
+    pub(super) async fn apply_rules(
+        &self,
+        entry: &Entry,
+        call: &Call,
+        arguments: &Map<String, Value>,
+    ) -> Result<Option<String>, CallError> {
+        let Some(rules) = self.policy.rules() else { return Ok(None) };
+        let key = call.caller.keys.untried(&[]).await.and_then(|key| key.ok_or(KeyError::Missing));
+        let key = match key {
+            Ok(key) => Some(key.fingerprint()),
+            // A local tool needs no key.
+            Err(_) if entry.surface == Surface::Local => None,
+            Err(error) => return Err(Failure::key(error).into()),
+        };
+        let client = call.caller.client.as_deref().map(without_version);
+        // Nothing counts what was spent yet.
+        let spent_today = 0;
+        let facts = CallFacts { key, client, arguments, now: Timestamp::now(), spent_today };
+        let Verdict { decision, shadows } = rules.decide(entry, &facts);
+        if !shadows.is_empty() {
+            let names: Vec<&str> = shadows.iter().map(|rule| rule.name.as_str()).collect();
+            tracing::info!(
+                event = "policy_shadow",
+                rules = names.join(", "),
+                "without @shadow, the policy would have rejected this call"
+            );
+        }
+        match decision {
+            Decision::Allowed { .. } => Ok(None),
+            Decision::Ask { reason, .. } => Ok(Some(reason)),
+            Decision::Denied { reason, rule } => {
+                Err(Failure::forbidden(entry, &reason, rule.as_deref()).into())
+            }
+        }
+    }
+}
+
+/// The name of a client without its version, such as `claude-code` of `claude-code 2.1.331`.
+fn without_version(client: &str) -> &str {
+    client.rsplit_once(' ').map_or(client, |(name, _)| name)
+}
