@@ -10,7 +10,7 @@ FAST := --lib --bins --test gateway --test catalog --test api
 MAIN ?= main
 export INTEROP_BINARY ?= target/debug/scope3-mcp
 
-.PHONY: help check test lint format clippy fast unit interop image deny unused tools mutants bench generated
+.PHONY: help check test lint format clippy fast unit interop image deny advisories unused tools mutants bench generated
 .DEFAULT_GOAL := test
 
 help: ## list the targets
@@ -48,6 +48,9 @@ image: ## the container image, built and run; needs root on Debian
 
 deny: tools ## check the licenses and sources of the dependencies
 	$(TOOLS)/cargo-deny --log-level error check bans licenses sources
+
+advisories: tools ## check the dependencies for known vulnerabilities; needs the network
+	$(TOOLS)/cargo-deny --log-level error check advisories
 
 unused: tools ## find unused dependencies
 	$(TOOLS)/cargo-shear shear

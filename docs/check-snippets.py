@@ -15,6 +15,7 @@ PARSE = {
     "python": lambda code: compile(code, "example", "exec"),
 }
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+TEST = re.compile(r"`([a-z][\w/.-]+\.rs)::(\w+)`")
 FILE = re.compile(r"`((?:crates|src|tests|tools|docs)/[\w./{},-]*(?:/|\.\w+))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 
@@ -37,5 +38,10 @@ for page in sorted(HERE.rglob("*.md")):
         before, *choice = re.split(r"[{}]", path)
         names = [before + each + choice[1] for each in choice[0].split(",")] if choice else [before]
         problems += [f"{name}: no file {each}" for each in names if not (HERE.parent / each).exists()]
+    for path, test in TEST.findall(text):
+        checked += 1
+        file = HERE.parent / path
+        if not file.exists() or not re.search(rf"\b{test}\b", file.read_text()):
+            problems.append(f"{name}: no test {test} in {path}")
 print(*problems, f"{checked} examples, links and files checked, {len(problems)} bad", sep="\n")
 sys.exit(bool(problems))
