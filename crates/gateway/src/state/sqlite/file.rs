@@ -9,7 +9,8 @@ use std::{
 };
 
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, named_params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig,
+    named_params,
 };
 
 use super::{Job, Work, process::Processes};
@@ -138,6 +139,8 @@ impl File {
         processes: &Arc<Processes>,
     ) -> Result<Self, StateError> {
         connection.set_prepared_statement_cache_capacity(64);
+        // Otherwise SQLite plans a statement again for every time with which it compares, which takes longer than running it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(database(path))?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(database(path))?;
         migrate(&mut connection).map_err(database(path))?;
         let is_sound: String =
