@@ -21,6 +21,7 @@ use scope3_mcp_gateway::{
     catalog::{Catalog, Surface, rate::Rate},
     limits::{Class, Quota},
     policy::{Policy, Selection},
+    redaction,
     state::StateLocation,
 };
 use secrecy::SecretString;
@@ -368,6 +369,8 @@ impl Settings {
     /// If the token is set twice, cannot be read, or cannot be sent in a header.
     pub fn mcp_token(&self) -> Result<Option<SecretString>, ConfigError> {
         let flag = self.name_of("mcp_token_file");
-        token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)
+        let token = token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)?;
+        token.iter().for_each(|token| redaction::secrets().add_token(token));
+        Ok(token)
     }
 }

@@ -1,5 +1,7 @@
 //! The log. It goes to standard error or to a file: in stdio mode, standard output carries only protocol messages.
 
+mod redacting;
+
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -16,6 +18,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use self::redacting::Redacting;
 use crate::config::LogFormat;
 
 /// The maximum levels of crates that otherwise log arguments, headers or URLs. At `info`, rmcp logs every notification
@@ -42,10 +45,10 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
         let colors = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         start_with(requested, format, colors, io::stderr);
     }
-    if format == LogFormat::Json || file.is_some() {
-        // By default, a panic is printed as plain text on standard error.
-        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    }
+    // By default, a panic is printed as plain text on standard error, with whatever its message contains.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("{}", panic.to_string().replace('\n', " "));
+    }));
     for part in invalid {
         tracing::warn!(
             "RUST_LOG: `{part}` is neither a level, such as `debug`, nor one of a module, such as `scope3_mcp_client=debug`"
@@ -60,6 +63,7 @@ where
 {
     // A separate filter, so that no `RUST_LOG` can raise the levels of these crates or of their modules.
     let capped = Targets::new().with_default(LevelFilter::TRACE).with_targets(QUIET);
+    let writer = Redacting(writer);
     let lines = match format {
         LogFormat::Text => fmt::layer().with_ansi(colors).with_writer(writer).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(writer).boxed(),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
+use scope3_mcp_gateway::redaction::secrets;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use url::Url;
@@ -51,6 +52,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let has_key = !settings.sandbox && settings.has_own_key();
     let access = Access { choice, is_local: local, generated_token: generated_token.as_ref(), has_key };
     announcement::announce(&address, &access, settings.log_format);
+    // A generated token is shown once, to the operator.
+    generated_token.iter().for_each(|token| secrets().add_token(token));
     let allowlist = Allowlist::new(hosts, origins, bound);
     let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,

@@ -20,7 +20,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use clap::{Subcommand, builder::StyledStr, error::ErrorKind};
-use scope3_mcp_gateway::catalog::echo;
+use scope3_mcp_gateway::{catalog::echo, redaction::secrets};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -233,6 +233,7 @@ fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
         Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
         Err(CommandError::Usage(problem)) => (2, problem),
     };
+    let text = secrets().redact(&text);
     match format {
         LogFormat::Json => tracing::error!("{text}"),
         // If standard error is closed, only the exit code reports the error.

@@ -21,7 +21,7 @@ use rmcp::{
 };
 use scope3_mcp_gateway::{
     Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Waiting, catalog::shortened,
-    credentials::KeyRing,
+    credentials::KeyRing, redaction::secrets,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -285,7 +285,9 @@ impl ServerHandler for Server {
 }
 
 fn malformed(request: &CustomRequest, why: Option<serde_json::Error>) -> ErrorData {
-    let why = why.map_or_else(|| "params are missing".to_owned(), |error| error.to_string());
+    // The parser repeats values.
+    let why = why
+        .map_or_else(|| "params are missing".to_owned(), |error| secrets().redact(&error.to_string()).into());
     ErrorData::invalid_params(format!("{}: {why}", request.method), None)
 }
 

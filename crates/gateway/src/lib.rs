@@ -35,6 +35,7 @@ use scope3_mcp_catalog::{
 use scope3_mcp_client::{
     PreparedRequest,
     credentials::{Fingerprint, KeyError, KeyReputations, KeyRing},
+    sanitize::Sanitizer,
 };
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,7 +44,7 @@ use tracing::Instrument;
 pub use scope3_mcp_catalog as catalog;
 pub use scope3_mcp_client::{
     BaseUrl, BaseUrlError, ClientConfig, Environment, LastContact, MemoryHolder, MemoryPermit, Profile,
-    ResponseMemory, credentials, deadlines, instruments,
+    ResponseMemory, credentials, deadlines, instruments, redaction, sanitize,
 };
 
 pub use self::{
@@ -168,6 +169,7 @@ impl Gateway {
         let abandoned = CancellationToken::new();
         let started = Instant::now();
         let ending = self.ending.clone();
+        let caller = caller.sanitized();
         let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
         let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.effect != Effect::Read);
         let span =
@@ -192,6 +194,7 @@ impl Gateway {
     ) -> Result<Success, CallError> {
         let mut record = CallRecord::begin(entry.as_deref().ok(), &call.caller);
         let (abandoned, key_owner) = (call.abandoned.clone(), call.caller.key_owner);
+        let mut sanitizer = Sanitizer::new(call.caller.keys.redactor());
         let outcome = match entry {
             Err(unknown) => Err(unknown),
             Ok(entry) => {
@@ -203,6 +206,8 @@ impl Gateway {
                 })
             }
         };
+        // Responses are clean already; this is what arguments bring in.
+        let outcome = outcome.map_err(|error| error.sanitized(&mut sanitizer));
         if let Some(entry) = record.entry {
             self.end_change(entry, &outcome).await;
         }
@@ -249,7 +254,9 @@ impl Gateway {
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         if entry.tool.effect != Effect::Read {
-            let started = match self.begin_change(&call, entry, &arguments, confirmation).await? {
+            let mut journaled = arguments.clone();
+            Sanitizer::new(call.caller.keys.redactor()).members(&mut journaled);
+            let started = match self.begin_change(&call, entry, &journaled, confirmation).await? {
                 Next::Send(started) => started,
                 Next::Return(result) => return Ok(result),
             };

@@ -28,7 +28,7 @@ impl Gateway {
         expected: Expected<'_>,
     ) -> Result<Success, CallError> {
         let Expected { amount, unchanged } = expected;
-        let ApiResponse { mut data, partial, replaced, sandbox, memory, .. } = answer;
+        let ApiResponse { mut data, partial, replaced, neutralized, sandbox, memory, .. } = answer;
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
         {
@@ -49,6 +49,7 @@ impl Gateway {
         }
         note("partial", partial.map(Value::from));
         note("replaced", replaced.map(Value::from));
+        note("neutralized", (neutralized > 0).then(|| neutralized.into()));
         let mut sentence = None;
         match entry.tool.presents {
             Some(Presentation::Whoami) => {

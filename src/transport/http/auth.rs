@@ -160,7 +160,7 @@ fn api_key(headers: &HeaderMap) -> Result<ApiKey, Rejection> {
         (own, bearer) => own.or(bearer),
     };
     let sent = sent.ok_or_else(|| unauthorized("AUTH_MISSING", "expected a Scope3 API key", KEY_HINT))?;
-    ApiKey::parse(&sent.into())
+    ApiKey::received(&sent.into())
         .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "not a valid Scope3 API key", KEY_HINT))
 }
 

@@ -117,7 +117,7 @@ impl KeyCommand {
         match printed.unwrap_or(Err(CommandError::TimedOut)) {
             Ok(bytes) => decode(bytes)
                 .ok_or(InvalidKey::Characters)
-                .and_then(|text| ApiKey::parse(&text))
+                .and_then(|text| ApiKey::configured(&text))
                 .map_err(|why| KeyError::Invalid { from: format!("`{}`", echo(&program)), why }),
             Err(cause) => Err(KeyError::Command { program, cause }),
         }

@@ -51,7 +51,7 @@ impl KeyFile {
         match content.map_err(unreadable)? {
             Content::Unchanged(key) => Ok(key),
             Content::Changed { modified, text } => {
-                let key = text.ok_or(InvalidKey::Characters).and_then(|text| ApiKey::parse(&text));
+                let key = text.ok_or(InvalidKey::Characters).and_then(|text| ApiKey::configured(&text));
                 let key = key.map_err(|why| KeyError::Invalid {
                     from: echo(&self.path.to_string_lossy()).into_owned(),
                     why,

@@ -77,7 +77,7 @@ impl KeySource {
     /// A source for a value given at startup.
     #[must_use]
     pub fn given(text: &SecretString) -> Self {
-        Self::Given(ApiKey::parse(text))
+        Self::Given(ApiKey::configured(text))
     }
 
     /// A source for a file.

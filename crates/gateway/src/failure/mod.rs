@@ -4,6 +4,7 @@
 
 mod hint;
 mod journal;
+mod sanitize;
 mod size;
 
 use std::{error::Error as StdError, time::Duration};
