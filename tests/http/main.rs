@@ -4,6 +4,7 @@
 mod arguments;
 mod auth;
 mod bounds;
+mod canary;
 mod changes;
 mod deadlines;
 // Reads /proc.

@@ -164,6 +164,13 @@ fn api_key(headers: &HeaderMap) -> Result<ApiKey, Rejection> {
         .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "not a valid Scope3 API key", KEY_HINT))
 }
 
+/// The key that a request carries, whether or not it authenticates the request.
+pub(super) fn sent_key(headers: &HeaderMap) -> Option<ApiKey> {
+    let own = single_value(headers, KEY_HEADER).ok().flatten();
+    let sent = own.or_else(|| bearer_token(headers).ok().flatten())?;
+    ApiKey::parse(&sent.into()).ok()
+}
+
 /// The token of an `Authorization` header with the `Bearer` scheme. Other schemes are ignored: they may be meant for a
 /// proxy.
 fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
