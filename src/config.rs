@@ -239,6 +239,11 @@ pub struct Settings {
     #[arg(help_heading = heading::LOG)]
     pub log_file: Option<PathBuf>,
 
+    /// File to append security events to, as JSON lines, instead of the log; see docs/audit.md
+    #[arg(long, env = "SCOPE3_AUDIT_LOG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = heading::LOG)]
+    pub audit_log: Option<PathBuf>,
+
     /// TOML file of settings, named like the flags [default: scope3-mcp/config.toml in the user's configuration
     /// directory, if it exists]
     #[arg(long, env = "SCOPE3_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]

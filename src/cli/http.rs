@@ -1,6 +1,7 @@
 //! `scope3-mcp http`: MCP over HTTP.
 
 mod announcement;
+mod rotation;
 
 use std::{
     fmt::Display,
@@ -64,6 +65,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         Auth::Token(token) => Some(token.clone()),
         Auth::Key | Auth::None => token.as_ref().map(Token::new),
     };
+    let followed = rotation::follow(settings.clone(), Arc::clone(&app.keys), metrics_token.clone());
+    let following = tokio::spawn(followed);
     let options = HttpOptions {
         auth,
         metrics_token,
@@ -75,8 +78,9 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         deadlines: Deadlines::default(),
     };
     let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
-    http::serve(listener, gateway, keys, || app.server(), options, stop).await?;
-    Ok(())
+    let served = http::serve(listener, gateway, keys, || app.server(), options, stop).await;
+    following.abort();
+    Ok(served?)
 }
 
 /// Who may connect. The server accepts everyone from other machines only if the operator explicitly allows it.

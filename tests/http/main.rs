@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod arguments;
+mod audit;
 mod auth;
 mod bounds;
 mod canary;
@@ -21,6 +22,8 @@ mod origin;
 mod reconnection;
 #[cfg(unix)]
 mod replicas;
+#[cfg(unix)]
+mod rotation;
 #[cfg(unix)]
 mod shutdown;
 mod sse;

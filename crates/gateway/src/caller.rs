@@ -62,6 +62,13 @@ impl Caller {
         texts.into_iter().flatten().for_each(|text| sanitizer.text(text));
         self
     }
+
+    /// The arguments of a change without secrets, for the journal.
+    pub(super) fn sanitized_arguments(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
+        let mut sanitized = arguments.clone();
+        Sanitizer::new(self.keys.redactor()).members(&mut sanitized);
+        sanitized
+    }
 }
 
 /// The slot that a call occupies in a transport until it ends.

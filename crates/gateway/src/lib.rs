@@ -5,6 +5,7 @@
 //! the journal.
 
 mod attempts;
+pub mod audit;
 mod caller;
 mod changes;
 pub mod failure;
@@ -168,8 +169,7 @@ impl Gateway {
         let entry = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
         let abandoned = CancellationToken::new();
         let started = Instant::now();
-        let ending = self.ending.clone();
-        let caller = caller.sanitized();
+        let (caller, ending) = (caller.sanitized(), self.ending.clone());
         let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
         let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.effect != Effect::Read);
         let span =
@@ -254,20 +254,23 @@ impl Gateway {
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         if entry.tool.effect != Effect::Read {
-            let mut journaled = arguments.clone();
-            Sanitizer::new(call.caller.keys.redactor()).members(&mut journaled);
+            let is_confirmed = confirmation.is_some();
+            let journaled = call.caller.sanitized_arguments(&arguments);
             let started = match self.begin_change(&call, entry, &journaled, confirmation).await? {
                 Next::Send(started) => started,
                 Next::Return(result) => return Ok(result),
             };
             record.entry = Some(started.id);
+            if is_confirmed {
+                record.audit(audit::Event::ConfirmationUsed, None);
+            }
             if let (Some(place), Some(key)) = (&entry.tool.idempotency, started.key) {
                 request = request.with_idempotency_key(place, &key);
             }
         }
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
-        self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged })
+        self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged, key: record.key })
     }
 
     async fn answer_locally(

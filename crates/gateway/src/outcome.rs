@@ -13,7 +13,8 @@ pub struct Success {
     /// The sentence to show instead of the data, for tools that promise one. The data also has it, as `message`.
     pub sentence: Option<String>,
     /// What this server adds, as the member `scope3Mcp`: `sandbox`, `environment`, `amount`, `changed`, `message`,
-    /// `partial`, `replaced`, `neutralized`, `repeated`, `madeAt`, `confirmation`.
+    /// `partial`, `replaced`, `neutralized`, `backupKey`, `repeated`, `madeAt`,
+    /// `confirmation`.
     pub notes: Map<String, Value>,
     /// The permit for the memory that the data uses.
     pub memory: MemoryPermit,

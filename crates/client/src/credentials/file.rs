@@ -67,6 +67,11 @@ impl KeyFile {
         self.last().take_if(|last| last.key.fingerprint() == key.fingerprint());
     }
 
+    /// Makes the next call read the file, even if it seems unchanged.
+    pub(super) fn reload(&self) {
+        *self.last() = None;
+    }
+
     /// Reads the file on a blocking thread, if it has changed.
     async fn read(&self) -> io::Result<Content> {
         let lock = Arc::clone(&self.read_lock).lock_owned().await;

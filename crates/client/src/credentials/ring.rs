@@ -68,6 +68,17 @@ impl KeyRing {
         Ok(keys)
     }
 
+    /// Reads the primary key again for the next call, from its file or command.
+    pub fn reload(&self) {
+        self.primary.reload();
+    }
+
+    /// The position of a key among the backups, from one.
+    #[must_use]
+    pub fn backup_position(&self, key: Fingerprint) -> Option<usize> {
+        Some(1 + self.backups.iter().position(|backup| backup.fingerprint() == key)?)
+    }
+
     /// Removes the keys of this ring from texts, besides the secrets of the process.
     #[must_use]
     pub fn redactor(&self) -> Redactor {

@@ -117,6 +117,17 @@ impl KeySource {
     }
 }
 
+impl KeySource {
+    /// Reads a file or runs a command again for the next call.
+    pub(super) fn reload(&self) {
+        match self {
+            Self::None | Self::Given(_) => {}
+            Self::File(file) => file.reload(),
+            Self::Command(command) => command.reload(),
+        }
+    }
+}
+
 /// Decodes a file or a command's output: UTF-8, or UTF-16 with a byte order mark, as Windows writes it.
 pub(super) fn decode(bytes: Vec<u8>) -> Option<SecretString> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
