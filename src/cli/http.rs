@@ -31,7 +31,7 @@ pub(super) const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let stop = until_signaled()?;
+    let (stop, hangup) = (until_signaled()?, rotation::Hangup::new());
     let bind = settings.bind.unwrap_or(DEFAULT_ADDRESS);
     let (mut hosts, origins): (Vec<Host>, _) = (
         list(&settings.name_of("allow_host"), &settings.allow_host)?,
@@ -65,7 +65,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         Auth::Token(token) => Some(token.clone()),
         Auth::Key | Auth::None => token.as_ref().map(Token::new),
     };
-    let followed = rotation::follow(settings.clone(), Arc::clone(&app.keys), metrics_token.clone());
+    let followed = rotation::follow(hangup, settings.clone(), Arc::clone(&app.keys), metrics_token.clone());
     let following = tokio::spawn(followed);
     let options = HttpOptions {
         auth,

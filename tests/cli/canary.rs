@@ -15,7 +15,7 @@ fn calls(text: &str) -> Vec<(&'static str, Value)> {
         ("check_auth_status", json!({})),
         ("brand_agent_list", json!({})),
         ("brand_agent_get", json!({ "brandAgentId": text })),
-        ("brand_agent_create", json!({ "name": text })),
+        ("brand_agent_create", json!({ "name": text, "advertiserDomains": ["example.com"] })),
         ("brand_agent_create", json!({ "name": text, text: 1 })),
         ("brand_agent_update", json!({ "brandAgentId": "1", "name": text })),
         ("get_usage", json!({ "hours": text })),

@@ -16,7 +16,7 @@ async fn security_events_are_written_to_the_audit_log_with_what_is_known() {
     let file = folder.path().join("audit.jsonl");
     let path = file.display().to_string();
     let arguments =
-        ["--auth", "key", "--audit-log", &path, "--exclude-tools", "campaign_delete", "--mcp-limit", "2/h"];
+        ["--auth", "key", "--audit-log", &path, "--exclude-tools", "campaign_delete", "--mcp-limit", "4/h"];
     let server = Server::sandbox(&arguments);
     let mine = server.with_key(FIRST).begin("2025-06-18").await;
     assert_eq!(server.client().status(&initialize("2025-06-18")).await, 401);
@@ -26,9 +26,21 @@ async fn security_events_are_written_to_the_audit_log_with_what_is_known() {
     assert_eq!(thief.status(&call(1, "get_usage")).await, 404);
     assert_eq!(thief.delete().await, 404);
     mine.call("campaign_delete").await;
-    let arguments = json!({ "name": "Boots", "confirmation": "nothing-like-it" });
-    let params = json!({ "name": "brand_agent_create", "arguments": arguments });
-    mine.post(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params })).await;
+    let create = async |confirmation: Option<&str>| {
+        let mut arguments = json!({ "name": "Boots", "advertiserDomains": ["example.com"] });
+        if let Some(code) = confirmation {
+            arguments["confirmation"] = code.into();
+        }
+        let params = json!({ "name": "brand_agent_create", "arguments": arguments });
+        let message = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+        let created = crate::support::message(mine.post(&message).await).await;
+        let code = &created["result"]["structuredContent"]["scope3Mcp"]["confirmation"]["code"];
+        code.as_str().unwrap_or_default().to_owned()
+    };
+    create(None).await;
+    let code = create(None).await;
+    create(Some(&code)).await;
+    create(Some(&code)).await;
     for _ in 0..3 {
         mine.call("brand_agent_list").await;
     }
@@ -44,6 +56,7 @@ async fn security_events_are_written_to_the_audit_log_with_what_is_known() {
         "session_foreign",
         "session_foreign",
         "policy_rejected",
+        "confirmation_used",
         "confirmation_invalid",
         "limit_reached",
         "key_rejected",
@@ -61,7 +74,8 @@ async fn security_events_are_written_to_the_audit_log_with_what_is_known() {
     );
     assert_eq!(denied["session"], events[2]["session"], "both name the same session");
     assert_ne!(events[2]["key"], "-");
-    assert_ne!(events[7]["key"], events[2]["key"]);
+    assert_ne!(events[8]["key"], events[2]["key"]);
+    assert!(events[5]["entry"].is_number(), "{text}");
     assert!(events.iter().all(|event| event["timestamp"].is_string()), "{text}");
     assert!(!text.contains("not-a-key") && !text.contains("sandboxsecret") && !text.contains(mine.session()));
     assert!(!server.log().contains("policy_rejected"), "{}", server.log());

@@ -37,7 +37,7 @@ async fn http_shows_nothing_of_a_clients_key_whoever_repeats_it() {
                 ("check_auth_status", json!({})),
                 ("brand_agent_list", json!({})),
                 ("brand_agent_get", json!({ "brandAgentId": text })),
-                ("brand_agent_create", json!({ "name": text })),
+                ("brand_agent_create", json!({ "name": text, "advertiserDomains": ["example.com"] })),
                 ("brand_agent_create", json!({ "name": text, text.clone(): 1 })),
                 ("describe_tool", json!({ "name": text })),
                 (&text, json!({})),

@@ -51,9 +51,13 @@ async fn a_hangup_reads_the_key_again() {
         fs::write(&file, key).unwrap();
         Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap();
         let lines = || server.log().lines().filter(|line| line.contains("read again")).count();
-        while lines() <= seen.len() {
+        for _ in 0..500 {
+            if lines() > seen.len() {
+                break;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        assert_eq!(lines(), seen.len() + 1, "{}", server.log());
         let log = server.log();
         seen.push(log.lines().rfind(|line| line.contains("read again")).unwrap().to_owned());
     }

@@ -14,8 +14,7 @@ use crate::{config::Settings, transport::http::Token};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads the token file again when it changes, and the token file and the key on SIGHUP.
-pub(super) async fn follow(settings: Settings, keys: Arc<KeyRing>, token: Option<Token>) {
-    let mut hangup = Hangup::new();
+pub(super) async fn follow(mut hangup: Hangup, settings: Settings, keys: Arc<KeyRing>, token: Option<Token>) {
     let token = token.filter(|_| settings.mcp_token_file.is_some());
     let mut seen = modified(settings.mcp_token_file.as_deref()).await;
     loop {
@@ -66,14 +65,14 @@ async fn modified(file: Option<&Path>) -> Option<SystemTime> {
     tokio::fs::metadata(file?).await.ok()?.modified().ok()
 }
 
-/// The signal that asks to read secrets again.
-struct Hangup {
+/// The signal that asks to read secrets again. From its creation on, it does not end the program.
+pub(super) struct Hangup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangup {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             #[cfg(unix)]
             signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
