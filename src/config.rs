@@ -375,7 +375,9 @@ impl Settings {
     pub fn mcp_token(&self) -> Result<Option<SecretString>, ConfigError> {
         let flag = self.name_of("mcp_token_file");
         let token = token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)?;
-        token.iter().for_each(|token| redaction::secrets().add_token(token));
+        if let Some(token) = &token {
+            redaction::secrets().add_token(token);
+        }
         Ok(token)
     }
 }

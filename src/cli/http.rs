@@ -54,7 +54,9 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let access = Access { choice, is_local: local, generated_token: generated_token.as_ref(), has_key };
     announcement::announce(&address, &access, settings.log_format);
     // A generated token is shown once, to the operator.
-    generated_token.iter().for_each(|token| secrets().add_token(token));
+    if let Some(token) = &generated_token {
+        secrets().add_token(token);
+    }
     let allowlist = Allowlist::new(hosts, origins, bound);
     let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,

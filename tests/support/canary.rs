@@ -33,7 +33,7 @@ pub fn forms(key: &str) -> Vec<String> {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// Fails if a text contains eight characters in a row of the secret, or their encodings.
@@ -76,7 +76,7 @@ pub async fn echoing_api() -> MockServer {
         let key = request.headers["x-scope3-api-key"].to_str().unwrap().to_owned();
         let forms = forms(&key);
         let all = forms.join(" ");
-        let escaped: String = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+        let escaped = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let data = json!({
             "id": key, "authenticated": true, "email": all, "forms": forms, "body": body, all.clone(): { "n": 1 },

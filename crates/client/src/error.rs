@@ -116,7 +116,9 @@ impl Error {
             Self::Refused(refusal) => {
                 sanitizer.text(&mut refusal.code);
                 sanitizer.text(&mut refusal.message);
-                refusal.details.iter_mut().for_each(|details| sanitizer.value(details));
+                if let Some(details) = &mut refusal.details {
+                    sanitizer.value(details);
+                }
             }
             Self::Unauthorized { message: text } | Self::Unreadable { why: text, .. } => {
                 sanitizer.text(text);

@@ -174,7 +174,9 @@ impl Client {
         let opened = self.profile.dialect.open(raw).map_err(|error| error.sanitized(&mut sanitizer))?;
         let Payload { mut data, mut partial, replaced } = opened;
         sanitizer.members(&mut data);
-        partial.iter_mut().for_each(|partial| sanitizer.text(partial));
+        if let Some(partial) = &mut partial {
+            sanitizer.text(partial);
+        }
         let neutralized = sanitizer.neutralized;
         let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.until_reset());
         Ok(ApiResponse { data, partial, replaced, neutralized, sandbox, pause, memory })

@@ -59,7 +59,9 @@ impl Caller {
     pub(super) fn sanitized(mut self) -> Self {
         let mut sanitizer = Sanitizer::new(self.keys.redactor());
         let texts = [&mut self.client, &mut self.session, &mut self.idempotency_key];
-        texts.into_iter().flatten().for_each(|text| sanitizer.text(text));
+        for text in texts.into_iter().flatten() {
+            sanitizer.text(text);
+        }
         self
     }
 

@@ -55,6 +55,7 @@ struct Configured {
 }
 
 /// The secrets of this process.
+#[must_use]
 pub fn secrets() -> &'static Secrets {
     static SECRETS: LazyLock<Secrets> = LazyLock::new(Secrets::default);
     &SECRETS

@@ -18,7 +18,7 @@ fn redactor() -> Redactor {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// Every form in which somebody may repeat the key, and what must not remain of it.

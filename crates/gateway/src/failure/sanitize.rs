@@ -7,10 +7,14 @@ use super::Failure;
 impl Failure {
     /// Removes secrets and deceptive characters.
     pub(crate) fn sanitize(&mut self, sanitizer: &mut Sanitizer) {
-        [&mut self.code, &mut self.message, &mut self.hint].into_iter().for_each(|text| sanitizer.text(text));
-        self.details.iter_mut().for_each(|details| sanitizer.value(details));
-        let sanitized = std::mem::take(self);
+        for text in [&mut self.code, &mut self.message, &mut self.hint] {
+            sanitizer.text(text);
+        }
+        if let Some(details) = &mut self.details {
+            sanitizer.value(details);
+        }
+        let clean = std::mem::take(self);
         // A replacement can be longer than what it replaces.
-        *self = sanitized.fitted();
+        *self = clean.fitted();
     }
 }
