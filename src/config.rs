@@ -21,6 +21,7 @@ use scope3_mcp_gateway::{
     catalog::{Catalog, Surface, rate::Rate},
     limits::{Class, Quota},
     policy::{Policy, Selection},
+    redaction,
     state::StateLocation,
 };
 use secrecy::SecretString;
@@ -243,6 +244,11 @@ pub struct Settings {
     #[arg(help_heading = heading::LOG)]
     pub log_file: Option<PathBuf>,
 
+    /// File to append security events to, as JSON lines, instead of the log; see docs/audit.md
+    #[arg(long, env = "SCOPE3_AUDIT_LOG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = heading::LOG)]
+    pub audit_log: Option<PathBuf>,
+
     /// TOML file of settings, named like the flags [default: scope3-mcp/config.toml in the user's configuration
     /// directory, if it exists]
     #[arg(long, env = "SCOPE3_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -377,6 +383,10 @@ impl Settings {
     /// If the token is set twice, cannot be read, or cannot be sent in a header.
     pub fn mcp_token(&self) -> Result<Option<SecretString>, ConfigError> {
         let flag = self.name_of("mcp_token_file");
-        token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)
+        let token = token::read(self.secrets.mcp_token.clone(), self.mcp_token_file.as_deref(), &flag)?;
+        if let Some(token) = &token {
+            redaction::secrets().add_token(token);
+        }
+        Ok(token)
     }
 }

@@ -23,6 +23,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod hygiene;
 pub mod mcp;
 pub mod telemetry;
 mod traceparent;

@@ -1,5 +1,7 @@
 //! The log. It goes to standard error or to a file: in stdio mode, standard output carries only protocol messages.
 
+mod redacting;
+
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -8,6 +10,7 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice};
+use scope3_mcp_gateway::audit::TARGET;
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
@@ -16,6 +19,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use self::redacting::Redacting;
 use crate::config::LogFormat;
 
 /// The maximum levels of crates that otherwise log arguments, headers or URLs. At `info`, rmcp logs every notification
@@ -33,19 +37,25 @@ const QUIET: [(&str, LevelFilter); 6] = [
 ///
 /// # Errors
 /// If the file cannot be opened.
-pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::Result<()> {
+pub fn start(
+    format: LogFormat,
+    level: LevelFilter,
+    file: Option<&Path>,
+    audit: Option<&Path>,
+) -> io::Result<()> {
     let variable = std::env::var("RUST_LOG").unwrap_or_default();
     let (requested, invalid) = levels(&variable, level);
+    let audit = audit.map(open).transpose()?.map(Arc::new);
     if let Some(path) = file {
-        start_with(requested, format, false, Arc::new(open(path)?));
+        start_with(requested, format, false, Arc::new(open(path)?), audit);
     } else {
         let colors = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        start_with(requested, format, colors, io::stderr);
+        start_with(requested, format, colors, io::stderr, audit);
     }
-    if format == LogFormat::Json || file.is_some() {
-        // By default, a panic is printed as plain text on standard error.
-        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    }
+    // By default, a panic is printed as plain text on standard error, with whatever its message contains.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("{}", panic.to_string().replace('\n', " "));
+    }));
     for part in invalid {
         tracing::warn!(
             "RUST_LOG: `{part}` is neither a level, such as `debug`, nor one of a module, such as `scope3_mcp_client=debug`"
@@ -54,17 +64,29 @@ pub fn start(format: LogFormat, level: LevelFilter, file: Option<&Path>) -> io::
     Ok(())
 }
 
-fn start_with<W>(requested: Targets, format: LogFormat, colors: bool, writer: W)
+fn start_with<W>(requested: Targets, format: LogFormat, colors: bool, writer: W, audit: Option<Arc<File>>)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     // A separate filter, so that no `RUST_LOG` can raise the levels of these crates or of their modules.
     let capped = Targets::new().with_default(LevelFilter::TRACE).with_targets(QUIET);
+    let writer = Redacting(writer);
     let lines = match format {
         LogFormat::Text => fmt::layer().with_ansi(colors).with_writer(writer).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(writer).boxed(),
     };
-    let _already_started = tracing_subscriber::registry().with(requested).with(capped).with(lines).try_init();
+    // Security events go to one place, at every level of the log.
+    let requested = match &audit {
+        Some(_) => requested.with_target(TARGET, LevelFilter::OFF),
+        None => requested,
+    };
+    let events = audit.map(|file| {
+        let only_events = Targets::new().with_target(TARGET, LevelFilter::TRACE);
+        let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+        lines.with_writer(Redacting(file)).with_filter(only_events)
+    });
+    let lines = lines.with_filter(requested).with_filter(capped);
+    let _already_started = tracing_subscriber::registry().with(lines).with(events).try_init();
 }
 
 /// Opens a log file to append to. Only its owner can read a new file, because the log names customers and their

@@ -1,6 +1,7 @@
 //! `scope3-mcp http`: MCP over HTTP.
 
 mod announcement;
+mod rotation;
 
 use std::{
     fmt::Display,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
+use scope3_mcp_gateway::redaction::secrets;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use url::Url;
@@ -29,7 +31,7 @@ pub(super) const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let stop = until_signaled()?;
+    let (stop, hangup) = (until_signaled()?, rotation::Hangup::new());
     let bind = settings.bind.unwrap_or(DEFAULT_ADDRESS);
     let (mut hosts, origins): (Vec<Host>, _) = (
         list(&settings.name_of("allow_host"), &settings.allow_host)?,
@@ -51,6 +53,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     let has_key = !settings.sandbox && settings.has_own_key();
     let access = Access { choice, is_local: local, generated_token: generated_token.as_ref(), has_key };
     announcement::announce(&address, &access, settings.log_format);
+    // A generated token is shown once, to the operator.
+    if let Some(token) = &generated_token {
+        secrets().add_token(token);
+    }
     let allowlist = Allowlist::new(hosts, origins, bound);
     let sessions = SessionLimits {
         sessions: settings.max_sessions.get() as usize,
@@ -61,6 +67,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         Auth::Token(token) => Some(token.clone()),
         Auth::Key | Auth::None => token.as_ref().map(Token::new),
     };
+    let followed = rotation::follow(hangup, settings.clone(), Arc::clone(&app.keys), metrics_token.clone());
+    let following = tokio::spawn(followed);
     let options = HttpOptions {
         auth,
         metrics_token,
@@ -72,8 +80,9 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         deadlines: Deadlines::default(),
     };
     let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
-    http::serve(listener, gateway, keys, || app.server(), options, stop).await?;
-    Ok(())
+    let served = http::serve(listener, gateway, keys, || app.server(), options, stop).await;
+    following.abort();
+    Ok(served?)
 }
 
 /// Who may connect. The server accepts everyone from other machines only if the operator explicitly allows it.

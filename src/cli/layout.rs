@@ -3,7 +3,11 @@
 use std::{borrow::Cow, io::IsTerminal};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use scope3_mcp_gateway::sanitize::is_deceptive;
 use textwrap::{Options, WordSplitter, core::display_width};
+
+/// Joins emoji.
+const JOINER: char = '\u{200d}';
 
 /// The width of text if the terminal's width is unknown.
 pub(super) const DEFAULT_COLUMNS: usize = 80;
@@ -48,9 +52,10 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Replaces control characters, which a terminal would interpret: names of creatives come from other people.
+/// Replaces characters that a terminal would interpret or that nobody sees: names of creatives come from other people.
+/// Results have none left, but a file or an error of another program may.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |letter: char| letter.is_control() && letter != '\n';
+    let is_harmful = |letter: char| (is_deceptive(letter) && letter != JOINER) || letter == '\t';
     if text.contains(is_harmful) {
         Cow::Owned(text.replace(is_harmful, "\u{fffd}"))
     } else {

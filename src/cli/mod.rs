@@ -21,7 +21,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use clap::{Subcommand, builder::StyledStr, error::ErrorKind};
-use scope3_mcp_gateway::catalog::echo;
+use scope3_mcp_gateway::{catalog::echo, redaction::secrets};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -29,7 +29,7 @@ use self::program::Program;
 use crate::{
     app::StartError,
     config::{self, LogFormat, Settings},
-    telemetry,
+    hygiene, telemetry,
 };
 
 /// A parsed command line.
@@ -122,7 +122,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             );
         }
         Err(EarlyExit::Usage(problem)) => {
-            let started = telemetry::start(early_format, LevelFilter::WARN, None).map_err(CommandError::from);
+            let started =
+                telemetry::start(early_format, LevelFilter::WARN, None, None).map_err(CommandError::from);
             return finish(started.and(Err(CommandError::Usage(problem))), early_format);
         }
     };
@@ -142,14 +143,16 @@ fn early_log_format(arguments: &[OsString]) -> LogFormat {
 }
 
 fn start_log(cli: &Cli) -> Result<(), CommandError> {
-    let Settings { log_format, ref log_file, .. } = cli.settings;
+    let Settings { log_format, ref log_file, ref audit_log, .. } = cli.settings;
     let level = match log_file {
         // No client shows the lines of a log file as errors.
         Some(_) => LevelFilter::INFO,
         None => cli.command.as_ref().map_or(LevelFilter::WARN, Command::level),
     };
-    telemetry::start(log_format, level, log_file.as_deref()).map_err(|error| {
-        let name = cli.settings.name_of("log_file");
+    telemetry::start(log_format, level, log_file.as_deref(), audit_log.as_deref()).map_err(|error| {
+        let names = [("log_file", log_file), ("audit_log", audit_log)];
+        let given = names.iter().filter(|(_, path)| path.is_some()).map(|(id, _)| cli.settings.name_of(id));
+        let name = given.collect::<Vec<_>>().join(" or ");
         CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
     })?;
     if !cli.unknown_variables.is_empty() {
@@ -160,6 +163,7 @@ fn start_log(cli: &Cli) -> Result<(), CommandError> {
 }
 
 fn run_to_completion(cli: Cli) -> Result<(), CommandError> {
+    hygiene::forbid_dumps();
     // One client needs only one thread, and starting more takes time.
     let mut runtime = if cli.command.as_ref().is_some_and(Command::is_server) {
         tokio::runtime::Builder::new_multi_thread()
@@ -236,6 +240,7 @@ fn finish(outcome: Result<(), CommandError>, format: LogFormat) -> ExitCode {
         Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
         Err(CommandError::Usage(problem)) => (2, problem),
     };
+    let text = secrets().redact(&text);
     match format {
         LogFormat::Json => tracing::error!("{text}"),
         // If standard error is closed, only the exit code reports the error.

@@ -51,7 +51,7 @@ fn keys(text: &SecretString) -> Result<Vec<ApiKey>, ConfigError> {
     parts
         .enumerate()
         .map(|(at, part)| {
-            ApiKey::parse(&part.into()).map_err(|why| {
+            ApiKey::configured(&part.into()).map_err(|why| {
                 ConfigError::value(BACKUP_API_KEYS, format!("key {} is malformed: {why}", at + 1))
             })
         })

@@ -114,18 +114,23 @@ impl Server {
         Self { large_arguments, ..self }
     }
 
-    async fn call(
-        &self,
-        request: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let (keys, key_owner) = match &self.keys {
+    /// The keys of a request, and whose they are.
+    fn caller_keys(&self, context: &RequestContext<RoleServer>) -> (Arc<KeyRing>, KeyOwner) {
+        match &self.keys {
             Keys::Own(keys) => (Arc::clone(keys), KeyOwner::Server),
             Keys::OfRequest(find) => {
                 let keys = find(&context.extensions).unwrap_or_else(|| Arc::new(KeyRing::empty()));
                 (keys, KeyOwner::Caller)
             }
-        };
+        }
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (keys, key_owner) = self.caller_keys(context);
         let traceparent = context.meta.get_traceparent().and_then(traceparent::parse);
         let traceparent = traceparent.or_else(|| (self.traceparent)(&context.extensions));
         let call_slot = (self.call_slot)(&context.extensions);
@@ -289,23 +294,24 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        let redactor = self.caller_keys(&context).0.redactor();
+        let malformed = |why: Option<serde_json::Error>| {
+            let why = why.map_or_else(|| "params are missing".to_owned(), |error| error.to_string());
+            // The parser repeats values.
+            ErrorData::invalid_params(format!("{}: {}", request.method, redactor.redact(&why)), None)
+        };
         match request.method.as_str() {
-            "tools/call" => Err(malformed(&request, request.params_as::<CallToolRequestParams>().err())),
-            "tools/list" => Err(malformed(&request, request.params_as::<PaginatedRequestParams>().err())),
+            "tools/call" => Err(malformed(request.params_as::<CallToolRequestParams>().err())),
+            "tools/list" => Err(malformed(request.params_as::<PaginatedRequestParams>().err())),
             method => Err(ErrorData::new(
                 ErrorCode::METHOD_NOT_FOUND,
-                format!("method not found: `{}`", shortened(method)),
+                format!("method not found: `{}`", shortened(&redactor.redact(method))),
                 None,
             )),
         }
     }
-}
-
-fn malformed(request: &CustomRequest, why: Option<serde_json::Error>) -> ErrorData {
-    let why = why.map_or_else(|| "params are missing".to_owned(), |error| error.to_string());
-    ErrorData::invalid_params(format!("{}: {why}", request.method), None)
 }
 
 fn millis(time: Duration) -> u64 {

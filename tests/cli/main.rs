@@ -1,6 +1,7 @@
 //! The program, started as a person or a stdio client starts it.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod canary;
 mod demo;
 mod healthcheck;
 mod help;

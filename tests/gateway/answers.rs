@@ -39,6 +39,23 @@ async fn numbers_keep_their_digits_in_both_directions() {
 }
 
 #[tokio::test]
+async fn deceptive_characters_become_visible_and_are_counted_and_other_results_have_no_note() {
+    let body = r#"{"success":true,"data":{"name":"pay \u202e00001\u202c","na\u200bme":"\u001b[2J","plain":"ü\n👩\u200d🚀"}}"#;
+    let value = read("application/json", body.as_bytes()).await;
+    let expected = json!({
+        "name": r"pay \u{202e}00001\u{202c}", r"na\u{200b}me": r"\u{1b}[2J", "plain": "ü\n👩\u{200d}🚀",
+        "scope3Mcp": { "neutralized": 4 },
+    });
+    assert_eq!(value, expected);
+    let value = read("application/json", br#"{"success":true,"data":{"name":"plain\r\n"}}"#).await;
+    assert_eq!(value, json!({ "name": "plain\n" }));
+    let refusal = r#"{"success":false,"error":{"code":"X","message":"\u202edoog si siht"}}"#;
+    let (_server, rig) = api("application/json", refusal.as_bytes()).await;
+    let failure = rig.failure(READ.0, READ.1()).await;
+    assert_eq!(failure["message"], r"\u{202e}doog si siht", "{failure}");
+}
+
+#[tokio::test]
 async fn loose_json_is_read_and_what_was_replaced_is_said() {
     let value = read("application/json", br#"{"success":true,"data":{"name":"cut \ud83d"}}"#).await;
     assert_eq!(value["name"], "cut \u{fffd}");

@@ -198,6 +198,27 @@ async fn the_key_command_runs_once_for_all_calls_and_cannot_read_the_clients_mes
 }
 
 #[tokio::test]
+async fn the_key_command_gets_only_the_variables_that_it_needs() {
+    let server = api_of("only").await;
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("env >seen; echo {}", key_text("only"));
+    let (result, _) = answer(&[
+        ("SCOPE3_API_KEY_COMMAND", &noting(folder.path(), &script)),
+        ("SCOPE3_API_URL", &server.uri()),
+        ("SCOPE3_MCP_TOKEN", "hidden-token"),
+        ("SCOPE3_BACKUP_API_KEYS", &key_text("hidden")),
+        ("DATABASE_PASSWORD", "hidden"),
+        ("VAULT_ADDR", "https://vault.example"),
+        ("https_proxy", ""),
+    ])
+    .await;
+    assert_eq!(result["isError"], false, "{result}");
+    let seen = fs::read_to_string(folder.path().join("seen")).unwrap();
+    assert!(seen.contains("PATH=") && seen.contains("VAULT_ADDR="), "{seen}");
+    assert!(!seen.contains("hidden") && !seen.contains("SCOPE3_"), "{seen}");
+}
+
+#[tokio::test]
 async fn the_output_of_a_failing_key_command_is_not_logged() {
     let folder = tempfile::tempdir().unwrap();
     let failing = noting(folder.path(), "echo verysecret; echo verysecret >&2; exit 3");
@@ -219,6 +240,7 @@ async fn the_backups_are_used_if_the_primary_key_is_unavailable() {
     ])
     .await;
     assert_eq!(result["isError"], false, "{result}");
+    assert_eq!(result["structuredContent"]["scope3Mcp"]["backupKey"], 1, "{result}");
     assert!(log.contains("/nowhere/key") && log.contains("No such file"), "the operator is told: {log}");
 }
 

@@ -2,8 +2,10 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod arguments;
+mod audit;
 mod auth;
 mod bounds;
+mod canary;
 mod changes;
 mod deadlines;
 // Reads /proc.
@@ -22,6 +24,8 @@ mod policy;
 mod reconnection;
 #[cfg(unix)]
 mod replicas;
+#[cfg(unix)]
+mod rotation;
 #[cfg(unix)]
 mod shutdown;
 mod sse;

@@ -9,6 +9,7 @@
 )]
 
 pub mod api;
+pub mod canary;
 pub mod redis;
 
 use std::{num::NonZeroU32, path::Path, process::Stdio, sync::Arc, time::Duration};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::sanitize::Sanitizer;
+
 /// Why a request returned no data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -106,6 +108,28 @@ impl Error {
             Self::BrokenOff(_) => "broken_off",
             _ => "other",
         }
+    }
+
+    /// Makes what the error repeats of a response harmless.
+    pub(super) fn sanitized(mut self, sanitizer: &mut Sanitizer) -> Self {
+        match &mut self {
+            Self::Refused(refusal) => {
+                sanitizer.text(&mut refusal.code);
+                sanitizer.text(&mut refusal.message);
+                if let Some(details) = &mut refusal.details {
+                    sanitizer.value(details);
+                }
+            }
+            Self::Unauthorized { message: text } | Self::Unreadable { why: text, .. } => {
+                sanitizer.text(text);
+            }
+            Self::RateLimited { .. }
+            | Self::NotConnected(_)
+            | Self::TimedOut(_)
+            | Self::BrokenOff(_)
+            | Self::Setup(_) => {}
+        }
+        self
     }
 
     /// Converts an error from reqwest.

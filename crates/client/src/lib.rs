@@ -11,7 +11,9 @@ pub mod instruments;
 mod json;
 mod memory;
 mod quota;
+pub mod redaction;
 mod request;
+pub mod sanitize;
 mod surface;
 mod waits;
 
@@ -38,6 +40,8 @@ pub use self::{
 };
 use self::{
     dialect::{Payload, RawResponse},
+    redaction::Redactor,
+    sanitize::Sanitizer,
     waits::Waits,
 };
 
@@ -99,6 +103,8 @@ pub struct ApiResponse {
     pub partial: Option<String>,
     /// A description of what had to be replaced to parse the response.
     pub replaced: Option<String>,
+    /// How many characters of the response were replaced by a visible notation.
+    pub neutralized: usize,
     /// Whether the response comes from the sandbox.
     pub sandbox: bool,
     /// How long to pause requests with this key, if this response used up a limit.
@@ -159,11 +165,21 @@ impl Client {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let waits = Waits::of(&headers, Timestamp::now());
-        let (body, memory) = self.read(status, response).await?;
+        let (mut body, memory) = self.read(status, response).await?;
+        let redactor = Redactor::with([key]);
+        // Before anything is cut off or decoded, and again after escapes were decoded.
+        redactor.redact_bytes(&mut body);
+        let mut sanitizer = Sanitizer::new(redactor);
         let raw = RawResponse { status, content_type: content_type(&headers), waits, body };
-        let Payload { data, partial, replaced } = self.profile.dialect.open(raw)?;
+        let opened = self.profile.dialect.open(raw).map_err(|error| error.sanitized(&mut sanitizer))?;
+        let Payload { mut data, mut partial, replaced } = opened;
+        sanitizer.members(&mut data);
+        if let Some(partial) = &mut partial {
+            sanitizer.text(partial);
+        }
+        let neutralized = sanitizer.neutralized;
         let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.until_reset());
-        Ok(ApiResponse { data, partial, replaced, sandbox, pause, memory })
+        Ok(ApiResponse { data, partial, replaced, neutralized, sandbox, pause, memory })
     }
 
     /// Reads a body up to the size limit, which counts bytes after decompression.

@@ -12,6 +12,7 @@ use tower::retry::budget::Budget;
 
 use super::{
     Gateway,
+    audit::Event,
     caller::{Call, KeyOwner, OnLimit},
     record::CallRecord,
     surfaces::Api,
@@ -91,6 +92,7 @@ impl Gateway {
             let next = match &error {
                 SendError::Api(Error::Unauthorized { .. }) => {
                     keys.refuse(&key);
+                    record.audit(Event::KeyRejected, Some("AUTH_INVALID_KEY"));
                     match keys.untried(&tried).await? {
                         Some(other) => {
                             key = other;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::HeaderValue;
-use scope3_mcp_client::credentials::KeyRing;
+use scope3_mcp_client::{credentials::KeyRing, sanitize::Sanitizer};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,25 @@ pub struct Caller {
     pub narrowing: Option<Narrowing>,
     /// The call's slot in its transport. It is dropped when the call ends, even if the call outlives its client.
     pub call_slot: Option<CallSlot>,
+}
+
+impl Caller {
+    /// Removes secrets from what the log and the journal keep of a caller.
+    pub(super) fn sanitized(mut self) -> Self {
+        let mut sanitizer = Sanitizer::new(self.keys.redactor());
+        let texts = [&mut self.client, &mut self.session, &mut self.idempotency_key];
+        for text in texts.into_iter().flatten() {
+            sanitizer.text(text);
+        }
+        self
+    }
+
+    /// The arguments of a change without secrets, for the journal.
+    pub(super) fn sanitized_arguments(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
+        let mut sanitized = arguments.clone();
+        Sanitizer::new(self.keys.redactor()).members(&mut sanitized);
+        sanitized
+    }
 }
 
 /// The slot that a call occupies in a transport until it ends.

@@ -5,6 +5,7 @@
 //! present the response.
 
 mod attempts;
+pub mod audit;
 mod caller;
 mod changes;
 pub mod failure;
@@ -36,6 +37,7 @@ use scope3_mcp_catalog::{
 use scope3_mcp_client::{
     PreparedRequest,
     credentials::{Fingerprint, KeyError, KeyReputations},
+    sanitize::Sanitizer,
 };
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -44,7 +46,7 @@ use tracing::Instrument;
 pub use scope3_mcp_catalog as catalog;
 pub use scope3_mcp_client::{
     BaseUrl, BaseUrlError, ClientConfig, Environment, LastContact, MemoryHolder, MemoryPermit, Profile,
-    ResponseMemory, credentials, deadlines, instruments,
+    ResponseMemory, credentials, deadlines, instruments, redaction, sanitize,
 };
 
 pub use self::{
@@ -168,7 +170,7 @@ impl Gateway {
         let entry = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
         let abandoned = CancellationToken::new();
         let started = Instant::now();
-        let ending = self.ending.clone();
+        let (caller, ending) = (caller.sanitized(), self.ending.clone());
         let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
         let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.effect != Effect::Read);
         let span =
@@ -193,6 +195,7 @@ impl Gateway {
     ) -> Result<Success, CallError> {
         let mut record = CallRecord::begin(entry.as_deref().ok(), &call.caller);
         let (abandoned, key_owner) = (call.abandoned.clone(), call.caller.key_owner);
+        let mut sanitizer = Sanitizer::new(call.caller.keys.redactor());
         let outcome = match entry {
             Err(unknown) => Err(unknown),
             Ok(entry) => {
@@ -204,6 +207,8 @@ impl Gateway {
                 })
             }
         };
+        // Responses are clean already; this is what arguments bring in.
+        let outcome = outcome.map_err(|error| error.sanitized(&mut sanitizer));
         if let Some(entry) = record.entry {
             self.end_change(entry, &outcome).await;
         }
@@ -257,18 +262,23 @@ impl Gateway {
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         if entry.tool.effect != Effect::Read {
-            let started = match self.begin_change(&call, entry, &arguments, confirmation).await? {
+            let is_confirmed = confirmation.is_some();
+            let journaled = call.caller.sanitized_arguments(&arguments);
+            let started = match self.begin_change(&call, entry, &journaled, confirmation).await? {
                 Next::Send(started) => started,
                 Next::Return(result) => return Ok(result),
             };
             record.entry = Some(started.id);
+            if is_confirmed {
+                record.audit(audit::Event::ConfirmationUsed, None);
+            }
             if let (Some(place), Some(key)) = (&entry.tool.idempotency, started.key) {
                 request = request.with_idempotency_key(place, &key);
             }
         }
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
-        self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged })
+        self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged, key: record.key })
     }
 
     async fn answer_locally(

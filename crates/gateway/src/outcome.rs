@@ -1,6 +1,6 @@
 //! The outcome of a call.
 
-use scope3_mcp_client::MemoryPermit;
+use scope3_mcp_client::{MemoryPermit, sanitize::Sanitizer};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -13,8 +13,8 @@ pub struct Success {
     /// The sentence to show instead of the data, for tools that promise one. The data also has it, as `message`.
     pub sentence: Option<String>,
     /// What this server adds, as the member `scope3Mcp`: `sandbox`, `environment`, `amount`, `changed`, `message`,
-    /// `partial`, `replaced`, `repeated`,
-    /// `madeAt`, `confirmation`.
+    /// `partial`, `replaced`, `neutralized`, `backupKey`, `repeated`, `madeAt`,
+    /// `confirmation`.
     pub notes: Map<String, Value>,
     /// The permit for the memory that the data uses.
     pub memory: MemoryPermit,
@@ -51,6 +51,22 @@ pub enum CallError {
     /// Any other failure, in words for the agent.
     #[error("{}", .0.message)]
     Failed(Box<Failure>),
+}
+
+impl CallError {
+    /// Removes secrets and deceptive characters, which arguments can bring into an error.
+    pub(super) fn sanitized(self, sanitizer: &mut Sanitizer) -> Self {
+        match self {
+            Self::UnknownTool { mut name, nearest } => {
+                sanitizer.text(&mut name);
+                Self::UnknownTool { name, nearest }
+            }
+            Self::Failed(mut failure) => {
+                failure.sanitize(sanitizer);
+                Self::Failed(failure)
+            }
+        }
+    }
 }
 
 impl From<Failure> for CallError {

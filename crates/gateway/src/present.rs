@@ -4,7 +4,7 @@ use jiff::{Timestamp, tz::Offset};
 use scope3_mcp_catalog::{Effect, Entry, Presentation, Unchanged};
 use scope3_mcp_client::{
     ApiResponse,
-    credentials::{KeyAge, KeyRing},
+    credentials::{Fingerprint, KeyAge, KeyRing},
 };
 use serde_json::{Map, Value};
 
@@ -16,6 +16,8 @@ pub(super) struct Expected<'a> {
     pub(super) amount: Option<String>,
     /// How the response says that nothing changed.
     pub(super) unchanged: Option<&'a Unchanged>,
+    /// The key that Scope3 accepted.
+    pub(super) key: Option<Fingerprint>,
 }
 
 impl Gateway {
@@ -27,8 +29,8 @@ impl Gateway {
         answer: ApiResponse,
         expected: Expected<'_>,
     ) -> Result<Success, CallError> {
-        let Expected { amount, unchanged } = expected;
-        let ApiResponse { mut data, partial, replaced, sandbox, memory, .. } = answer;
+        let Expected { amount, unchanged, key } = expected;
+        let ApiResponse { mut data, partial, replaced, neutralized, sandbox, memory, .. } = answer;
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
         {
@@ -49,6 +51,10 @@ impl Gateway {
         }
         note("partial", partial.map(Value::from));
         note("replaced", replaced.map(Value::from));
+        note("neutralized", (neutralized > 0).then(|| neutralized.into()));
+        if entry.tool.presents == Some(Presentation::Whoami) {
+            note("backupKey", key.and_then(|key| keys.backup_position(key)).map(Value::from));
+        }
         let mut sentence = None;
         match entry.tool.presents {
             Some(Presentation::Whoami) => {

@@ -6,7 +6,12 @@ use jiff::Timestamp;
 use scope3_mcp_catalog::{Entry, SpecialLimit};
 use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 
-use super::{CallError, Caller, Success, journal::EntryId, state::CallCount};
+use super::{
+    CallError, Caller, Success,
+    audit::{Event, Origin},
+    journal::EntryId,
+    state::CallCount,
+};
 
 /// A call in progress. Dropping the record before `end` counts the call as cancelled.
 #[derive(Debug)]
@@ -16,6 +21,8 @@ pub(super) struct CallRecord {
     started: Instant,
     client: String,
     trace_id: String,
+    /// Where the call came from, for events.
+    pub(super) origin: Origin,
     /// The last key that the call tried.
     pub(super) key: Option<Fingerprint>,
     attempts: u32,
@@ -32,6 +39,7 @@ impl CallRecord {
             started: Instant::now(),
             client: caller.client.clone().unwrap_or_else(|| "-".to_owned()),
             trace_id: trace_id(caller).unwrap_or("-").to_owned(),
+            origin: Origin::of(caller),
             key: None,
             attempts: 0,
             entry: None,
@@ -44,14 +52,27 @@ impl CallRecord {
         self.attempts += 1;
     }
 
+    /// The name of the tool.
+    pub(super) fn tool(&self) -> &str {
+        &self.tool
+    }
+
     /// Whether any request has been sent.
     pub(super) fn has_sent(&self) -> bool {
         self.attempts > 0
     }
 
+    /// Writes a security event of this call.
+    pub(super) fn audit(&self, event: Event, code: Option<&str>) {
+        self.origin.write(event, self, code);
+    }
+
     /// Ends the call. `delivered` says whether the caller still waits for the result. Returns the number of calls to add.
     pub(super) fn end(mut self, outcome: &Result<Success, CallError>, delivered: bool) -> CallCount {
         self.ended = true;
+        if let Err(error) = outcome {
+            self.origin.write_failure(error, &self);
+        }
         let tool = self.tool.to_string();
         let line = match outcome {
             Ok(_) => Line { outcome: "ok".into(), delivered, ..Line::default() },

@@ -6,9 +6,10 @@ use std::time::Instant;
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::Method;
 use metrics::{counter, histogram};
+use scope3_mcp_gateway::redaction::Redactor;
 
 use super::{
-    auth::Owner,
+    auth::{self, Owner},
     metrics::{REQUEST_SECONDS, REQUESTS},
 };
 
@@ -22,7 +23,10 @@ const MAX_PATH_BYTES: usize = 64;
 pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = route_label(request.uri().path());
-    let path = (route == OTHER_ROUTE).then(|| loggable_path(request.uri().path()));
+    let path = (route == OTHER_ROUTE).then(|| {
+        let redactor = Redactor::with(&auth::sent_key(request.headers()));
+        loggable_path(&redactor.redact(request.uri().path()))
+    });
     let method = method_label(request.method());
     let session = request.headers().contains_key("mcp-session-id") || route == "/messages";
     let response = next.run(request).await;

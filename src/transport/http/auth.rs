@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Once},
+    sync::{Arc, Once, PoisonError, RwLock},
 };
 
 use axum::{
@@ -20,7 +20,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{recent_keys::RecentKeys, rejection::Rejection};
+use super::{audit, recent_keys::RecentKeys, rejection::Rejection};
 
 /// The header with a caller's Scope3 key. Unlike `Authorization`, proxies do not use it themselves.
 const KEY_HEADER: &str = "x-scope3-api-key";
@@ -37,21 +37,29 @@ pub enum Auth {
 }
 
 /// The token that clients must send. Stored as a digest, so it cannot be printed, and a comparison does not reveal its
-/// length.
+/// length. Clones change together.
 #[derive(Clone)]
-pub struct Token([u8; 32]);
+pub struct Token(Arc<RwLock<[u8; 32]>>);
 
 impl Token {
     /// Hashes a token. White space around it is ignored.
     #[must_use]
     pub fn new(text: &SecretString) -> Self {
-        Self(digest(text.expose_secret().trim().as_bytes()))
+        Self(Arc::new(RwLock::new(digest(text.expose_secret().trim().as_bytes()))))
+    }
+
+    /// Accepts another token from now on. Returns whether it is another.
+    pub fn replace(&self, text: &SecretString) -> bool {
+        let new = digest(text.expose_secret().trim().as_bytes());
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, new) != new
     }
 
     /// Rejects a request that does not send the token.
     pub(super) fn verify(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let expected = *self.0.read().unwrap_or_else(PoisonError::into_inner);
         match bearer_token(headers)? {
-            Some(sent) if self.0.ct_eq(&digest(sent.as_bytes())).into() => Ok(()),
+            Some(sent) if expected.ct_eq(&digest(sent.as_bytes())).into() => Ok(()),
             Some(_) => Err(unauthorized("AUTH_INVALID_TOKEN", "invalid token", TOKEN_HINT)),
             None => Err(unauthorized("AUTH_MISSING", "expected a token", TOKEN_HINT)),
         }
@@ -160,8 +168,15 @@ fn api_key(headers: &HeaderMap) -> Result<ApiKey, Rejection> {
         (own, bearer) => own.or(bearer),
     };
     let sent = sent.ok_or_else(|| unauthorized("AUTH_MISSING", "expected a Scope3 API key", KEY_HINT))?;
-    ApiKey::parse(&sent.into())
+    ApiKey::received(&sent.into())
         .map_err(|_| unauthorized("AUTH_INVALID_FORMAT", "not a valid Scope3 API key", KEY_HINT))
+}
+
+/// The key that a request carries, whether or not it authenticates the request.
+pub(super) fn sent_key(headers: &HeaderMap) -> Option<ApiKey> {
+    let own = single_value(headers, KEY_HEADER).ok().flatten();
+    let sent = own.or_else(|| bearer_token(headers).ok().flatten())?;
+    ApiKey::parse(&sent.into()).ok()
 }
 
 /// The token of an `Authorization` header with the `Bearer` scheme. Other schemes are ignored: they may be meant for a
@@ -244,7 +259,10 @@ pub(super) async fn authenticate(
             response.extensions_mut().insert(owner);
             response
         }
-        Err(rejection) => rejection.into_response(),
+        Err(rejection) => {
+            audit::auth_failed(rejection.server_code());
+            rejection.into_response()
+        }
     }
 }
 

@@ -2,14 +2,13 @@
 //!
 //! rmcp attaches the head of the request to the message as an extension.
 
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use http::{HeaderValue, request::Parts};
 use rmcp::model::Extensions;
 use scope3_mcp_gateway::{CallSlot, MemoryHolder, credentials::KeyRing, policy::Narrowing};
 
-use super::{auth::HttpCaller, concurrency::CallPermit};
+use super::{auth::HttpCaller, concurrency::CallPermit, ids::session_digest};
 use crate::{mcp::LargeArguments, traceparent};
 
 /// The keys that the request carries.
@@ -53,8 +52,7 @@ pub(super) fn session(message: &Extensions) -> Option<String> {
     let head = message.get::<Parts>()?;
     let sse = head.extensions.get::<SseSession>().map(|SseSession(id)| id.as_bytes());
     let id = sse.or_else(|| Some(head.headers.get("mcp-session-id")?.as_bytes()))?;
-    let digest = Sha256::digest(id);
-    digest.first_chunk().map(|start| format!("{:08x}", u32::from_be_bytes(*start)))
+    session_digest(id)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use sha2::{Digest, Sha256};
+
 /// A session id: 128 random bits in hexadecimal.
 ///
 /// # Errors
@@ -18,6 +20,12 @@ pub(super) fn session_id() -> io::Result<String> {
 /// If the system provides no random bytes.
 pub fn random_token() -> io::Result<String> {
     Ok(session_id()? + &session_id()?)
+}
+
+/// A session id as the journal and the log name it. Nobody can use it to join the session.
+pub(super) fn session_digest(id: &[u8]) -> Option<String> {
+    let digest = Sha256::digest(id);
+    digest.first_chunk().map(|start| format!("{:08x}", u32::from_be_bytes(*start)))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! A module uses modules of the layers below its own, and earlier modules of its own layer. Nothing uses a layer above.
 //!
 //! 1. Parts: `rejection`, `negotiation`, `ids`, `sockets`, `guarded_body`, `json_response`, `handshake`.
-//! 2. Checks and tables: `recent_keys`, `auth`, `origin`, `request_body`, `message`, `connections`, `concurrency`,
+//! 2. Checks and tables: `recent_keys`, `auth`, `audit`, `origin`, `request_body`, `message`, `connections`, `concurrency`,
 //!    `sessions`.
 //! 3. Shared state: `options`, `state`, `extensions`.
 //! 4. rmcp's service: `session_manager`, `rmcp_service`, `registration`.
@@ -20,6 +20,7 @@
 //! Below them all are `transport::message` and `transport::pending`.
 
 mod access_log;
+mod audit;
 mod auth;
 mod batch;
 mod concurrency;

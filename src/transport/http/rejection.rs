@@ -66,6 +66,11 @@ impl Rejection {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with_header(header::RETRY_AFTER, seconds)
     }
 
+    /// The code of this server in the data, if there is one.
+    pub(super) fn server_code(&self) -> Option<&str> {
+        self.0.data.get("code")?.as_str()
+    }
+
     pub(super) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
         self.0.header = Some((name, value));
         self

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    audit,
     auth::{IsProven, Owner},
     ids,
     rejection::{INVALID_REQUEST, Rejection},
@@ -321,8 +322,9 @@ impl Sessions {
     /// Closes a session of this owner. Returns whether there was one.
     pub(super) fn close(&self, id: &str, owner: Owner) -> bool {
         let mut sessions = self.lock();
-        if sessions.get(id).is_none_or(|session| session.owner != owner) {
-            return false;
+        let Some(session) = sessions.get(id) else { return false };
+        if session.owner != owner {
+            return audit::session_foreign(id, owner).unwrap_or(false);
         }
         if let Some(session) = sessions.remove(id) {
             session.close();
@@ -360,7 +362,10 @@ impl Sessions {
 
     fn with_session<T>(&self, id: &str, owner: Owner, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let mut sessions = self.lock();
-        let session = sessions.get_mut(id).filter(|session| session.owner == owner)?;
+        let session = sessions.get_mut(id)?;
+        if session.owner != owner {
+            return audit::session_foreign(id, owner);
+        }
         // The expiry task runs at intervals, but a session expires exactly on time.
         if !session.is_busy() && !session.is_streaming() && session.used.elapsed() >= self.limits.idle {
             return None;

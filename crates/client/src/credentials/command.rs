@@ -21,6 +21,55 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
 /// The pause before a command runs again after it failed or printed a rejected key again.
 const RERUN_PAUSE: Duration = Duration::from_secs(5);
 
+/// The variables that a key command gets: those of the user's session, and those of the usual secret managers.
+const NEEDED: [&str; 16] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "TMPDIR",
+    "TZ",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "GNUPGHOME",
+    "GPG_TTY",
+    "PASSWORD_STORE_DIR",
+    "DISPLAY",
+];
+const NEEDED_PREFIXES: [&str; 14] = [
+    "LC_",
+    "XDG_",
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "CLOUDSDK_",
+    "GCLOUD_",
+    "VAULT_",
+    "OP_",
+    "BW_",
+    "DOPPLER_",
+    "INFISICAL_",
+    "KUBERNETES_",
+    "SOPS_",
+];
+/// Without these, few programs run on Windows.
+const NEEDED_ON_WINDOWS: [&str; 10] = [
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "TEMP",
+    "TMP",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+];
+
 /// A command that prints a key, and the outcome of its last run.
 #[derive(Debug)]
 pub struct KeyCommand {
@@ -99,6 +148,11 @@ impl KeyCommand {
         }
     }
 
+    /// Makes the command run again for the next call.
+    pub(super) fn reload(&self) {
+        *self.last() = None;
+    }
+
     /// The outcome of the last run, unless the command must run again.
     fn cached(&self) -> Option<Result<ApiKey, KeyError>> {
         let last = self.last();
@@ -117,7 +171,7 @@ impl KeyCommand {
         match printed.unwrap_or(Err(CommandError::TimedOut)) {
             Ok(bytes) => decode(bytes)
                 .ok_or(InvalidKey::Characters)
-                .and_then(|text| ApiKey::parse(&text))
+                .and_then(|text| ApiKey::configured(&text))
                 .map_err(|why| KeyError::Invalid { from: format!("`{}`", echo(&program)), why }),
             Err(cause) => Err(KeyError::Command { program, cause }),
         }
@@ -127,6 +181,8 @@ impl KeyCommand {
         let run_error = |error| CommandError::Start(Arc::new(error));
         let mut child = Command::new(program)
             .args(self.words.iter().skip(1))
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_needed)))
             // In stdio mode, standard input carries the client's messages.
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -150,6 +206,17 @@ impl KeyCommand {
         // The value is only ever replaced as a whole, so a panic cannot leave it inconsistent.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a key command gets this variable. It never gets the other secrets of this program.
+fn is_needed(name: &str) -> bool {
+    // Names are case-insensitive on Windows, and so are those of proxies everywhere.
+    let name = name.to_ascii_uppercase();
+    let name = name.as_str();
+    NEEDED.contains(&name)
+        || NEEDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || matches!(name, "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY" | "NO_PROXY")
+        || cfg!(windows) && NEEDED_ON_WINDOWS.contains(&name)
 }
 
 #[cfg(test)]

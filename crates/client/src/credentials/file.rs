@@ -51,7 +51,7 @@ impl KeyFile {
         match content.map_err(unreadable)? {
             Content::Unchanged(key) => Ok(key),
             Content::Changed { modified, text } => {
-                let key = text.ok_or(InvalidKey::Characters).and_then(|text| ApiKey::parse(&text));
+                let key = text.ok_or(InvalidKey::Characters).and_then(|text| ApiKey::configured(&text));
                 let key = key.map_err(|why| KeyError::Invalid {
                     from: echo(&self.path.to_string_lossy()).into_owned(),
                     why,
@@ -65,6 +65,11 @@ impl KeyFile {
     /// Records that Scope3 rejected this key, so that the file is read again even if its modification time is the same.
     pub(super) fn rejected(&self, key: &ApiKey) {
         self.last().take_if(|last| last.key.fingerprint() == key.fingerprint());
+    }
+
+    /// Makes the next call read the file, even if it seems unchanged.
+    pub(super) fn reload(&self) {
+        *self.last() = None;
     }
 
     /// Reads the file on a blocking thread, if it has changed.

@@ -1,10 +1,15 @@
 //! An API key that is never printed.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+
+use crate::redaction::{Sensitive, Windows, secrets};
 
 /// The documented length of a key's client id, in bytes.
 const CLIENT_ID_BYTES: usize = 32;
@@ -19,8 +24,10 @@ pub struct ApiKey {
     bearer: HeaderValue,
     fingerprint: Fingerprint,
     usual_length: bool,
-    // Kept so that the text is wiped from memory when the last clone is dropped.
-    _secret: Arc<SecretString>,
+    // Wiped from memory when the last clone is dropped.
+    secret: Arc<SecretString>,
+    /// Computed when a text is searched for the key for the first time.
+    windows: Arc<OnceLock<Arc<Windows>>>,
 }
 
 /// Why a text is not a valid key. Never contains the text.
@@ -72,8 +79,40 @@ impl ApiKey {
             bearer: sensitive(&format!("Bearer {text}"))?,
             fingerprint: Fingerprint::of(text),
             usual_length: client_id.len() == CLIENT_ID_BYTES,
-            _secret: Arc::new(text.into()),
+            secret: Arc::new(text.into()),
+            windows: Arc::default(),
         })
+    }
+
+    /// Parses a key that the operator configured, and makes sure that neither it nor a malformed one is ever shown.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn configured(text: &SecretString) -> Result<Self, InvalidKey> {
+        let key = Self::parse(text);
+        match &key {
+            Ok(key) => secrets().add_key(key),
+            Err(_) => secrets().add_malformed(text),
+        }
+        key
+    }
+
+    /// Parses a key that a client sent, and makes sure that it is never shown.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn received(text: &SecretString) -> Result<Self, InvalidKey> {
+        Self::parse(text).inspect(|key| secrets().add_received(key))
+    }
+
+    /// What must not be shown of the key.
+    pub(crate) fn sensitive(&self) -> Sensitive {
+        Sensitive::key(self.secret.expose_secret())
+    }
+
+    /// How to find the key in a text.
+    pub(crate) fn windows(&self) -> Arc<Windows> {
+        Arc::clone(self.windows.get_or_init(|| Arc::new(Windows::of([&self.sensitive()]))))
     }
 
     /// The key as the value of `x-scope3-api-key`, marked sensitive. Only this and [`Self::bearer`] expose the
@@ -122,7 +161,7 @@ impl Fingerprint {
         &self.0
     }
 
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let digest = Sha256::new().chain_update(b"scope3-mcp key\0").chain_update(text).finalize();
         let mut start = [0; 16];
         start.copy_from_slice(&digest[..16]);

@@ -13,6 +13,7 @@ use super::{
     rejection::{self, Rejection},
     source::{KeyError, KeySource},
 };
+use crate::redaction::Redactor;
 
 /// How many earlier primary keys a ring remembers.
 const MAX_EARLIER: usize = 8;
@@ -65,6 +66,28 @@ impl KeyRing {
         keys.extend(self.backups.iter().cloned());
         self.sort(&mut keys, Instant::now());
         Ok(keys)
+    }
+
+    /// Reads the primary key again for the next call, from its file or command.
+    pub fn reload(&self) {
+        self.primary.reload();
+    }
+
+    /// The position of a key among the backups, from one.
+    #[must_use]
+    pub fn backup_position(&self, key: Fingerprint) -> Option<usize> {
+        Some(1 + self.backups.iter().position(|backup| backup.fingerprint() == key)?)
+    }
+
+    /// Removes the keys of this ring from texts, besides the secrets of the process.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let given = match &self.primary {
+            KeySource::Given(Ok(key)) => Some(key),
+            // These are the operator's, and known to the process.
+            KeySource::None | KeySource::Given(Err(_)) | KeySource::File(_) | KeySource::Command(_) => None,
+        };
+        Redactor::with(given.into_iter().chain(&self.backups))
     }
 
     /// The next key to try in a call that has already tried the keys in `tried`. Call this after each rejection, so

@@ -77,7 +77,7 @@ impl KeySource {
     /// A source for a value given at startup.
     #[must_use]
     pub fn given(text: &SecretString) -> Self {
-        Self::Given(ApiKey::parse(text))
+        Self::Given(ApiKey::configured(text))
     }
 
     /// A source for a file.
@@ -113,6 +113,17 @@ impl KeySource {
             Self::None | Self::Given(_) => {}
             Self::File(file) => file.rejected(key),
             Self::Command(command) => command.rejected(key),
+        }
+    }
+}
+
+impl KeySource {
+    /// Reads a file or runs a command again for the next call.
+    pub(super) fn reload(&self) {
+        match self {
+            Self::None | Self::Given(_) => {}
+            Self::File(file) => file.reload(),
+            Self::Command(command) => command.reload(),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod hint;
 mod journal;
 mod rules;
+mod sanitize;
 mod size;
 
 use std::{error::Error as StdError, time::Duration};
