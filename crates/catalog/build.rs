@@ -18,6 +18,7 @@ mod catalog {
     pub(crate) mod checks;
     pub(crate) mod present;
     pub(crate) mod request;
+    pub(crate) mod subschemas;
     pub(crate) mod tool;
     pub(crate) mod types;
     pub(crate) mod walk;

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::{
     checks::{Check, split_at_shared_list},
     request::{Binding, Place, Request, Style},
+    subschemas::children,
     tool::{CONFIRMATION, Effect, IdempotencyKey, Input, Tool, Toolset},
     types::Types,
-    walk::{Schemas, children},
+    walk::Schemas,
 };
 
 /// A rule that an entry breaks.

@@ -29,6 +29,7 @@ mod request;
 mod schema;
 mod search;
 mod shape;
+mod subschemas;
 mod suggest;
 mod tool;
 mod types;

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::walk::{Schemas, children};
+use super::{subschemas::children, walk::Schemas};
 
 /// Maximum size of a listed schema, in bytes of compact JSON: about 500 tokens.
 const MAX_LISTED_BYTES: usize = 2_100;

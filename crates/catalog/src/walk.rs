@@ -8,53 +8,12 @@ use std::{cell::Cell, collections::HashSet, iter, ptr};
 
 use serde_json::{Map, Value};
 
-use super::types::Types;
+use super::{subschemas::MAP_KEYWORDS, types::Types};
 
 type Schema = Map<String, Value>;
 
 /// Maximum number of schemas to visit for one value. The rest of a larger or cyclic document is not visited.
 const MAX_VISITS: usize = 256;
-
-/// Keywords whose value is a schema.
-const SCHEMA_KEYWORDS: [&str; 11] = [
-    "items",
-    "additionalProperties",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "additionalItems",
-    "contains",
-    "propertyNames",
-    "not",
-    "if",
-    "then",
-    "else",
-];
-/// Keywords whose value is a list of schemas.
-const LIST_KEYWORDS: [&str; 4] = ["prefixItems", "allOf", "anyOf", "oneOf"];
-/// Keywords whose value is an object with schemas as members.
-const MAP_KEYWORDS: [&str; 5] =
-    ["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"];
-
-/// The direct subschemas of a schema, each with its JSON pointer relative to the schema. They may be of any JSON type.
-pub(crate) fn children(schema: &Schema) -> Vec<(String, &Value)> {
-    let mut children = Vec::new();
-    for (keyword, value) in schema {
-        let keyword = keyword.as_str();
-        match value {
-            Value::Array(list) if LIST_KEYWORDS.contains(&keyword) || keyword == "items" => {
-                children
-                    .extend(list.iter().enumerate().map(|(at, child)| (format!("/{keyword}/{at}"), child)));
-            }
-            Value::Object(map) if MAP_KEYWORDS.contains(&keyword) => {
-                let below = |name: &str| format!("/{keyword}/{}", name.replace('~', "~0").replace('/', "~1"));
-                children.extend(map.iter().map(|(name, child)| (below(name), child)));
-            }
-            child if SCHEMA_KEYWORDS.contains(&keyword) => children.push((format!("/{keyword}"), child)),
-            _ => {}
-        }
-    }
-    children
-}
 
 /// Whether a schema allows members that it does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::*;
+use super::{super::subschemas::children, *};
 
 fn document(value: Value) -> Schema {
     value.as_object().unwrap().clone()

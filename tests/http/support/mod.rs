@@ -1,6 +1,6 @@
 //! A running `scope3-mcp http`, and clients that use it over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part")]
 
 use std::{
     ffi::OsString,
@@ -20,7 +20,10 @@ pub mod canary;
 pub mod in_process;
 #[path = "../../support/redis.rs"]
 pub mod redis;
+mod sse;
 pub mod upstream;
+
+pub use self::sse::Sse;
 
 /// The keys of the sandbox's customers 12345 and 67890.
 pub const FIRST: &str = "scope3_sandboxcustomer12345notarealkey0_sandboxsecret";
@@ -320,76 +323,6 @@ pub async fn message(response: Response) -> Value {
         body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
     let messages = messages.map(|data| serde_json::from_str::<Value>(data).unwrap());
     messages.into_iter().find(|message| message.get("id").is_some()).unwrap()
-}
-
-/// A client of HTTP+SSE.
-pub struct Sse {
-    stream: Response,
-    buffer: String,
-    pub endpoint: String,
-    client: Mcp,
-}
-
-impl Sse {
-    pub async fn open(client: &Mcp) -> Self {
-        let stream =
-            client.request(Method::GET, "/sse").header(ACCEPT, "text/event-stream").send().await.unwrap();
-        assert_eq!(stream.status(), 200);
-        let mut sse = Self { stream, buffer: String::new(), endpoint: String::new(), client: client.clone() };
-        let (event, data) = sse.next().await.unwrap();
-        assert_eq!(event, "endpoint");
-        sse.endpoint = data;
-        sse
-    }
-
-    pub async fn begin(client: &Mcp) -> Self {
-        let mut sse = Self::open(client).await;
-        assert_eq!(sse.send(&initialize("2024-11-05")).await, 202);
-        assert_eq!(sse.next_response().await["result"]["protocolVersion"], "2024-11-05");
-        assert_eq!(sse.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await, 202);
-        sse
-    }
-
-    pub async fn send(&self, message: &Value) -> u16 {
-        self.send_as(&self.client, message).await
-    }
-
-    pub async fn send_as(&self, client: &Mcp, message: &Value) -> u16 {
-        let request = client.request(Method::POST, &self.endpoint).json(message);
-        request.send().await.unwrap().status().as_u16()
-    }
-
-    pub async fn next_response(&mut self) -> Value {
-        let (event, data) = self.next().await.expect("the stream ended");
-        assert_eq!(event, "message");
-        serde_json::from_str(&data).unwrap()
-    }
-
-    pub async fn call(&mut self, tool: &str) -> String {
-        assert_eq!(self.send(&call(1, tool)).await, 202);
-        text(&self.next_response().await)
-    }
-
-    /// The id of the session.
-    pub fn session(&self) -> &str {
-        self.endpoint.split_once('=').unwrap().1
-    }
-
-    /// The next event and its data, or `None` at the end of the stream.
-    pub async fn next(&mut self) -> Option<(String, String)> {
-        loop {
-            if let Some(end) = self.buffer.find("\n\n") {
-                let event: String = self.buffer.drain(..end + 2).collect();
-                let field =
-                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-                match (field("event: "), field("data: ")) {
-                    (Some(event), Some(data)) => return Some((event, data)),
-                    _ => continue,
-                }
-            }
-            self.buffer += std::str::from_utf8(&self.stream.chunk().await.unwrap()?).unwrap();
-        }
-    }
 }
 
 /// Sends a raw HTTP request, and returns everything received until the server closes.
