@@ -46,6 +46,7 @@ async fn a_forbid_rule_stops_a_call() {
         "{}",
         outcome.stdout
     );
+    assert!(outcome.stderr.contains("policy_rejected"), "it is a security event: {}", outcome.stderr);
     let outcome = under(&text, &["tools", "call", "check_auth_status", "--json"]).await;
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
 }

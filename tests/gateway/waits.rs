@@ -1,4 +1,4 @@
-//! When a request leaves: pauses between attempts, waits that Scope3 asks for, seats under load, and time-outs.
+//! When a request leaves: pauses between attempts, waits that Scope3 asks for, permits under load, and timeouts.
 
 use std::{
     collections::HashMap,

@@ -210,5 +210,5 @@ async fn invented_keys_do_not_hide_the_remaining_limits_of_real_keys() {
     assert!(text(&sse.next_response().await).contains("12345"));
     assert_eq!(sse.send(&call(2, "check_auth_status")).await, 202);
     assert!(text(&sse.next_response().await).contains("12345"));
-    assert_eq!(server.metric("scope3_mcp_seats_left{class=\"mcp\"}").await, Some(8.0));
+    assert_eq!(server.metric("scope3_mcp_permits_left{class=\"mcp\"}").await, Some(8.0));
 }

@@ -72,7 +72,7 @@ async fn metrics_report_events_without_identifying_callers() {
     has(r#"scope3_mcp_upstream_requests_total{status="200"} 2"#);
     has(r#"scope3_mcp_sessions_open{transport="streamable-http"} 1"#);
     has(r#"scope3_mcp_sessions_open{transport="sse"} 1"#);
-    has(r#"scope3_mcp_seats_left{class="mcp"} 98"#);
+    has(r#"scope3_mcp_permits_left{class="mcp"} 98"#);
     has(r#"scope3_mcp_http_requests_total{method="GET",route="/sse",status="200"} 1"#);
     assert!(text.contains("scope3_mcp_call_duration_seconds_bucket{tool=\"check_auth_status\",le=\""));
     for secret in

@@ -46,7 +46,7 @@ impl Event {
     /// The event that a failure of a call is.
     fn of_code(code: &str) -> Option<Self> {
         match code {
-            "TOOL_NOT_OFFERED" => Some(Self::PolicyRejected),
+            "TOOL_NOT_OFFERED" | "POLICY_DENIED" => Some(Self::PolicyRejected),
             "CONFIRMATION_INVALID" => Some(Self::ConfirmationInvalid),
             "RATE_LIMIT_EXCEEDED" => Some(Self::LimitReached),
             _ => None,

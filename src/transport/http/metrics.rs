@@ -24,7 +24,7 @@ pub(super) const REQUESTS: &str = "scope3_mcp_http_requests_total";
 pub(super) const REQUEST_SECONDS: &str = "scope3_mcp_http_request_duration_seconds";
 const SESSIONS_OPEN: &str = "scope3_mcp_sessions_open";
 const CALLS_IN_FLIGHT: &str = "scope3_mcp_calls_in_flight";
-const SEATS_LEFT: &str = "scope3_mcp_seats_left";
+const PERMITS_LEFT: &str = "scope3_mcp_permits_left";
 
 const BUCKETS_SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
@@ -54,7 +54,7 @@ fn recorder() -> &'static PrometheusHandle {
         describe_counter!(BOUNDS, "How often a limit of this server was reached, by limit");
         describe_gauge!(SESSIONS_OPEN, "Open sessions, by transport");
         describe_gauge!(CALLS_IN_FLIGHT, "Running calls");
-        describe_gauge!(SEATS_LEFT, "Requests left to the key with the fewest left, by limit class");
+        describe_gauge!(PERMITS_LEFT, "Requests left to the key with the fewest left, by limit class");
         handle
     })
 }
@@ -86,7 +86,7 @@ pub(super) async fn handle(
     gauge!(SESSIONS_OPEN, "transport" => "sse").set(gauge_value(sse));
     gauge!(CALLS_IN_FLIGHT).set(gauge_value(state.calls.running_calls()));
     for (class, left) in state.keys.fewest_left(&state.gateway).await {
-        gauge!(SEATS_LEFT, "class" => class.as_str()).set(f64::from(left));
+        gauge!(PERMITS_LEFT, "class" => class.as_str()).set(f64::from(left));
     }
     let text = recorder().render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
