@@ -107,6 +107,10 @@ fn levels(variable: &str, level: LevelFilter) -> (Targets, Vec<&str>) {
     let (valid, invalid): (Vec<&str>, Vec<&str>) = parts.partition(is_valid);
     let requested = match valid.join(",").parse::<Targets>() {
         Ok(requested) if !valid.is_empty() => requested,
+        // A person who runs a command reads of a rejected call in its output.
+        _ if level < LevelFilter::INFO => {
+            Targets::new().with_default(level).with_target(TARGET, LevelFilter::OFF)
+        }
         _ => Targets::new().with_default(level),
     };
     (requested, invalid)

@@ -46,9 +46,24 @@ async fn a_forbid_rule_stops_a_call() {
         "{}",
         outcome.stdout
     );
-    assert!(outcome.stderr.contains("policy_rejected"), "it is a security event: {}", outcome.stderr);
     let outcome = under(&text, &["tools", "call", "check_auth_status", "--json"]).await;
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+}
+
+#[tokio::test]
+async fn a_call_that_a_rule_rejects_is_a_security_event() {
+    let folder = TempDir::new().unwrap();
+    let path = write(
+        &folder,
+        &format!(
+            "{ALL}forbid(principal, action == Action::\"campaign_list\", resource) when {{ context.hour >= 0 }};"
+        ),
+    );
+    let mut session = Session::sandbox(&["stdio", "--policy", path.to_str().unwrap()]).await;
+    session.call("campaign_list", serde_json::json!({})).await;
+    let (_, _, log) = session.end().await;
+    let event = log.lines().find(|line| line.contains("policy_rejected"));
+    assert!(event.is_some_and(|event| event.contains("POLICY_DENIED")), "{log}");
 }
 
 #[tokio::test]
