@@ -33,18 +33,23 @@ const QUIET: [(&str, LevelFilter); 6] = [
     ("rustls", LevelFilter::INFO),
 ];
 
-/// Starts the log. `level` applies if `RUST_LOG` does not set one. A second start in the same process has no effect.
+/// Starts the log. `level` applies if `RUST_LOG` does not set one; then `events` says whether security events are in the
+/// log, unless they have a file of their own. A second start in the same process has no effect.
 ///
 /// # Errors
 /// If the file cannot be opened.
 pub fn start(
     format: LogFormat,
     level: LevelFilter,
+    events: bool,
     file: Option<&Path>,
     audit: Option<&Path>,
 ) -> io::Result<()> {
     let variable = std::env::var("RUST_LOG").unwrap_or_default();
-    let (requested, invalid) = levels(&variable, level);
+    let (mut requested, invalid) = levels(&variable, level);
+    if variable.is_empty() && !events {
+        requested = requested.with_target(TARGET, LevelFilter::OFF);
+    }
     let audit = audit.map(open).transpose()?.map(Arc::new);
     if let Some(path) = file {
         start_with(requested, format, false, Arc::new(open(path)?), audit);
@@ -107,10 +112,6 @@ fn levels(variable: &str, level: LevelFilter) -> (Targets, Vec<&str>) {
     let (valid, invalid): (Vec<&str>, Vec<&str>) = parts.partition(is_valid);
     let requested = match valid.join(",").parse::<Targets>() {
         Ok(requested) if !valid.is_empty() => requested,
-        // A person who runs a command reads of a rejected call in its output.
-        _ if level < LevelFilter::INFO => {
-            Targets::new().with_default(level).with_target(TARGET, LevelFilter::OFF)
-        }
         _ => Targets::new().with_default(level),
     };
     (requested, invalid)

@@ -68,6 +68,11 @@ enum Command {
 }
 
 impl Command {
+    /// Whether the command serves MCP clients. The others tell a person of a rejected call in their output.
+    fn serves_mcp(&self) -> bool {
+        matches!(self, Self::Http | Self::Stdio)
+    }
+
     /// The default log level. It is `warn` unless the command is a server, because many clients show every line as an
     /// error.
     fn level(&self) -> LevelFilter {
@@ -122,8 +127,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             );
         }
         Err(EarlyExit::Usage(problem)) => {
-            let started =
-                telemetry::start(early_format, LevelFilter::WARN, None, None).map_err(CommandError::from);
+            let started = telemetry::start(early_format, LevelFilter::WARN, true, None, None)
+                .map_err(CommandError::from);
             return finish(started.and(Err(CommandError::Usage(problem))), early_format);
         }
     };
@@ -149,12 +154,16 @@ fn start_log(cli: &Cli) -> Result<(), CommandError> {
         Some(_) => LevelFilter::INFO,
         None => cli.command.as_ref().map_or(LevelFilter::WARN, Command::level),
     };
-    telemetry::start(log_format, level, log_file.as_deref(), audit_log.as_deref()).map_err(|error| {
-        let names = [("log_file", log_file), ("audit_log", audit_log)];
-        let given = names.iter().filter(|(_, path)| path.is_some()).map(|(id, _)| cli.settings.name_of(id));
-        let name = given.collect::<Vec<_>>().join(" or ");
-        CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
-    })?;
+    let events = log_file.is_some() || cli.command.as_ref().is_none_or(Command::serves_mcp);
+    telemetry::start(log_format, level, events, log_file.as_deref(), audit_log.as_deref()).map_err(
+        |error| {
+            let names = [("log_file", log_file), ("audit_log", audit_log)];
+            let given =
+                names.iter().filter(|(_, path)| path.is_some()).map(|(id, _)| cli.settings.name_of(id));
+            let name = given.collect::<Vec<_>>().join(" or ");
+            CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
+        },
+    )?;
     if !cli.unknown_variables.is_empty() {
         let names = cli.unknown_variables.iter().map(|name| echo(name)).collect::<Vec<_>>().join(", ");
         tracing::warn!("ignored environment variables that are not settings of this program: {names}");

@@ -98,7 +98,7 @@ async fn each_request_has_a_log_line_without_its_session() {
     assert_eq!(requests.len(), 3 + 4 + 1, "{log}");
     let call = &requests[2];
     assert_eq!((call["method"].as_str(), call["route"].as_str()), (Some("POST"), Some("/mcp")));
-    assert_eq!((call["status"].as_u64(), call["session"].as_bool()), (Some(200), Some(true)));
+    assert_eq!((call["status"].as_u64(), call["has_session"].as_bool()), (Some(200), Some(true)));
     assert!(call["ms"].is_number());
     assert_eq!(call["caller"].as_str().unwrap().len(), 12, "a fingerprint");
     assert_ne!(call["caller"], requests[3]["caller"]);

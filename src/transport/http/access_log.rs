@@ -28,7 +28,7 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
         loggable_path(&redactor.redact(request.uri().path()))
     });
     let method = method_label(request.method());
-    let session = request.headers().contains_key("mcp-session-id") || route == "/messages";
+    let has_session = request.headers().contains_key("mcp-session-id") || route == "/messages";
     let response = next.run(request).await;
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
@@ -37,7 +37,7 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
         tracing::debug!(method, route, status, ms, "request");
     } else {
-        tracing::info!(method, route, status, ms, caller, session, "request");
+        tracing::info!(method, route, status, ms, caller, has_session, "request");
     }
     if let Some(path) = path
         && status == 404
