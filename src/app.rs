@@ -6,6 +6,7 @@ use scope3_mcp_gateway::{
     Api, Backend, BaseUrl, BaseUrlError, Caller, ClientConfig, Environment, Gateway, GatewayConfig, KeyOwner,
     Profile, ResponseMemory,
     catalog::{Catalog, Surface},
+    consent::Person,
     credentials::{ApiKey, KeyError, KeyRing},
     state::StateError,
 };
@@ -111,6 +112,8 @@ impl App {
             state,
             repeat_guard: settings.repeat_guard,
             journal_arguments: settings.journal_arguments,
+            confirm: settings.confirm.into(),
+            caps: settings.caps()?,
             target,
         });
         if let Err(error) = opened {
@@ -130,6 +133,7 @@ impl App {
             session: None,
             idempotency_key: None,
             narrowing: None,
+            person: Person::BehindAgent,
             call_slot: None,
         }
     }

@@ -13,12 +13,14 @@ mod state;
 mod token;
 mod values;
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum, ValueHint, builder::BoolishValueParser};
 use scope3_mcp_gateway::{
     BaseUrl, Environment, OnLimit, Profile,
+    budget::{Amount, Caps},
     catalog::{Catalog, Surface, rate::Rate},
+    consent::Confirm,
     limits::{Class, Quota},
     policy::{Policy, Selection},
     redaction,
@@ -46,6 +48,7 @@ pub(crate) mod heading {
     pub(crate) const KEY: &str = "API key";
     pub(crate) const SCOPE3: &str = "Scope3";
     pub(crate) const TOOLS: &str = "Tools";
+    pub(crate) const MONEY: &str = "Money and consent";
     pub(crate) const LIMITS: &str = "Limits";
     pub(crate) const STATE: &str = "State";
     pub(crate) const LISTEN: &str = "Address";
@@ -112,6 +115,22 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = heading::TOOLS)]
     pub policy: Option<PathBuf>,
+
+    /// Whether a person has to consent to calls that can spend or delete
+    #[arg(long, env = "SCOPE3_CONFIRM", value_enum, value_name = "WHEN", default_value = "auto")]
+    #[arg(help_heading = heading::MONEY)]
+    pub confirm: ConfirmChoice,
+
+    /// The most that one call may commit, comma-separated by currency: `5000 USD,4000 EUR`; other currencies are
+    /// refused
+    #[arg(long, env = "SCOPE3_MAX_BUDGET", value_name = "AMOUNTS", value_delimiter = ',')]
+    #[arg(help_heading = heading::MONEY)]
+    pub max_budget: Vec<Amount>,
+
+    /// The most that all calls of a day may commit, in the time zone of this machine or of `TZ`
+    #[arg(long, env = "SCOPE3_MAX_BUDGET_PER_DAY", value_name = "AMOUNTS", value_delimiter = ',')]
+    #[arg(help_heading = heading::MONEY)]
+    pub max_budget_per_day: Vec<Amount>,
 
     /// Limit of tool calls that reach Scope3, per key
     #[arg(long, env = "SCOPE3_MCP_LIMIT", value_name = "RATE", default_value = "500/h")]
@@ -291,6 +310,27 @@ pub enum LimitChoice {
     Wait,
 }
 
+/// Whether a person has to consent to calls that can spend or delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfirmChoice {
+    /// Always; clients that cannot ask their user are refused.
+    Strict,
+    /// Yes; where the client cannot ask, the agent gets a preview and asks.
+    Auto,
+    /// No; leave it to the client.
+    Off,
+}
+
+impl From<ConfirmChoice> for Confirm {
+    fn from(choice: ConfirmChoice) -> Self {
+        match choice {
+            ConfirmChoice::Strict => Self::Strict,
+            ConfirmChoice::Auto => Self::Auto,
+            ConfirmChoice::Off => Self::Off,
+        }
+    }
+}
+
 /// Who may connect over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AuthChoice {
@@ -350,6 +390,23 @@ impl Settings {
         };
         let quotas = profile.quotas.iter();
         quotas.map(|quota| Quota { rate: rate_of(quota.class).unwrap_or(quota.rate), ..*quota }).collect()
+    }
+
+    /// The most that calls may commit.
+    ///
+    /// # Errors
+    /// If there are two caps for one currency.
+    pub fn caps(&self) -> Result<Caps, ConfigError> {
+        for (id, caps) in [("max_budget", &self.max_budget), ("max_budget_per_day", &self.max_budget_per_day)]
+        {
+            let mut seen = HashSet::new();
+            if let Some(second) = caps.iter().find(|cap| !seen.insert(cap.currency())) {
+                let problem =
+                    format!("expected one amount for each currency, got several in {}", second.currency());
+                return Err(ConfigError::value(self.name_of(id), problem));
+            }
+        }
+        Ok(Caps { per_call: self.max_budget.clone(), per_day: self.max_budget_per_day.clone() })
     }
 
     /// Where the state is.

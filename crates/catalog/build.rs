@@ -28,7 +28,7 @@ use catalog::{
     checks::Check,
     present,
     request::{Binding, Request},
-    tool::{IdempotencyKey, Input, Tool, Toolset},
+    tool::{IdempotencyKey, Input, Money, ReadOf, Replaced, Start, Subject, Text, Tool, Toolset},
 };
 
 /// The folder of the tools, relative to this package. Cargo runs build scripts in the package's folder.
@@ -135,6 +135,8 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Err
         keywords,
         effect,
         money,
+        subject,
+        consequence,
         checks,
         idempotent,
         idempotency,
@@ -165,10 +167,13 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Err
             "Request {{ method: Method::{method:?}, path: {path}, bindings: Cow::Borrowed(&[{bindings}]) }}"
         )
     }));
-    let money = optional(money.as_ref().map(|money| {
-        let (amount, currency) = (text(&money.amount), optional(money.currency.as_deref().map(text)));
-        format!("Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{:?} }}", money.unit)
+    let money = optional(money.as_ref().map(money_expression));
+    let subject = optional(subject.as_ref().map(|Subject { kind, id, from, name }| {
+        let (kind, id, name) = (text(kind), text(id), text(name));
+        let from = optional(from.as_ref().map(read_expression));
+        format!("Subject {{ kind: {kind}, id: {id}, from: {from}, name: {name} }}")
     }));
+    let consequence = optional(consequence.as_deref().map(text));
     let idempotency = optional(idempotency.as_ref().map(|key| match key {
         IdempotencyKey::Body(name) => format!("IdempotencyKey::Body({})", text(name)),
         IdempotencyKey::Header(name) => format!("IdempotencyKey::Header({})", text(name)),
@@ -190,9 +195,42 @@ fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Err
     Ok(format!(
         "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
          description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
-         effect: Effect::{effect:?}, money: {money}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, idempotency: {idempotency}, atomic: {atomic}, \
+         effect: Effect::{effect:?}, money: {money}, subject: {subject}, consequence: {consequence}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, idempotency: {idempotency}, atomic: {atomic}, \
          settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {listed})"
     ))
+}
+
+/// Writes where the money of a tool is as a Rust expression.
+fn money_expression(money: &Money) -> String {
+    let text = |text: &Text| format!("Cow::Borrowed({text:?})");
+    let Money { amount, currency, unit, replaces, starts, unmeasured } = money;
+    let (amount, currency) = (text(amount), optional(currency.as_ref().map(text)));
+    let replaces = optional(replaces.as_ref().map(|Replaced { id, from, amount, currency }| {
+        let (id, from, amount, currency) = (text(id), read_expression(from), text(amount), text(currency));
+        format!("Replaced {{ id: {id}, from: {from}, amount: {amount}, currency: {currency} }}")
+    }));
+    let starts =
+        optional(starts.as_ref().map(|Start { argument, is }| {
+            format!("Start {{ argument: {}, is: {} }}", text(argument), text(is))
+        }));
+    let unmeasured = unmeasured.iter().map(text).collect::<Vec<_>>().join(", ");
+    format!(
+        "Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{unit:?}, replaces: {replaces}, starts: {starts}, \
+         unmeasured: Cow::Borrowed(&[{unmeasured}]) }}"
+    )
+}
+
+/// Writes where an object is read as a Rust expression.
+fn read_expression(read: &ReadOf) -> String {
+    let text = |text: &Text| format!("Cow::Borrowed({text:?})");
+    let ReadOf { read, with, object, key } = read;
+    let with = with.iter().map(text).collect::<Vec<_>>().join(", ");
+    let key = optional(key.as_ref().map(text));
+    format!(
+        "ReadOf {{ read: {}, with: Cow::Borrowed(&[{with}]), object: {}, key: {key} }}",
+        text(read),
+        text(object)
+    )
 }
 
 /// Writes a check as a Rust expression.

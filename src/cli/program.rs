@@ -98,18 +98,18 @@ fn note(path: &[&str], shown: &[&str]) -> String {
 
 /// The headings of the settings that a command uses.
 fn shown(path: &[&str]) -> &'static [&'static str] {
-    use heading::{FILE, HTTP, KEY, LIMITS, LISTEN, LOG, SCOPE3, STATE, TOOLS};
+    use heading::{FILE, HTTP, KEY, LIMITS, LISTEN, LOG, MONEY, SCOPE3, STATE, TOOLS};
     match path {
         ["completions", ..] => &[],
         ["healthcheck"] => &[LISTEN, FILE],
         ["sandbox"] => &[LISTEN, LOG, FILE],
         ["journal", ..] => &[STATE, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
-        ["http"] => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
+        ["http"] => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
         ["policy", "check" | "example"] => &[LOG, FILE],
         ["policy", ..] => &[KEY, TOOLS, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],
-        _ => &[KEY, SCOPE3, TOOLS, LIMITS, STATE, LOG, FILE],
+        _ => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LOG, FILE],
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It supports every protocol version that rmcp supports, over any transport. It does not depend on HTTP.
 
+mod consent;
 mod listing;
 mod results;
 
@@ -58,6 +59,7 @@ pub struct Server {
     session: fn(&Extensions) -> Option<String>,
     narrowing: fn(&Extensions) -> Option<Narrowing>,
     large_arguments: fn(&Extensions) -> Option<LargeArguments>,
+    is_reachable: fn(&Extensions) -> bool,
     memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
 }
 
@@ -73,6 +75,7 @@ impl Server {
             session: |_| None,
             narrowing: |_| None,
             large_arguments: |message| message.get().cloned(),
+            is_reachable: |_| true,
             memory_holder: |message| message.get().cloned(),
         }
     }
@@ -114,6 +117,12 @@ impl Server {
         Self { large_arguments, ..self }
     }
 
+    /// Sets the function that finds whether the client can receive requests while it waits for the response.
+    #[must_use]
+    pub fn with_reachability(self, is_reachable: fn(&Extensions) -> bool) -> Self {
+        Self { is_reachable, ..self }
+    }
+
     /// The keys of a request, and whose they are.
     fn caller_keys(&self, context: &RequestContext<RoleServer>) -> (Arc<KeyRing>, KeyOwner) {
         match &self.keys {
@@ -138,8 +147,18 @@ impl Server {
         let session = (self.session)(&context.extensions);
         let client = client(context);
         let narrowing = (self.narrowing)(&context.extensions);
-        let caller =
-            Caller { keys, key_owner, traceparent, client, session, idempotency_key, narrowing, call_slot };
+        let person = consent::person(&request, context, (self.is_reachable)(&context.extensions));
+        let caller = Caller {
+            keys,
+            key_owner,
+            traceparent,
+            client,
+            session,
+            idempotency_key,
+            narrowing,
+            person,
+            call_slot,
+        };
         let (notices, received) = mpsc::channel(1);
         let progress = forward_progress(context, received);
         let arguments = match (self.large_arguments)(&context.extensions) {
@@ -162,6 +181,7 @@ impl Server {
                 }
                 Ok(results::success(success).into())
             }
+            Err(CallError::ConsentNeeded { question, code }) => Ok(consent::question(&question, code).into()),
             Err(CallError::Failed(failure)) => Ok(results::failure(&failure).into()),
             Err(unknown @ CallError::UnknownTool { .. }) => {
                 Err(ErrorData::invalid_params(unknown.to_string(), None))

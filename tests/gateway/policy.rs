@@ -107,7 +107,7 @@ async fn a_forbidden_call_is_not_sent_and_not_recorded_and_says_which_rule_forbi
 }
 
 #[tokio::test]
-async fn a_call_that_needs_consent_is_not_sent_yet() {
+async fn a_call_for_which_a_rule_asks_waits_for_consent() {
     let (server, folder) = (api().await, TempDir::new().unwrap());
     let text = format!(
         "{ALL}@ask(\"It commits money\") forbid(principal, action in Action::\"effect:spend\", resource);"
@@ -115,10 +115,18 @@ async fn a_call_that_needs_consent_is_not_sent_yet() {
     let rig = Rig::under(&server.uri(), &write(&folder, &text));
     assert_eq!(rig.gateway.offered(None).len(), 67, "a tool that needs consent is listed");
     let failure = rig.failure("campaign_create", campaign(1)).await;
-    assert_eq!((&failure["code"], &failure["changed"]), (&json!("CONSENT_REQUIRED"), &json!("no")));
-    assert!(failure["message"].as_str().unwrap().contains("It commits money."), "{failure}");
+    assert_eq!((&failure["code"], &failure["changed"]), (&json!("CONFIRMATION_REQUIRED"), &json!("no")));
+    assert!(failure["message"].as_str().unwrap().contains("It commits money"), "{failure}");
     rig.call("campaign_list", json!({})).await.unwrap();
-    assert_eq!(sent(&server).await, 1);
+    let sent_changes = async || {
+        let requests = server.received_requests().await.unwrap();
+        requests.iter().filter(|request| request.url.path() == "/campaign-create").count()
+    };
+    assert_eq!(sent_changes().await, 0);
+    let mut confirmed = campaign(1);
+    confirmed["confirmation"] = failure["confirmation"]["code"].clone();
+    rig.call("campaign_create", confirmed).await.unwrap();
+    assert_eq!(sent_changes().await, 1);
 }
 
 #[test]

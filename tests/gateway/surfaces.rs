@@ -5,7 +5,9 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use scope3_mcp_gateway::{
     Api, Backend, ClientConfig, Gateway, GatewayConfig, OnLimit, Profile, ResponseMemory, Success,
+    budget::Caps,
     catalog::{Catalog, Entry, EntryRef, Surface, Toolset},
+    consent::Confirm,
     policy::{Policy, Selection},
     state::StateLocation,
 };
@@ -65,6 +67,8 @@ async fn each_call_goes_to_its_tools_api_and_tools_can_be_added_at_any_time() {
         state: StateLocation::Memory.state(),
         repeat_guard: Duration::ZERO,
         journal_arguments: false,
+        confirm: Confirm::Off,
+        caps: Caps::default(),
         target: Backend::Production,
     }));
 

@@ -17,7 +17,9 @@ use std::{num::NonZeroU32, path::Path, process::Stdio, sync::Arc, time::Duration
 use scope3_mcp_gateway::{
     Api, Backend, CallError, Caller, ClientConfig, Gateway, GatewayConfig, KeyOwner, OnLimit, Profile,
     ResponseMemory, Success,
+    budget::Caps,
     catalog::{Catalog, Surface},
+    consent::{Confirm, Person},
     credentials::{ApiKey, KeyRing, KeySource},
     limits::{Class, Quota},
     policy::{Policy, Selection},
@@ -39,6 +41,8 @@ pub fn command(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .env("SCOPE3_STATE", "memory")
+        // Tests of other promises make changes without a person.
+        .env("SCOPE3_CONFIRM", "off")
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .kill_on_drop(true);
     // Windows cannot open sockets without it.
@@ -220,6 +224,19 @@ impl Rig {
         Self::of(GatewayConfig { policy, ..parts }, &["only"])
     }
 
+    /// A gateway that asks for consent, or keeps to caps, and shares a state.
+    pub fn careful(url: &str, state: Arc<dyn State>, confirm: Confirm, caps: Caps) -> Self {
+        let rates = ["500/h", "1000/h", "50/h"];
+        let parts = Self::parts(state, Duration::ZERO, url, OnLimit::Reject, rates, ClientConfig::default());
+        Self::of(GatewayConfig { confirm, caps, ..parts }, &["only"])
+    }
+
+    /// The same gateway for a caller whose person can be asked in this way.
+    pub fn with_person(&self, person: Person) -> Self {
+        let caller = Caller { person, ..self.caller.clone() };
+        Self { gateway: Arc::clone(&self.gateway), caller }
+    }
+
     fn parts(
         state: Arc<dyn State>,
         repeat_guard: Duration,
@@ -253,6 +270,8 @@ impl Rig {
             state,
             repeat_guard,
             journal_arguments: false,
+            confirm: Confirm::Off,
+            caps: Caps::default(),
             target: Backend::Production,
         }
     }
@@ -271,6 +290,7 @@ impl Rig {
                 session: None,
                 idempotency_key: None,
                 narrowing: None,
+                person: Person::BehindAgent,
                 call_slot: None,
             },
         }

@@ -3,7 +3,7 @@
 //! They come from the clients that read the tools: names that fit with a prefix, schemas that every model provider accepts.
 //! Each finding names the tool and the field, for the build script to print.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -51,18 +51,33 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Finding> {
 /// Checks all files of a surface together.
 pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
     let tools = || files.iter().flat_map(|file| &file.tools);
-    let reads: HashSet<&str> =
-        tools().filter(|tool| tool.effect == Effect::Read).map(|tool| &*tool.name).collect();
-    tools()
-        .filter_map(|tool| {
-            let read = tool.settled_by.as_deref().filter(|read| !reads.contains(read))?;
-            Some(Finding {
-                tool: tool.name.to_string(),
-                field: "settled_by".to_owned(),
-                rule: format!("`{read}` is not a read of the same surface"),
-            })
-        })
-        .collect()
+    let reads: HashMap<&str, &Tool<Input>> =
+        tools().filter(|tool| tool.effect == Effect::Read).map(|tool| (&*tool.name, tool)).collect();
+    let mut findings = Vec::new();
+    for tool in tools() {
+        let mut report = |field: &str, rule: String| {
+            findings.push(Finding { tool: tool.name.to_string(), field: field.to_owned(), rule });
+        };
+        let replaced = tool.money.as_ref().and_then(|money| money.replaces.as_ref());
+        let named = [
+            ("settled_by", tool.settled_by.as_ref(), None),
+            ("money", replaced.map(|old| &old.from.read), replaced.map(|old| &old.from)),
+        ];
+        let subject = tool.subject.as_ref().and_then(|subject| subject.from.as_ref());
+        let named = named.into_iter().chain([("subject", subject.map(|from| &from.read), subject)]);
+        for (field, read, from) in named {
+            let Some(read) = read else { continue };
+            let Some(found) = reads.get(&**read) else {
+                report(field, format!("`{read}` is not a read of the same surface"));
+                continue;
+            };
+            let passed_on = from.into_iter().flat_map(|from| from.with.iter());
+            for name in passed_on.filter(|name| !Schemas::of(&found.input).has_member(name)) {
+                report(field, format!("`{name}` is not an argument of `{read}`"));
+            }
+        }
+    }
+    findings
 }
 
 fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
@@ -100,12 +115,30 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
     if let Some(key) = &tool.idempotency {
         check_idempotency(tool, key, report);
     }
-    if let Some(money) = &tool.money {
-        for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
-            if Schemas::of(&tool.input).at(path).is_none() {
-                report("money", format!("`{path}` is not in input"));
-            }
+    let mut check_path = |field: &str, path: &str| {
+        if Schemas::of(&tool.input).at(path).is_none() {
+            report(field, format!("`{path}` is not in input"));
         }
+    };
+    if let Some(money) = &tool.money {
+        let paths = [
+            Some(&money.amount),
+            money.currency.as_ref(),
+            money.starts.as_ref().map(|start| &start.argument),
+        ];
+        let passed_on = money.replaces.iter().flat_map(|old| old.from.with.iter().chain([&old.id]));
+        for path in paths.into_iter().flatten().chain(money.unmeasured.iter()).chain(passed_on) {
+            check_path("money", path);
+        }
+    }
+    if let Some(subject) = &tool.subject {
+        let passed_on = subject.from.iter().flat_map(|from| from.with.iter());
+        for path in passed_on.chain([&subject.id]) {
+            check_path("subject", path);
+        }
+    }
+    if matches!(tool.effect, Effect::Read | Effect::Write) && tool.consequence.is_some() {
+        report("consequence", "is only for tools that can spend or delete".to_owned());
     }
     if let Some(unchanged) = &tool.unchanged {
         if tool.effect == Effect::Read {

@@ -12,11 +12,12 @@
 //! | `search`, `suggest` | finding tools by words, and similar names |
 //! | `walk`, `types` | walking a JSON Schema |
 //! | `shape` | the types of arguments, for a policy's rules |
-//! | `money`, `rate` | amounts in words; rates such as `500/h` |
+//! | `money`, `commitment`, `rate` | amounts in words; what a call commits; rates such as `500/h` |
 
 mod arguments;
 mod binding;
 mod checks;
+mod commitment;
 mod contradictions;
 mod entry;
 mod index;
@@ -42,17 +43,18 @@ use serde::Serialize;
 pub use self::{
     binding::{Placed, PlacementError, PlacementReason},
     checks::Check,
+    commitment::{Commitment, Unmeasured, commitment, replaces_amount},
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
-    money::{hundredths, money, money_in_words},
+    money::{hundredths, in_words, money, money_in_words},
     problem::{Problem, Problems},
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
     shape::{Member, Shape, shape},
     tool::{
-        CONFIRMATION, Effect, IdempotencyKey, Local, Money, MoneyUnit, Presentation, SpecialLimit, Text,
-        Toolset, Unchanged,
+        CONFIRMATION, DRY_RUN, Effect, IdempotencyKey, Local, Money, MoneyUnit, Presentation, ReadOf,
+        Replaced, SpecialLimit, Start, Subject, Text, Toolset, Unchanged,
     },
 };
 

@@ -21,12 +21,23 @@ pub fn money(tool: &Tool, arguments: &Map<String, Value>) -> Option<(String, Opt
 #[must_use]
 pub fn hundredths(tool: &Tool, arguments: &Map<String, Value>) -> Option<(i64, Option<String>)> {
     let money = tool.money.as_ref()?;
-    let given = Value::Object(arguments.clone());
-    let found = values(&given, &money.amount).into_iter().filter(|amount| amount.is_number());
-    let sum = found
-        .map(|amount| decimal(amount, money.unit).and_then(|text| in_hundredths(&text)).unwrap_or(i64::MAX))
-        .reduce(i64::saturating_add)?;
+    let sum = sum(&Value::Object(arguments.clone()), &money.amount, money.unit)?;
     Some((sum, amounts(tool, arguments)?.1))
+}
+
+/// The sum of all amounts at a path, in hundredths of the currency unit.
+pub(crate) fn sum(value: &Value, path: &str, unit: MoneyUnit) -> Option<i64> {
+    let found = values(value, path).into_iter().filter(|amount| amount.is_number());
+    found
+        .map(|amount| decimal(amount, unit).and_then(|text| in_hundredths(&text)).unwrap_or(i64::MAX))
+        .reduce(i64::saturating_add)
+}
+
+/// An amount in hundredths of its currency unit, such as `50,000.00 USD`.
+#[must_use]
+pub fn in_words(hundredths: i64, currency: &str) -> String {
+    let amount = decimal(&hundredths.into(), MoneyUnit::Hundredths).unwrap_or_default();
+    format!("{amount} {}", shortened(currency))
 }
 
 /// An amount with at least two decimals in hundredths, rounded up. `None` if it is too large.
@@ -70,12 +81,16 @@ fn amounts(tool: &Tool, arguments: &Map<String, Value>) -> Option<(Vec<String>, 
     let currency = money.currency.as_ref().and_then(|path| {
         let given =
             values(&arguments, path).first().and_then(|currency| currency.as_str().map(str::to_owned));
-        given.or_else(|| {
-            let schemas = Schemas::of(tool.input.object()).at(path)?;
-            schemas.iter().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
-        })
+        given.or_else(|| default_currency(tool))
     });
     Some((amounts, currency))
+}
+
+/// The currency that the schema of the arguments sets.
+pub(crate) fn default_currency(tool: &Tool) -> Option<String> {
+    let path = tool.money.as_ref()?.currency.as_ref()?;
+    let schemas = Schemas::of(tool.input.object()).at(path)?;
+    schemas.iter().find_map(|part| part.get("default")?.as_str().map(str::to_owned))
 }
 
 /// An amount with at least two decimals, and commas between thousands.

@@ -58,6 +58,12 @@ pub struct Tool<Input> {
     /// Where the arguments contain an amount of money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub money: Option<Money>,
+    /// The object that a call is about. A person who has to consent reads its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// What a person has to know before the call: what starts at once, and what cannot be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consequence: Option<Text>,
     /// What must hold between arguments, beyond the schema.
     #[serde(default)]
     pub checks: Cow<'static, [Check]>,
@@ -101,6 +107,15 @@ impl<Input> Tool<Input> {
         self.idempotent || self.effect == Effect::Read
     }
 
+    /// Whether this server answers a call with `dryRun` itself: that of every change, unless the API has an argument of
+    /// this name.
+    #[must_use]
+    pub fn has_dry_run(&self) -> bool {
+        let is_of_api =
+            |request: &Request| request.bindings.iter().any(|binding| binding.argument == DRY_RUN);
+        self.effect != Effect::Read && self.request.as_ref().is_some_and(|request| !is_of_api(request))
+    }
+
     /// The same tool, with its input converted by `make`.
     pub(crate) fn map_input<Made>(self, make: impl FnOnce(Input) -> Made) -> Tool<Made> {
         let Self {
@@ -113,6 +128,8 @@ impl<Input> Tool<Input> {
             keywords,
             effect,
             money,
+            subject,
+            consequence,
             checks,
             idempotent,
             idempotency,
@@ -134,6 +151,8 @@ impl<Input> Tool<Input> {
             keywords,
             effect,
             money,
+            subject,
+            consequence,
             checks,
             idempotent,
             idempotency,
@@ -159,9 +178,13 @@ impl Tool<Input> {
         if let Some(request) = &mut self.request {
             request.bind(arguments.into_iter().flat_map(Map::keys));
         }
-        if matches!(self.effect, Effect::Delete | Effect::Spend)
-            && let Some(arguments) = self.input.get_mut("properties").and_then(Value::as_object_mut)
-        {
+        let (effect, has_dry_run) = (self.effect, self.has_dry_run());
+        let Some(arguments) = self.input.get_mut("properties").and_then(Value::as_object_mut) else { return };
+        // Other changes accept both without listing them: each listed argument costs every model that reads the list.
+        if matches!(effect, Effect::Delete | Effect::Spend) {
+            if has_dry_run {
+                arguments.insert(DRY_RUN.to_owned(), json!({ "type": "boolean" }));
+            }
             arguments.insert(
                 CONFIRMATION.to_owned(),
                 json!({ "type": "string", "description": CONFIRMATION_USE }),
@@ -173,8 +196,11 @@ impl Tool<Input> {
 /// The argument of the gateway with which a caller confirms a change. It is not sent to the API.
 pub const CONFIRMATION: &str = "confirmation";
 
-/// What agents read about it.
-const CONFIRMATION_USE: &str = "Code from an earlier result that asked for it";
+/// The argument of the gateway with which a caller asks for the request of a change, without sending it.
+pub const DRY_RUN: &str = "dryRun";
+
+/// What agents read about the confirmation.
+const CONFIRMATION_USE: &str = "Code from an earlier result";
 
 /// Where a request takes an idempotency key, with the name that it has there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -279,6 +305,75 @@ pub struct Money {
     pub currency: Option<Text>,
     /// The unit of the amount. Scope3 uses both, even within one surface.
     pub unit: MoneyUnit,
+    /// The amount that the new one replaces. Only the increase is committed. Without it, the whole amount is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
+    /// The argument that starts spending. With it, the whole amount is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Start>,
+    /// Arguments that change the amount in a way that only Scope3 can compute.
+    #[serde(default)]
+    pub unmeasured: Cow<'static, [Text]>,
+}
+
+/// An amount that a call replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replaced {
+    /// Path of the id of its object in the arguments. It passes through the same list as the new amount.
+    pub id: Text,
+    /// Where to read the object.
+    pub from: ReadOf,
+    /// Path of the amount in the object, in the unit of the new one.
+    pub amount: Text,
+    /// Path of the currency in the object.
+    pub currency: Text,
+}
+
+/// An argument that starts spending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The argument. The object that holds the replaced amount has a member of the same name.
+    pub argument: Text,
+    /// The value that starts it, unless the object has it already.
+    pub is: Text,
+}
+
+/// The object that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// What it is, in words: `campaign`.
+    pub kind: Text,
+    /// The argument that has its id.
+    pub id: Text,
+    /// Where to read it. Without it, no read finds an object by this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ReadOf>,
+    /// Path of its name in the object.
+    #[serde(default = "name")]
+    pub name: Text,
+}
+
+fn name() -> Text {
+    Cow::Borrowed("name")
+}
+
+/// A read that finds an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadOf {
+    /// A read of the same surface.
+    pub read: Text,
+    /// The arguments that are passed on to it.
+    #[serde(default)]
+    pub with: Cow<'static, [Text]>,
+    /// Path of the object in its data, or of the list that contains the object.
+    pub object: Text,
+    /// The member of the list's items that has the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
 }
 
 /// The unit of an amount.

@@ -60,6 +60,31 @@ impl PreparedRequest {
         self
     }
 
+    /// The request in words, for a dry run. The key is not a part of it.
+    #[must_use]
+    pub fn description(&self) -> Map<String, Value> {
+        let mut request = Map::new();
+        request.insert("method".to_owned(), self.method.as_str().into());
+        request.insert("url".to_owned(), self.url.as_str().into());
+        let headers: Map<String, Value> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+            .collect();
+        if !headers.is_empty() {
+            request.insert("headers".to_owned(), headers.into());
+        }
+        if let Some(body) = &self.body {
+            request.insert("body".to_owned(), body.clone().into());
+        }
+        if !self.parts.is_empty() {
+            let parts: Map<String, Value> =
+                self.parts.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect();
+            request.insert("parts".to_owned(), parts.into());
+        }
+        request
+    }
+
     /// Adds a `traceparent` header, which makes the request part of a trace.
     #[must_use]
     pub fn with_traceparent(mut self, traceparent: Option<HeaderValue>) -> Self {

@@ -79,10 +79,9 @@ impl Gateway {
         let mut key = keys.untried(&[]).await?.ok_or(KeyError::Missing)?;
         let mut tried = vec![key.fingerprint()];
         let mut retries = Retries::new(entry, api);
-        let mut counted_key = None;
         let mut earlier_error = None;
         loop {
-            let error = match self.attempt(call, entry, api, request, &key, &mut counted_key, record).await {
+            let error = match self.attempt(call, entry, api, request, &key, record).await {
                 Ok(answer) => {
                     keys.accept(&key);
                     return Ok(answer);
@@ -129,7 +128,6 @@ impl Gateway {
     }
 
     /// Sends a request once, if the key and the rate limits allow it. A change is recorded as sent just before.
-    #[expect(clippy::too_many_arguments, reason = "the state of the loop above")]
     async fn attempt(
         &self,
         call: &Call,
@@ -137,7 +135,6 @@ impl Gateway {
         api: &Api,
         request: &PreparedRequest,
         key: &ApiKey,
-        counted_key: &mut Option<Fingerprint>,
         record: &mut CallRecord,
     ) -> Result<ApiResponse, SendError> {
         let who = key.fingerprint();
@@ -149,10 +146,10 @@ impl Gateway {
         if call.abandoned.is_cancelled() {
             return Err(SendError::Abandoned);
         }
-        let is_first = *counted_key != Some(who);
+        let is_first = record.counted_key != Some(who);
         let needs = Needs { state: needs_state(entry), entry: record.entry };
         self.limits.acquire(who, &api.classes(entry, is_first), needs).await?;
-        *counted_key = Some(who);
+        record.counted_key = Some(who);
         record.count_attempt();
         let outcome = api.client.attempt(request, key).await;
         if let Some(admission) = admission {

@@ -18,6 +18,14 @@ pub enum Event {
     SessionForeign,
     /// A client called a tool that the operator does not offer.
     PolicyRejected,
+    /// A person was asked to consent to a call, or the agent was told to ask.
+    ConsentRequested,
+    /// A person consented to a call.
+    ConsentGranted,
+    /// A person did not consent to a call, or could not be asked.
+    ConsentDeclined,
+    /// A budget cap refused a call.
+    BudgetReached,
     /// A client confirmed a change that would otherwise not have been sent again.
     ConfirmationUsed,
     /// A client sent a confirmation that is not valid.
@@ -36,6 +44,10 @@ impl Event {
             Self::KeyRejected => "key_rejected",
             Self::SessionForeign => "session_foreign",
             Self::PolicyRejected => "policy_rejected",
+            Self::ConsentRequested => "consent_requested",
+            Self::ConsentGranted => "consent_granted",
+            Self::ConsentDeclined => "consent_declined",
+            Self::BudgetReached => "budget_reached",
             Self::ConfirmationUsed => "confirmation_used",
             Self::ConfirmationInvalid => "confirmation_invalid",
             Self::AuthFailed => "auth_failed",
@@ -48,6 +60,8 @@ impl Event {
         match code {
             "TOOL_NOT_OFFERED" | "POLICY_DENIED" => Some(Self::PolicyRejected),
             "CONFIRMATION_INVALID" => Some(Self::ConfirmationInvalid),
+            "CONSENT_DECLINED" | "CONSENT_REQUIRED" | "CONSENT_UNAVAILABLE" => Some(Self::ConsentDeclined),
+            "BUDGET_EXCEEDED" | "BUDGET_UNKNOWN" => Some(Self::BudgetReached),
             "RATE_LIMIT_EXCEEDED" => Some(Self::LimitReached),
             _ => None,
         }

@@ -12,7 +12,7 @@ use scope3_mcp_client::{credentials::KeyRing, sanitize::Sanitizer};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::{attempts::SendError, policy::Narrowing};
+use super::{attempts::SendError, consent::Person, policy::Narrowing};
 
 /// What a call does when a rate limit is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Caller {
     pub idempotency_key: Option<String>,
     /// What the request leaves of the operator's selection of tools. `None` leaves all.
     pub narrowing: Option<Narrowing>,
+    /// How the person behind the caller can be asked for consent.
+    pub person: Person,
     /// The call's slot in its transport. It is dropped when the call ends, even if the call outlives its client.
     pub call_slot: Option<CallSlot>,
 }

@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
-use scope3_mcp_catalog::{self as catalog, CONFIRMATION, Effect, Place, Problem, money};
+use scope3_mcp_catalog::{self as catalog, CONFIRMATION, Effect, Place, money};
 use scope3_mcp_client::{credentials::KeyError, deadlines};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    CallError, Gateway, Success,
+    CallError, Gateway, KeyOwner, Success,
     attempts::SendError,
+    audit::Event,
+    budget::Amount,
     caller::Call,
+    consent::{Answer, Person, Reply},
     failure::{Changed, Failure},
     journal::{
-        Begun, Confirmation, Digest, Ending, Entry, EntryId, EntryState, Intent, MAX_RESULT_BYTES, Started,
+        Begun, Confirmation, Consent, Digest, Ending, Entry, EntryId, EntryState, Intent, MAX_RESULT_BYTES,
+        Spender, Started,
     },
+    question::Matter,
+    record::CallRecord,
 };
 
 /// The maximum length of a caller's key for a change, in bytes.
@@ -52,21 +58,66 @@ enum Kept {
 
 impl Gateway {
     /// Records a change in the journal, unless the same change is in progress, has just been made or has an unknown
-    /// outcome.
+    /// outcome, exceeds a cap, or a person does not consent.
     pub(super) async fn begin_change(
         &self,
         call: &Call,
-        entry: &catalog::Entry,
-        arguments: &Map<String, Value>,
+        matter: &mut Matter<'_>,
         confirmation: Option<String>,
+        record: &mut CallRecord,
     ) -> Result<Next, CallError> {
-        let mut intent = self.intent(call, entry, arguments, confirmation).await?;
+        let entry = matter.entry;
+        if let Person::BetweenCalls(Some(Reply { code, answer })) = &call.caller.person
+            && *answer != Answer::Accepted
+        {
+            // The code must not be used after a no.
+            self.limits.observe(self.state.revoke(code.clone()).await).map_err(Failure::state)?;
+            return Err(Failure::consent_refused(entry, answer).into());
+        }
+        let consent = self.confirm.consent(entry, &call.caller.person, matter.reason)?;
+        self.measure(call, matter, record).await?;
+        let mut intent = self.intent(call, matter, confirmation).await?;
+        intent.consent = consent;
         let patience = tokio::time::Instant::now() + deadlines::SHUTDOWN;
         loop {
             let begun =
                 self.limits.observe(self.state.begin(intent.clone()).await).map_err(Failure::state)?;
             match begun {
-                Begun::Send(started) => return Ok(Next::Send(started)),
+                Begun::Send(started) => {
+                    record.entry = Some(started.id);
+                    match intent.consent {
+                        Consent::Given | Consent::Replied(_) => record.audit(Event::ConsentGranted, None),
+                        Consent::NotNeeded | Consent::Needed(_) => {}
+                    }
+                    if intent.confirmation.is_some() {
+                        record.audit(Event::ConfirmationUsed, None);
+                    }
+                    return Ok(Next::Send(started));
+                }
+                Begun::OverCap(committed) => {
+                    let (Some(day), Some(commitment)) = (&matter.day, &matter.commitment) else {
+                        return Err(Failure::internal(false).into());
+                    };
+                    return Err(Failure::over_budget(entry, &day.exceeded_by(commitment, committed)).into());
+                }
+                Begun::Ask(code) => {
+                    record.audit(Event::ConsentRequested, None);
+                    let question = self.question(call, matter, intent.spender, record).await;
+                    match (&call.caller.person, code) {
+                        (Person::Reachable(person), _) => match call.ask(&**person, &question).await {
+                            Answer::Accepted => intent.consent = Consent::Given,
+                            refused => return Err(Failure::consent_refused(entry, &refused).into()),
+                        },
+                        (Person::BetweenCalls(_), Some(code)) => {
+                            return Err(CallError::ConsentNeeded { question, code: code.code });
+                        }
+                        (_, Some(code)) => {
+                            return Err(Failure::confirmation_required(&question, code).into());
+                        }
+                        // The state issues a code unless the person is asked at once.
+                        (_, None) => return Err(Failure::internal(false).into()),
+                    }
+                }
                 Begun::InProgress(id) if tokio::time::Instant::now() >= patience => {
                     return Err(Failure::in_progress(entry, id).into());
                 }
@@ -94,10 +145,10 @@ impl Gateway {
     async fn intent(
         &self,
         call: &Call,
-        entry: &catalog::Entry,
-        arguments: &Map<String, Value>,
+        matter: &Matter<'_>,
         confirmation: Option<String>,
     ) -> Result<Intent, CallError> {
+        let &Matter { entry, arguments, .. } = matter;
         let caller_key = call.caller.idempotency_key.clone();
         if caller_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_CALLER_KEY_BYTES) {
             return Err(Failure::caller_key_invalid(MAX_CALLER_KEY_BYTES).into());
@@ -107,6 +158,7 @@ impl Gateway {
             return Err(Failure::key(KeyError::Missing).into());
         };
         let (amount, currency) = money(&entry.tool, arguments).unzip();
+        let committed = matter.commitment.as_ref().map(|found| found.currency.clone());
         Ok(Intent {
             key,
             other_keys: other_keys.to_vec(),
@@ -117,12 +169,19 @@ impl Gateway {
             digest: Digest::of(entry.surface, &entry.tool.name, arguments),
             target: target(entry, arguments),
             amount,
-            currency: currency.flatten(),
+            currency: committed.or(currency.flatten()),
             arguments: self.journal_arguments.then(|| Value::Object(arguments.clone()).to_string()),
             caller_key,
             sends_key: entry.tool.idempotency.is_some(),
             idempotent: entry.tool.is_idempotent(),
             confirmation,
+            consent: Consent::NotNeeded,
+            spender: match call.caller.key_owner {
+                KeyOwner::Server => Spender::Operator,
+                KeyOwner::Caller => Spender::Caller(key),
+            },
+            commitment: matter.commitment.clone(),
+            day_cap: matter.day.as_ref().map(Amount::of_today),
             joined: None,
             repeat_guard: self.repeat_guard,
         })
@@ -186,7 +245,9 @@ fn ending(outcome: &Result<Success, CallError>) -> Ending {
             let kept = Kept::Failure(Box::new(failure.without_source()));
             (state, Some(failure.code.clone()), Vec::new(), Some(kept))
         }
-        Err(CallError::UnknownTool { .. }) => (EntryState::Refused, None, Vec::new(), None),
+        Err(CallError::UnknownTool { .. } | CallError::ConsentNeeded { .. }) => {
+            (EntryState::Refused, None, Vec::new(), None)
+        }
     };
     let outcome = kept.and_then(|kept| serde_json::to_string(&kept).ok());
     Ending { state, code, ids, outcome: outcome.filter(|text| text.len() <= MAX_RESULT_BYTES) }
@@ -228,25 +289,6 @@ fn repeated(mut success: Success, earlier: &Entry, confirmation: &Confirmation) 
     ];
     success.notes.extend(notes.map(|(name, value)| (name.to_owned(), value)));
     success
-}
-
-/// Takes the confirmation out of the arguments of a change. It says how to make the change, and is not a part of it.
-pub(super) fn take_confirmation(
-    entry: &catalog::Entry,
-    arguments: &mut Map<String, Value>,
-) -> Result<Option<String>, CallError> {
-    if entry.tool.effect == Effect::Read {
-        return Ok(None);
-    }
-    match arguments.remove(CONFIRMATION) {
-        None => Ok(None),
-        Some(Value::String(code)) => Ok(Some(code)),
-        Some(_) => {
-            let problem =
-                Problem::at(CONFIRMATION, "expected the code that an earlier result gave, as a string");
-            Err(Failure::arguments(entry, &problem.into()).into())
-        }
-    }
 }
 
 /// What a call changes: the arguments in the path, or else those that are named like ids.

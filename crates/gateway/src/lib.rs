@@ -6,16 +6,20 @@
 
 mod attempts;
 pub mod audit;
+pub mod budget;
 mod caller;
 mod changes;
+pub mod consent;
 pub mod failure;
 pub mod journal;
 pub mod limits;
 mod local;
 mod outcome;
+mod own_arguments;
 mod permission;
 pub mod policy;
 mod present;
+mod question;
 mod record;
 pub mod state;
 mod surfaces;
@@ -30,13 +34,10 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use jiff::Timestamp;
-use scope3_mcp_catalog::{
-    Catalog, Effect, Entry, EntryRef, Live, Local, Problem, money_in_words, search, shortened,
-};
+use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Live, money_in_words, search, shortened};
 use scope3_mcp_client::{
     PreparedRequest,
-    credentials::{Fingerprint, KeyError, KeyReputations},
+    credentials::{Fingerprint, KeyReputations},
     sanitize::Sanitizer,
 };
 use serde_json::{Map, Value};
@@ -57,14 +58,17 @@ pub use self::{
     surfaces::{Api, Surfaces},
 };
 use self::{
+    budget::Caps,
     caller::Call,
     changes::Next,
+    consent::Confirm,
     failure::Failure,
     limits::{Limits, Usage},
     policy::Policy,
     present::Expected,
+    question::Matter,
     record::CallRecord,
-    state::{CallCount, State, StateError},
+    state::{State, StateError},
     tally::Tally,
 };
 
@@ -81,6 +85,8 @@ pub struct Gateway {
     tally: Arc<Tally>,
     repeat_guard: Duration,
     journal_arguments: bool,
+    confirm: Confirm,
+    caps: Caps,
     target: Backend,
     changes: TaskTracker,
     ending: CancellationToken,
@@ -105,6 +111,10 @@ pub struct GatewayConfig {
     pub repeat_guard: Duration,
     /// Whether the journal keeps the arguments of changes.
     pub journal_arguments: bool,
+    /// Which calls need the consent of a person.
+    pub confirm: Confirm,
+    /// The most that calls may commit.
+    pub caps: Caps,
     /// What the APIs connect to.
     pub target: Backend,
 }
@@ -133,6 +143,8 @@ impl Gateway {
             state,
             repeat_guard,
             journal_arguments,
+            confirm,
+            caps,
             target,
         } = parts;
         Self {
@@ -146,6 +158,8 @@ impl Gateway {
             state,
             repeat_guard,
             journal_arguments,
+            confirm,
+            caps,
             target,
             changes: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -237,15 +251,13 @@ impl Gateway {
         self.policy.refresh().await;
         let narrowing = call.caller.narrowing.as_ref();
         self.policy.check(entry, narrowing).map_err(|why| Failure::denied(entry, &why))?;
-        let confirmation = changes::take_confirmation(entry, &mut call.arguments)?;
+        let has_rules = self.policy.rules().is_some();
+        let confirmation = own_arguments::take_confirmation(entry, &mut call.arguments, has_rules)?;
+        let is_dry_run = own_arguments::take_dry_run(entry, &mut call.arguments)?;
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
-        let needs_consent = self.apply_rules(entry, &call, &arguments).await?;
-        if let Some(reason) = needs_consent {
-            // Here a person will be asked.
-            return Err(Failure::consent_required(entry, &reason).into());
-        }
+        let reason = self.apply_rules(entry, &call, &arguments).await?;
         let request = match (&entry.tool.request, entry.tool.answers) {
             (Some(request), _) => request,
             (None, Some(local)) => {
@@ -261,17 +273,21 @@ impl Gateway {
         let mut request = PreparedRequest::new(api.client.base(), request, arguments.clone())
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
-        if entry.tool.effect != Effect::Read {
-            let is_confirmed = confirmation.is_some();
-            let journaled = call.caller.sanitized_arguments(&arguments);
-            let started = match self.begin_change(&call, entry, &journaled, confirmation).await? {
+        if is_dry_run {
+            return Ok(Success::dry_run(request.description(), amount));
+        }
+        // A read for which a rule asks a person is recorded, too.
+        if entry.tool.effect != Effect::Read || reason.is_some() {
+            let sanitized = call.caller.sanitized_arguments(&arguments);
+            let (arguments, reason) = (&sanitized, reason.as_deref());
+            let mut matter = Matter { catalog, entry, api, arguments, reason, commitment: None, day: None };
+            // On the heap: reads, which are most calls, need not carry its state.
+            let begun = Box::pin(self.begin_change(&call, &mut matter, confirmation, record));
+            let started = match begun.await? {
                 Next::Send(started) => started,
                 Next::Return(result) => return Ok(result),
             };
             record.entry = Some(started.id);
-            if is_confirmed {
-                record.audit(audit::Event::ConfirmationUsed, None);
-            }
             if let (Some(place), Some(key)) = (&entry.tool.idempotency, started.key) {
                 request = request.with_idempotency_key(place, &key);
             }
@@ -279,48 +295,6 @@ impl Gateway {
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
         self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged, key: record.key })
-    }
-
-    async fn answer_locally(
-        &self,
-        local: Local,
-        catalog: &Catalog,
-        entry: &Entry,
-        caller: &Caller,
-        arguments: &Map<String, Value>,
-    ) -> Result<Success, CallError> {
-        let data = match local {
-            Local::Describe => {
-                let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-                local::describe_tool(catalog, &self.policy, caller.narrowing.as_ref(), name).map_err(
-                    |nearest| {
-                        let problem = Problem {
-                            did_you_mean: nearest,
-                            ..Problem::at("name", "is not the name of a tool")
-                        };
-                        Failure::arguments(entry, &problem.into())
-                    },
-                )?
-            }
-            Local::Usage => {
-                let keys = caller.keys.keys().await.map_err(Failure::key)?;
-                let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };
-                let who = key.fingerprint();
-                let limits = self.limits.usage(who).await;
-                let counts = self.counts(local::since(arguments), who).await;
-                local::usage(who, &limits, counts.as_deref())
-            }
-        };
-        Ok(Success::local(data))
-    }
-
-    /// The number of calls with a key since a time, those of this moment included.
-    async fn counts(&self, since: Timestamp, key: Fingerprint) -> Result<Vec<CallCount>, StateError> {
-        let tally = Arc::clone(&self.tally);
-        // In a task of its own, it survives the caller.
-        let written = self.changes.spawn(async move { tally.write().await }).await;
-        written.unwrap_or(Ok(()))?;
-        self.limits.observe(self.state.counts(since, Some(key)).await)
     }
 
     /// The current catalog.

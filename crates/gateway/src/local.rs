@@ -1,12 +1,15 @@
 //! Local tools, which this server answers without a request to Scope3.
 
 use jiff::{SignedDuration, Timestamp};
-use scope3_mcp_catalog::{Catalog, Entry};
-use scope3_mcp_client::credentials::Fingerprint;
+use std::sync::Arc;
+
+use scope3_mcp_catalog::{Catalog, Entry, Local, Problem};
+use scope3_mcp_client::credentials::{Fingerprint, KeyError};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    failure::reset_time,
+    CallError, Caller, Gateway, Success,
+    failure::{Failure, reset_time},
     limits::{Usage, whole_seconds},
     policy::{Narrowing, Policy},
     state::{CallCount, StateError},
@@ -14,6 +17,47 @@ use crate::{
 
 /// The maximum number of rows with calls in the result of `get_usage`.
 const MAX_COUNTS: usize = 50;
+
+impl Gateway {
+    /// Answers a local tool.
+    pub(super) async fn answer_locally(
+        &self,
+        local: Local,
+        catalog: &Catalog,
+        entry: &Entry,
+        caller: &Caller,
+        arguments: &Map<String, Value>,
+    ) -> Result<Success, CallError> {
+        let data = match local {
+            Local::Describe => {
+                let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
+                describe_tool(catalog, &self.policy, caller.narrowing.as_ref(), name).map_err(|nearest| {
+                    let problem =
+                        Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
+                    Failure::arguments(entry, &problem.into())
+                })?
+            }
+            Local::Usage => {
+                let keys = caller.keys.keys().await.map_err(Failure::key)?;
+                let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };
+                let who = key.fingerprint();
+                let limits = self.limits.usage(who).await;
+                let counts = self.counts(since(arguments), who).await;
+                usage(who, &limits, counts.as_deref())
+            }
+        };
+        Ok(Success::local(data))
+    }
+
+    /// The number of calls with a key since a time, those of this moment included.
+    async fn counts(&self, since: Timestamp, key: Fingerprint) -> Result<Vec<CallCount>, StateError> {
+        let tally = Arc::clone(&self.tally);
+        // In a task of its own, it survives the caller.
+        let written = self.changes.spawn(async move { tally.write().await }).await;
+        written.unwrap_or(Ok(()))?;
+        self.limits.observe(self.state.counts(since, Some(key)).await)
+    }
+}
 
 /// The time since which `get_usage` counts calls. The catalog's schema bounds the argument.
 pub(crate) fn since(arguments: &Map<String, Value>) -> Timestamp {

@@ -26,6 +26,16 @@ impl Success {
         Self { data, sentence: None, notes: Map::new(), memory: MemoryPermit::default() }
     }
 
+    /// The result of a dry run: the request that was not sent.
+    pub(super) fn dry_run(request: Map<String, Value>, amount: Option<String>) -> Self {
+        let mut success = Self::local(request);
+        let message = "Nothing was sent. A real call sends this request.";
+        success.notes.insert("changed".to_owned(), "no".into());
+        success.notes.insert("message".to_owned(), message.into());
+        success.notes.extend(amount.map(|amount| ("amount".to_owned(), amount.into())));
+        success
+    }
+
     /// The data including the notes, as clients receive it.
     #[must_use]
     pub fn into_value(self) -> Value {
@@ -48,6 +58,14 @@ pub enum CallError {
         /// The name that the caller probably meant.
         nearest: Option<String>,
     },
+    /// A person has to consent, and the client asks. It repeats the call with the answer and the code.
+    #[error("the consent of a person is needed")]
+    ConsentNeeded {
+        /// What the person reads.
+        question: String,
+        /// The code of the question.
+        code: String,
+    },
     /// Any other failure, in words for the agent.
     #[error("{}", .0.message)]
     Failed(Box<Failure>),
@@ -60,6 +78,10 @@ impl CallError {
             Self::UnknownTool { mut name, nearest } => {
                 sanitizer.text(&mut name);
                 Self::UnknownTool { name, nearest }
+            }
+            Self::ConsentNeeded { mut question, code } => {
+                sanitizer.text(&mut question);
+                Self::ConsentNeeded { question, code }
             }
             Self::Failed(mut failure) => {
                 failure.sanitize(sanitizer);

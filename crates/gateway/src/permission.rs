@@ -1,14 +1,16 @@
 //! What a request is offered, and whether a call with these arguments may run.
 
 use jiff::Timestamp;
-use scope3_mcp_catalog::{Entry, EntryRef, Surface};
+use scope3_mcp_catalog::{Entry, EntryRef, Surface, hundredths};
 use scope3_mcp_client::credentials::KeyError;
 use serde_json::{Map, Value};
 
 use crate::{
-    CallError, Gateway,
+    CallError, Gateway, KeyOwner,
+    budget::start_of_day,
     caller::Call,
     failure::Failure,
+    journal::Spender,
     policy::{CallFacts, Decision, Narrowing, Policy, Verdict},
 };
 
@@ -52,8 +54,17 @@ impl Gateway {
             Err(error) => return Err(Failure::key(error).into()),
         };
         let client = call.caller.client.as_deref().map(without_version);
-        // Nothing counts what was spent yet.
-        let spent_today = 0;
+        let spent_today = match (key, hundredths(&entry.tool, arguments)) {
+            (Some(key), Some((_, Some(currency)))) => {
+                let spender = match call.caller.key_owner {
+                    KeyOwner::Server => Spender::Operator,
+                    KeyOwner::Caller => Spender::Caller(key),
+                };
+                let committed = self.state.committed(spender, start_of_day(), currency).await;
+                self.limits.observe(committed).map_err(Failure::state)?
+            }
+            _ => 0,
+        };
         let facts = CallFacts { key, client, arguments, now: Timestamp::now(), spent_today };
         let Verdict { decision, shadows } = rules.decide(entry, &facts);
         if !shadows.is_empty() {

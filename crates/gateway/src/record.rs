@@ -25,6 +25,8 @@ pub(super) struct CallRecord {
     pub(super) origin: Origin,
     /// The last key that the call tried.
     pub(super) key: Option<Fingerprint>,
+    /// The key with which the call took its permit of a call. What the call reads on the way takes no other.
+    pub(super) counted_key: Option<Fingerprint>,
     attempts: u32,
     /// The journal entry of a change.
     pub(super) entry: Option<EntryId>,
@@ -41,6 +43,7 @@ impl CallRecord {
             trace_id: trace_id(caller).unwrap_or("-").to_owned(),
             origin: Origin::of(caller),
             key: None,
+            counted_key: None,
             attempts: 0,
             entry: None,
             ended: false,
@@ -78,6 +81,9 @@ impl CallRecord {
             Ok(_) => Line { outcome: "ok".into(), delivered, ..Line::default() },
             Err(CallError::UnknownTool { .. }) => {
                 Line { outcome: "UNKNOWN_TOOL".into(), delivered, ..Line::default() }
+            }
+            Err(CallError::ConsentNeeded { .. }) => {
+                Line { outcome: "CONSENT_NEEDED".into(), delivered, ..Line::default() }
             }
             Err(CallError::Failed(failure)) => {
                 // Scope3's own codes are many, so the usual code of the status stands in for them.

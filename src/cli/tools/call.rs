@@ -11,14 +11,15 @@ use std::{
 
 use anyhow::Context;
 use scope3_mcp_gateway::{
-    CallError, Success, Waiting,
+    CallError, Caller, Success, Waiting,
     catalog::{Effect, Entry},
+    consent::Person,
     failure::{Changed, Failure},
 };
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::{CommandError, answer, arguments, catalog_and_policy, find, layout};
+use super::{CommandError, answer, arguments, catalog_and_policy, find, layout, terminal::Terminal};
 use crate::{app::App, config::Settings};
 
 /// A call that takes longer shows its progress.
@@ -27,21 +28,34 @@ const PROGRESS_DELAY: Duration = Duration::from_secs(2);
 /// How long to wait for the outcome of an interrupted change.
 const INTERRUPTED_WAIT: Duration = Duration::from_secs(10);
 
+/// The options of the command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    /// Print one line of JSON.
+    pub(super) json: bool,
+    /// Whoever runs the command consents to the call.
+    pub(super) yes: bool,
+}
+
 type Outcome = Result<Success, CallError>;
 
 pub(super) async fn call(
     settings: &Settings,
     name: &str,
     given: &[String],
-    json: bool,
+    options: Options,
 ) -> Result<(), CommandError> {
+    let Options { json, yes } = options;
     let (catalog, _) = catalog_and_policy(settings)?;
     let entry = find(&catalog, name)?;
     let arguments = arguments::read(given, std::io::stdin())
         .map_err(|problem| CommandError::Usage(problem.to_string()))?;
     let app = App::start(settings).await?;
     let format = Format::choose(json);
-    match call_with_progress(&app, entry, arguments).await? {
+    let terminal = Terminal::default();
+    let person = if yes { Person::Consented } else { Person::Reachable(Arc::new(terminal.clone())) };
+    let caller = Caller { person, ..app.caller() };
+    match call_with_progress(&app, caller, entry, arguments, &terminal).await? {
         CallEnd::Ended(outcome) => {
             // The call is still being added to the usage statistics.
             app.gateway.finish_changes().await;
@@ -161,15 +175,17 @@ enum CallEnd {
 /// Makes a call, shows its progress on a terminal, and stops on Ctrl-C.
 async fn call_with_progress(
     app: &App,
+    caller: Caller,
     entry: &Entry,
     arguments: Map<String, Value>,
+    terminal: &Terminal,
 ) -> std::io::Result<CallEnd> {
     let limit_wait = Arc::new(AtomicU64::new(0));
     let announced = Arc::clone(&limit_wait);
     let on_wait = Arc::new(move |Waiting { waited, total }: Waiting| {
         announced.store(total.saturating_sub(waited).as_secs().max(1), Ordering::Relaxed);
     });
-    let mut call = Box::pin(app.gateway.call(app.caller(), &entry.tool.name, arguments, on_wait));
+    let mut call = Box::pin(app.gateway.call(caller, &entry.tool.name, arguments, on_wait));
     let started = Instant::now();
     let mut seconds = interval_at(started + PROGRESS_DELAY, Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -185,9 +201,17 @@ async fn call_with_progress(
             signal = &mut interrupt => {
                 signal?;
                 progress.clear()?;
+                if terminal.is_asking() {
+                    drop(call);
+                    writeln!(std::io::stderr(), "\nInterrupted. Nothing was changed.")?;
+                    return Ok(CallEnd::Interrupted(None));
+                }
                 break;
             }
             _ = seconds.tick() => {
+                if terminal.is_asking() {
+                    continue;
+                }
                 let left = limit_wait.swap(0, Ordering::Relaxed);
                 waits_for_limit = left > 0;
                 if waits_for_limit {

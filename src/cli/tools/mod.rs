@@ -5,6 +5,7 @@ pub(super) mod arguments;
 mod call;
 mod list;
 mod show;
+mod terminal;
 
 use clap::{Args, Subcommand};
 use scope3_mcp_gateway::{
@@ -57,6 +58,10 @@ enum Command {
         /// a pipe or file gets indented JSON
         #[arg(long)]
         json: bool,
+        /// Consent to the call in advance, if it can spend or delete. By default, a terminal asks, and elsewhere the
+        /// call is refused
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 
@@ -65,7 +70,9 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
         Command::List { json } => list::list(settings, json),
         Command::Search { words, json } => list::find(settings, &words.join(" "), json),
         Command::Show { name, json } => show::show(settings, &name, json),
-        Command::Call { name, arguments, json } => call::call(settings, &name, &arguments, json).await,
+        Command::Call { name, arguments, json, yes } => {
+            call::call(settings, &name, &arguments, call::Options { json, yes }).await
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderValue, request::Parts};
 use rmcp::model::Extensions;
 use scope3_mcp_gateway::{CallSlot, MemoryHolder, credentials::KeyRing, policy::Narrowing};
 
-use super::{auth::HttpCaller, concurrency::CallPermit, ids::session_digest};
+use super::{auth::HttpCaller, concurrency::CallPermit, ids::session_digest, streamable::NoStream};
 use crate::{mcp::LargeArguments, traceparent};
 
 /// The keys that the request carries.
@@ -19,6 +19,11 @@ pub(super) fn keys(message: &Extensions) -> Option<Arc<KeyRing>> {
 /// The arguments that are passed beside the message because they are large.
 pub(super) fn large_arguments(message: &Extensions) -> Option<LargeArguments> {
     message.get::<Parts>()?.extensions.get().cloned()
+}
+
+/// Whether the client receives requests of the server before the response.
+pub(super) fn is_reachable(message: &Extensions) -> bool {
+    message.get::<Parts>().is_none_or(|head| head.extensions.get::<NoStream>().is_none())
 }
 
 /// What the request's headers leave of the operator's selection of tools.

@@ -124,6 +124,7 @@ pub async fn serve(
             .with_session(extensions::session)
             .with_narrowing(extensions::narrowing)
             .with_call_slot(extensions::call_slot)
+            .with_reachability(extensions::is_reachable)
             .with_large_arguments(extensions::large_arguments)
             .with_memory_holder(extensions::memory_holder),
         connections: Arc::new(Connections::new(max_connections, Arc::clone(&is_proven))),

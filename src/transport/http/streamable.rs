@@ -23,6 +23,10 @@ use super::{
     state::ServerState,
 };
 
+/// Marks a request whose response is no stream, so that the client receives no request of the server meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoStream;
+
 /// Handles a request to `/mcp`.
 pub(super) async fn handle(
     State(state): State<Arc<ServerState>>,
@@ -57,6 +61,9 @@ async fn post(state: &ServerState, caller: &HttpCaller, request: Request) -> Res
     register_request(state, caller, &mut parts, kind, &id)?;
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
+    }
+    if !accepted.events {
+        parts.extensions.insert(NoStream);
     }
     let holder = MemoryHolder::default();
     parts.extensions.insert(holder.clone());

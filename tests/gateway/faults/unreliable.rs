@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use scope3_mcp_gateway::{
     credentials::Fingerprint,
-    journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement},
+    journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement, Spender},
     limits::Class,
     state::{CallCount, Exhausted, Loss, Request, State, StateError, StateLocation, Used, Window},
 };
@@ -115,6 +115,19 @@ impl State for Unreliable {
         settlement: Settlement,
     ) -> Result<Option<Result<Entry, Entry>>, StateError> {
         self.carry_out(true, |state| async move { state.settle(id, settlement).await }).await
+    }
+
+    async fn revoke(&self, code: String) -> Result<(), StateError> {
+        self.carry_out(true, |state| async move { state.revoke(code).await }).await
+    }
+
+    async fn committed(
+        &self,
+        spender: Spender,
+        since: Timestamp,
+        currency: String,
+    ) -> Result<i64, StateError> {
+        self.carry_out(true, |state| async move { state.committed(spender, since, currency).await }).await
     }
 
     async fn count(&self, calls: Vec<(Option<Fingerprint>, CallCount)>) -> Result<(), StateError> {

@@ -54,7 +54,11 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     for variable in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
         command.env_remove(variable);
     }
-    command.args(arguments).env("SCOPE3_STATE", "memory").envs(environment.iter().copied());
+    command
+        .args(arguments)
+        .env("SCOPE3_STATE", "memory")
+        .env("SCOPE3_CONFIRM", "off")
+        .envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Digest, Entry, EntryId, EntryState, Intent, InvalidConfirmation, Purpose};
+use super::{Asked, Consent, Digest, Entry, EntryId, EntryState, Intent, InvalidConfirmation, Purpose};
 
 /// What the state holds about an intent.
 #[derive(Debug, Default)]
@@ -13,8 +13,12 @@ pub(crate) struct Found {
     pub(crate) with_caller_key: Option<Entry>,
     /// The newest entry of the same key, tool and arguments that was not refused.
     pub(crate) same: Option<Entry>,
-    /// Why the caller's confirmation cannot be used.
-    pub(crate) invalid: Option<InvalidConfirmation>,
+    /// What the caller's confirmation confirms, or why it cannot be used.
+    pub(crate) confirmation: Option<Result<Purpose, InvalidConfirmation>>,
+    /// Why the code of the person's answer cannot be used.
+    pub(crate) invalid_reply: Option<InvalidConfirmation>,
+    /// What the spender has committed since the day began, in hundredths.
+    pub(crate) committed: i64,
 }
 
 /// A confirmation that was issued.
@@ -24,18 +28,43 @@ pub(crate) struct Issued {
     pub(crate) key: Vec<u8>,
     pub(crate) tool: String,
     pub(crate) digest: Digest,
+    pub(crate) purpose: Purpose,
     pub(crate) expires_at: Timestamp,
     pub(crate) is_used: bool,
 }
 
 impl Issued {
-    /// Why it does not confirm the intent of a caller with these keys at `now`, if it does not.
-    pub(crate) fn refuse(
+    /// What a confirmation in the arguments confirms.
+    ///
+    /// # Errors
+    /// If it cannot be used. The code of a question is none: only the client has it, and a model must not use it.
+    pub(crate) fn confirms(
+        &self,
+        keys: &[Vec<u8>],
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Result<Purpose, InvalidConfirmation> {
+        if self.purpose == Purpose::Reply {
+            return Err(InvalidConfirmation::NotIssued);
+        }
+        self.refuse(keys, intent, now).map_or(Ok(self.purpose), Err)
+    }
+
+    /// Why the code does not stand for the question about an intent, if it does not.
+    pub(crate) fn refuse_reply(
         &self,
         keys: &[Vec<u8>],
         intent: &Intent,
         now: Timestamp,
     ) -> Option<InvalidConfirmation> {
+        if self.purpose != Purpose::Reply {
+            return Some(InvalidConfirmation::NotIssued);
+        }
+        self.refuse(keys, intent, now)
+    }
+
+    /// Why it does not confirm the intent of a caller with these keys at `now`, if it does not.
+    fn refuse(&self, keys: &[Vec<u8>], intent: &Intent, now: Timestamp) -> Option<InvalidConfirmation> {
         if !keys.contains(&self.key) {
             Some(InvalidConfirmation::OtherKey)
         } else if self.tool != intent.tool {
@@ -65,6 +94,10 @@ pub(crate) enum Decision {
     KeyReused(EntryId),
     /// The caller's confirmation cannot be used.
     Invalid(InvalidConfirmation),
+    /// It would exceed the cap of the day.
+    OverCap,
+    /// A person has to consent first. The code is for this purpose, if there is one.
+    Ask(Option<Purpose>),
 }
 
 /// Decides what happens to an intent at `now`.
@@ -81,19 +114,50 @@ pub(crate) fn decide(intent: &Intent, found: &Found, now: Timestamp) -> Decision
     if let Some(entry) = open.next() {
         return Decision::Join(entry.id);
     }
-    if intent.confirmation.is_some() {
-        let again = same.filter(|entry| entry.state == EntryState::Unknown).map(|entry| entry.id);
-        return found.invalid.map_or(Decision::Send { again }, Decision::Invalid);
+    let confirmed = match found.confirmation {
+        Some(Err(invalid)) => return Decision::Invalid(invalid),
+        Some(Ok(purpose)) => Some(purpose),
+        None => None,
+    };
+    if let Some(invalid) = found.invalid_reply {
+        return Decision::Invalid(invalid);
     }
+    let is_confirmed = matches!(confirmed, Some(Purpose::Unknown | Purpose::Repeat));
+    if !is_confirmed && let Some((purpose, id)) = held_back(intent, named, same, now) {
+        return Decision::Confirm(purpose, id);
+    }
+    if let (Some(cap), Some(commitment)) = (&intent.day_cap, &intent.commitment)
+        && !cap.has_room(found.committed, commitment)
+    {
+        return Decision::OverCap;
+    }
+    match intent.consent {
+        Consent::Needed(Asked::Now) => Decision::Ask(None),
+        Consent::Needed(Asked::BetweenCalls) => Decision::Ask(Some(Purpose::Reply)),
+        Consent::Needed(Asked::ByAgent) if confirmed.is_none() => Decision::Ask(Some(Purpose::Consent)),
+        Consent::Needed(Asked::ByAgent) | Consent::NotNeeded | Consent::Given | Consent::Replied(_) => {
+            let unknown = same.filter(|entry| is_confirmed && entry.state == EntryState::Unknown);
+            Decision::Send { again: unknown.map(|entry| entry.id) }
+        }
+    }
+}
+
+/// What a caller has to confirm because of an earlier entry.
+fn held_back(
+    intent: &Intent,
+    named: Option<&Entry>,
+    same: Option<&Entry>,
+    now: Timestamp,
+) -> Option<(Purpose, EntryId)> {
     // The outcome of an entry that the caller awaited or named is the answer, even if the change could be made again.
     let awaited = named.into_iter().chain(same).find(|entry| intent.joined == Some(entry.id));
     let answer = awaited.or(named).filter(|entry| entry.state != EntryState::Refused);
     match answer.or(same) {
-        Some(entry) if entry.state == EntryState::Unknown => Decision::Confirm(Purpose::Unknown, entry.id),
+        Some(entry) if entry.state == EntryState::Unknown => Some((Purpose::Unknown, entry.id)),
         Some(entry) if answer.is_some() || is_guarded(intent, entry, now) => {
-            Decision::Confirm(Purpose::Repeat, entry.id)
+            Some((Purpose::Repeat, entry.id))
         }
-        _ => Decision::Send { again: None },
+        _ => None,
     }
 }
 

@@ -3,18 +3,22 @@
 //! It answers three questions: is the same change being made now, did it just succeed, or is its outcome unknown? In each
 //! of these cases the change is not sent again, unless the caller confirms it. The module `decide` has the rules.
 
+mod consent;
 mod decide;
 mod digest;
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
-use scope3_mcp_catalog::{Effect, shortened};
+use scope3_mcp_catalog::{Commitment, Effect, shortened};
 use scope3_mcp_client::credentials::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::decide::{Decision, Found, Issued, decide};
-pub use self::digest::Digest;
+pub use self::{
+    consent::{Asked, Consent, DayCap, Spender},
+    digest::Digest,
+};
 
 /// How long a confirmation can be used.
 pub const CONFIRMATION_LIFETIME: Duration = Duration::from_mins(10);
@@ -83,6 +87,14 @@ pub struct Intent {
     pub idempotent: bool,
     /// The caller's confirmation.
     pub confirmation: Option<String>,
+    /// Whether a person has to consent, and how.
+    pub consent: Consent,
+    /// Whose money the change commits.
+    pub spender: Spender,
+    /// The money that the change commits.
+    pub commitment: Option<Commitment>,
+    /// What the spender may commit in a day, in the currency of the commitment.
+    pub day_cap: Option<DayCap>,
     /// The entry of the same change whose end this caller awaited.
     pub joined: Option<EntryId>,
     /// How long after its success the same change is not made again.
@@ -93,6 +105,15 @@ impl Intent {
     /// All keys of the caller.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Fingerprint> {
         std::iter::once(self.key).chain(self.other_keys.iter().copied())
+    }
+
+    /// The codes that the intent uses up when it is sent.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+        let reply = match &self.consent {
+            Consent::Replied(code) => Some(code),
+            _ => None,
+        };
+        self.confirmation.iter().chain(reply).map(String::as_str)
     }
 
     /// How long the result of the change is kept.
@@ -119,6 +140,21 @@ pub enum Begun {
     KeyReused(Box<Entry>),
     /// The caller's confirmation cannot be used.
     Invalid(InvalidConfirmation),
+    /// A person has to consent first. The code stands for the answer, unless the person is asked at once.
+    Ask(Option<Confirmation>),
+    /// The change would exceed what may be committed in a day. So much is committed already, in hundredths.
+    OverCap(i64),
+}
+
+impl Begun {
+    /// A change that needs a confirmation because of an earlier entry.
+    pub(crate) fn held_back(purpose: Purpose, entry: Box<Entry>, confirmation: Confirmation) -> Self {
+        if purpose == Purpose::Unknown {
+            Self::Unknown(entry, confirmation)
+        } else {
+            Self::Repeated(entry, confirmation)
+        }
+    }
 }
 
 /// A change that may be sent.
@@ -279,6 +315,10 @@ pub enum Purpose {
     Unknown,
     /// To make a change once more.
     Repeat,
+    /// That a person consents to a change. The caller gives the code in the argument `confirmation`.
+    Consent,
+    /// That a person consents to a change. The client gives the code together with the person's answer.
+    Reply,
 }
 
 impl Purpose {
@@ -288,7 +328,19 @@ impl Purpose {
         match self {
             Self::Unknown => "unknown",
             Self::Repeat => "repeat",
+            Self::Consent => "consent",
+            Self::Reply => "reply",
         }
+    }
+}
+
+impl FromStr for Purpose {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let purposes = [Self::Unknown, Self::Repeat, Self::Consent, Self::Reply];
+        let purpose = purposes.into_iter().find(|purpose| purpose.as_str() == text);
+        purpose.ok_or_else(|| format!("expected the purpose of a confirmation, got `{}`", shortened(text)))
     }
 }
 

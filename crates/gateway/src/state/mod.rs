@@ -24,7 +24,7 @@ pub use self::{
     error::StateError,
     redis::{InvalidRedisUrl, RedisUrl},
 };
-use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
+use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement, Spender};
 
 /// Where the state is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,24 @@ pub trait State: fmt::Debug + Send + Sync {
         id: EntryId,
         settlement: Settlement,
     ) -> Result<Option<Result<Entry, Entry>>, StateError>;
+
+    /// Makes a confirmation useless, because the person declined.
+    ///
+    /// # Errors
+    /// If the state is unavailable.
+    async fn revoke(&self, code: String) -> Result<(), StateError>;
+
+    /// What a spender has committed in a currency since a time, in hundredths of its unit. Changes of unknown outcome
+    /// count; what was refused does not.
+    ///
+    /// # Errors
+    /// If the state is unavailable.
+    async fn committed(
+        &self,
+        spender: Spender,
+        since: Timestamp,
+        currency: String,
+    ) -> Result<i64, StateError>;
 
     /// Adds to the numbers of calls with a key, or with no known key.
     ///

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     journal::{
-        Begun, CONFIRMATION_LIFETIME, Confirmation, Decision, Ending, Entry, EntryId, EntryState, Filter,
-        Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Started, decide,
+        Begun, CONFIRMATION_LIFETIME, Confirmation, Consent, Decision, Ending, Entry, EntryId, EntryState,
+        Filter, Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Spender, Started, decide,
     },
     state::{StateError, clock::micros},
 };
@@ -40,26 +40,42 @@ struct Look {
     with_caller_key: Option<Entry>,
     same: Option<Entry>,
     confirmation: Option<Issued>,
+    reply: Option<Issued>,
+    committed: i64,
 }
 
 impl FromRedisValue for Look {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        type Parts = (Vec<String>, bool, String, Option<Stored>, Option<Stored>, Fields);
-        let (keys, is_damaged, version, named, same, mut fields) = Parts::from_redis_value(value)?;
-        let confirmation = if fields.is_empty() {
-            None
-        } else {
-            Some(Issued {
-                key: fields.take("key").unwrap_or_default().into_bytes(),
-                tool: fields.take("tool").unwrap_or_default(),
-                digest: fields.digest("digest")?,
-                expires_at: fields.time("expires_at")?,
-                is_used: fields.take("used").as_deref() != Some("0"),
-            })
-        };
+        type Parts = (Vec<String>, bool, String, Option<Stored>, Option<Stored>, Fields, Fields, String);
+        let (keys, is_damaged, version, named, same, confirmation, reply, committed) =
+            Parts::from_redis_value(value)?;
         let entry = |stored: Option<Stored>| stored.map(|Stored(entry)| entry);
-        Ok(Self { keys, is_damaged, version, with_caller_key: entry(named), same: entry(same), confirmation })
+        Ok(Self {
+            keys,
+            is_damaged,
+            version,
+            with_caller_key: entry(named),
+            same: entry(same),
+            confirmation: issued(confirmation)?,
+            reply: issued(reply)?,
+            committed: committed.parse().unwrap_or(i64::MAX),
+        })
     }
+}
+
+/// A confirmation, if there is one.
+fn issued(mut fields: Fields) -> Result<Option<Issued>, ParsingError> {
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Issued {
+        key: fields.take("key").unwrap_or_default().into_bytes(),
+        tool: fields.take("tool").unwrap_or_default(),
+        digest: fields.digest("digest")?,
+        purpose: fields.parse("purpose")?,
+        expires_at: fields.time("expires_at")?,
+        is_used: fields.take("used").as_deref() != Some("0"),
+    }))
 }
 
 /// An entry that may have been made, although its number did not arrive.
@@ -98,12 +114,22 @@ impl RedisState {
         }
         let now = time(now);
         let keys: Vec<_> = look.keys.into_iter().map(String::into_bytes).collect();
-        let invalid = match (&intent.confirmation, &look.confirmation) {
-            (None, _) => None,
-            (Some(_), None) => Some(InvalidConfirmation::NotIssued),
-            (Some(_), Some(issued)) => issued.refuse(&keys, intent, now),
+        let confirmation = intent.confirmation.as_ref().map(|_| match &look.confirmation {
+            None => Err(InvalidConfirmation::NotIssued),
+            Some(issued) => issued.confirms(&keys, intent, now),
+        });
+        let invalid_reply = match (&intent.consent, &look.reply) {
+            (Consent::Replied(_), None) => Some(InvalidConfirmation::NotIssued),
+            (Consent::Replied(_), Some(issued)) => issued.refuse_reply(&keys, intent, now),
+            _ => None,
         };
-        let found = Found { with_caller_key: look.with_caller_key, same: look.same, invalid };
+        let found = Found {
+            with_caller_key: look.with_caller_key,
+            same: look.same,
+            confirmation,
+            invalid_reply,
+            committed: look.committed,
+        };
         let entry =
             |id| found.with_caller_key.iter().chain(&found.same).find(|entry| entry.id == id).cloned();
         Ok(match decide(intent, &found, now) {
@@ -117,10 +143,13 @@ impl RedisState {
                     return Ok(None);
                 };
                 let Some(entry) = entry(id).map(Box::new) else { return Ok(Some(Begun::InProgress(id))) };
-                Some(match purpose {
-                    Purpose::Unknown => Begun::Unknown(entry, confirmation),
-                    Purpose::Repeat => Begun::Repeated(entry, confirmation),
-                })
+                Some(Begun::held_back(purpose, entry, confirmation))
+            }
+            Decision::OverCap => Some(Begun::OverCap(found.committed)),
+            Decision::Ask(None) => Some(Begun::Ask(None)),
+            Decision::Ask(Some(purpose)) => {
+                let code = self.confirmation(intent, &look.version, purpose).await?;
+                code.map(|code| Begun::Ask(Some(code)))
             }
             Decision::KeyReused(id) => Some(match entry(id) {
                 Some(entry) => Begun::KeyReused(Box::new(entry)),
@@ -147,7 +176,7 @@ impl RedisState {
             let mut parameters = parameters(installation, intent);
             parameters["version"] = version.into();
             parameters["token"] = unconfirmed.token.as_str().into();
-            parameters["fields"] = fields(&installation.key(intent.key), intent, api_key.as_deref());
+            parameters["fields"] = fields(installation, intent, api_key.as_deref());
             parameters
         });
         let (_, id): (_, Option<i64>) = outcome.await?;
@@ -179,6 +208,27 @@ impl RedisState {
         });
         let (_, issued): (_, Option<(String, i64)>) = outcome.await?;
         Ok(issued.map(|(code, expires_at)| Confirmation { code, purpose, expires_at: time(expires_at) }))
+    }
+
+    pub(super) async fn revoke_code(&self, code: &str) -> Result<(), StateError> {
+        if code.len() > MAX_CODE_BYTES {
+            return Ok(());
+        }
+        let outcome = self.link().run(&script::REVOKE, |_| json!({ "code": code }));
+        outcome.await.map(|(_, ())| ())
+    }
+
+    pub(super) async fn committed_since(
+        &self,
+        spender: Spender,
+        since: Timestamp,
+        currency: &str,
+    ) -> Result<i64, StateError> {
+        let outcome = self.link().run(&script::COMMITTED, |installation| {
+            json!({ "spent": spent(installation, spender, currency), "day": since.as_microsecond() })
+        });
+        let (_, committed): (_, String) = outcome.await?;
+        Ok(committed.parse().unwrap_or(i64::MAX))
     }
 
     pub(super) async fn end_change(&self, id: EntryId, ending: &Ending) -> Result<(), StateError> {
@@ -245,9 +295,18 @@ impl RedisState {
 
 /// What identifies an intent and its confirmation.
 fn parameters(installation: &Installation, intent: &Intent) -> Json {
-    let code = intent.confirmation.as_ref().filter(|code| code.len() <= MAX_CODE_BYTES);
+    let short = |code: &String| code.len() <= MAX_CODE_BYTES;
+    let code = intent.confirmation.as_ref().filter(|code| short(code));
+    let reply = match &intent.consent {
+        Consent::Replied(code) => Some(code).filter(|code| short(code)),
+        _ => None,
+    };
     let keys: Vec<_> = intent.keys().map(|key| installation.key(key)).collect();
+    let commitment = intent.commitment.as_ref();
     without_null(json!({
+        "reply": reply,
+        "spent": commitment.map(|commitment| spent(installation, intent.spender, &commitment.currency)),
+        "day": intent.day_cap.map(|cap| cap.since.as_microsecond()),
         "key": installation.key(intent.key),
         "keys": keys,
         "digest": intent.digest,
@@ -256,8 +315,17 @@ fn parameters(installation: &Installation, intent: &Intent) -> Json {
     }))
 }
 
+/// The name of the set with the entries of a spender in a currency.
+fn spent(installation: &Installation, spender: Spender, currency: &str) -> String {
+    match spender {
+        Spender::Operator => format!("operator:{currency}"),
+        Spender::Caller(key) => format!("{}:{currency}", installation.key(key)),
+    }
+}
+
 /// The fields of a new entry.
-fn fields(key: &str, intent: &Intent, api_key: Option<&str>) -> Json {
+fn fields(installation: &Installation, intent: &Intent, api_key: Option<&str>) -> Json {
+    let (key, commitment) = (installation.key(intent.key), intent.commitment.as_ref());
     without_null(json!({
         "key": key,
         "client": intent.client,
@@ -272,5 +340,7 @@ fn fields(key: &str, intent: &Intent, api_key: Option<&str>) -> Json {
         "caller_key": intent.caller_key,
         "api_key": api_key,
         "keep": micros(intent.result_lifetime()).to_string(),
+        "spent": commitment.map(|commitment| spent(installation, intent.spender, &commitment.currency)),
+        "committed": commitment.map(|commitment| commitment.hundredths.to_string()),
     }))
 }

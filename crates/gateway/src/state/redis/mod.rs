@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use self::link::{BEAT, Link};
 pub use self::url::{InvalidRedisUrl, RedisUrl};
 use super::{CallCount, Exhausted, Loss, Request, State, StateError, Used, Window, clock::Clock};
-use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
+use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement, Spender};
 
 /// State in a Redis server.
 pub(crate) struct RedisState {
@@ -130,6 +130,19 @@ impl State for RedisState {
         settlement: Settlement,
     ) -> Result<Option<Result<Entry, Entry>>, StateError> {
         self.settle_entry(id, settlement).await
+    }
+
+    async fn revoke(&self, code: String) -> Result<(), StateError> {
+        self.revoke_code(&code).await
+    }
+
+    async fn committed(
+        &self,
+        spender: Spender,
+        since: Timestamp,
+        currency: String,
+    ) -> Result<i64, StateError> {
+        self.committed_since(spender, since, &currency).await
     }
 
     async fn count(&self, calls: Vec<(Option<Fingerprint>, CallCount)>) -> Result<(), StateError> {

@@ -25,6 +25,8 @@ scripts! {
     LOOK = "journal.lua" "look.lua";
     INSERT = "journal.lua" "insert.lua";
     CONFIRM = "journal.lua" "confirm.lua";
+    REVOKE = "revoke.lua";
+    COMMITTED = "journal.lua" "committed.lua";
     END = "journal.lua" "end.lua";
     ENTRY = "journal.lua" "entry.lua";
     ENTRIES = "journal.lua" "entries.lua";

@@ -1,13 +1,16 @@
 //! The journal and its confirmations in the file.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, named_params, types::Type};
 
 use super::{Work, calls::time};
 use crate::{
     journal::{
-        Begun, CONFIRMATION_LIFETIME, Confirmation, Decision, Digest, Ending, Entry, EntryId, EntryState,
-        Filter, Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Started, decide,
+        Begun, CONFIRMATION_LIFETIME, Confirmation, Consent, Decision, Digest, Ending, Entry, EntryId,
+        EntryState, Filter, Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Spender,
+        Started, decide,
     },
     state::{StateError, clock::micros, shown_key},
 };
@@ -30,9 +33,25 @@ impl Work<'_> {
         let found = Found {
             with_caller_key: newest(&keys, |key| self.with_caller_key(key, intent))?,
             same: newest(&keys, |key| self.same(key, intent.digest))?,
-            invalid: match &intent.confirmation {
-                Some(code) => self.check_confirmation(code, &keys, intent)?,
+            confirmation: match &intent.confirmation {
+                Some(code) => Some(match self.issued(code)? {
+                    Some(issued) => issued.confirms(&keys, intent, time(self.now)),
+                    None => Err(InvalidConfirmation::NotIssued),
+                }),
                 None => None,
+            },
+            invalid_reply: match &intent.consent {
+                Consent::Replied(code) => match self.issued(code)? {
+                    Some(issued) => issued.refuse_reply(&keys, intent, time(self.now)),
+                    None => Some(InvalidConfirmation::NotIssued),
+                },
+                _ => None,
+            },
+            committed: match (&intent.day_cap, &intent.commitment) {
+                (Some(cap), Some(commitment)) => {
+                    self.committed(intent.spender, cap.since, &commitment.currency)?
+                }
+                _ => 0,
             },
         };
         let entry =
@@ -40,8 +59,8 @@ impl Work<'_> {
         let decision = decide(intent, &found, time(self.now));
         Ok(Ok(match decision {
             Decision::Send { again } => {
-                if let Some(code) = &intent.confirmation {
-                    self.use_confirmation(code)?;
+                for code in intent.codes() {
+                    self.revoke(code)?;
                 }
                 let known = again.and_then(entry).and_then(|entry| entry.api_key);
                 let api_key = match known {
@@ -55,10 +74,12 @@ impl Work<'_> {
             Decision::Confirm(purpose, id) => {
                 let confirmation = self.confirmation(&key, intent, purpose)?;
                 let Some(entry) = entry(id).map(Box::new) else { return Ok(Ok(Begun::InProgress(id))) };
-                match purpose {
-                    Purpose::Unknown => Begun::Unknown(entry, confirmation),
-                    Purpose::Repeat => Begun::Repeated(entry, confirmation),
-                }
+                Begun::held_back(purpose, entry, confirmation)
+            }
+            Decision::OverCap => Begun::OverCap(found.committed),
+            Decision::Ask(purpose) => {
+                let code = purpose.map(|purpose| self.confirmation(&key, intent, purpose)).transpose()?;
+                Begun::Ask(code)
             }
             Decision::KeyReused(id) => match entry(id) {
                 Some(entry) => Begun::KeyReused(Box::new(entry)),
@@ -72,9 +93,9 @@ impl Work<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO journal (process, made_at, state, since, key, client, session, tool, effect, digest, target,
-                                      amount, currency, arguments, caller_key, api_key, keep)
+                                      amount, currency, arguments, caller_key, api_key, keep, spender, committed)
                  VALUES (:process, :now, 'intended', :now, :key, :client, :session, :tool, :effect, :digest, :target,
-                         :amount, :currency, :arguments, :caller_key, :api_key, :keep)",
+                         :amount, :currency, :arguments, :caller_key, :api_key, :keep, :spender, :committed)",
             )?
             .execute(named_params! {
                 ":process": self.file.processes.id,
@@ -92,6 +113,8 @@ impl Work<'_> {
                 ":caller_key": intent.caller_key,
                 ":api_key": api_key,
                 ":keep": micros(intent.result_lifetime()),
+                ":spender": self.spender(intent.spender),
+                ":committed": intent.commitment.as_ref().map(|commitment| commitment.hundredths),
             })?;
         Ok(EntryId(self.transaction.last_insert_rowid()))
     }
@@ -283,31 +306,55 @@ impl Work<'_> {
         Ok(Confirmation { code, purpose, expires_at: time(expires_at) })
     }
 
-    fn check_confirmation(
-        &self,
-        code: &str,
-        keys: &[Vec<u8>],
-        intent: &Intent,
-    ) -> rusqlite::Result<Option<InvalidConfirmation>> {
-        let issued = self
-            .transaction
+    /// The confirmation with this code.
+    fn issued(&self, code: &str) -> rusqlite::Result<Option<Issued>> {
+        self.transaction
             .prepare_cached(
-                "SELECT key, tool, digest, expires_at, used FROM confirmations WHERE code = :code",
+                "SELECT key, tool, digest, purpose, expires_at, used FROM confirmations WHERE code = :code",
             )?
             .query_row(named_params! { ":code": code }, |row| {
                 Ok(Issued {
                     key: row.get(0)?,
                     tool: row.get(1)?,
                     digest: Digest(row.get(2)?),
-                    expires_at: time(row.get(3)?),
-                    is_used: row.get(4)?,
+                    purpose: parse(&row.get::<_, String>(3)?)?,
+                    expires_at: time(row.get(4)?),
+                    is_used: row.get(5)?,
                 })
             })
-            .optional()?;
-        Ok(match issued {
-            Some(issued) => issued.refuse(keys, intent, time(self.now)),
-            None => Some(InvalidConfirmation::NotIssued),
-        })
+            .optional()
+    }
+
+    /// What a spender has committed in a currency since a time, in hundredths. What was refused does not count.
+    pub(super) fn committed(
+        &self,
+        spender: Spender,
+        since: Timestamp,
+        currency: &str,
+    ) -> rusqlite::Result<i64> {
+        self.transaction
+            .prepare_cached(
+                // `total` cannot overflow, as `sum` does.
+                "SELECT CAST(total(committed) AS INTEGER) FROM journal
+                 WHERE spender = :spender AND currency = :currency AND made_at >= :since AND state != 'refused'
+                     AND committed > 0",
+            )?
+            .query_row(
+                named_params! {
+                    ":spender": self.spender(spender),
+                    ":currency": currency,
+                    ":since": since.as_microsecond(),
+                },
+                |row| row.get(0),
+            )
+    }
+
+    /// What stands for a spender in the file.
+    fn spender(&self, spender: Spender) -> Vec<u8> {
+        match spender {
+            Spender::Operator => Vec::new(),
+            Spender::Caller(key) => self.key_id(key),
+        }
     }
 
     /// Random bytes in hexadecimal notation.
@@ -317,7 +364,8 @@ impl Work<'_> {
             .query_row(named_params! { ":bytes": bytes }, |row| row.get(0))
     }
 
-    fn use_confirmation(&self, code: &str) -> rusqlite::Result<()> {
+    /// Makes a confirmation useless.
+    pub(super) fn revoke(&self, code: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("UPDATE confirmations SET used = 1 WHERE code = :code")?
             .execute(named_params! { ":code": code })?;
@@ -334,11 +382,15 @@ fn newest(
     Ok(found.into_iter().flatten().max_by_key(|entry| entry.id))
 }
 
+/// A word of this program that the file holds.
+fn parse<T: FromStr<Err = String>>(text: &str) -> rusqlite::Result<T> {
+    text.parse()
+        .map_err(|error: String| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into()))
+}
+
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let state: String = row.get("state")?;
-    let state = state
-        .parse()
-        .map_err(|error: String| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into()))?;
+    let state = parse(&state)?;
     let key: Vec<u8> = row.get("key")?;
     let ids: String = row.get("ids")?;
     Ok(Entry {

@@ -23,7 +23,7 @@ use crate::state::{
 const APPLICATION_ID: u32 = 0x5333_4d43;
 
 /// The steps that create and upgrade the format. The version of a file is the number of steps that it has seen.
-const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// The newest version of the format.
 #[expect(clippy::cast_possible_truncation, reason = "there are few migrations")]

@@ -28,7 +28,7 @@ use self::file::{File, Owner};
 use super::{
     CallCount, Exhausted, Loss, Request, State, StateError, StateLocation, Used, Window, clock::Clock,
 };
-use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement};
+use crate::journal::{Begun, Ending, Entry, EntryId, Filter, Intent, Settlement, Spender};
 
 /// How long an operation waits. A file system that hangs must not hold a call forever.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -261,6 +261,19 @@ impl State for SqliteState {
         settlement: Settlement,
     ) -> Result<Option<Result<Entry, Entry>>, StateError> {
         self.run(true, move |work| work.settle(id, settlement)).await
+    }
+
+    async fn revoke(&self, code: String) -> Result<(), StateError> {
+        self.run(true, move |work| work.revoke(&code)).await
+    }
+
+    async fn committed(
+        &self,
+        spender: Spender,
+        since: Timestamp,
+        currency: String,
+    ) -> Result<i64, StateError> {
+        self.run(false, move |work| work.committed(spender, since, &currency)).await
     }
 
     async fn count(&self, calls: Vec<(Option<Fingerprint>, CallCount)>) -> Result<(), StateError> {

@@ -1,6 +1,7 @@
 //! What every kind of state promises.
 
 pub(super) mod confirmations;
+pub(super) mod money;
 pub(super) mod permits;
 pub(super) mod schedule;
 
@@ -90,12 +91,22 @@ macro_rules! promises {
             a_caller_that_names_its_changes_says_which_are_the_same
             calls_are_counted_by_hour_tool_and_outcome
             }
+            money {
+            consent_counts_once_and_only_for_its_change
+            a_code_of_a_question_is_no_confirmation
+            consent_does_not_send_a_change_again
+            }
             schedule { a_change_whose_entry_is_gone_is_not_sent }
         }
 
         #[test]
         fn no_hour_of_any_schedule_of_two_processes_has_more_permits_than_the_limit() {
             $crate::state::tests::permits::any_schedule(|| $place, $cases);
+        }
+
+        #[test]
+        fn no_sequence_of_budgets_exceeds_the_cap_of_a_day() {
+            $crate::state::tests::money::any_budgets(|| $place, $cases);
         }
 
         #[test]

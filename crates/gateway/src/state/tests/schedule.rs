@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 
 use super::{Machine, Place};
 use crate::{
-    journal::{Begun, Digest, Ending, EntryId, EntryState, Intent},
+    journal::{Begun, Consent, Digest, Ending, EntryId, EntryState, Intent, Spender},
     state::{Request, State, Window},
 };
 
@@ -70,6 +70,10 @@ pub(in crate::state) fn intent(change: usize, confirmation: Option<String>) -> I
         sends_key: true,
         idempotent: false,
         confirmation,
+        consent: Consent::NotNeeded,
+        spender: Spender::Operator,
+        commitment: None,
+        day_cap: None,
         joined: None,
         repeat_guard: Duration::from_mins(15),
     }
@@ -113,6 +117,7 @@ impl<'a, P: Place> World<'a, P> {
                 self.codes[change] = Some(confirmation.code);
             }
             Begun::InProgress(_) | Begun::Invalid(_) | Begun::KeyReused(_) => {}
+            other @ (Begun::Ask(_) | Begun::OverCap(_)) => panic!("nobody is asked, got {other:?}"),
         }
     }
 

@@ -13,7 +13,7 @@ if code then
   end
 end
 local name, ends_at = key('confirmation', q.code), text(now + q.lifetime)
-redis.call('HSET', name, 'key', q.key, 'tool', q.tool, 'digest', q.digest, 'expires_at', ends_at, 'used', '0')
+redis.call('HSET', name, 'key', q.key, 'tool', q.tool, 'digest', q.digest, 'purpose', q.purpose, 'expires_at', ends_at, 'used', '0')
 redis.call('PEXPIRE', name, milliseconds(2 * q.lifetime))
 redis.call('SET', index, q.code, 'PX', milliseconds(q.lifetime))
 return ok({q.code, ends_at})

@@ -21,8 +21,13 @@ end
 if q.caller_key then
   redis.call('ZADD', key('named', q.key, q.caller_key), id, id)
 end
-if q.confirmation then
-  redis.call('HSET', key('confirmation', q.confirmation), 'used', '1')
+if q.spent and tonumber(q.fields.committed) > 0 then
+  redis.call('ZADD', key('spent', q.spent), text(now), id)
+  -- Older entries count for no day.
+  redis.call('ZREMRANGEBYSCORE', key('spent', q.spent), '-inf', text(now - 3 * DAY))
+end
+for _, code in ipairs({q.confirmation or false, q.reply or false}) do
+  if code then redis.call('HSET', key('confirmation', code), 'used', '1') end
 end
 redis.call('SET', key('token', q.token), id, 'PX', milliseconds(0))
 return ok(id)

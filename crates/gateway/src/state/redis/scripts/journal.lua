@@ -9,8 +9,24 @@ local function indexes(id)
   return same, found[1] and found[3] and key('named', found[1], found[3])
 end
 
+-- Takes an entry that commits no money after all out of the total of its day.
+local function forget_commitment(id)
+  local spent = redis.call('HGET', key('entry', id), 'spent')
+  if spent then redis.call('ZREM', key('spent', spent), id) end
+end
+
+-- What a spender has committed since the day began, in hundredths.
+local function committed()
+  local total = 0
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('spent', q.spent), text(q.day), '+inf')) do
+    total = total + (tonumber(redis.call('HGET', key('entry', id), 'committed')) or 0)
+  end
+  return total
+end
+
 local function remove(id)
   local same, named = indexes(id)
+  forget_commitment(id)
   if same then redis.call('ZREM', same, id) end
   if named then redis.call('ZREM', named, id) end
   for _, set in ipairs({'journal', 'open', 'unknown', 'ended'}) do
@@ -33,6 +49,7 @@ local function close(id, state)
   redis.call('PEXPIRE', name, milliseconds(KEPT))
   if state == 'refused' then
     redis.call('ZREM', indexes(id), id)
+    forget_commitment(id)
   end
 end
 
@@ -98,6 +115,9 @@ local function known()
   local function state(id)
     return id and id .. ' ' .. redis.call('HGET', key('entry', id), 'state') or '-'
   end
-  local used = q.confirmation and redis.call('HGET', key('confirmation', q.confirmation), 'used') or '-'
-  return named, same, table.concat({state(named), state(same), used}, ' ')
+  local function used(code)
+    return code and redis.call('HGET', key('confirmation', code), 'used') or '-'
+  end
+  local total = q.spent and q.day and text(committed()) or '-'
+  return named, same, table.concat({state(named), state(same), used(q.confirmation), used(q.reply), total}, ' ')
 end

@@ -1,0 +1,170 @@
+//! What a person reads before a call that needs consent: what will happen, to what, for how much.
+
+use scope3_mcp_catalog::{
+    CONFIRMATION, Catalog, Commitment, Entry, ReadOf, Subject, in_words, money_in_words,
+};
+use scope3_mcp_client::PreparedRequest;
+use serde_json::{Map, Value};
+
+use crate::{
+    Backend, Gateway,
+    budget::{self, Amount},
+    caller::Call,
+    journal::Spender,
+    record::CallRecord,
+    surfaces::Api,
+};
+
+/// The longest name that a question shows, and the longest list of arguments, in characters.
+const MAX_NAME_CHARACTERS: usize = 80;
+const MAX_ARGUMENTS_CHARACTERS: usize = 400;
+
+/// What a question is about.
+pub(super) struct Matter<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) entry: &'a Entry,
+    pub(super) api: &'a Api,
+    /// The arguments, without secrets and deceptive characters.
+    pub(super) arguments: &'a Map<String, Value>,
+    /// What the call commits, if that is known.
+    pub(super) commitment: Option<Commitment>,
+    /// The cap of the day, if there is one.
+    pub(super) day: Option<Amount>,
+    /// Why a rule of the operator asks for consent.
+    pub(super) reason: Option<&'a str>,
+}
+
+impl Gateway {
+    /// Writes the question. Names are read from Scope3, and quoted on one line: they are data, not words of this server.
+    pub(super) async fn question(
+        &self,
+        call: &Call,
+        matter: &Matter<'_>,
+        spender: Spender,
+        record: &mut CallRecord,
+    ) -> String {
+        let Matter { entry, arguments, .. } = *matter;
+        let place = match self.target {
+            Backend::Production => "",
+            Backend::Staging => " in Scope3's staging environment",
+            Backend::Sandbox => " in the sandbox",
+        };
+        let mut lines = vec![format!("{}{place}? ({})", entry.tool.title, entry.tool.name)];
+        if let Some(subject) = &entry.tool.subject
+            && let Some(id) = arguments.get(&*subject.id)
+        {
+            lines.push(self.subject(call, matter, subject, id, record).await);
+        }
+        if let Some(amount) = money_in_words(&entry.tool, arguments) {
+            let before = matter.commitment.as_ref().and_then(|found| Some((found.before?, &found.currency)));
+            let before = before.map(|(before, currency)| format!(", before: {}", in_words(before, currency)));
+            lines.push(format!("Amount: {amount}{}", before.unwrap_or_default()));
+        } else if let Some(found) = matter.commitment.as_ref().filter(|found| found.hundredths > 0) {
+            lines.push(format!("Amount: {}", in_words(found.hundredths, &found.currency)));
+        }
+        if let Some(day) = &matter.day {
+            let currency = day.currency().to_owned();
+            let since = budget::start_of_day();
+            if let Ok(committed) = self.limits.observe(self.state.committed(spender, since, currency).await) {
+                lines.push(format!("Left today: {} of {day}", day.less(committed)));
+            }
+        }
+        lines.extend(other_arguments(entry, arguments));
+        lines.extend(entry.tool.consequence.as_deref().map(str::to_owned));
+        lines.extend(matter.reason.map(|reason| format!("The operator asks for consent: {reason}")));
+        lines.join("\n")
+    }
+
+    /// Names the object that a call is about: `Campaign: "Open Trails" (campaign_1)`.
+    async fn subject(
+        &self,
+        call: &Call,
+        matter: &Matter<'_>,
+        subject: &Subject,
+        id: &Value,
+        record: &mut CallRecord,
+    ) -> String {
+        let found = match &subject.from {
+            Some(from) => self.read_objects(call, matter, from, record).await,
+            None => None,
+        };
+        let is_it = |object: &&Value| match subject.from.as_ref().and_then(|from| from.key.as_ref()) {
+            Some(key) => object.get(&**key) == Some(id),
+            None => true,
+        };
+        let object = found.iter().flatten().find(is_it);
+        let name = object.and_then(|object| at(object, &subject.name)?.as_str());
+        let kind = capitalized(&subject.kind);
+        let id = excerpt(&unquoted(id), MAX_NAME_CHARACTERS);
+        match name {
+            Some(name) => format!("{kind}: {} ({id})", quoted(name)),
+            None => format!("{kind}: {id} (its name cannot be read)"),
+        }
+    }
+
+    /// Reads the objects that a catalog entry names. `None` if they cannot be read.
+    pub(super) async fn read_objects(
+        &self,
+        call: &Call,
+        matter: &Matter<'_>,
+        from: &ReadOf,
+        record: &mut CallRecord,
+    ) -> Option<Vec<Value>> {
+        let read = matter.catalog.get(&from.read)?;
+        let passed_on = from
+            .with
+            .iter()
+            .filter_map(|name| Some((name.to_string(), matter.arguments.get(&**name)?.clone())));
+        let request = read.tool.request.as_ref()?;
+        let request = PreparedRequest::new(matter.api.client.base(), request, passed_on.collect()).ok()?;
+        match self.send(call, read, matter.api, &request, record).await {
+            Ok(answer) => {
+                let data = Value::Object(answer.data);
+                match at(&data, &from.object)? {
+                    Value::Array(items) => Some(items.clone()),
+                    object => Some(vec![object.clone()]),
+                }
+            }
+            Err(error) => {
+                tracing::debug!(read = &*from.read, %error, "cannot read what a call is about");
+                None
+            }
+        }
+    }
+}
+
+/// The value at a path such as `campaign.name`.
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, step| value.get(step))
+}
+
+/// The arguments besides the subject's id, as JSON.
+fn other_arguments(entry: &Entry, arguments: &Map<String, Value>) -> Option<String> {
+    let subject = entry.tool.subject.as_ref().map(|subject| &*subject.id);
+    let others = arguments.iter().filter(|(name, _)| Some(name.as_str()) != subject && *name != CONFIRMATION);
+    let others: Map<String, Value> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+    (!others.is_empty()).then(|| {
+        format!("Arguments: {}", excerpt(&Value::Object(others).to_string(), MAX_ARGUMENTS_CHARACTERS))
+    })
+}
+
+/// A text of Scope3's or a caller's as data: on one line, in quotation marks.
+fn quoted(text: &str) -> String {
+    Value::from(excerpt(text, MAX_NAME_CHARACTERS)).to_string()
+}
+
+fn unquoted(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), |text| quoted(text).trim_matches('"').to_owned())
+}
+
+fn excerpt(text: &str, max_characters: usize) -> String {
+    match text.char_indices().nth(max_characters) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text.to_owned(),
+    }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
