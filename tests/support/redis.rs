@@ -4,7 +4,7 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, missing_docs, reason = "tests")]
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
@@ -52,6 +52,20 @@ impl RedisServer {
     /// Sends a command and returns the first line of its response.
     pub fn command(&self, command: &str) -> String {
         try_command(self.port, command).unwrap()
+    }
+
+    /// Sends a command and returns the text of its response, which is a bulk string.
+    pub fn text(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let length = line.trim_end().strip_prefix('$').unwrap().parse().unwrap();
+        let mut text = vec![0; length];
+        reader.read_exact(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     /// Ends the process as a crash does.
