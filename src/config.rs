@@ -68,6 +68,11 @@ pub struct Settings {
     #[arg(help_heading = heading::KEY)]
     pub api_key_command: Option<String>,
 
+    /// Take the API key from the keychain of the operating system; `scope3-mcp key set` stores it there
+    #[arg(long, env = "SCOPE3_API_KEY_KEYCHAIN", value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = heading::KEY)]
+    pub api_key_keychain: bool,
+
     /// Use the embedded sandbox instead of Scope3; needs no key
     #[arg(long, env = "SCOPE3_SANDBOX", value_parser = BoolishValueParser::new())]
     #[arg(help_heading = heading::SCOPE3)]
@@ -365,16 +370,6 @@ impl Settings {
             LimitChoice::Reject => OnLimit::Reject,
             LimitChoice::Wait => OnLimit::Wait(self.max_wait),
         }
-    }
-
-    /// Whether the server has its own key, or a source for one.
-    #[must_use]
-    pub fn has_own_key(&self) -> bool {
-        self.sandbox
-            || self.api_key_file.is_some()
-            || self.api_key_command.is_some()
-            || self.secrets.api_key.is_some()
-            || !self.secrets.backup_api_keys.is_empty()
     }
 
     /// The token that clients of `http --auth token` must send, if the operator set one.

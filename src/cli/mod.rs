@@ -5,6 +5,7 @@ mod demo;
 mod healthcheck;
 mod http;
 mod journal;
+mod key;
 mod layout;
 mod policy;
 mod program;
@@ -54,6 +55,8 @@ enum Command {
     Demo(demo::Arguments),
     /// List, show, search and call tools
     Tools(tools::Arguments),
+    /// Store the API key in the keychain of the operating system, show which one it holds, or remove it
+    Key(key::Arguments),
     /// Check a policy file, or explain what its rules do with a call
     Policy(policy::Arguments),
     /// List the changes that were made, and settle those whose outcome is unknown
@@ -272,6 +275,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Sandbox(arguments)) => Box::pin(sandbox::run(&settings, arguments)).await,
         Some(Command::Demo(arguments)) => Box::pin(demo::run(&settings, arguments)).await,
         Some(Command::Tools(arguments)) => Box::pin(tools::run(&settings, arguments)).await,
+        Some(Command::Key(arguments)) => key::run(arguments),
         Some(Command::Policy(arguments)) => Box::pin(policy::run(&settings, arguments)).await,
         Some(Command::Journal(arguments)) => Box::pin(journal::run(&settings, arguments)).await,
         Some(Command::Usage(arguments)) => Box::pin(usage::run(&settings, arguments)).await,

@@ -6,6 +6,8 @@ mod demo;
 mod healthcheck;
 mod help;
 mod journal;
+#[cfg(target_os = "linux")]
+mod key;
 mod log;
 mod policy;
 mod readme;
