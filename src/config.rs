@@ -254,6 +254,11 @@ pub struct Settings {
     #[arg(help_heading = heading::LOG)]
     pub audit_log: Option<PathBuf>,
 
+    /// Size at which the file of security events is renamed to FILE.1 and begun anew, in MiB
+    #[arg(long, env = "SCOPE3_AUDIT_LOG_SIZE", value_name = "MIB", default_value = "64")]
+    #[arg(help_heading = heading::LOG)]
+    pub audit_log_size: NonZeroU32,
+
     /// TOML file of settings, named like the flags [default: scope3-mcp/config.toml in the user's configuration
     /// directory, if it exists]
     #[arg(long, env = "SCOPE3_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]

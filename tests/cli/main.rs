@@ -25,4 +25,5 @@ mod support;
 mod terminal;
 #[cfg(unix)]
 mod terminal_calls;
+mod tool_list;
 mod tools;
