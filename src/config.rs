@@ -3,6 +3,7 @@
 //! The command line parser fills one structure. Unknown names are rejected everywhere: a mistyped `SCOPE3_READONLY`
 //! must not leave a server open.
 
+mod choices;
 mod environment;
 mod error;
 mod file;
@@ -15,12 +16,11 @@ mod values;
 
 use std::{collections::HashSet, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum, ValueHint, builder::BoolishValueParser};
+use clap::{Args, ValueHint, builder::BoolishValueParser};
 use scope3_mcp_gateway::{
-    BaseUrl, Environment, OnLimit, Profile,
+    BaseUrl, OnLimit, Profile,
     budget::{Amount, Caps},
     catalog::{Catalog, Surface, rate::Rate},
-    consent::Confirm,
     limits::{Class, Quota},
     policy::{Policy, Selection},
     redaction,
@@ -30,6 +30,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::{
+    choices::{AuthChoice, ConfirmChoice, EnvironmentChoice, LimitChoice, LogFormat},
     environment::unknown_variables,
     error::ConfigError,
     values::{parse_duration, parse_period},
@@ -70,6 +71,11 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_API_KEY_COMMAND", value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     #[arg(help_heading = heading::KEY)]
     pub api_key_command: Option<String>,
+
+    /// Take the API key from the keychain of the operating system; `scope3-mcp key set` stores it there
+    #[arg(long, env = "SCOPE3_API_KEY_KEYCHAIN", value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = heading::KEY)]
+    pub api_key_keychain: bool,
 
     /// Use the embedded sandbox instead of Scope3; needs no key
     #[arg(long, env = "SCOPE3_SANDBOX", value_parser = BoolishValueParser::new())]
@@ -268,6 +274,11 @@ pub struct Settings {
     #[arg(help_heading = heading::LOG)]
     pub audit_log: Option<PathBuf>,
 
+    /// Size at which the file of security events is renamed to FILE.1 and begun anew, in MiB
+    #[arg(long, env = "SCOPE3_AUDIT_LOG_SIZE", value_name = "MIB", default_value = "64")]
+    #[arg(help_heading = heading::LOG)]
+    pub audit_log_size: NonZeroU32,
+
     /// TOML file of settings, named like the flags [default: scope3-mcp/config.toml in the user's configuration
     /// directory, if it exists]
     #[arg(long, env = "SCOPE3_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -281,74 +292,6 @@ pub struct Settings {
     /// Where each value was set, for error messages.
     #[arg(skip)]
     pub(crate) sources: Sources,
-}
-
-/// A Scope3 environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EnvironmentChoice {
-    /// Live, with real money.
-    Production,
-    /// For testing.
-    Staging,
-}
-
-impl From<EnvironmentChoice> for Environment {
-    fn from(choice: EnvironmentChoice) -> Self {
-        match choice {
-            EnvironmentChoice::Production => Self::Production,
-            EnvironmentChoice::Staging => Self::Staging,
-        }
-    }
-}
-
-/// What a call does when a limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LimitChoice {
-    /// Refuse at once and say when to retry.
-    Reject,
-    /// Wait, for up to `--max-wait`.
-    Wait,
-}
-
-/// Whether a person has to consent to calls that can spend or delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ConfirmChoice {
-    /// Always; clients that cannot ask their user are refused.
-    Strict,
-    /// Yes; where the client cannot ask, the agent gets a preview and asks.
-    Auto,
-    /// No; leave it to the client.
-    Off,
-}
-
-impl From<ConfirmChoice> for Confirm {
-    fn from(choice: ConfirmChoice) -> Self {
-        match choice {
-            ConfirmChoice::Strict => Self::Strict,
-            ConfirmChoice::Auto => Self::Auto,
-            ConfirmChoice::Off => Self::Off,
-        }
-    }
-}
-
-/// Who may connect over HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AuthChoice {
-    /// Callers send their own Scope3 key, and calls use it.
-    Key,
-    /// Callers send the server's token; calls use the server's own key.
-    Token,
-    /// Everyone.
-    None,
-}
-
-/// Log format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Lines of text.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 impl Settings {
@@ -422,16 +365,6 @@ impl Settings {
             LimitChoice::Reject => OnLimit::Reject,
             LimitChoice::Wait => OnLimit::Wait(self.max_wait),
         }
-    }
-
-    /// Whether the server has its own key, or a source for one.
-    #[must_use]
-    pub fn has_own_key(&self) -> bool {
-        self.sandbox
-            || self.api_key_file.is_some()
-            || self.api_key_command.is_some()
-            || self.secrets.api_key.is_some()
-            || !self.secrets.backup_api_keys.is_empty()
     }
 
     /// The token that clients of `http --auth token` must send, if the operator set one.

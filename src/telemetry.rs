@@ -1,5 +1,6 @@
 //! The log. It goes to standard error or to a file: in stdio mode, standard output carries only protocol messages.
 
+mod audit_file;
 mod redacting;
 
 use std::{
@@ -19,7 +20,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use self::redacting::Redacting;
+use self::{audit_file::AuditFile, redacting::Redacting};
 use crate::config::LogFormat;
 
 /// The maximum levels of crates that otherwise log arguments, headers or URLs. At `info`, rmcp logs every notification
@@ -33,6 +34,15 @@ const QUIET: [(&str, LevelFilter); 6] = [
     ("rustls", LevelFilter::INFO),
 ];
 
+/// A file of security events.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditLog<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// The size from which it is replaced by a new one. One file before it is kept.
+    pub max_bytes: u64,
+}
+
 /// Starts the log. `level` applies if `RUST_LOG` does not set one; then `events` says whether security events are in the
 /// log, unless they have a file of their own. A second start in the same process has no effect.
 ///
@@ -43,14 +53,15 @@ pub fn start(
     level: LevelFilter,
     events: bool,
     file: Option<&Path>,
-    audit: Option<&Path>,
+    audit: Option<AuditLog<'_>>,
 ) -> io::Result<()> {
     let variable = std::env::var("RUST_LOG").unwrap_or_default();
     let (mut requested, invalid) = levels(&variable, level);
     if variable.is_empty() && !events {
         requested = requested.with_target(TARGET, LevelFilter::OFF);
     }
-    let audit = audit.map(open).transpose()?.map(Arc::new);
+    let audit = audit.map(|AuditLog { path, max_bytes }| AuditFile::open(path, max_bytes)).transpose()?;
+    let audit = audit.map(Arc::new);
     if let Some(path) = file {
         start_with(requested, format, false, Arc::new(open(path)?), audit);
     } else {
@@ -69,8 +80,13 @@ pub fn start(
     Ok(())
 }
 
-fn start_with<W>(requested: Targets, format: LogFormat, colors: bool, writer: W, audit: Option<Arc<File>>)
-where
+fn start_with<W>(
+    requested: Targets,
+    format: LogFormat,
+    colors: bool,
+    writer: W,
+    audit: Option<Arc<AuditFile>>,
+) where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     // A separate filter, so that no `RUST_LOG` can raise the levels of these crates or of their modules.

@@ -78,6 +78,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         max_connections: settings.max_connections.get() as usize,
         max_request_bytes: settings.request_memory as usize * 1024 * 1024,
         deadlines: Deadlines::default(),
+        state_kind: settings.state_location().kind(),
     };
     let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
     let served = http::serve(listener, gateway, keys, || app.server(), options, stop).await;

@@ -5,6 +5,7 @@ mod demo;
 mod healthcheck;
 mod http;
 mod journal;
+mod key;
 mod layout;
 mod policy;
 mod program;
@@ -29,7 +30,8 @@ use self::program::Program;
 use crate::{
     app::StartError,
     config::{self, LogFormat, Settings},
-    hygiene, telemetry,
+    hygiene,
+    telemetry::{self, AuditLog},
 };
 
 /// A parsed command line.
@@ -54,6 +56,8 @@ enum Command {
     Demo(demo::Arguments),
     /// List, show, search and call tools
     Tools(tools::Arguments),
+    /// Store the API key in the keychain of the operating system, show which one it holds, or remove it
+    Key(key::Arguments),
     /// Check a policy file, or explain what its rules do with a call
     Policy(policy::Arguments),
     /// List the changes that were made, and settle those whose outcome is unknown
@@ -148,22 +152,21 @@ fn early_log_format(arguments: &[OsString]) -> LogFormat {
 }
 
 fn start_log(cli: &Cli) -> Result<(), CommandError> {
-    let Settings { log_format, ref log_file, ref audit_log, .. } = cli.settings;
+    let Settings { log_format, ref log_file, ref audit_log, audit_log_size, .. } = cli.settings;
+    let max_bytes = u64::from(audit_log_size.get()) * 1024 * 1024;
+    let audit = audit_log.as_deref().map(|path| AuditLog { path, max_bytes });
     let level = match log_file {
         // No client shows the lines of a log file as errors.
         Some(_) => LevelFilter::INFO,
         None => cli.command.as_ref().map_or(LevelFilter::WARN, Command::level),
     };
     let events = log_file.is_some() || cli.command.as_ref().is_none_or(Command::serves_mcp);
-    telemetry::start(log_format, level, events, log_file.as_deref(), audit_log.as_deref()).map_err(
-        |error| {
-            let names = [("log_file", log_file), ("audit_log", audit_log)];
-            let given =
-                names.iter().filter(|(_, path)| path.is_some()).map(|(id, _)| cli.settings.name_of(id));
-            let name = given.collect::<Vec<_>>().join(" or ");
-            CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
-        },
-    )?;
+    telemetry::start(log_format, level, events, log_file.as_deref(), audit).map_err(|error| {
+        let names = [("log_file", log_file), ("audit_log", audit_log)];
+        let given = names.iter().filter(|(_, path)| path.is_some()).map(|(id, _)| cli.settings.name_of(id));
+        let name = given.collect::<Vec<_>>().join(" or ");
+        CommandError::Usage(format!("{name}: cannot write the log there: {error}"))
+    })?;
     if !cli.unknown_variables.is_empty() {
         let names = cli.unknown_variables.iter().map(|name| echo(name)).collect::<Vec<_>>().join(", ");
         tracing::warn!("ignored environment variables that are not settings of this program: {names}");
@@ -272,6 +275,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Sandbox(arguments)) => Box::pin(sandbox::run(&settings, arguments)).await,
         Some(Command::Demo(arguments)) => Box::pin(demo::run(&settings, arguments)).await,
         Some(Command::Tools(arguments)) => Box::pin(tools::run(&settings, arguments)).await,
+        Some(Command::Key(arguments)) => key::run(arguments),
         Some(Command::Policy(arguments)) => Box::pin(policy::run(&settings, arguments)).await,
         Some(Command::Journal(arguments)) => Box::pin(journal::run(&settings, arguments)).await,
         Some(Command::Usage(arguments)) => Box::pin(usage::run(&settings, arguments)).await,

@@ -106,7 +106,7 @@ fn shown(path: &[&str]) -> &'static [&'static str] {
         ["journal", ..] => &[STATE, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
         ["http"] => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
-        ["policy", "check" | "example"] => &[LOG, FILE],
+        ["key", ..] | ["policy", "check" | "example"] => &[LOG, FILE],
         ["policy", ..] => &[KEY, TOOLS, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],
         _ => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LOG, FILE],
@@ -121,7 +121,8 @@ const COMMON_MISTAKES: [(&[&str], &str); 4] = [
     ),
     (
         &["--api-key", "--key"],
-        "every user of a machine sees its command lines: set SCOPE3_API_KEY, or use '--api-key-file FILE'",
+        "every user of a machine sees its command lines: set SCOPE3_API_KEY, or use '--api-key-file FILE' or \
+         '--api-key-keychain'",
     ),
     (&["--token", "--mcp-token"], "every user of a machine sees its command lines: set SCOPE3_MCP_TOKEN"),
     (

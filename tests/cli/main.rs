@@ -6,6 +6,8 @@ mod demo;
 mod healthcheck;
 mod help;
 mod journal;
+#[cfg(target_os = "linux")]
+mod key;
 mod log;
 mod policy;
 mod readme;
@@ -23,4 +25,5 @@ mod support;
 mod terminal;
 #[cfg(unix)]
 mod terminal_calls;
+mod tool_list;
 mod tools;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::support::{FIRST, SECOND, Server, call, initialize};
+use reqwest::Method;
 
 fn events(text: &str) -> Vec<Value> {
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -95,4 +96,74 @@ async fn without_an_audit_log_events_are_lines_of_the_log() {
     assert_eq!(events.len(), 1, "{log}");
     assert_eq!(events[0]["fields"]["event"], "auth_failed");
     assert_eq!(events[0]["level"], "WARN");
+}
+
+#[tokio::test]
+async fn a_wrong_token_at_the_metrics_is_an_event() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let path = file.to_str().unwrap();
+    let arguments = ["http", "--sandbox", "--bind", "127.0.0.1:0", "--auth", "token", "--audit-log", path];
+    let server = Server::start(&arguments, &[("SCOPE3_MCP_TOKEN", "the-right-token")]);
+    for (token, status) in [("Bearer guess", 401), ("Bearer the-right-token", 200)] {
+        let client = server.client().with("authorization", token);
+        assert_eq!(client.request(Method::GET, "/metrics").send().await.unwrap().status(), status);
+    }
+    let text = std::fs::read_to_string(&file).unwrap();
+    let events = events(&text);
+    assert_eq!(events.len(), 1, "{text}");
+    assert_eq!(
+        (&events[0]["event"], &events[0]["code"]),
+        (&json!("auth_failed"), &json!("AUTH_INVALID_TOKEN"))
+    );
+}
+
+#[tokio::test]
+async fn the_audit_log_does_not_fill_the_disk() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let arguments = ["--auth", "key", "--audit-log", file.to_str().unwrap(), "--audit-log-size", "1"];
+    let server = Server::sandbox(&arguments);
+    let before = folder.path().join("audit.jsonl.1");
+    let sizes = || [&file, &before].map(|file| std::fs::metadata(file).map_or(0, |file| file.len()));
+    let (client, mut sent) = (server.client(), 0);
+    while sizes()[1] == 0 {
+        sent += 1;
+        assert!(sent < 10_000, "{:?}", sizes());
+        assert_eq!(client.status(&initialize("2025-06-18")).await, 401);
+    }
+    assert!(sizes()[1] < (1 << 20) + 1000, "{:?}", sizes());
+    let kept = [&before, &file].map(|file| std::fs::read_to_string(file).unwrap());
+    assert_eq!(kept.iter().map(|text| events(text).len()).sum::<usize>(), sent, "none is lost");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_security_event_that_cannot_be_written_is_in_the_log_and_counted_and_stops_no_call() {
+    let folder = tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let file = logs.join("audit.jsonl");
+    let server = Server::sandbox(&["--auth", "key", "--audit-log", file.to_str().unwrap()]);
+    assert_eq!(server.client().status(&initialize("2025-06-18")).await, 401);
+    std::fs::remove_dir_all(&logs).unwrap();
+    assert_eq!(server.client().status(&initialize("2025-06-18")).await, 401);
+    let session = server.with_key(FIRST).begin("2025-06-18").await;
+    assert!(!session.call("brand_agent_list").await.contains("error"));
+    assert_eq!(server.metric("scope3_mcp_audit_failures_total").await, Some(1.0));
+    let log = loop {
+        let log = server.log();
+        // A thread of its own writes it.
+        if log.contains("cannot write a security event") {
+            break log;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    let line = log.lines().find(|line| line.contains("cannot write a security event")).unwrap();
+    assert!(line.contains("auth_failed") && line.contains("No such file"), "{log}");
+
+    std::fs::create_dir(&logs).unwrap();
+    assert_eq!(server.client().status(&initialize("2025-06-18")).await, 401);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(events(&text).len(), 1, "{text}");
 }

@@ -166,19 +166,18 @@ async fn the_memory_for_requests_is_configurable() {
     };
     // A request that is being read when the large body wants the whole budget makes the large body the rejected one.
     // Then the large body is sent again.
-    let hold = || tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(30)));
+    let send_slowly = || tokio::spawn(hold_body(port, 4_000_000, Duration::from_secs(30)));
+    let mut held = send_slowly();
     let taken = async {
         loop {
-            let mut held = hold();
             tokio::select! {
-                () = answers(503) => return held,
-                _early = &mut held => {}
+                () = answers(503) => return,
+                _early = &mut held => held = send_slowly(),
             }
         }
     };
     let within = Duration::from_secs(15);
-    let held = tokio::time::timeout(within, taken).await;
-    let held = held.expect("the unfinished body takes the whole budget");
+    tokio::time::timeout(within, taken).await.expect("the unfinished body takes the whole budget");
     tokio::time::timeout(within, answers(200)).await.expect("a slow body is displaced");
     assert_eq!(held.await.unwrap().as_deref(), Some("503"));
 }

@@ -26,10 +26,26 @@ async fn readiness_reports_the_state_of_dependencies() {
     let (status, body) = ready(&server).await;
     assert_eq!(status, 200);
     assert!(body["catalog"]["tools"].as_u64().unwrap() > 60);
-    assert!(body["state"].is_string());
+    assert_eq!(body["state"], "memory");
     assert_eq!(body["upstream"]["seen"], "never");
     server.with_key(FIRST).begin("2025-06-18").await.call("check_auth_status").await;
     assert_eq!(ready(&server).await.1["upstream"]["seen"], "answered");
+}
+
+#[tokio::test]
+async fn readiness_names_the_kind_of_the_state_and_neither_its_place_nor_its_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret-place.db");
+    for (state, kind) in
+        [("memory", "memory"), (file.to_str().unwrap(), "file"), ("redis://me:hush@127.0.0.1:1/7", "redis")]
+    {
+        let server = Server::sandbox(&["--state", state]);
+        let (_, body) = ready(&server).await;
+        assert_eq!(body["state"], kind);
+        for secret in ["secret-place", "hush", "127.0.0.1", "/"] {
+            assert!(!body.to_string().contains(secret), "{body}");
+        }
+    }
 }
 
 #[tokio::test]

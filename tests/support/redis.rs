@@ -4,7 +4,7 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, missing_docs, reason = "tests")]
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
@@ -12,6 +12,10 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+#[path = "requirement.rs"]
+pub mod requirement;
+pub use self::requirement::has_program;
 
 /// A running server. Dropping it ends the process.
 pub struct RedisServer {
@@ -48,6 +52,20 @@ impl RedisServer {
     /// Sends a command and returns the first line of its response.
     pub fn command(&self, command: &str) -> String {
         try_command(self.port, command).unwrap()
+    }
+
+    /// Sends a command and returns the text of its response, which is a bulk string.
+    pub fn text(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let length = line.trim_end().strip_prefix('$').unwrap().parse().unwrap();
+        let mut text = vec![0; length];
+        reader.read_exact(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     /// Ends the process as a crash does.
@@ -94,18 +112,6 @@ impl Drop for RedisServer {
         drop(self.process.kill());
         drop(self.process.wait());
     }
-}
-
-/// Whether a program is installed. If not, says so, and fails on Linux if the variable `CI` is `true`.
-pub fn has_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    let is_required = cfg!(target_os = "linux") && std::env::var("CI").as_deref() == Ok("true");
-    assert!(is_there || !is_required, "{name} is missing");
-    if !is_there {
-        eprintln!("skipped: {name} is missing");
-    }
-    is_there
 }
 
 pub fn free_port() -> u16 {

@@ -22,6 +22,14 @@ pub const BOUNDS: &str = "scope3_mcp_bounds_reached_total";
 /// Whether the state that processes share is available: 1 or 0.
 pub const STATE: &str = "scope3_mcp_state_available";
 
+/// Security events that could not be written to their file.
+pub const AUDIT_FAILURES: &str = "scope3_mcp_audit_failures_total";
+
+/// Counts a security event that could not be written to its file.
+pub fn audit_failed() {
+    counter!(AUDIT_FAILURES).increment(1);
+}
+
 /// Records whether the shared state is available.
 pub fn state_available(is_available: bool) {
     gauge!(STATE).set(f64::from(u8::from(is_available)));

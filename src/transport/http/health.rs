@@ -46,8 +46,7 @@ pub(super) async fn ready(State(state): State<Arc<ServerState>>) -> Response {
         "ready": ready,
         "ending": state.stop.is_cancelled(),
         "catalog": { "tools": state.gateway.catalog().entries().count() },
-        // Kept in the process, so always available.
-        "state": "memory",
+        "state": state.state_kind,
         "upstream": upstream,
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

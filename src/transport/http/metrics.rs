@@ -16,9 +16,11 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use scope3_mcp_gateway::instruments::{BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS};
+use scope3_mcp_gateway::instruments::{
+    AUDIT_FAILURES, BOUNDS, CALL_SECONDS, CALLS, UPSTREAM, UPSTREAM_SECONDS,
+};
 
-use super::{connections::Peer, origin::has_loopback_host, rejection::Rejection, state::ServerState};
+use super::{audit, connections::Peer, origin::has_loopback_host, rejection::Rejection, state::ServerState};
 
 pub(super) const REQUESTS: &str = "scope3_mcp_http_requests_total";
 pub(super) const REQUEST_SECONDS: &str = "scope3_mcp_http_request_duration_seconds";
@@ -52,6 +54,7 @@ fn recorder() -> &'static PrometheusHandle {
         describe_counter!(REQUESTS, "HTTP requests to this server, by method, route and status");
         describe_histogram!(REQUEST_SECONDS, "Time until this server begins a response, by route");
         describe_counter!(BOUNDS, "How often a limit of this server was reached, by limit");
+        describe_counter!(AUDIT_FAILURES, "Security events that could not be written to the audit log");
         describe_gauge!(SESSIONS_OPEN, "Open sessions, by transport");
         describe_gauge!(CALLS_IN_FLIGHT, "Running calls");
         describe_gauge!(PERMITS_LEFT, "Requests left to the key with the fewest left, by limit class");
@@ -79,6 +82,7 @@ pub(super) async fn handle(
     let is_local = peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback())
         && has_loopback_host(&headers);
     if let Err(rejection) = authorize(&state, is_local, &headers) {
+        audit::auth_failed(rejection.server_code());
         return rejection.into_response();
     }
     let (streamable, sse) = state.sessions.count();

@@ -110,6 +110,7 @@ pub async fn serve(
         max_connections,
         max_request_bytes,
         deadlines,
+        state_kind,
     } = options;
     let is_proven = auth::is_proven(&gateway);
     let max_connections = sockets::available_connections(max_connections);
@@ -134,6 +135,7 @@ pub async fn serve(
         keys: Arc::default(),
         metrics_token,
         deadlines,
+        state_kind,
         stop: stop.clone(),
         end_streams: CancellationToken::new(),
     });

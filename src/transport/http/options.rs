@@ -61,4 +61,6 @@ pub struct HttpOptions {
     pub max_request_bytes: usize,
     /// How long clients may take.
     pub deadlines: Deadlines,
+    /// The kind of the state, which `/readyz` shows.
+    pub state_kind: &'static str,
 }

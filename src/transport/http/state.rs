@@ -22,6 +22,8 @@ pub(super) struct ServerState {
     pub(super) keys: Arc<RecentKeys>,
     pub(super) metrics_token: Option<Token>,
     pub(super) deadlines: Deadlines,
+    /// What `/readyz` says about the state.
+    pub(super) state_kind: &'static str,
     /// Cancelled when the server is asked to shut down.
     pub(super) stop: CancellationToken,
     /// Cancelled when every accepted request has its response, or the deadline for that has passed. Ends open streams.

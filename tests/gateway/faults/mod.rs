@@ -19,6 +19,7 @@
 //! | a key is revoked, with and without another key | `keys.rs` |
 //! | the disk is full, or read-only | `disks.rs::a_full_disk_…`, `a_read_only_state_…` |
 //! | the disk has no locks | `disks.rs::a_file_system_without_locks_is_refused_at_once` |
+//! | Redis is a replica, out of memory, cannot save, or still loads its data | `redis.rs` |
 //! | the directory is missing or blocked | `../journal.rs::without_its_state_…`, `state.rs::an_agent_does_not_read_…` |
 //! | the file is damaged | `../../cli/journal.rs::a_damaged_state_…`, `state.rs::a_running_process_sees_…` |
 //! | the file belongs to another program | `../../cli/journal.rs::a_state_that_cannot_be_used_…` |
@@ -41,6 +42,7 @@ mod crashes;
 mod disks;
 mod ends;
 mod keys;
+mod redis;
 mod responses;
 mod schedules;
 mod state;

@@ -59,6 +59,7 @@ impl InProcess {
             max_connections: 100,
             max_request_bytes: 64 * 1024 * 1024,
             deadlines: Deadlines::default(),
+            state_kind: settings.state_location().kind(),
         };
         adjust(&mut options);
         let stop = CancellationToken::new();

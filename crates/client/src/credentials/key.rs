@@ -105,6 +105,11 @@ impl ApiKey {
         Self::parse(text).inspect(|key| secrets().add_received(key))
     }
 
+    /// The text of the key, to be stored in a keychain.
+    pub(super) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
     /// What must not be shown of the key.
     pub(crate) fn sensitive(&self) -> Sensitive {
         Sensitive::key(self.secret.expose_secret())
@@ -115,8 +120,8 @@ impl ApiKey {
         Arc::clone(self.windows.get_or_init(|| Arc::new(Windows::of([&self.sensitive()]))))
     }
 
-    /// The key as the value of `x-scope3-api-key`, marked sensitive. Only this and [`Self::bearer`] expose the
-    /// key.
+    /// The key as the value of `x-scope3-api-key`, marked sensitive. Outside of this module, only this and
+    /// [`Self::bearer`] expose the key.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         self.header.clone()

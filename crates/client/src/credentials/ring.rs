@@ -85,7 +85,7 @@ impl KeyRing {
         let given = match &self.primary {
             KeySource::Given(Ok(key)) => Some(key),
             // These are the operator's, and known to the process.
-            KeySource::None | KeySource::Given(Err(_)) | KeySource::File(_) | KeySource::Command(_) => None,
+            KeySource::None | KeySource::Given(Err(_)) | KeySource::File(_) | KeySource::Fetched(_) => None,
         };
         Redactor::with(given.into_iter().chain(&self.backups))
     }

@@ -6,9 +6,11 @@ use scope3_mcp_catalog::echo;
 use secrecy::SecretString;
 
 use super::{
-    command::{CommandError, KeyCommand},
+    command::CommandError,
+    fetched::FetchedKey,
     file::KeyFile,
     key::{ApiKey, InvalidKey},
+    keychain::{Keychain, KeychainError},
 };
 
 /// The maximum size of a key file or of the output of a key command.
@@ -23,8 +25,8 @@ pub enum KeySource {
     Given(Result<ApiKey, InvalidKey>),
     /// A file, read again when it changes or when Scope3 rejects its key.
     File(KeyFile),
-    /// A program and its arguments, run once, and again when Scope3 rejects its key.
-    Command(KeyCommand),
+    /// A command or the keychain, asked once, and again when Scope3 rejects its key.
+    Fetched(FetchedKey),
 }
 
 /// Why there is no usable key. The causes are error sources; [`KeyError::in_full`] lists all of them.
@@ -60,6 +62,9 @@ pub enum KeyError {
         #[source]
         cause: CommandError,
     },
+    /// The keychain returned no key.
+    #[error(transparent)]
+    Keychain(KeychainError),
 }
 
 impl KeyError {
@@ -89,7 +94,13 @@ impl KeySource {
     /// A source for a command. `words` is the program and its arguments; they do not pass through a shell.
     #[must_use]
     pub fn command(words: Vec<String>) -> Self {
-        Self::Command(KeyCommand::new(words))
+        Self::Fetched(FetchedKey::of_command(words))
+    }
+
+    /// A source for the key that `scope3-mcp key set` stored.
+    #[must_use]
+    pub fn keychain(keychain: Keychain) -> Self {
+        Self::Fetched(FetchedKey::of_keychain(keychain))
     }
 
     /// The current key.
@@ -103,7 +114,7 @@ impl KeySource {
                 key.clone().map_err(|why| KeyError::Invalid { from: "SCOPE3_API_KEY".to_owned(), why })
             }
             Self::File(file) => file.key().await,
-            Self::Command(command) => command.key().await,
+            Self::Fetched(fetched) => fetched.key().await,
         }
     }
 
@@ -112,18 +123,18 @@ impl KeySource {
         match self {
             Self::None | Self::Given(_) => {}
             Self::File(file) => file.rejected(key),
-            Self::Command(command) => command.rejected(key),
+            Self::Fetched(fetched) => fetched.rejected(key),
         }
     }
 }
 
 impl KeySource {
-    /// Reads a file or runs a command again for the next call.
+    /// Reads a file, runs a command or asks the keychain again for the next call.
     pub(super) fn reload(&self) {
         match self {
             Self::None | Self::Given(_) => {}
             Self::File(file) => file.reload(),
-            Self::Command(command) => command.reload(),
+            Self::Fetched(fetched) => fetched.reload(),
         }
     }
 }

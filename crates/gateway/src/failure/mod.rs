@@ -14,7 +14,7 @@ use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use scope3_mcp_catalog::{Effect, Entry, PlacementError, Problem, Problems, Tool};
 use scope3_mcp_client::{
     Error, Refusal,
-    credentials::{KeyError, NotAdmitted},
+    credentials::{KeyError, KeychainError, NotAdmitted},
     root_cause,
 };
 use serde::{Deserialize, Serialize};
@@ -199,9 +199,9 @@ impl Failure {
         let how = "Set SCOPE3_API_KEY, SCOPE3_API_KEY_FILE or SCOPE3_API_KEY_COMMAND in the environment of this server, and \
                    restart it. To try it without a key, set SCOPE3_SANDBOX=1.";
         let code = match error {
-            KeyError::Missing => "AUTH_MISSING",
-            KeyError::Invalid { .. } => "AUTH_INVALID_FORMAT",
-            KeyError::File { .. } | KeyError::Command { .. } => "AUTH_UNAVAILABLE",
+            KeyError::Missing | KeyError::Keychain(KeychainError::Empty) => "AUTH_MISSING",
+            KeyError::Invalid { .. } | KeyError::Keychain(KeychainError::Invalid(_)) => "AUTH_INVALID_FORMAT",
+            KeyError::File { .. } | KeyError::Command { .. } | KeyError::Keychain(_) => "AUTH_UNAVAILABLE",
         };
         Self::new(code, format!("Nothing was sent: {}.", error.in_full()), how).caused_by(error)
     }

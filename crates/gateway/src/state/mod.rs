@@ -50,6 +50,19 @@ impl StateLocation {
     }
 }
 
+impl StateLocation {
+    /// The kind of place, which anybody may know: `memory`, `file`, `redis`, or `none` if there is none.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Nowhere => "none",
+            Self::File(_) => "file",
+            Self::Redis(_) => "redis",
+        }
+    }
+}
+
 impl fmt::Display for StateLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,6 +6,8 @@
 mod calls;
 mod changes;
 mod file;
+#[cfg(test)]
+mod month;
 mod permits;
 mod process;
 #[cfg(test)]

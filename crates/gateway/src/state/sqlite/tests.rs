@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tokio::sync::oneshot;
 
 use super::{SqliteState, Work};
 use crate::journal::{Begun, EntryId, Filter};
 use crate::state::{
-    CallCount, State, StateError, StateLocation,
+    State, StateError, StateLocation,
     clock::Reading,
     tests::{DAY, HOUR, Machine, Place, key, promises, request, schedule::intent, take, windows},
 };
@@ -178,37 +177,6 @@ async fn the_file_belongs_to_its_user_alone_and_has_no_key_or_fingerprint() {
         let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
         assert!(!has(key("a").as_bytes()) && !has(b"scope3_"), "{}", path.display());
     }
-}
-
-/// 12,000 calls a day, as many as the limit allows. Permits go when they no longer count; the counts by hour stay.
-#[tokio::test]
-async fn a_month_of_calls_leaves_a_small_file() {
-    const CALLS_PER_HOUR: usize = 500;
-    let (machine, folder) = (Machine::new(), tempdir().unwrap());
-    let state = process(&folder, &machine);
-    let size = || {
-        let files = fs::read_dir(path(&folder).parent().unwrap()).unwrap().flatten();
-        files.map(|file| file.metadata().unwrap().len()).sum::<u64>()
-    };
-    let mut after_two_days = 0;
-    for hour in 0..30 * 24 {
-        for _ in 0..CALLS_PER_HOUR / 50 {
-            let calls = (0..50).map(|_| state.acquire(request("a", windows("500/h"))));
-            for taken in futures_util::future::join_all(calls).await {
-                assert_eq!(taken.unwrap(), Ok(()), "hour {hour}");
-            }
-            machine.pass(HOUR / 10);
-        }
-        let hour_start = Timestamp::from_second(i64::from(hour) * 3600).unwrap();
-        let count =
-            CallCount { hour: hour_start, tool: "t".to_owned(), outcome: "ok".to_owned(), calls: 500 };
-        state.count(vec![(Some(key("a")), count)]).await.unwrap();
-        if hour == 48 {
-            after_two_days = size();
-        }
-    }
-    let (month, start) = (size(), after_two_days);
-    assert!(month < start + 128 * 1024, "{start} bytes after two days, {month} after a month");
 }
 
 /// An operation that tells when it runs, and that ends when the test says so.
