@@ -6,7 +6,6 @@ use scope3_mcp_gateway::{
     Api, Backend, BaseUrl, BaseUrlError, Caller, ClientConfig, Environment, Gateway, GatewayConfig, KeyOwner,
     Profile, ResponseMemory,
     catalog::{Catalog, Surface},
-    consent::Person,
     credentials::{ApiKey, KeyError, KeyRing},
     state::StateError,
 };
@@ -114,6 +113,7 @@ impl App {
             journal_arguments: settings.journal_arguments,
             confirm: settings.confirm.into(),
             caps: settings.caps()?,
+            max_result: settings.max_result as usize,
             target,
         });
         if let Err(error) = opened {
@@ -125,17 +125,7 @@ impl App {
     /// The operator as a caller, with the server's own keys.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller {
-            keys: Arc::clone(&self.keys),
-            key_owner: KeyOwner::Server,
-            traceparent: None,
-            client: None,
-            session: None,
-            idempotency_key: None,
-            narrowing: None,
-            person: Person::BehindAgent,
-            call_slot: None,
-        }
+        Caller::new(Arc::clone(&self.keys), KeyOwner::Server)
     }
 
     /// An MCP server that uses the server's own keys.

@@ -138,6 +138,11 @@ pub struct Settings {
     #[arg(help_heading = heading::MONEY)]
     pub max_budget_per_day: Vec<Amount>,
 
+    /// Longest result that a model gets, in tokens, about; the rest can be read with `read_result`
+    #[arg(long, env = "SCOPE3_MAX_RESULT", value_name = "TOKENS", default_value = "6000")]
+    #[arg(value_parser = clap::value_parser!(u32).range(500..), help_heading = heading::TOOLS)]
+    pub max_result: u32,
+
     /// Limit of tool calls that reach Scope3, per key
     #[arg(long, env = "SCOPE3_MCP_LIMIT", value_name = "RATE", default_value = "500/h")]
     #[arg(help_heading = heading::LIMITS)]

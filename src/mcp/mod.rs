@@ -4,6 +4,7 @@
 
 mod consent;
 mod listing;
+mod resources;
 mod results;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -15,14 +16,15 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult,
-        ErrorCode, Extensions, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
-        ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+        ErrorCode, Extensions, Implementation, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
+        ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
 use scope3_mcp_gateway::{
-    Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Waiting, catalog::shortened,
-    credentials::KeyRing, policy::Narrowing,
+    Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Reader, Waiting,
+    catalog::shortened, credentials::KeyRing, policy::Narrowing,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -134,6 +136,12 @@ impl Server {
         }
     }
 
+    /// The caller of a request that calls no tool.
+    fn reader(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let (keys, key_owner) = self.caller_keys(context);
+        Caller::new(keys, key_owner)
+    }
+
     async fn call(
         &self,
         request: CallToolRequestParams,
@@ -149,15 +157,15 @@ impl Server {
         let narrowing = (self.narrowing)(&context.extensions);
         let person = consent::person(&request, context, (self.is_reachable)(&context.extensions));
         let caller = Caller {
-            keys,
-            key_owner,
             traceparent,
             client,
             session,
             idempotency_key,
             narrowing,
+            reader: Reader::Model,
             person,
             call_slot,
+            ..Caller::new(keys, key_owner)
         };
         let (notices, received) = mpsc::channel(1);
         let progress = forward_progress(context, received);
@@ -253,7 +261,7 @@ impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let (title, notice) = about(self.gateway.target());
         let instructions = include_str!("instructions.txt").trim();
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_resources().enable_tools().build())
             .with_server_info(
                 Implementation::new("scope3-mcp", env!("CARGO_PKG_VERSION"))
                     .with_title(title)
@@ -292,6 +300,22 @@ impl ServerHandler for Server {
         let scope = if narrowing.is_some() { CacheScope::Private } else { CacheScope::Public };
         page.cache_scope = Some(scope);
         Ok(page)
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(self.list_results(&self.reader(&context)).await)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.read_kept(&self.reader(&context), request).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -63,10 +63,10 @@ async fn all_tools_are_on_one_page_with_the_default_set_first() {
     let all = session.request("tools/list", json!({})).await["result"].clone();
     assert!(all.get("nextCursor").is_none());
     let all_names = names(&all);
-    assert_eq!(all_names.len(), 67);
+    assert_eq!(all_names.len(), 68);
     assert_eq!(all_names[..default.len()], default, "the default tools come first");
     assert_eq!(session.request("tools/list", json!({})).await["result"], all, "the order is stable");
-    for cursor in ["-1", "67", "x"] {
+    for cursor in ["-1", "68", "x"] {
         let response = session.request("tools/list", json!({ "cursor": cursor })).await;
         assert_eq!(response["error"]["code"], -32602, "{cursor}");
     }

@@ -61,7 +61,7 @@ async fn every_tool_looks_as_reviewed() {
             next => cursor = json!({ "cursor": next }),
         }
     }
-    assert_eq!(names.len(), 67);
+    assert_eq!(names.len(), 68);
     // A tool that is gone leaves no snapshot behind.
     let kept =
         std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/tools")).unwrap();

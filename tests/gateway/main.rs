@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod policy;
 mod policy_files;
+mod results;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;

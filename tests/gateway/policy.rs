@@ -113,7 +113,7 @@ async fn a_call_for_which_a_rule_asks_waits_for_consent() {
         "{ALL}@ask(\"It commits money\") forbid(principal, action in Action::\"effect:spend\", resource);"
     );
     let rig = Rig::under(&server.uri(), &write(&folder, &text));
-    assert_eq!(rig.gateway.offered(None).len(), 67, "a tool that needs consent is listed");
+    assert_eq!(rig.gateway.offered(None).len(), 68, "a tool that needs consent is listed");
     let failure = rig.failure("campaign_create", campaign(1)).await;
     assert_eq!((&failure["code"], &failure["changed"]), (&json!("CONFIRMATION_REQUIRED"), &json!("no")));
     assert!(failure["message"].as_str().unwrap().contains("It commits money"), "{failure}");

@@ -14,8 +14,8 @@ from harness import SERVER, Client, Endpoint, Json, RpcError, clean_env, server
 SANDBOX = "This is the sandbox: its data is invented, and nothing is spent."
 AUTHENTICATED = f"✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). {SANDBOX}"
 OTHER_CUSTOMER = f"✅ Authenticated as quinn@quill-books.example (Customer ID: 67890). {SANDBOX}"
-TOOLS_IN_ALL = 67
-TOOLS_BY_DEFAULT = 30
+TOOLS_IN_ALL = 68
+TOOLS_BY_DEFAULT = 31
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 META = {"scope3-mcp/effect", "scope3-mcp/toolset", "scope3-mcp/surface"}
 EFFECTS = {"read", "write", "spend", "delete"}

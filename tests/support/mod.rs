@@ -272,6 +272,7 @@ impl Rig {
             journal_arguments: false,
             confirm: Confirm::Off,
             caps: Caps::default(),
+            max_result: 6_000,
             target: Backend::Production,
         }
     }
@@ -280,20 +281,7 @@ impl Rig {
         let mut keys = keys.iter().map(|name| key(name));
         let primary = KeySource::Given(Ok(keys.next().unwrap()));
         let ring = KeyRing::new(primary, keys.collect(), None);
-        Self {
-            gateway: Arc::new(Gateway::new(parts)),
-            caller: Caller {
-                keys: Arc::new(ring),
-                key_owner: KeyOwner::Server,
-                traceparent: None,
-                client: None,
-                session: None,
-                idempotency_key: None,
-                narrowing: None,
-                person: Person::BehindAgent,
-                call_slot: None,
-            },
-        }
+        Self { gateway: Arc::new(Gateway::new(parts)), caller: Caller::new(Arc::new(ring), KeyOwner::Server) }
     }
 
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<Success, CallError> {

@@ -53,7 +53,7 @@ pub use self::{
     search::search,
     shape::{Member, Shape, shape},
     tool::{
-        CONFIRMATION, DRY_RUN, Effect, IdempotencyKey, Local, Money, MoneyUnit, Presentation, ReadOf,
+        CONFIRMATION, DRY_RUN, Effect, FIELDS, IdempotencyKey, Local, Money, MoneyUnit, Presentation, ReadOf,
         Replaced, SpecialLimit, Start, Subject, Text, Toolset, Unchanged,
     },
 };

@@ -68,6 +68,8 @@ impl Simplifier {
         for keyword in PORTABLE_ANNOTATIONS.iter().chain(limits) {
             if let Some(value) =
                 parts.iter().find_map(|part| part.get(*keyword)).filter(|value| !value.is_null())
+                // Models do not send empty texts, and an error would say it.
+                && !(*keyword == "minLength" && *value == 1)
             {
                 simple.insert((*keyword).to_owned(), value.clone());
             }

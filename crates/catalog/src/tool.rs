@@ -111,9 +111,20 @@ impl<Input> Tool<Input> {
     /// this name.
     #[must_use]
     pub fn has_dry_run(&self) -> bool {
-        let is_of_api =
-            |request: &Request| request.bindings.iter().any(|binding| binding.argument == DRY_RUN);
-        self.effect != Effect::Read && self.request.as_ref().is_some_and(|request| !is_of_api(request))
+        self.effect != Effect::Read && self.leaves_name(DRY_RUN)
+    }
+
+    /// Whether this server selects members of the result with `fields`: for every read, unless the API has an argument of
+    /// this name.
+    #[must_use]
+    pub fn has_fields(&self) -> bool {
+        self.effect == Effect::Read && self.leaves_name(FIELDS)
+    }
+
+    /// Whether the tool sends a request, and the API has no argument of this name.
+    fn leaves_name(&self, name: &str) -> bool {
+        let is_of_api = |request: &Request| request.bindings.iter().any(|binding| binding.argument == name);
+        self.request.as_ref().is_some_and(|request| !is_of_api(request))
     }
 
     /// The same tool, with its input converted by `make`.
@@ -198,6 +209,9 @@ pub const CONFIRMATION: &str = "confirmation";
 
 /// The argument of the gateway with which a caller asks for the request of a change, without sending it.
 pub const DRY_RUN: &str = "dryRun";
+
+/// The argument of the gateway with which a caller selects members of a result.
+pub const FIELDS: &str = "fields";
 
 /// What agents read about the confirmation.
 const CONFIRMATION_USE: &str = "Code from an earlier result";
@@ -284,6 +298,8 @@ pub enum Local {
     Usage,
     /// With the full definition of a tool.
     Describe,
+    /// With a part of a result that was too long.
+    Read,
 }
 
 /// A sentence that replaces the data in results.

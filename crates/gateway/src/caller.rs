@@ -52,6 +52,8 @@ pub struct Caller {
     pub idempotency_key: Option<String>,
     /// What the request leaves of the operator's selection of tools. `None` leaves all.
     pub narrowing: Option<Narrowing>,
+    /// Who reads the result.
+    pub reader: Reader,
     /// How the person behind the caller can be asked for consent.
     pub person: Person,
     /// The call's slot in its transport. It is dropped when the call ends, even if the call outlives its client.
@@ -59,6 +61,23 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// A caller of whom only the keys are known.
+    #[must_use]
+    pub fn new(keys: Arc<KeyRing>, key_owner: KeyOwner) -> Self {
+        Self {
+            keys,
+            key_owner,
+            traceparent: None,
+            client: None,
+            session: None,
+            idempotency_key: None,
+            narrowing: None,
+            reader: Reader::Program,
+            person: Person::BehindAgent,
+            call_slot: None,
+        }
+    }
+
     /// Removes secrets from what the log and the journal keep of a caller.
     pub(super) fn sanitized(mut self) -> Self {
         let mut sanitizer = Sanitizer::new(self.keys.redactor());
@@ -93,6 +112,16 @@ impl fmt::Debug for CallSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CallSlot")
     }
+}
+
+/// Who reads the result of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reader {
+    /// A model, for which long results are cut.
+    Model,
+    /// A person or a program, which gets everything.
+    #[default]
+    Program,
 }
 
 /// Who owns the keys of a call.

@@ -21,6 +21,7 @@ pub mod policy;
 mod present;
 mod question;
 mod record;
+pub mod results;
 pub mod state;
 mod surfaces;
 mod tally;
@@ -52,7 +53,7 @@ pub use scope3_mcp_client::{
 
 pub use self::{
     attempts::SendError,
-    caller::{CallSlot, Caller, KeyOwner, OnLimit, OnWait, Waiting},
+    caller::{CallSlot, Caller, KeyOwner, OnLimit, OnWait, Reader, Waiting},
     local::describe_tool,
     outcome::{CallError, Success},
     surfaces::{Api, Surfaces},
@@ -68,6 +69,7 @@ use self::{
     present::Expected,
     question::Matter,
     record::CallRecord,
+    results::Results,
     state::{State, StateError},
     tally::Tally,
 };
@@ -87,6 +89,8 @@ pub struct Gateway {
     journal_arguments: bool,
     confirm: Confirm,
     caps: Caps,
+    max_result: usize,
+    results: Results,
     target: Backend,
     changes: TaskTracker,
     ending: CancellationToken,
@@ -115,6 +119,8 @@ pub struct GatewayConfig {
     pub confirm: Confirm,
     /// The most that calls may commit.
     pub caps: Caps,
+    /// The most tokens of a result that a model gets, about.
+    pub max_result: usize,
     /// What the APIs connect to.
     pub target: Backend,
 }
@@ -145,6 +151,7 @@ impl Gateway {
             journal_arguments,
             confirm,
             caps,
+            max_result,
             target,
         } = parts;
         Self {
@@ -160,6 +167,8 @@ impl Gateway {
             journal_arguments,
             confirm,
             caps,
+            max_result,
+            results: Results::default(),
             target,
             changes: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -254,6 +263,7 @@ impl Gateway {
         let has_rules = self.policy.rules().is_some();
         let confirmation = own_arguments::take_confirmation(entry, &mut call.arguments, has_rules)?;
         let is_dry_run = own_arguments::take_dry_run(entry, &mut call.arguments)?;
+        let fields = results::take_fields(entry, &mut call.arguments)?;
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
@@ -294,7 +304,9 @@ impl Gateway {
         }
         let answer = self.send(&call, entry, api, &request, record).await;
         let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
-        self.present(entry, &call.caller.keys, answer, Expected { amount, unchanged, key: record.key })
+        let expected = Expected { amount, unchanged, key: record.key };
+        let success = self.present(entry, &call.caller.keys, answer, expected)?;
+        Ok(self.fit(entry, call.caller.reader, &fields, success, record))
     }
 
     /// The current catalog.

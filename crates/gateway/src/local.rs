@@ -37,6 +37,7 @@ impl Gateway {
                     Failure::arguments(entry, &problem.into())
                 })?
             }
+            Local::Read => self.read_result(entry, caller, arguments).await?,
             Local::Usage => {
                 let keys = caller.keys.keys().await.map_err(Failure::key)?;
                 let Some(key) = keys.first() else { return Err(Failure::key(KeyError::Missing).into()) };

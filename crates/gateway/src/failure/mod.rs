@@ -11,7 +11,7 @@ mod size;
 use std::{error::Error as StdError, time::Duration};
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use scope3_mcp_catalog::{Effect, Entry, PlacementError, Problem, Problems, Tool};
+use scope3_mcp_catalog::{Effect, Entry, PlacementError, Problem, Problems, Tool, shortened};
 use scope3_mcp_client::{
     Error, Refusal,
     credentials::{KeyError, KeychainError, NotAdmitted},
@@ -144,6 +144,16 @@ impl Failure {
         );
         let hint = "Correct all of them and call again. describe_tool shows the full input schema.";
         Self { details: Some(details), ..Self::new("VALIDATION_ERROR", message, hint) }
+    }
+
+    /// A result that is not kept, or not for this caller.
+    #[must_use]
+    pub fn no_result(id: &str) -> Self {
+        let message = format!(
+            "There is no result `{}`: it is older than 10 minutes, or of another key or server.",
+            shortened(id)
+        );
+        Self::new("NOT_FOUND", message, "Repeat the call whose result it was.")
     }
 
     /// An argument that cannot be placed in the request. Nothing was sent.
