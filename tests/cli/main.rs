@@ -8,6 +8,8 @@ mod help;
 mod journal;
 #[cfg(target_os = "linux")]
 mod key;
+#[cfg(unix)]
+mod key_commands;
 mod log;
 mod policy;
 mod readme;

@@ -19,7 +19,7 @@ use super::{
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The variables that a key command gets: those of the user's session, and those of the usual secret managers.
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 17] = [
     "PATH",
     "HOME",
     "USER",
@@ -31,6 +31,7 @@ const NEEDED: [&str; 16] = [
     "SSH_AUTH_SOCK",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
     "DBUS_SESSION_BUS_ADDRESS",
     "GNUPGHOME",
     "GPG_TTY",
