@@ -64,7 +64,9 @@ fn embed() -> Result<(), Error> {
             continue;
         }
         let mut files = Vec::new();
-        for path in sorted(&folder)? {
+        for path in
+            sorted(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|it| it == "yaml"))
+        {
             match read(&path) {
                 Ok(file) => files.push((path, file)),
                 Err(error) => findings.push(format!("{}: {error}", relative(&path))),

@@ -8,6 +8,7 @@
 //! | `entry`, `index`, `schema` | entries in the program; the catalog, which can be replaced; schemas, parsed when needed |
 //! | `arguments`, `reading`, `contradictions`, `problem` | checking arguments: schema, unwrapping, checks, what is wrong |
 //! | `binding` | placing arguments in a request |
+//! | `contract`, `import` | the facts of a published OpenAPI document, and how they are read |
 //! | `present` | the schema that clients see |
 //! | `search`, `suggest` | finding tools by words, and similar names |
 //! | `walk`, `types` | walking a JSON Schema |
@@ -18,8 +19,10 @@ mod arguments;
 mod binding;
 mod checks;
 mod commitment;
+pub mod contract;
 mod contradictions;
 mod entry;
+pub mod import;
 mod index;
 mod money;
 mod present;
@@ -83,6 +86,10 @@ pub enum Surface {
 }
 
 impl Surface {
+    /// All of them, in the order of lists.
+    pub const ALL: [Self; 5] =
+        [Self::Campaign, Self::Buyer, Self::Storefront, Self::Measurement, Self::Local];
+
     /// Its name in `--api`, and its directory in `tools/`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -151,10 +151,10 @@ impl FromStr for Request {
         if !path.starts_with('/') {
             return Err(error("expected a path that starts with `/`"));
         }
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
         if !path.split('/').all(|segment| parameter_name(segment).unwrap_or(segment).chars().all(is_allowed))
         {
-            return Err(error("expected a path of letters, digits, `-_.` and whole `{name}` segments"));
+            return Err(error("expected a path of letters, digits, `-_.:` and whole `{name}` segments"));
         }
         Ok(Self { method, path: Cow::Owned(path.to_owned()), bindings: Cow::Borrowed(&[]) })
     }

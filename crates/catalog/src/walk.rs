@@ -252,7 +252,7 @@ impl<'a> Node<'a> {
 }
 
 /// Decodes the fragment of a URL: `%7B` becomes `{`.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut bytes = text.as_bytes().iter();
     let decoded = iter::from_fn(|| {
         let byte = *bytes.next()?;
