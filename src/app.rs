@@ -72,7 +72,7 @@ impl App {
     /// # Errors
     /// If a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::of_surfaces(&settings.api);
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
         let state = settings.state_location().state();

@@ -66,6 +66,11 @@ impl<'a> Schemas<'a> {
         Self::with_roots(self.document, vec![schema])
     }
 
+    /// The schemas that describe the value directly.
+    pub(crate) fn roots(&self) -> &[&'a Schema] {
+        &self.roots
+    }
+
     /// All schemas that apply to the value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Schema> {
         self.all.iter().copied()
@@ -119,7 +124,9 @@ impl<'a> Schemas<'a> {
                 || schema.get("additionalProperties").or_else(|| schema.get("unevaluatedProperties"));
             named.or_else(others)?.as_object()
         });
-        Self::with_roots(self.document, roots.collect())
+        // An alternative that forbids the member says nothing about its value in the others.
+        let (forbidden, allowed): (Vec<&Schema>, Vec<&Schema>) = roots.partition(|schema| is_never(schema));
+        Self::with_roots(self.document, if allowed.is_empty() { forbidden } else { allowed })
     }
 
     /// The schemas for the item of a list at this position.
@@ -196,6 +203,11 @@ fn close_child(document: &Schema, child: &mut Value, is_complete: bool) {
     if let Value::Object(schema) = child {
         *child = close(document, schema, is_complete).into();
     }
+}
+
+/// Whether no value matches a schema: `{ "not": {} }`.
+fn is_never(schema: &Schema) -> bool {
+    schema.get("not").and_then(Value::as_object).is_some_and(Schema::is_empty)
 }
 
 fn properties(schema: &Schema) -> Option<&Schema> {

@@ -20,6 +20,7 @@ mod schemas;
 mod tests;
 mod writing;
 
+pub(crate) use self::changes::references;
 pub use self::{
     changes::{Change, Changes, changes},
     error::{ImportError, Line},
