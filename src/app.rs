@@ -157,10 +157,12 @@ fn base_url(
     profile: &'static Profile,
 ) -> Result<BaseUrl, StartError> {
     if let Some(sandbox) = sandbox {
-        return Ok(sandbox.url().parse()?);
+        // It serves the Campaign API at its root.
+        let path = if profile.surface == Surface::Campaign { "" } else { profile.published_path() };
+        return Ok(format!("{}{path}", sandbox.url()).parse()?);
     }
-    if let Some(url) = &settings.api_url {
-        return Ok(url.clone());
+    if let Some(url) = settings.base_url(profile.surface)? {
+        return Ok(url);
     }
     let published = profile.base_url(settings.environment.into());
     let published = published.ok_or_else(|| no_base_url(settings, profile.surface))?;

@@ -121,7 +121,8 @@ impl FromStr for Surface {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "campaign" => Ok(Self::Campaign),
-            _ => Err(format!("unknown API `{}` (available: `campaign`)", echo(text))),
+            "buyer" => Ok(Self::Buyer),
+            _ => Err(format!("unknown API `{}` (available: `campaign`, `buyer`)", echo(text))),
         }
     }
 }
