@@ -71,7 +71,7 @@ impl App {
     /// # Errors
     /// If a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::of_surfaces(&settings.api);
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
         let state = settings.state_location().state();
@@ -147,10 +147,12 @@ fn base_url(
     profile: &'static Profile,
 ) -> Result<BaseUrl, StartError> {
     if let Some(sandbox) = sandbox {
-        return Ok(sandbox.url().parse()?);
+        // It serves the Campaign API at its root.
+        let path = if profile.surface == Surface::Campaign { "" } else { profile.published_path() };
+        return Ok(format!("{}{path}", sandbox.url()).parse()?);
     }
-    if let Some(url) = &settings.api_url {
-        return Ok(url.clone());
+    if let Some(url) = settings.base_url(profile.surface)? {
+        return Ok(url);
     }
     let published = profile.base_url(settings.environment.into());
     let published = published.ok_or_else(|| no_base_url(settings, profile.surface))?;

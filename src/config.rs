@@ -3,6 +3,7 @@
 //! The command line parser fills one structure. Unknown names are rejected everywhere: a mistyped `SCOPE3_READONLY`
 //! must not leave a server open.
 
+mod api_url;
 mod choices;
 mod environment;
 mod error;
@@ -18,7 +19,7 @@ use std::{collections::HashSet, net::SocketAddr, num::NonZeroU32, path::PathBuf,
 
 use clap::{Args, ValueHint, builder::BoolishValueParser};
 use scope3_mcp_gateway::{
-    BaseUrl, OnLimit, Profile,
+    OnLimit, Profile,
     budget::{Amount, Caps},
     catalog::{Catalog, Surface, rate::Rate},
     limits::{Class, Quota},
@@ -30,6 +31,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::{
+    api_url::ApiUrl,
     choices::{AuthChoice, ConfirmChoice, EnvironmentChoice, LimitChoice, LogFormat},
     environment::unknown_variables,
     error::ConfigError,
@@ -87,12 +89,12 @@ pub struct Settings {
     #[arg(help_heading = heading::SCOPE3)]
     pub environment: EnvironmentChoice,
 
-    /// Base URL to use instead of the published one; `http:` only to this machine
-    #[arg(long, env = "SCOPE3_API_URL", value_name = "URL", value_hint = ValueHint::Url)]
+    /// Base URL to use instead of the published one, `buyer=URL` for one of several APIs; `http:` only to this machine
+    #[arg(long, env = "SCOPE3_API_URL", value_delimiter = ',', value_name = "URL", value_hint = ValueHint::Url)]
     #[arg(help_heading = heading::SCOPE3)]
-    pub api_url: Option<BaseUrl>,
+    pub api_url: Vec<ApiUrl>,
 
-    /// APIs to work with, comma-separated
+    /// APIs to work with, comma-separated: `campaign`, `buyer`
     #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "campaign")]
     #[arg(help_heading = heading::TOOLS)]
     pub api: Vec<Surface>,

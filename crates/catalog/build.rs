@@ -6,7 +6,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -16,20 +16,30 @@ use std::{
 mod catalog {
     pub(crate) mod check;
     pub(crate) mod checks;
+    pub(crate) mod contract;
     pub(crate) mod present;
     pub(crate) mod request;
     pub(crate) mod subschemas;
     pub(crate) mod tool;
     pub(crate) mod types;
     pub(crate) mod walk;
+    pub(crate) mod words;
 }
+#[path = "build/edit.rs"]
+mod edit;
+#[path = "build/join.rs"]
+mod join;
+#[path = "build/literal.rs"]
+mod literal;
+
 use catalog::{
     check::{Finding, check, check_surface},
-    checks::Check,
+    contract::Contract,
     present,
-    request::{Binding, Request},
-    tool::{IdempotencyKey, Input, Money, ReadOf, Replaced, Start, Subject, Text, Tool, Toolset},
+    tool::{Input, Tool, Toolset},
 };
+use join::Join;
+use literal::Literal;
 
 /// The folder of the tools, relative to this package. Cargo runs build scripts in the package's folder.
 const TOOLS: &str = "../../tools";
@@ -51,9 +61,8 @@ fn main() -> ExitCode {
 fn embed() -> Result<(), Error> {
     println!("cargo::rerun-if-changed={TOOLS}");
     println!("cargo::rerun-if-changed=build.rs");
-    let mut entries = Vec::new();
+    let mut generated = Generated::default();
     let mut findings = Vec::new();
-    let mut owners: HashMap<String, PathBuf> = HashMap::new();
     for folder in sorted(Path::new(TOOLS))?.into_iter().filter(|path| path.is_dir()) {
         let surface = stem(&folder);
         if !is_surface_name(&surface) {
@@ -63,54 +72,82 @@ fn embed() -> Result<(), Error> {
             ));
             continue;
         }
-        let mut files = Vec::new();
-        for path in sorted(&folder)? {
-            match read(&path) {
-                Ok(file) => files.push((path, file)),
-                Err(error) => findings.push(format!("{}: {error}", relative(&path))),
-            }
-        }
-        for (path, file) in &files {
-            let location = relative(path);
-            if file.toolset != stem(path) {
-                findings.push(format!(
-                    "{location}: field `toolset`: expected `{}`, the name of the file",
-                    stem(path)
-                ));
-            }
-            let broken = check(file, surface == "local");
-            findings.extend(broken.iter().map(|finding| format!("{location}: {finding}")));
-            for tool in &file.tools {
-                entries.push(entry(&surface, &file.toolset, tool)?);
-                if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
-                    && other != *path
-                {
-                    findings.push(format!(
-                        "{location}: tool `{}`, field `name`: also appears in {}",
-                        tool.name,
-                        relative(&other)
-                    ));
-                }
-            }
-        }
-        let files: Vec<&Toolset> = files.iter().map(|(_, file)| file).collect();
-        findings.extend(
-            check_surface(&files).iter().map(|finding| format!("{}: {finding}", file_of(&owners, finding))),
-        );
+        findings.extend(embed_surface(&folder, &surface, &mut generated)?);
     }
     if !findings.is_empty() {
         return Err(findings.join("\n").into());
     }
     let target = PathBuf::from(env::var("OUT_DIR")?);
-    let text = format!("static ENTRIES: [Entry; {}] = [{}];", entries.len(), entries.join(",\n"));
-    fs::write(target.join("catalog.rs"), text)?;
+    fs::write(target.join("catalog.rs"), generated.code())?;
     Ok(())
 }
 
+/// Adds the tools of a surface to the generated code. Returns what is wrong with its files.
+fn embed_surface(folder: &Path, surface: &str, generated: &mut Generated) -> Result<Vec<String>, Error> {
+    let mut findings = Vec::new();
+    let mut files = Vec::new();
+    for path in sorted(folder)?.into_iter().filter(|path| path.extension().is_some_and(|it| it == "yaml")) {
+        match read(&path) {
+            Ok(file) => files.push((path, file)),
+            Err(error) => findings.push(format!("{}: {error}", relative(&path))),
+        }
+    }
+    if !findings.is_empty() {
+        return Ok(findings);
+    }
+    let contract = folder.join("contract.json");
+    if contract.exists() {
+        let location = relative(&contract).to_string();
+        let facts: Contract =
+            serde_json::from_slice(&fs::read(&contract)?).map_err(|error| format!("{location}: {error}"))?;
+        let mut join = Join::new(&facts);
+        for (path, file) in &mut files {
+            let broken = file.tools.iter_mut().flat_map(|tool| join.add_facts(tool));
+            findings.extend(broken.map(|finding| format!("{}: {finding}", relative(path))));
+        }
+        findings.extend(
+            join.unworded()
+                .map(|id| format!("{location}: operation `{id}` has no words in a file beside it")),
+        );
+        if !findings.is_empty() {
+            return Ok(findings);
+        }
+        generated.positions.clear();
+    }
+    let mut owners: HashMap<String, PathBuf> = HashMap::new();
+    for (path, file) in &mut files {
+        let location = relative(path);
+        file.tools.iter_mut().for_each(Tool::expand);
+        if file.toolset != stem(path) {
+            findings.push(format!(
+                "{location}: field `toolset`: expected `{}`, the name of the file",
+                stem(path)
+            ));
+        }
+        let listed: Vec<Input> = file.tools.iter().map(present::listed).collect();
+        let broken = check(file, surface == "local", &listed);
+        findings.extend(broken.iter().map(|finding| format!("{location}: {finding}")));
+        for (tool, listed) in file.tools.iter().zip(listed) {
+            generated.add(surface, &file.toolset, tool, &listed)?;
+            if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
+                && other != *path
+            {
+                findings.push(format!(
+                    "{location}: tool `{}`, field `name`: also appears in {}",
+                    tool.name,
+                    relative(&other)
+                ));
+            }
+        }
+    }
+    let files: Vec<&Toolset> = files.iter().map(|(_, file)| file).collect();
+    let broken = check_surface(&files);
+    findings.extend(broken.iter().map(|finding| format!("{}: {finding}", file_of(&owners, finding))));
+    Ok(findings)
+}
+
 fn read(path: &Path) -> Result<Toolset, Error> {
-    let mut file: Toolset = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
-    file.tools.iter_mut().for_each(Tool::expand);
-    Ok(file)
+    Ok(serde_saphyr::from_str(&fs::read_to_string(path)?)?)
 }
 
 /// A path relative to the root of the project.
@@ -123,126 +160,128 @@ fn file_of(owners: &HashMap<String, PathBuf>, finding: &Finding) -> String {
     owners.get(&finding.tool).map(|path| relative(path).to_string()).unwrap_or_default()
 }
 
-/// Writes an entry of the catalog as a Rust expression, so that the program has nothing to parse when it starts.
-fn entry(surface: &str, toolset: &str, tool: &Tool<Input>) -> Result<String, Error> {
-    let Tool {
-        name,
-        title,
-        description,
-        request,
-        answers,
-        presents,
-        keywords,
-        effect,
-        money,
-        subject,
-        consequence,
-        checks,
-        idempotent,
-        idempotency,
-        atomic,
-        settled_by,
-        not_settled,
-        unchanged,
-        limit,
-        default,
-        input,
-    } = tool;
-    let surface = capitalized(surface);
-    let text = |text: &str| format!("Cow::Borrowed({text:?})");
-    let (name, title, description) = (text(name), text(title), text(description));
-    let keywords = keywords.iter().map(|keyword| text(keyword)).collect::<Vec<_>>().join(", ");
-    let request = optional(request.as_ref().map(|Request { method, path, bindings }| {
-        let bindings: Vec<String> = bindings
-            .iter()
-            .map(|Binding { argument, place, name, style }| {
-                let (argument, name) = (text(argument), text(name));
-                format!(
-                    "Binding {{ argument: {argument}, place: Place::{place:?}, name: {name}, style: Style::{style:?} }}"
-                )
-            })
-            .collect();
-        let (path, bindings) = (text(path), bindings.join(", "));
+/// The generated code.
+#[derive(Default)]
+struct Generated {
+    /// The entries, as Rust expressions.
+    entries: Vec<String>,
+    /// The names and texts of the schemas that entries share.
+    shared: Vec<(String, String)>,
+    /// The positions of the shared schemas of the surface in work.
+    positions: BTreeMap<String, usize>,
+}
+
+impl Generated {
+    /// Adds an entry. The program has nothing to parse when it starts.
+    fn add(&mut self, surface: &str, toolset: &str, tool: &Tool<Input>, listed: &Input) -> Result<(), Error> {
+        let Tool {
+            name,
+            title,
+            description,
+            operation,
+            request,
+            answers,
+            presents,
+            keywords,
+            effect,
+            effect_when,
+            money,
+            subject,
+            consequence,
+            spends,
+            partial,
+            by_consent,
+            person,
+            secrets,
+            drop,
+            empty,
+            checks,
+            idempotent,
+            idempotency,
+            atomic,
+            settled_by,
+            not_settled,
+            unchanged,
+            limit,
+            default,
+            input,
+            // They are in the input.
+            arguments: _,
+            corrections: _,
+        } = tool;
+        let fields = [
+            ("name", name.literal()),
+            ("title", title.literal()),
+            ("description", description.literal()),
+            ("operation", operation.literal()),
+            ("request", request.literal()),
+            ("answers", answers.literal()),
+            ("presents", presents.literal()),
+            ("keywords", keywords.literal()),
+            ("effect", effect.literal()),
+            ("effect_when", effect_when.literal()),
+            ("money", money.literal()),
+            ("subject", subject.literal()),
+            ("consequence", consequence.literal()),
+            ("spends", spends.literal()),
+            ("partial", partial.literal()),
+            ("by_consent", by_consent.literal()),
+            ("person", person.literal()),
+            ("secrets", secrets.literal()),
+            ("drop", drop.literal()),
+            ("empty", empty.literal()),
+            ("checks", checks.literal()),
+            ("idempotent", idempotent.literal()),
+            ("idempotency", idempotency.literal()),
+            ("atomic", atomic.literal()),
+            ("settled_by", settled_by.literal()),
+            ("not_settled", not_settled.literal()),
+            ("unchanged", unchanged.literal()),
+            ("limit", limit.literal()),
+            ("default", default.literal()),
+            ("arguments", "BTreeMap::new()".to_owned()),
+            ("corrections", "Vec::new()".to_owned()),
+            ("input", self.schema(input)?),
+        ];
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let listed =
+            if listed == input { "None".to_owned() } else { format!("Some({})", self.schema(listed)?) };
+        let surface = capitalized(surface);
+        self.entries.push(format!(
+            "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ {} }}, {listed})",
+            fields.join(", ")
+        ));
+        Ok(())
+    }
+
+    /// A schema. The ones that it shares with others are embedded once.
+    fn schema(&mut self, schema: &Input) -> Result<String, Error> {
+        let mut schema = schema.clone();
+        let mut positions = Vec::new();
+        if let Some(serde_json::Value::Object(shared)) = schema.shift_remove("$defs") {
+            for (name, schema) in shared {
+                let next = self.shared.len();
+                let position = *self.positions.entry(name.clone()).or_insert(next);
+                if position == next {
+                    self.shared.push((name, serde_json::to_string(&schema)?));
+                }
+                positions.push(position);
+            }
+        }
+        let text = serde_json::to_string(&schema)?;
+        Ok(format!("Schema::new({text:?}, &{positions:?})"))
+    }
+
+    fn code(&self) -> String {
+        let Self { entries, shared, .. } = self;
+        let shared: Vec<String> = shared.iter().map(|(name, text)| format!("({name:?}, {text:?})")).collect();
         format!(
-            "Request {{ method: Method::{method:?}, path: {path}, bindings: Cow::Borrowed(&[{bindings}]) }}"
+            "static ENTRIES: [Entry; {}] = [{}];\nstatic SHARED: [(&str, &str); {}] = [{}];\n",
+            entries.len(),
+            entries.join(",\n"),
+            shared.len(),
+            shared.join(",\n")
         )
-    }));
-    let money = optional(money.as_ref().map(money_expression));
-    let subject = optional(subject.as_ref().map(|Subject { kind, id, from, name }| {
-        let (kind, id, name) = (text(kind), text(id), text(name));
-        let from = optional(from.as_ref().map(read_expression));
-        format!("Subject {{ kind: {kind}, id: {id}, from: {from}, name: {name} }}")
-    }));
-    let consequence = optional(consequence.as_deref().map(text));
-    let idempotency = optional(idempotency.as_ref().map(|key| match key {
-        IdempotencyKey::Body(name) => format!("IdempotencyKey::Body({})", text(name)),
-        IdempotencyKey::Header(name) => format!("IdempotencyKey::Header({})", text(name)),
-    }));
-    let checks = checks.iter().map(check_expression).collect::<Vec<_>>().join(", ");
-    let answers = optional(answers.map(|answers| format!("Local::{answers:?}")));
-    let presents = optional(presents.map(|presents| format!("Presentation::{presents:?}")));
-    let [settled_by, not_settled] =
-        [settled_by, not_settled].map(|given| optional(given.as_deref().map(text)));
-    let unchanged = optional(unchanged.as_ref().map(|unchanged| {
-        let unless = unchanged.unless.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
-        format!("Unchanged {{ zero: {}, unless: Cow::Borrowed(&[{unless}]) }}", text(&unchanged.zero))
-    }));
-    let limit = optional(limit.map(|limit| format!("SpecialLimit::{limit:?}")));
-    let listed = present::simplify(input);
-    let listed = (listed != *input).then(|| serde_json::to_string(&listed)).transpose()?;
-    let listed = optional(listed.map(|listed| format!("Schema::new({listed:?})")));
-    let schema = serde_json::to_string(input)?;
-    Ok(format!(
-        "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ name: {name}, title: {title}, \
-         description: {description}, request: {request}, answers: {answers}, presents: {presents}, keywords: Cow::Borrowed(&[{keywords}]), \
-         effect: Effect::{effect:?}, money: {money}, subject: {subject}, consequence: {consequence}, checks: Cow::Borrowed(&[{checks}]), idempotent: {idempotent}, idempotency: {idempotency}, atomic: {atomic}, \
-         settled_by: {settled_by}, not_settled: {not_settled}, unchanged: {unchanged}, limit: {limit}, default: {default}, input: Schema::new({schema:?}) }}, {listed})"
-    ))
-}
-
-/// Writes where the money of a tool is as a Rust expression.
-fn money_expression(money: &Money) -> String {
-    let text = |text: &Text| format!("Cow::Borrowed({text:?})");
-    let Money { amount, currency, unit, replaces, starts, unmeasured } = money;
-    let (amount, currency) = (text(amount), optional(currency.as_ref().map(text)));
-    let replaces = optional(replaces.as_ref().map(|Replaced { id, from, amount, currency }| {
-        let (id, from, amount, currency) = (text(id), read_expression(from), text(amount), text(currency));
-        format!("Replaced {{ id: {id}, from: {from}, amount: {amount}, currency: {currency} }}")
-    }));
-    let starts =
-        optional(starts.as_ref().map(|Start { argument, is }| {
-            format!("Start {{ argument: {}, is: {} }}", text(argument), text(is))
-        }));
-    let unmeasured = unmeasured.iter().map(text).collect::<Vec<_>>().join(", ");
-    format!(
-        "Money {{ amount: {amount}, currency: {currency}, unit: MoneyUnit::{unit:?}, replaces: {replaces}, starts: {starts}, \
-         unmeasured: Cow::Borrowed(&[{unmeasured}]) }}"
-    )
-}
-
-/// Writes where an object is read as a Rust expression.
-fn read_expression(read: &ReadOf) -> String {
-    let text = |text: &Text| format!("Cow::Borrowed({text:?})");
-    let ReadOf { read, with, object, key } = read;
-    let with = with.iter().map(text).collect::<Vec<_>>().join(", ");
-    let key = optional(key.as_ref().map(text));
-    format!(
-        "ReadOf {{ read: {}, with: Cow::Borrowed(&[{with}]), object: {}, key: {key} }}",
-        text(read),
-        text(object)
-    )
-}
-
-/// Writes a check as a Rust expression.
-fn check_expression(check: &Check) -> String {
-    let text = |text: &str| format!("Cow::Borrowed({text:?})");
-    match check {
-        Check::LessOrEqual(first, second) => format!("Check::LessOrEqual({}, {})", text(first), text(second)),
-        Check::Before(first, second) => format!("Check::Before({}, {})", text(first), text(second)),
-        Check::Needs(first, second) => format!("Check::Needs({}, {})", text(first), text(second)),
-        Check::NotPast { date, days } => format!("Check::NotPast {{ date: {}, days: {days} }}", text(date)),
-        Check::Currency(path) => format!("Check::Currency({})", text(path)),
-        Check::Unique(path) => format!("Check::Unique({})", text(path)),
     }
 }
 
@@ -254,10 +293,6 @@ fn is_surface_name(name: &str) -> bool {
 fn capitalized(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
-}
-
-fn optional(value: Option<String>) -> String {
-    value.map_or_else(|| "None".to_owned(), |value| format!("Some({value})"))
 }
 
 /// The paths in a folder, sorted so that every build embeds the same catalog.

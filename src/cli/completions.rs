@@ -49,6 +49,7 @@ fn tool_names() -> PossibleValuesParser {
 fn toolset_names() -> PossibleValuesParser {
     let catalog = Catalog::embedded();
     let mut names: Vec<String> = catalog.entries().map(|entry| entry.toolset.to_string()).collect();
+    names.sort_unstable();
     names.dedup();
     names.extend(["default", "all"].map(str::to_owned));
     names.into()

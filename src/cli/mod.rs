@@ -1,5 +1,6 @@
 //! The command line, with one file for each command.
 
+mod catalog;
 mod completions;
 mod demo;
 mod healthcheck;
@@ -64,6 +65,8 @@ enum Command {
     Journal(journal::Arguments),
     /// Show how many calls were made, and what each limit has left
     Usage(usage::Arguments),
+    /// Read published documents of the API; for people who work on this program
+    Catalog(catalog::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Check whether the HTTP server on this machine responds: exit code 0 or 1
@@ -279,6 +282,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Policy(arguments)) => Box::pin(policy::run(&settings, arguments)).await,
         Some(Command::Journal(arguments)) => Box::pin(journal::run(&settings, arguments)).await,
         Some(Command::Usage(arguments)) => Box::pin(usage::run(&settings, arguments)).await,
+        Some(Command::Catalog(arguments)) => catalog::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Healthcheck(arguments)) => Box::pin(healthcheck::run(&settings, arguments)).await,
     }

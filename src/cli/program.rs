@@ -106,7 +106,7 @@ fn shown(path: &[&str]) -> &'static [&'static str] {
         ["journal", ..] => &[STATE, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
         ["http"] => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
-        ["key", ..] | ["policy", "check" | "example"] => &[LOG, FILE],
+        ["catalog" | "key", ..] | ["policy", "check" | "example"] => &[LOG, FILE],
         ["policy", ..] => &[KEY, TOOLS, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],
         _ => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LOG, FILE],

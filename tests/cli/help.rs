@@ -41,6 +41,7 @@ async fn help_shows_the_settings_that_a_command_uses_and_fits_80_columns() {
         ("journal settle", "State|Log|Settings file"),
         ("usage", "API key|Scope3|Tools|Limits|State|Log|Settings file"),
         ("healthcheck", "Address|Settings file"),
+        ("catalog import", "Log|Settings file"),
         ("completions", ""),
     ] {
         for help in ["-h", "--help"] {

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod canary;
+mod catalog;
 mod demo;
 mod healthcheck;
 mod help;

@@ -14,7 +14,7 @@ fn with_table(readme: &str, name: &str, table: &str) -> String {
 
 fn tools() -> String {
     let mut table = String::from("| tool | does | effect | toolset | default |\n|---|---|---|---|---|\n");
-    for entry in Catalog::embedded().entries() {
+    for entry in Catalog::of_surfaces(&[Surface::Campaign]).entries() {
         let (tool, toolset) = (&entry.tool, &entry.toolset);
         let default = if tool.default { "yes" } else { "" };
         writeln!(table, "| `{}` | {} | {} | `{toolset}` | {default} |", tool.name, tool.title, tool.effect)
@@ -53,7 +53,7 @@ fn the_tables_match_the_program() {
 
 #[test]
 fn the_readme_has_the_number_of_tools() {
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let campaign = catalog.entries().filter(|entry| entry.surface == Surface::Campaign).count();
     let default = catalog.entries().filter(|entry| entry.tool.default).count();

@@ -260,7 +260,7 @@ fn an_empty_text_that_could_clear_a_value_is_refused() {
         let found: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(found, paths, "{name}: {problems:?}");
     }
-    let entry = Catalog::embedded();
+    let entry = Catalog::of_surfaces(&[Surface::Campaign]);
     for entry in
         entry.entries().filter(|entry| entry.tool.effect != scope3_mcp_gateway::catalog::Effect::Read)
     {

@@ -11,12 +11,23 @@ use serde_json::{Map, Value, json};
 
 use crate::support::Rig;
 
-/// The smallest value that a schema accepts.
+/// The smallest value that a schema accepts, apart from the patterns of texts.
 pub(crate) fn sample(schema: &Value) -> Value {
+    sample_in(schema, schema)
+}
+
+fn sample_in(root: &Value, schema: &Value) -> Value {
+    let sample = |schema: &Value| sample_in(root, schema);
+    if let Some(target) = schema["$ref"].as_str() {
+        return sample(root.pointer(target.trim_start_matches('#')).unwrap());
+    }
+    if let Some(first) = schema.get("anyOf").map(|branches| &branches[0]) {
+        return sample(first);
+    }
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
     }
-    match schema["type"].as_str() {
+    match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
         Some("object") => {
             let properties = schema["properties"].as_object().cloned().unwrap_or_default();
             let required = schema["required"].as_array().cloned().unwrap_or_default();
@@ -27,6 +38,9 @@ pub(crate) fn sample(schema: &Value) -> Value {
                 if needed || (members.len() as u64) < wanted {
                     members.insert(name.clone(), sample(property));
                 }
+            }
+            for branch in schema["allOf"].as_array().into_iter().flatten() {
+                members.extend(sample(branch).as_object().cloned().unwrap_or_default());
             }
             members.into()
         }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use scope3_mcp_gateway::{
     ClientConfig, OnLimit,
-    catalog::{Catalog, Effect},
+    catalog::{Catalog, Effect, Surface},
 };
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
@@ -135,7 +135,7 @@ async fn each_failure_says_what_to_do() {
 
 #[tokio::test]
 async fn the_hint_for_an_unknown_change_names_a_read() {
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
     let server = api(ResponseTemplate::new(500)).await;
     let rig = Rig::new(&server.uri());
     let mut seen = 0;

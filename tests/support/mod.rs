@@ -245,7 +245,7 @@ impl Rig {
         rates: [&str; 3],
         config: ClientConfig,
     ) -> GatewayConfig {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
         let all = Selection {
             toolsets: Some(vec!["all".to_owned()]),
             surfaces: vec![Surface::Campaign],

@@ -9,7 +9,7 @@ use jsonschema::{
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, Entry, contradictions,
+    Effect, Entry, alternatives, contradictions,
     problem::{Place, Problem, Problems, counted, into_result, join, type_of, unknown, with_article},
     reading::Reader,
     walk::{Schemas, closed},
@@ -55,7 +55,7 @@ impl Entry {
                 problems.add(|| Problem::at("", "cannot be checked because the tool's schema is invalid"));
             }
             Some(validator) if values <= MAX_VALIDATED_VALUES => {
-                self.report(validator.iter_errors(arguments), problems);
+                self.report(&validator.iter_errors(arguments).collect::<Vec<_>>(), problems);
             }
             Some(validator) => self.validate_excerpt(validator, arguments, problems),
         }
@@ -71,16 +71,40 @@ impl Entry {
         let errors = errors.filter(|error| {
             !matches!(error.kind(), ValidationErrorKind::MinItems { .. } | ValidationErrorKind::Contains)
         });
-        self.report(errors, problems);
+        self.report(&errors.collect::<Vec<_>>(), problems);
         if problems.len() + problems.more == before {
-            self.report(std::iter::once(first), problems);
+            self.report(&[first], problems);
         }
     }
 
-    fn report<'e>(&self, errors: impl Iterator<Item = ValidationError<'e>>, problems: &mut Problems) {
+    fn report(&self, errors: &[ValidationError<'_>], problems: &mut Problems) {
+        use ValidationErrorKind as Kind;
+        let is_undecided = |error: &ValidationError<'_>| {
+            matches!(
+                error.kind(),
+                Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
+            )
+        };
+        let undecided: Vec<&Location> =
+            errors.iter().filter(|error| is_undecided(error)).map(ValidationError::instance_path).collect();
         for error in errors {
             let at = error.instance_path();
             match error.kind() {
+                // Without an alternative that fits, no member of any alternative counts as known.
+                Kind::UnevaluatedProperties { .. } if undecided.contains(&at) => {}
+                Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+                    match alternatives::meant(context, at) {
+                        Some(errors) => self.report(errors, problems),
+                        None => problems.add(|| explain(path(at), error.kind(), error.instance())),
+                    }
+                }
+                Kind::UnevaluatedProperties { unexpected } if self.knows_all(at, unexpected) => {
+                    for name in unexpected {
+                        let path = join(path(at), name);
+                        problems
+                            .add(|| Problem::at(path, "cannot be combined with the other arguments given"));
+                    }
+                }
                 ValidationErrorKind::AdditionalProperties { unexpected }
                 | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                     for name in unexpected {
@@ -100,6 +124,12 @@ impl Entry {
                 }
             }
         }
+    }
+
+    /// Whether the schema defines all these members for the value at a location, in some alternative.
+    fn knows_all(&self, at: &Location, names: &[String]) -> bool {
+        let known = self.members_at(at);
+        names.iter().all(|name| known.contains(&name.as_str()))
     }
 
     fn members_at(&self, at: &Location) -> Vec<&str> {

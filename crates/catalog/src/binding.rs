@@ -61,7 +61,8 @@ impl Request {
         let mut body = Map::new();
         for (argument, value) in arguments {
             let error = |reason| PlacementError { argument: argument.clone(), reason };
-            let binding = self.bindings.iter().find(|binding| binding.argument == argument);
+            let is_its = |binding: &&Binding| binding.argument == argument && binding.place != Place::Path;
+            let binding = self.bindings.iter().find(is_its);
             let Some(Binding { place, name, style, .. }) = binding else {
                 return Err(error(PlacementReason::Unbound));
             };
@@ -84,7 +85,8 @@ impl Request {
                 Place::Part => placed.parts.push((name, to_text(&value))),
             }
         }
-        let has_body = !body.is_empty() || (self.method.has_body() && placed.parts.is_empty());
+        let is_usual = || self.method.has_body() && placed.parts.is_empty();
+        let has_body = !body.is_empty() || self.body.unwrap_or_else(is_usual);
         placed.body = has_body.then_some(body);
         Ok(placed)
     }
@@ -98,7 +100,15 @@ impl Request {
                 let binding =
                     self.bindings.iter().find(|binding| binding.place == Place::Path && binding.name == name);
                 let argument = binding.map_or(name, |binding| &binding.argument);
-                let value = arguments.shift_remove(argument).unwrap_or_default();
+                // The same argument may go into the query too.
+                let is_elsewhere =
+                    |other: &Binding| other.argument == *argument && other.place != Place::Path;
+                let value = if self.bindings.iter().any(is_elsewhere) {
+                    arguments.get(argument).cloned()
+                } else {
+                    arguments.shift_remove(argument)
+                };
+                let value = value.unwrap_or_default();
                 segment(&value).map_err(|reason| PlacementError { argument: argument.to_owned(), reason })
             })
             .collect()

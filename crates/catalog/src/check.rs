@@ -11,7 +11,7 @@ use super::{
     checks::{Check, split_at_shared_list},
     request::{Binding, Place, Request, Style},
     subschemas::children,
-    tool::{CONFIRMATION, Effect, IdempotencyKey, Input, Tool, Toolset},
+    tool::{CONFIRMATION, Effect, IdempotencyKey, Input, Text, Tool, Toolset},
     types::Types,
     walk::Schemas,
 };
@@ -25,6 +25,12 @@ pub(crate) struct Finding {
     rule: String,
 }
 
+impl Finding {
+    pub(crate) fn new(tool: &str, field: &str, rule: String) -> Self {
+        Self { tool: tool.to_owned(), field: field.to_owned(), rule }
+    }
+}
+
 /// Clients put `mcp__scope3__` before a name and cut at 64 characters.
 const MAX_NAME_LENGTH: usize = 50;
 
@@ -32,11 +38,12 @@ const MAX_NAME_LENGTH: usize = 50;
 const UNPORTABLE: [&str; 9] =
     ["$ref", "$defs", "allOf", "anyOf", "oneOf", "not", "if", "nullable", "definitions"];
 
-/// Checks one file. `local` is whether its tools are answered by the server itself.
-pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Finding> {
+/// Checks one file. `local` is whether its tools are answered by the server itself. `listed` are the schemas that clients
+/// see.
+pub(crate) fn check(file: &Toolset, local: bool, listed: &[Input]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen = HashSet::new();
-    for tool in &file.tools {
+    for (tool, listed) in file.tools.iter().zip(listed) {
         let mut report = |field: &str, rule: String| {
             findings.push(Finding { tool: tool.name.to_string(), field: field.to_owned(), rule });
         };
@@ -44,6 +51,17 @@ pub(crate) fn check(file: &Toolset, local: bool) -> Vec<Finding> {
             report("name", "appears twice in the file".to_owned());
         }
         check_tool(tool, local, &mut report);
+        // A published document may use all of JSON Schema; clients see a part of it.
+        let is_published = tool.operation.is_some();
+        let mut shown = if is_published { listed } else { &tool.input }.clone();
+        // Strict clients require this of a tool without arguments.
+        if is_published && shown.get("additionalProperties") == Some(&Value::Bool(false)) {
+            shown.shift_remove("additionalProperties");
+        }
+        check_schema("input", &shown, &mut report);
+        if !is_published && let Err(error) = jsonschema::meta::validate(&Value::Object(tool.input.clone())) {
+            report(&format!("input{}", error.instance_path()), error.to_string());
+        }
     }
     findings
 }
@@ -96,6 +114,8 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         _ => {}
     }
     match (tool.effect, &tool.settled_by, &tool.not_settled) {
+        // An argument makes a call of this read a change.
+        (Effect::Read, ..) if !tool.effect_when.is_empty() => {}
         (Effect::Read, Some(_), _) => report("settled_by", "is only for tools that change something".to_owned()),
         (Effect::Read, _, Some(_)) => report("not_settled", "is only for tools that change something".to_owned()),
         (Effect::Read, None, None) | (_, Some(_), None) | (_, None, Some(_)) => {}
@@ -107,10 +127,12 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         (_, Some(_), Some(_)) => report("not_settled", "cannot be combined with settled_by".to_owned()),
     }
     match &tool.request {
-        None if !local => report("request", "is missing; only tools in tools/local may omit it".to_owned()),
+        None if !local && tool.operation.is_none() => {
+            report("request", "is missing; only tools in tools/local may omit it".to_owned());
+        }
         Some(_) if local => report("request", "is not allowed for tools in tools/local".to_owned()),
         None => {}
-        Some(request) => check_request(request, &tool.input, report),
+        Some(request) => check_request(request, tool, report),
     }
     if let Some(key) = &tool.idempotency {
         check_idempotency(tool, key, report);
@@ -155,10 +177,6 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
     }
     if tool.input.get("type").and_then(Value::as_str) != Some("object") {
         report("input.type", "expected `object`".to_owned());
-    }
-    check_schema("input", &tool.input, report);
-    if let Err(error) = jsonschema::meta::validate(&Value::Object(tool.input.clone())) {
-        report(&format!("input{}", error.instance_path()), error.to_string());
     }
 }
 
@@ -249,10 +267,12 @@ const OWN_HEADERS: [&str; 12] = [
     "x-scope3-api-key",
 ];
 
-fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, String)) {
+fn check_request(request: &Request, tool: &Tool<Input>, report: &mut dyn FnMut(&str, String)) {
+    let input = &tool.input;
     let required = input.get("required").and_then(Value::as_array);
     let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|known| known == name));
-    let properties = input.get("properties").and_then(Value::as_object);
+    let arguments = Schemas::of(input);
+    let is_defined = |name: &Text| arguments.has_member(name) || tool.by_consent.contains(name);
     for parameter in request.path_parameters() {
         let is_bound = |binding: &&Binding| binding.place == Place::Path && binding.name == parameter;
         if !request.bindings.iter().find(is_bound).is_some_and(|binding| is_required(&binding.argument)) {
@@ -263,13 +283,14 @@ fn check_request(request: &Request, input: &Input, report: &mut dyn FnMut(&str, 
     let mut taken = HashSet::new();
     for Binding { argument, place, name, style } in request.bindings.iter() {
         let mut reject = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
-        if !properties.is_some_and(|properties| properties.contains_key(&**argument)) {
+        if !is_defined(argument) {
             reject("is for an argument that input does not define");
         }
         if argument == CONFIRMATION {
             reject("uses a name that is reserved for the server's own argument");
         }
-        if !seen.insert(argument) {
+        // The same argument may be in the path and in the query.
+        if !seen.insert((argument, *place == Place::Path)) {
             reject("is defined twice");
         }
         if !taken.insert((*place as u8, name)) {

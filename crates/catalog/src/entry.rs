@@ -5,11 +5,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
-    Schema, Surface, Text, Tool, present,
+    Schema, Surface, Text, Tool,
+    import::references,
+    present,
     tool::{self, Input},
+    walk::Schemas,
 };
 
 /// A tool, with its surface and toolset.
@@ -36,8 +39,58 @@ impl Entry {
     #[must_use]
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();
-        let shown = Some(Schema::of(present::simplify(&tool.input)));
+        let shown = Some(Schema::of(present::listed(&tool)));
         Self::new(surface, toolset.into(), tool.map_input(Schema::of), shown)
+    }
+
+    /// The same entry with other names of tools, where `rename` gives one. `None` if it gives none.
+    pub(super) fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let mut tool = self.tool.clone();
+        let mut is_changed = false;
+        for name in tool.names_of_tools() {
+            if let Some(other) = rename(name) {
+                *name = other.into();
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            return None;
+        }
+        Some(Self::new(self.surface, self.toolset.clone(), tool, self.shown.clone()))
+    }
+
+    /// The part of the full input schema that a path such as `budget.total` names. Alternatives are under `anyOf`.
+    ///
+    /// # Errors
+    /// If the schema does not define the path: the longest beginning that it defines, and the names that can follow.
+    pub fn schema_at(&self, path: &str) -> Result<Map<String, Value>, (String, Vec<String>)> {
+        let document = self.tool.input.object();
+        let steps: Vec<&str> = path.split('.').collect();
+        let (mut found, mut known) = (Schemas::of(document), Vec::new());
+        for step in steps {
+            let name = step.trim_end_matches("[]");
+            if !found.has_member(name) {
+                let names = found.members().into_iter().map(str::to_owned).collect();
+                return Err((known.join("."), names));
+            }
+            found = found.member(name);
+            // The path of an item may be written with or without `[]`.
+            while found.types().only() == Some("array") && !found.item(usize::MAX).is_empty() {
+                found = found.item(usize::MAX);
+            }
+            known.push(step);
+        }
+        let mut part = match found.roots() {
+            [only] => (*only).clone(),
+            several => Map::from_iter([("anyOf".to_owned(), json!(several))]),
+        };
+        if let Some(shared) = document.get("$defs").and_then(Value::as_object) {
+            let used = used(&Value::Object(part.clone()), shared);
+            if !used.is_empty() {
+                part.insert("$defs".to_owned(), used.into());
+            }
+        }
+        Ok(part)
     }
 
     /// The input schema for lists. It never requires more than the full schema, so arguments made from it can only fail
@@ -46,6 +99,20 @@ impl Entry {
     pub fn shown_schema(&self) -> Arc<Map<String, Value>> {
         self.shown.as_ref().unwrap_or(&self.tool.input).shared()
     }
+}
+
+/// The shared schemas that a schema refers to, directly and through others.
+fn used(schema: &Value, shared: &Map<String, Value>) -> Map<String, Value> {
+    let mut used = Map::new();
+    let mut names = Vec::new();
+    references(schema, &mut names);
+    while let Some(name) = names.pop() {
+        if let Some(schema) = shared.get(&name).filter(|_| !used.contains_key(&name)) {
+            references(schema, &mut names);
+            used.insert(name, schema.clone());
+        }
+    }
+    used
 }
 
 /// A shared entry. Cloning it is cheap, whether the tool was built in or loaded.

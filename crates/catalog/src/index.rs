@@ -1,11 +1,11 @@
 //! The tools by name, and the catalog that can be replaced while the server runs.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
-use super::{ENTRIES, Entry, EntryRef, nearest};
+use super::{ENTRIES, Entry, EntryRef, Surface, nearest};
 
 /// A set of tools. Cloning it is cheap; a clone never changes.
 #[derive(Debug, Clone)]
@@ -27,6 +27,14 @@ impl Catalog {
         static EMBEDDED: LazyLock<Catalog> =
             LazyLock::new(|| ENTRIES.iter().map(EntryRef::Embedded).collect());
         EMBEDDED.clone()
+    }
+
+    /// The embedded tools of these APIs, and the local ones. A name that several of the APIs have gets its API as a prefix,
+    /// such as `storefront_get_storefront`.
+    #[must_use]
+    pub fn of_surfaces(surfaces: &[Surface]) -> Self {
+        let is_active = |entry: &&Entry| entry.surface == Surface::Local || surfaces.contains(&entry.surface);
+        prefixed(ENTRIES.iter().filter(is_active).map(EntryRef::Embedded).collect())
     }
 
     /// All tools, in list order.
@@ -53,6 +61,23 @@ impl Catalog {
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.entries().map(|entry| &*entry.tool.name))
     }
+}
+
+/// The catalog of these entries. Where entries of several APIs have the same name, their APIs become prefixes.
+fn prefixed(entries: Vec<EntryRef>) -> Catalog {
+    let mut owners: HashMap<&str, Surface> = HashMap::new();
+    let mut ambiguous = HashSet::new();
+    for entry in &entries {
+        let name = &*entry.tool.name;
+        if *owners.entry(name).or_insert(entry.surface) != entry.surface {
+            ambiguous.insert(name);
+        }
+    }
+    let renamed = entries.iter().map(|entry| {
+        let rename = |name: &str| ambiguous.contains(name).then(|| format!("{}_{name}", entry.surface));
+        entry.renamed(rename).map_or_else(|| entry.clone(), EntryRef::from)
+    });
+    renamed.collect()
 }
 
 /// The catalog of these entries, in this order. If two entries have the same name, the first is used.
@@ -97,9 +122,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Surface, Toolset};
+    use crate::Toolset;
 
     fn loaded(name: &str, title: &str) -> EntryRef {
+        of(Surface::Campaign, name, title)
+    }
+
+    fn of(surface: Surface, name: &str, title: &str) -> EntryRef {
         let file: Toolset = serde_json::from_value(json!({
             "toolset": "things",
             "description": "Things.",
@@ -109,7 +138,7 @@ mod tests {
         }))
         .unwrap();
         let tool = file.tools.into_iter().next().unwrap();
-        Entry::loaded(Surface::Campaign, file.toolset, tool).into()
+        Entry::loaded(surface, file.toolset, tool).into()
     }
 
     #[test]
@@ -131,6 +160,19 @@ mod tests {
         let catalog: Catalog = [loaded("b", "1"), loaded("a", "2"), loaded("b", "3")].into_iter().collect();
         assert_eq!(catalog.entries().count(), 2);
         assert_eq!(catalog.get("b").unwrap().tool.title, "1");
+    }
+
+    #[test]
+    fn a_name_of_several_active_apis_has_the_api_as_its_prefix() {
+        let entries = vec![of(Surface::Buyer, "a", "1"), of(Surface::Storefront, "a", "2"), loaded("b", "3")];
+        let catalog = prefixed(entries);
+        let names: Vec<&str> = catalog.entries().map(|entry| &*entry.tool.name).collect();
+        assert_eq!(names, ["buyer_a", "storefront_a", "b"]);
+        assert_eq!(catalog.get("storefront_a").unwrap().tool.title, "2");
+        let campaign = Catalog::of_surfaces(&[Surface::Campaign]);
+        assert!(campaign.get("campaign_list").is_some() && campaign.get("list_campaigns").is_none());
+        let both = Catalog::of_surfaces(&[Surface::Campaign, Surface::Buyer]);
+        assert_eq!(both.entries().count(), Catalog::embedded().entries().count(), "no name is shared");
     }
 
     #[test]

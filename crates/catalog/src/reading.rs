@@ -7,6 +7,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::{
+    present::portable_name,
     problem::{Place, Problem, Problems, unknown},
     types::Types,
     walk::Schemas,
@@ -68,6 +69,7 @@ impl Reader<'_> {
     }
 
     fn members(&mut self, members: &mut Map<String, Value>, schemas: &Schemas<'_>, place: Place<'_>) {
+        original_names(members, schemas);
         if !schemas.is_open() {
             let problems = &mut *self.problems;
             members.retain(|name, _| {
@@ -111,6 +113,20 @@ impl Reader<'_> {
             } else {
                 self.read_as(item, &rest, rest_types, place);
             }
+        }
+    }
+}
+
+/// Gives members that are listed under a portable name their original names.
+fn original_names(members: &mut Map<String, Value>, schemas: &Schemas<'_>) {
+    let unportable = schemas.members().into_iter().filter(|name| portable_name(name) != *name);
+    for original in unportable {
+        let listed = portable_name(original);
+        if !schemas.has_member(&listed)
+            && !members.contains_key(original)
+            && let Some(value) = members.shift_remove(&listed)
+        {
+            members.insert(original.to_owned(), value);
         }
     }
 }

@@ -20,6 +20,10 @@ pub struct Request {
     pub method: Method,
     /// The path below the surface's base URL, with `{name}` where an argument goes.
     pub path: Text,
+    /// The path of the base URL, where it is not that of the surface: `/api/v2`, or nothing for the root of the host.
+    pub base: Option<Text>,
+    /// Whether the request has a JSON body, even an empty one. Without it, the method decides.
+    pub body: Option<bool>,
     /// Where each argument goes. Complete after the build has expanded the tool.
     pub bindings: Cow<'static, [Binding]>,
 }
@@ -151,12 +155,18 @@ impl FromStr for Request {
         if !path.starts_with('/') {
             return Err(error("expected a path that starts with `/`"));
         }
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
         if !path.split('/').all(|segment| parameter_name(segment).unwrap_or(segment).chars().all(is_allowed))
         {
-            return Err(error("expected a path of letters, digits, `-_.` and whole `{name}` segments"));
+            return Err(error("expected a path of letters, digits, `-_.:` and whole `{name}` segments"));
         }
-        Ok(Self { method, path: Cow::Owned(path.to_owned()), bindings: Cow::Borrowed(&[]) })
+        Ok(Self {
+            method,
+            path: Cow::Owned(path.to_owned()),
+            base: None,
+            body: None,
+            bindings: Cow::Borrowed(&[]),
+        })
     }
 }
 

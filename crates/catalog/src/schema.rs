@@ -6,24 +6,26 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
-use super::Text;
+use super::{SHARED, Text};
 
 /// A JSON Schema as compact JSON text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Schema {
     text: Text,
+    /// The positions of the shared schemas that it refers to. They become its `$defs`.
+    shared: &'static [usize],
     object: OnceLock<Arc<Map<String, Value>>>,
 }
 
 impl Schema {
-    pub(super) const fn new(text: &'static str) -> Self {
-        Self { text: Text::Borrowed(text), object: OnceLock::new() }
+    pub(super) const fn new(text: &'static str, shared: &'static [usize]) -> Self {
+        Self { text: Text::Borrowed(text), shared, object: OnceLock::new() }
     }
 
     /// A schema that is already parsed.
     pub(super) fn of(object: Map<String, Value>) -> Self {
         let text = Value::Object(object.clone()).to_string().into();
-        Self { text, object: OnceLock::from(Arc::new(object)) }
+        Self { text, shared: &[], object: OnceLock::from(Arc::new(object)) }
     }
 
     /// The schema as an object. The build checks every schema; one that still cannot be parsed accepts nothing.
@@ -38,7 +40,16 @@ impl Schema {
     }
 
     fn read(&self) -> &Arc<Map<String, Value>> {
-        self.object.get_or_init(|| Arc::new(parse(&self.text)))
+        self.object.get_or_init(|| {
+            let mut schema = parse(&self.text);
+            if !self.shared.is_empty() {
+                let shared = self.shared.iter().filter_map(|position| SHARED.get(*position));
+                let shared: Map<String, Value> =
+                    shared.map(|(name, text)| ((*name).to_owned(), parse(text).into())).collect();
+                schema.insert("$defs".to_owned(), shared.into());
+            }
+            Arc::new(schema)
+        })
     }
 }
 
@@ -52,7 +63,7 @@ mod tests {
 
     #[test]
     fn an_invalid_schema_accepts_nothing() {
-        for broken in ["", "{", "[]"].map(Schema::new) {
+        for broken in ["", "{", "[]"].map(|text| Schema::new(text, &[])) {
             let schema = Value::Object(broken.object().clone());
             let validator = jsonschema::validator_for(&schema).unwrap();
             assert!(!validator.is_valid(&json!({})));

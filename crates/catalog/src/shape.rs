@@ -3,7 +3,7 @@
 //! Such a language has one type for each value. What has none is left out: a value of several types, a list of objects, and
 //! members that no schema names.
 
-use super::{CONFIRMATION, Tool, walk::Schemas};
+use super::{CONFIRMATION, DRY_RUN, Tool, walk::Schemas};
 
 /// The maximum depth of objects and lists. A recursive schema is cut off there.
 const MAX_DEPTH: usize = 8;
@@ -41,7 +41,7 @@ pub struct Member {
 #[must_use]
 pub fn shape(tool: &Tool) -> Vec<Member> {
     let mut members = members(&Schemas::of(tool.input.object()), MAX_DEPTH);
-    members.retain(|member| member.name != CONFIRMATION);
+    members.retain(|member| member.name != CONFIRMATION && !(member.name == DRY_RUN && tool.has_dry_run()));
     members
 }
 

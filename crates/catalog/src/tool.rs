@@ -2,13 +2,17 @@
 //!
 //! The build script includes this file too, so it does not depend on the rest of the crate.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{checks::Check, request::Request};
+use super::{
+    checks::Check,
+    request::Request,
+    words::{Correction, EffectWhen, Money, Partial, Spends, Subject},
+};
 
 /// Text from a file, or embedded in the program.
 pub type Text = Cow<'static, str>;
@@ -31,7 +35,7 @@ pub struct Toolset {
 
 /// A tool that an agent can call.
 // `Input` is the schema in the file, or its form in the program.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(deserialize = "Input: Default + Deserialize<'de>"))]
 #[schemars(rename = "Tool", bound = "Input: Default + JsonSchema + Serialize")]
 pub struct Tool<Input> {
@@ -41,6 +45,9 @@ pub struct Tool<Input> {
     pub title: Text,
     /// What an agent reads: what the tool does, needs and returns, its units and side effects.
     pub description: Text,
+    /// The id of the operation in the surface's contract, if it is not the name. Without a contract, `request` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Text>,
     /// The API request of the tool. A tool of the `local` surface has none: the server answers it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
@@ -64,6 +71,30 @@ pub struct Tool<Input> {
     /// What a person has to know before the call: what starts at once, and what cannot be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consequence: Option<Text>,
+    /// Arguments that make a call stronger than `effect`.
+    #[serde(default)]
+    pub effect_when: Cow<'static, [EffectWhen]>,
+    /// The read that tells how much a call commits, where its arguments contain no amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spends: Option<Spends>,
+    /// How a successful response reports that something failed inside.
+    #[serde(default)]
+    pub partial: Cow<'static, [Partial]>,
+    /// Paths of arguments with which a model would confirm for itself. The server sets them after a person's consent.
+    #[serde(default)]
+    pub by_consent: Cow<'static, [Text]>,
+    /// Where a person does this, for an operation that is closed to API keys. Nothing is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Text>,
+    /// Paths of arguments that journal, log and previews must not show.
+    #[serde(default)]
+    pub secrets: Cow<'static, [Text]>,
+    /// Paths in the data of a response of what only repeats or bloats it.
+    #[serde(default)]
+    pub drop: Cow<'static, [Text]>,
+    /// What to say when the list of a response is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty: Option<Text>,
     /// What must hold between arguments, beyond the schema.
     #[serde(default)]
     pub checks: Cow<'static, [Check]>,
@@ -91,6 +122,12 @@ pub struct Tool<Input> {
     /// Whether the tool is in the default set.
     #[serde(default)]
     pub default: bool,
+    /// Our words for the arguments of an operation, by path. The build moves them into `input`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, String>,
+    /// Where the published document is wrong. The build applies them to `input`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<Correction>,
     /// JSON Schema 2020-12 of the arguments. Objects are closed: unknown arguments are rejected.
     #[serde(default)]
     pub input: Input,
@@ -101,6 +138,21 @@ fn yes() -> bool {
 }
 
 impl<Input> Tool<Input> {
+    /// The names of tools in the entry: its own, and those of the reads that it names.
+    pub(crate) fn names_of_tools(&mut self) -> impl Iterator<Item = &mut Text> {
+        let replaced = self.money.as_mut().and_then(|money| money.replaces.as_mut());
+        let subject = self.subject.as_mut().and_then(|subject| subject.from.as_mut());
+        [
+            Some(&mut self.name),
+            self.settled_by.as_mut(),
+            self.spends.as_mut().map(|spends| &mut spends.tool),
+            replaced.map(|old| &mut old.from.read),
+            subject.map(|from| &mut from.read),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
     /// Whether calling twice has the same effect as calling once.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
@@ -133,14 +185,23 @@ impl<Input> Tool<Input> {
             name,
             title,
             description,
+            operation,
             request,
             answers,
             presents,
             keywords,
             effect,
+            effect_when,
             money,
             subject,
             consequence,
+            spends,
+            partial,
+            by_consent,
+            person,
+            secrets,
+            drop,
+            empty,
             checks,
             idempotent,
             idempotency,
@@ -150,20 +211,31 @@ impl<Input> Tool<Input> {
             unchanged,
             limit,
             default,
+            arguments,
+            corrections,
             input,
         } = self;
         Tool {
             name,
             title,
             description,
+            operation,
             request,
             answers,
             presents,
             keywords,
             effect,
+            effect_when,
             money,
             subject,
             consequence,
+            spends,
+            partial,
+            by_consent,
+            person,
+            secrets,
+            drop,
+            empty,
             checks,
             idempotent,
             idempotency,
@@ -173,6 +245,8 @@ impl<Input> Tool<Input> {
             unchanged,
             limit,
             default,
+            arguments,
+            corrections,
             input: make(input),
         }
     }
@@ -189,10 +263,11 @@ impl Tool<Input> {
         if let Some(request) = &mut self.request {
             request.bind(arguments.into_iter().flat_map(Map::keys));
         }
-        let (effect, has_dry_run) = (self.effect, self.has_dry_run());
+        let effects = self.effect_when.iter().map(|when| when.effect).chain([self.effect]);
+        let (strongest, has_dry_run) = (effects.max(), self.has_dry_run());
         let Some(arguments) = self.input.get_mut("properties").and_then(Value::as_object_mut) else { return };
         // Other changes accept both without listing them: each listed argument costs every model that reads the list.
-        if matches!(effect, Effect::Delete | Effect::Spend) {
+        if strongest >= Some(Effect::Delete) {
             if has_dry_run {
                 arguments.insert(DRY_RUN.to_owned(), json!({ "type": "boolean" }));
             }
@@ -308,98 +383,6 @@ pub enum Local {
 pub enum Presentation {
     /// The owner of the key: `✅ Authenticated as …`.
     Whoami,
-}
-
-/// Where the arguments of a tool contain an amount of money, for caps and confirmations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Money {
-    /// Path of the amount in the arguments, such as `budget.total` or `tacticAdjustments[].budgetAllocation.amount`.
-    pub amount: Text,
-    /// Path of the ISO 4217 currency, if the arguments have one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub currency: Option<Text>,
-    /// The unit of the amount. Scope3 uses both, even within one surface.
-    pub unit: MoneyUnit,
-    /// The amount that the new one replaces. Only the increase is committed. Without it, the whole amount is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<Replaced>,
-    /// The argument that starts spending. With it, the whole amount is committed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub starts: Option<Start>,
-    /// Arguments that change the amount in a way that only Scope3 can compute.
-    #[serde(default)]
-    pub unmeasured: Cow<'static, [Text]>,
-}
-
-/// An amount that a call replaces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Replaced {
-    /// Path of the id of its object in the arguments. It passes through the same list as the new amount.
-    pub id: Text,
-    /// Where to read the object.
-    pub from: ReadOf,
-    /// Path of the amount in the object, in the unit of the new one.
-    pub amount: Text,
-    /// Path of the currency in the object.
-    pub currency: Text,
-}
-
-/// An argument that starts spending.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Start {
-    /// The argument. The object that holds the replaced amount has a member of the same name.
-    pub argument: Text,
-    /// The value that starts it, unless the object has it already.
-    pub is: Text,
-}
-
-/// The object that a call is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Subject {
-    /// What it is, in words: `campaign`.
-    pub kind: Text,
-    /// The argument that has its id.
-    pub id: Text,
-    /// Where to read it. Without it, no read finds an object by this id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<ReadOf>,
-    /// Path of its name in the object.
-    #[serde(default = "name")]
-    pub name: Text,
-}
-
-fn name() -> Text {
-    Cow::Borrowed("name")
-}
-
-/// A read that finds an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReadOf {
-    /// A read of the same surface.
-    pub read: Text,
-    /// The arguments that are passed on to it.
-    #[serde(default)]
-    pub with: Cow<'static, [Text]>,
-    /// Path of the object in its data, or of the list that contains the object.
-    pub object: Text,
-    /// The member of the list's items that has the id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Text>,
-}
-
-/// The unit of an amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MoneyUnit {
-    /// Hundredths of the unit, whatever the currency: 5000000 USD is $50,000.00 and 500000 JPY is ¥5,000.00.
-    Hundredths,
-    /// Currency units: 50000 is 50,000.00.
-    Major,
 }
 
 /// A limit that counts in addition to the ordinary ones.

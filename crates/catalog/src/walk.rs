@@ -66,6 +66,11 @@ impl<'a> Schemas<'a> {
         Self::with_roots(self.document, vec![schema])
     }
 
+    /// The schemas that describe the value directly.
+    pub(crate) fn roots(&self) -> &[&'a Schema] {
+        &self.roots
+    }
+
     /// All schemas that apply to the value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Schema> {
         self.all.iter().copied()
@@ -119,7 +124,9 @@ impl<'a> Schemas<'a> {
                 || schema.get("additionalProperties").or_else(|| schema.get("unevaluatedProperties"));
             named.or_else(others)?.as_object()
         });
-        Self::with_roots(self.document, roots.collect())
+        // An alternative that forbids the member says nothing about its value in the others.
+        let (forbidden, allowed): (Vec<&Schema>, Vec<&Schema>) = roots.partition(|schema| is_never(schema));
+        Self::with_roots(self.document, if allowed.is_empty() { forbidden } else { allowed })
     }
 
     /// The schemas for the item of a list at this position.
@@ -198,6 +205,11 @@ fn close_child(document: &Schema, child: &mut Value, is_complete: bool) {
     }
 }
 
+/// Whether no value matches a schema: `{ "not": {} }`.
+fn is_never(schema: &Schema) -> bool {
+    schema.get("not").and_then(Value::as_object).is_some_and(Schema::is_empty)
+}
+
 fn properties(schema: &Schema) -> Option<&Schema> {
     schema.get("properties")?.as_object()
 }
@@ -252,7 +264,7 @@ impl<'a> Node<'a> {
 }
 
 /// Decodes the fragment of a URL: `%7B` becomes `{`.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut bytes = text.as_bytes().iter();
     let decoded = iter::from_fn(|| {
         let byte = *bytes.next()?;

@@ -16,7 +16,11 @@ pub enum Environment {
 
 /// The base URL of a surface's paths. It uses HTTPS; plain HTTP is allowed only to this machine.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BaseUrl(Url);
+pub struct BaseUrl {
+    url: Url,
+    /// The path of the base URL that Scope3 publishes for the surface, such as `/api/v2/buyer`.
+    published_path: &'static str,
+}
 
 /// Why a text is not a valid base URL. The messages repeat as much of the text as [`echo`] allows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,12 +42,26 @@ impl BaseUrl {
     /// Whether the URL points to this machine. If so, plain HTTP is allowed and no proxy is used.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.0)
+        is_loopback(&self.url)
+    }
+
+    /// The same URL for a surface whose published base URL has this path.
+    pub(super) fn of(self, published_path: &'static str) -> Self {
+        Self { published_path, ..self }
     }
 
     /// Appends path segments to the base URL. `segments` are added one at a time, each as it is.
-    pub(super) fn join<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Url {
-        let mut url = self.0.clone();
+    ///
+    /// Some operations have another base than their surface, such as `/api/v2` instead of `/api/v2/buyer`. It takes the
+    /// place of the surface's path at the end of the URL. If the URL does not end with that path, it stands for Scope3's
+    /// host, and `base` follows it. The host and all that precedes stay as they are, and the key with them.
+    pub(super) fn join<'a>(&self, base: Option<&str>, segments: impl Iterator<Item = &'a str>) -> Url {
+        let mut url = self.url.clone();
+        let path = url.path().trim_end_matches('/');
+        let outer = path.strip_suffix(self.published_path).unwrap_or(path);
+        if let Some(base) = base {
+            url.set_path(&format!("{outer}{base}"));
+        }
         // This fails only for a URL without a host, and every accepted base URL has a host.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -75,13 +93,13 @@ impl FromStr for BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(BaseUrlError::UnexpectedPart);
         }
-        Ok(Self(url))
+        Ok(Self { url, published_path: "" })
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())
+        f.write_str(self.url.as_str())
     }
 }
 
@@ -122,6 +140,44 @@ mod tests {
             "https://example.com/#x",
         ] {
             assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError::UnexpectedPart), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_base_moves_along_with_the_environment_and_the_operators_url() {
+        for (url, base, expected) in [
+            (
+                "https://api.interchange.io/api/v2/buyer",
+                None,
+                "https://api.interchange.io/api/v2/buyer/x/1%2F2",
+            ),
+            (
+                "https://api.interchange.io/api/v2/buyer",
+                Some("/api/v2"),
+                "https://api.interchange.io/api/v2/x/1%2F2",
+            ),
+            (
+                "https://api.interchange.io/api/v2/buyer/",
+                Some("/api/v2"),
+                "https://api.interchange.io/api/v2/x/1%2F2",
+            ),
+            (
+                "https://api.staging.interchange.io/api/v2/buyer",
+                Some(""),
+                "https://api.staging.interchange.io/x/1%2F2",
+            ),
+            (
+                "https://proxy.example/s3/api/v2/buyer",
+                Some("/api/v2"),
+                "https://proxy.example/s3/api/v2/x/1%2F2",
+            ),
+            ("https://proxy.example/s3/api/v2/buyer", Some(""), "https://proxy.example/s3/x/1%2F2"),
+            ("http://127.0.0.1:9", None, "http://127.0.0.1:9/x/1%2F2"),
+            ("http://127.0.0.1:9", Some("/api/v2"), "http://127.0.0.1:9/api/v2/x/1%2F2"),
+            ("http://127.0.0.1:9/s3/", Some(""), "http://127.0.0.1:9/s3/x/1%2F2"),
+        ] {
+            let url = url.parse::<BaseUrl>().unwrap().of("/api/v2/buyer");
+            assert_eq!(url.join(base, ["x", "1/2"].into_iter()).as_str(), expected);
         }
     }
 

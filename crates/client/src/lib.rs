@@ -128,6 +128,7 @@ impl Client {
         config: ClientConfig,
         memory: ResponseMemory,
     ) -> Self {
+        let base = base.of(profile.published_path());
         Self { profile, base, config, memory, http: OnceLock::new(), contact: Mutex::default() }
     }
 

@@ -28,7 +28,7 @@ impl PreparedRequest {
         arguments: Map<String, Value>,
     ) -> Result<Self, PlacementError> {
         let Placed { path, query, headers: placed_headers, body, parts } = request.place(arguments)?;
-        let mut url = base.join(path.iter().map(String::as_str));
+        let mut url = base.join(request.base.as_deref(), path.iter().map(String::as_str));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }

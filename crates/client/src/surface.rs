@@ -91,6 +91,13 @@ impl Profile {
         PROFILES.iter().find(|profile| profile.surface == surface)
     }
 
+    /// The path of the published base URLs, such as `/api/v2/buyer`.
+    #[must_use]
+    pub fn published_path(&self) -> &'static str {
+        let host = self.production.trim_start_matches("https://");
+        host.find('/').map_or("", |at| &host[at..])
+    }
+
     /// The published base URL for this environment, if there is one.
     #[must_use]
     pub fn base_url(&self, environment: Environment) -> Option<&'static str> {
@@ -152,5 +159,14 @@ mod tests {
             assert_eq!(url(surface, Environment::Staging), staging);
         }
         assert!(Profile::of(Surface::Local).is_none());
+        assert_eq!(Profile::of(Surface::Buyer).unwrap().published_path(), "/api/v2/buyer");
+        for profile in &PROFILES {
+            let urls = [Some(profile.production), profile.staging].into_iter().flatten();
+            assert!(
+                urls.into_iter().all(|url| url.ends_with(profile.published_path())),
+                "{:?}",
+                profile.surface
+            );
+        }
     }
 }

@@ -31,6 +31,13 @@ impl Gateway {
         let data = match local {
             Local::Describe => {
                 let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
+                if let Some(path) = arguments.get("path").and_then(Value::as_str)
+                    && let Some(described) = catalog.get(name)
+                {
+                    let part = describe_part(described, path);
+                    let data = part.map_err(|problem| Failure::arguments(entry, &problem.into()))?;
+                    return Ok(Success::local(data));
+                }
                 describe_tool(catalog, &self.policy, caller.narrowing.as_ref(), name).map_err(|nearest| {
                     let problem =
                         Problem { did_you_mean: nearest, ..Problem::at("name", "is not the name of a tool") };
@@ -108,6 +115,28 @@ fn by_hour(counts: &[CallCount]) -> Value {
         hours[hour.to_string()][tool][outcome] = (*calls).into();
     }
     hours
+}
+
+/// The result of `describe_tool` for a part of the input schema.
+///
+/// # Errors
+/// If the schema does not define the path.
+pub(crate) fn describe_part(entry: &Entry, path: &str) -> Result<Map<String, Value>, Problem> {
+    let part = entry.schema_at(path).map_err(|(known, names)| {
+        let nearest = path.strip_prefix(&known).unwrap_or(path).trim_start_matches('.');
+        let nearest = nearest.split('.').next().unwrap_or_default().trim_end_matches("[]");
+        let message = match known.as_str() {
+            "" => "is not a path in the input schema".to_owned(),
+            known => format!("is not a path in the input schema; `{known}` is"),
+        };
+        let mut problem = Problem::at("path", message);
+        problem.did_you_mean =
+            scope3_mcp_catalog::nearest(nearest, names.iter().map(String::as_str)).map(str::to_owned);
+        problem.allowed = names.into_iter().map(Value::from).collect();
+        problem
+    })?;
+    let members = [("name", json!(entry.tool.name)), ("path", json!(path)), ("schema", json!(part))];
+    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// The result of `describe_tool`.

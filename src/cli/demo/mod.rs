@@ -13,6 +13,7 @@ use rmcp::{
     model::{CallToolRequestParams, CallToolResult},
     service::RunningService,
 };
+use scope3_mcp_gateway::catalog::Surface;
 use serde_json::{Map, Value, json};
 
 use self::points::{INDENT, brief, created, day, delivered, live, message, paragraph, short, table, text};
@@ -57,7 +58,8 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 fn demo_settings(settings: &Settings) -> Settings {
     Settings {
         sandbox: true,
-        api_url: None,
+        api_url: Vec::new(),
+        api: vec![Surface::Campaign],
         api_key_file: None,
         api_key_command: None,
         toolsets: None,

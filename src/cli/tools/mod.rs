@@ -77,7 +77,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 }
 
 pub(super) fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::of_surfaces(&settings.api);
     let policy = settings.policy(&catalog).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((catalog, policy))
 }

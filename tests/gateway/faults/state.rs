@@ -91,7 +91,8 @@ async fn a_process_that_cannot_record_an_outcome_ends_soon_after_its_client() {
     session.ask("tools/call", json!({ "name": CREATE, "arguments": brand("Acme") })).await;
     api.wait_for(1).await;
     let newer = rusqlite::Connection::open(&file).unwrap();
-    newer.pragma_update(None, "user_version", 7).unwrap();
+    let version: u32 = newer.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    newer.pragma_update(None, "user_version", version + 7).unwrap();
     api.release();
     let response = session.receive().await.unwrap();
     assert_eq!(response["result"]["isError"], false, "{response}");
@@ -102,7 +103,7 @@ async fn a_process_that_cannot_record_an_outcome_ends_soon_after_its_client() {
     assert!(log.contains("the outcome of a change is not recorded"), "{log}");
 
     // The version that can read the file finds that the outcome is unknown.
-    newer.pragma_update(None, "user_version", 1).unwrap();
+    newer.pragma_update(None, "user_version", version).unwrap();
     let result = Session::start(&mut stdio(&api, &file), VERSION).await.call(CREATE, brand("Acme")).await;
     assert_eq!((&failure(&result)["code"], api.made("Acme")), (&json!("OUTCOME_UNKNOWN"), 1), "{result}");
 }

@@ -201,3 +201,121 @@ fn an_invalid_binding_fails_the_build() {
         );
     }
 }
+
+/// A contract of one operation, with a parameter that its path does not have.
+const CONTRACT: &str = r##"{
+    "version": "1", "server": "https://api.example.com/v1",
+    "operations": { "setThing": {
+        "request": "POST /thing/{thingId}", "base": "/v2",
+        "parameters": [{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer" } }],
+        "body": { "required": true, "schema": { "$ref": "#/$defs/Thing" } }
+    } },
+    "$defs": { "Thing": {
+        "type": "object", "required": ["name", "demo"],
+        "properties": { "name": { "type": "string" }, "demo": { "type": "boolean", "default": false },
+            "sure": { "type": "boolean" }, "parts": { "type": "array", "items": { "$ref": "#/$defs/Thing" } } }
+    } }
+}"##;
+
+const WORDS: &str = "
+toolset: things
+description: Things.
+tools:
+  - name: set_thing
+    operation: setThing
+    title: Set thing
+    description: Set a thing.
+    effect: write
+    not_settled: No read shows it.
+    by_consent: [sure]
+    arguments:
+      parts[].parts[].name: Its name
+    corrections:
+      - { parameter: id, is: thingId, because: the path says thingId }
+      - { optional: demo, because: it has a default }
+      - { no_default: demo, because: it is wrong }
+      - { hide: 'parts[].sure', because: it is for people }
+";
+
+fn join(contract: &str, words: &str) -> (Output, tempfile::TempDir) {
+    let (_, folder) = build("buyer", "things.yaml", words);
+    fs::write(folder.path().join("tools/buyer/contract.json"), contract).unwrap();
+    let package = folder.path().join("crates").join("catalog");
+    let output =
+        Command::new(build_script()).current_dir(package).env("OUT_DIR", folder.path()).output().unwrap();
+    (output, folder)
+}
+
+#[test]
+fn words_are_joined_with_the_facts_of_the_contract() {
+    let (output, folder) = join(CONTRACT, WORDS);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let code = fs::read_to_string(folder.path().join("catalog.rs")).unwrap();
+    for expected in [
+        "path: Cow::Borrowed(\"/thing/{thingId}\"), base: Some(Cow::Borrowed(\"/v2\")), body: Some(true)",
+        "argument: Cow::Borrowed(\"thingId\"), place: Place::Path",
+        "argument: Cow::Borrowed(\"sure\"), place: Place::Body",
+        r#"\"required\":[\"thingId\",\"name\"]"#,
+        r#"\"description\":\"Its name\""#,
+        "static SHARED: [(&str, &str); 1] = [(\"Thing\"",
+    ] {
+        assert!(code.contains(expected), "expected `{expected}` in {code}");
+    }
+}
+
+#[test]
+fn words_that_do_not_fit_the_contract_fail_the_build() {
+    for (broken, by, expected) in [
+        (
+            "operation: setThing",
+            "operation: getThing",
+            "tool `set_thing`, field `operation`: `getThing` is not in",
+        ),
+        ("operation: setThing", "operation: getThing", "contract.json: operation `setThing` has no words"),
+        ("effect: write", "effect: write\n    request: GET /thing", "field `request`: is not allowed here"),
+        (
+            "{ parameter: id, is: thingId,",
+            "{ parameter: id, is: other,",
+            "field `corrections`: the path has no `{other}`",
+        ),
+        (
+            "      - { parameter: id, is: thingId, because: the path says thingId }\n",
+            "",
+            "the path has no `{id}`",
+        ),
+        ("{ parameter: id,", "{ parameter: key,", "field `corrections`: the path has no `{id}`"),
+        (
+            "{ optional: demo,",
+            "{ optional: size,",
+            "field `corrections`: the operation has no argument `size`",
+        ),
+        ("{ no_default: demo,", "{ no_default: name,", "no longer applies: `name` has no default"),
+        (
+            "{ hide: 'parts[].sure',",
+            "{ hide: 'parts[].size',",
+            "the operation has no argument `parts[].size`",
+        ),
+        ("because: it is wrong", "why: it is wrong", "things.yaml"),
+        (
+            "by_consent: [sure]",
+            "by_consent: [size]",
+            "field `by_consent`: the operation has no argument `size`",
+        ),
+        ("parts[].parts[].name", "parts[].parts[].size", "field `arguments`: the operation has no argument"),
+        (
+            "effect: write",
+            "effect: write\n    money: { amount: total, unit: major }",
+            "field `money`: `total`",
+        ),
+    ] {
+        assert!(WORDS.contains(broken), "{broken}");
+        let (output, _folder) = join(CONTRACT, &WORDS.replacen(broken, by, 1));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success() && printed.contains(expected), "`{by}`: {printed}");
+    }
+    let declared = CONTRACT.replace("\"name\": \"id\"", "\"name\": \"thingId\"");
+    let printed = String::from_utf8(join(&declared, WORDS).0.stdout).unwrap();
+    assert!(printed.contains("no longer applies"), "a correction of what is right: {printed}");
+    let printed = String::from_utf8(join("{", WORDS).0.stdout).unwrap();
+    assert!(printed.contains("tools/buyer/contract.json: "), "{printed}");
+}

@@ -22,9 +22,12 @@ fn every_file_matches_the_schema() {
     let schema = schemars::schema_for!(Toolset);
     let validator = jsonschema::validator_for(schema.as_value()).unwrap();
     let mut files = 0;
-    for surface in ["campaign", "local"] {
+    for surface in ["buyer", "campaign", "local"] {
         for file in fs::read_dir(root.join(surface)).unwrap() {
             let path = file.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
             let value: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             let problems: Vec<String> =
                 validator.iter_errors(&value).map(|error| error.to_string()).collect();

@@ -162,19 +162,19 @@ mod tests {
         assert!((28..=34).contains(&default.len()), "{}", default.len());
         assert!(default.contains(&"check_auth_status".to_owned()));
         let all = offered(Selection { toolsets: Some(names(&["all"])), ..Selection::default() });
-        assert_eq!(all.len(), 65 + 2);
+        assert_eq!(all.len(), 65 + 3);
     }
 
     #[test]
     fn tools_add_to_toolsets_and_replace_the_default_set_when_given_alone() {
         let alone = offered(Selection { tools: names(&["pmp_list"]), ..Selection::default() });
-        assert_eq!(alone, ["pmp_list", "get_usage", "describe_tool"]);
+        assert_eq!(alone, ["pmp_list", "get_usage", "read_result", "describe_tool"]);
         let both = offered(Selection {
             tools: names(&["pmp_list"]),
             toolsets: Some(names(&["webhooks"])),
             ..Selection::default()
         });
-        assert_eq!(both, ["pmp_list", "webhook_register", "get_usage", "describe_tool"]);
+        assert_eq!(both, ["pmp_list", "webhook_register", "get_usage", "read_result", "describe_tool"]);
     }
 
     #[test]
@@ -189,6 +189,7 @@ mod tests {
                 "signals_get_accessible_accounts",
                 "webhook_register",
                 "get_usage",
+                "read_result",
                 "describe_tool"
             ],
             "the tools of both toolsets, and no others"
@@ -202,7 +203,7 @@ mod tests {
         );
         assert_eq!(of(&["webhooks", "default"]), both, "in either order");
         assert_eq!(of(&["webhooks", "all"]), of(&["all"]));
-        assert_eq!(of(&[]), ["get_usage", "describe_tool"]);
+        assert_eq!(of(&[]), ["get_usage", "read_result", "describe_tool"]);
     }
 
     #[test]
@@ -226,7 +227,7 @@ mod tests {
             exclude: names(&["campaign_create", "get_usage"]),
             ..Selection::default()
         };
-        assert_eq!(offered(selection), ["describe_tool"]);
+        assert_eq!(offered(selection), ["read_result", "describe_tool"]);
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
         };
         assert_eq!(left(Selection::default()).len(), catalog.entries().count(), "no name leaves all");
         let tools = Selection { tools: names(&["pmp_list"]), ..Selection::default() };
-        assert_eq!(left(tools), ["pmp_list", "get_usage", "describe_tool"]);
+        assert_eq!(left(tools), ["pmp_list", "get_usage", "read_result", "describe_tool"]);
         let read_only = left(Selection { read_only: true, ..Selection::default() });
         assert!(read_only.len() > 2 && !read_only.contains(&"campaign_create".to_owned()));
         let wrong = Selection { tools: names(&["pmp_lst"]), ..Selection::default() };

@@ -6,7 +6,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{subschemas::children, walk::Schemas};
+mod compact;
+mod cost;
+mod fold;
+mod unions;
+
+use super::{
+    tool::{Input, Tool},
+    types::Types,
+    walk::Schemas,
+};
 
 /// Maximum size of a listed schema, in bytes of compact JSON: about 500 tokens.
 const MAX_LISTED_BYTES: usize = 2_100;
@@ -36,9 +45,28 @@ const PORTABLE_LIMITS: [&str; 8] = [
 /// The formats that are listed. Others are omitted.
 const LISTED_FORMATS: [&str; 6] = ["date", "date-time", "time", "uri", "email", "uuid"];
 
+/// The input schema of a tool for lists. A tool from a published document has a smaller one, because documents describe
+/// more than agents need.
+pub(crate) fn listed(tool: &Tool<Input>) -> Map<String, Value> {
+    if tool.operation.is_none() {
+        return simplify(&tool.input);
+    }
+    compact::compact(portable(&tool.input), &tool.name, &tool.description)
+}
+
 /// Creates the input schema for lists. It never requires more than the full schema, so arguments made from it can only fail
 /// because of what it omits.
 pub(crate) fn simplify(input: &Map<String, Value>) -> Map<String, Value> {
+    fold_to_fit(portable(input))
+}
+
+/// Folds the deepest objects until the schema is small enough.
+fn fold_to_fit(listed: Map<String, Value>) -> Map<String, Value> {
+    fold::fold(listed, &[fold::deepest], &|listed| json!(listed).to_string().len() > MAX_LISTED_BYTES)
+}
+
+/// The whole schema in portable keywords.
+fn portable(input: &Map<String, Value>) -> Map<String, Value> {
     let mut listed = Simplifier { subschemas_left: MAX_SUBSCHEMAS }.simplify(&Schemas::of(input), 0);
     listed.insert("type".to_owned(), "object".into());
     let has_members =
@@ -47,7 +75,7 @@ pub(crate) fn simplify(input: &Map<String, Value>) -> Map<String, Value> {
         // Strict clients require the keyword, and it tells a model not to invent arguments.
         listed.insert("additionalProperties".to_owned(), false.into());
     }
-    fold_to_fit(listed)
+    listed
 }
 
 /// Rewrites schemas with portable keywords.
@@ -60,7 +88,8 @@ impl Simplifier {
         let mut simple = Map::new();
         let parts: Vec<&Map<String, Value>> = schemas.iter().collect();
         let single = if let [only] = *parts { Some(only) } else { None };
-        if let Some(name) = type_name(schemas) {
+        let kind = type_name(schemas);
+        if let Some(name) = kind {
             simple.insert("type".to_owned(), name.into());
         }
         // If several schemas apply, each may limit only some of the values, so their limits are omitted.
@@ -74,7 +103,9 @@ impl Simplifier {
                 simple.insert((*keyword).to_owned(), value.clone());
             }
         }
-        simple.extend(allowed_texts(&parts, single.is_some()));
+        if kind.is_none_or(|kind| kind == "string") {
+            simple.extend(allowed_texts(&parts, single.is_some()));
+        }
         if let Some(only) = single {
             copy_keyword(&mut simple, only, "format", |value| {
                 LISTED_FORMATS.iter().any(|format| value == format)
@@ -82,6 +113,9 @@ impl Simplifier {
             copy_keyword(&mut simple, only, "pattern", Value::is_string);
         }
         for sentence in single.into_iter().flat_map(describe_limits) {
+            add_to_description(&mut simple, &sentence);
+        }
+        if let Some(sentence) = unions::note(schemas) {
             add_to_description(&mut simple, &sentence);
         }
         let has_room = depth < MAX_DEPTH && self.subschemas_left > 0;
@@ -96,11 +130,14 @@ impl Simplifier {
         let names = schemas.members();
         if !names.is_empty() || schemas.iter().any(|part| part.contains_key("properties")) {
             let members = names.iter().map(|name| {
-                ((*name).to_owned(), Value::Object(self.simplify(&schemas.member(name), depth + 1)))
+                (portable_name(name), Value::Object(self.simplify(&schemas.member(name), depth + 1)))
             });
             let members: Map<String, Value> = members.collect();
-            let required: Vec<&str> =
-                names.iter().copied().filter(|name| schemas.is_required(name)).collect();
+            let required: Vec<String> = names
+                .iter()
+                .filter(|name| schemas.is_required(name))
+                .map(|name| portable_name(name))
+                .collect();
             simple.insert("properties".to_owned(), members.into());
             if !required.is_empty() {
                 simple.insert("required".to_owned(), json!(required));
@@ -123,7 +160,18 @@ impl Simplifier {
 /// The type, if the schemas allow only one besides `null`.
 fn type_name(schemas: &Schemas<'_>) -> Option<&'static str> {
     let types = schemas.types();
-    types.only().or_else(|| types.without_null().only())
+    let only = types.only().or_else(|| types.without_null().only());
+    only.or_else(|| PREFERRED_TYPES.into_iter().find(|name| types != Types::ALL && types.has(name)))
+}
+
+/// Of several types, clients see the first of these: a list of one instead of a single value, and ids as texts.
+const PREFERRED_TYPES: [&str; 6] = ["array", "object", "boolean", "string", "number", "integer"];
+
+/// The name of a member that every client accepts. Arguments with this name are read as those with the original one.
+pub(crate) fn portable_name(name: &str) -> String {
+    const MAX_CHARS: usize = 64;
+    let portable = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' };
+    name.chars().take(MAX_CHARS).map(portable).collect()
 }
 
 /// An `enum` of the allowed values, if all of them are texts. [`describe_limits`] describes other values.
@@ -189,159 +237,5 @@ fn add_to_description(schema: &mut Map<String, Value>, sentence: &str) {
     schema.insert("description".to_owned(), description.into());
 }
 
-/// Folds the deepest objects until the schema is small enough.
-fn fold_to_fit(listed: Map<String, Value>) -> Map<String, Value> {
-    let mut listed = Value::Object(listed);
-    while listed.to_string().len() > MAX_LISTED_BYTES {
-        let Some(pointer) = listed.as_object().and_then(deepest_object) else { break };
-        let Some(Value::Object(part)) = listed.pointer_mut(&pointer) else { break };
-        fold_object(part);
-    }
-    match listed {
-        Value::Object(listed) => listed,
-        _ => Map::new(),
-    }
-}
-
-/// The JSON pointer to the deepest object below the root; the largest one if several are equally deep.
-fn deepest_object(schema: &Map<String, Value>) -> Option<String> {
-    let mut level = vec![(String::new(), schema)];
-    let mut deepest = None;
-    loop {
-        level = level
-            .iter()
-            .flat_map(|(pointer, schema)| {
-                children(schema)
-                    .into_iter()
-                    .filter_map(move |(step, child)| Some((format!("{pointer}{step}"), child.as_object()?)))
-            })
-            .collect();
-        if level.is_empty() {
-            return deepest;
-        }
-        let objects = level.iter().filter(|(_, schema)| schema.contains_key("properties"));
-        let largest = objects.max_by_key(|(_, schema)| json!(schema).to_string().len());
-        deepest = largest.map(|(pointer, _)| pointer.clone()).or(deepest);
-    }
-}
-
-/// Reduces an object to its description and the names of its members.
-fn fold_object(part: &mut Map<String, Value>) {
-    let members = part.get("properties").and_then(Value::as_object);
-    let names: Vec<&str> = members.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-    let members = format!("Members: {}. Details: describe_tool.", names.join(", "));
-    let description = match part.get("description").and_then(Value::as_str) {
-        Some(text) => format!("{}. {members}", text.trim_end_matches('.')),
-        None => members,
-    };
-    *part = Map::from_iter([
-        ("type".to_owned(), Value::from("object")),
-        ("description".to_owned(), Value::from(description)),
-    ]);
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn schema(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn a_small_schema_is_shown_completely() {
-        let small = schema(
-            json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }),
-        );
-        assert_eq!(fold_to_fit(small.clone()), small);
-    }
-
-    #[test]
-    fn the_deepest_parts_of_a_large_schema_are_folded_first() {
-        let long = "x".repeat(900);
-        let large = schema(json!({
-            "type": "object",
-            "properties": {
-                "shallow": { "type": "object", "properties": { "s": { "type": "string", "description": long } } },
-                "list": { "type": "array", "items": { "type": "object", "properties": {
-                    "deep": { "type": "object", "description": "Deep.", "properties": {
-                        "one": { "type": "string", "description": long },
-                        "two": { "type": "string", "description": long },
-                    }, "required": ["one"] },
-                } } },
-            },
-            "required": ["list"],
-        }));
-        let shown = Value::Object(fold_to_fit(large.clone()));
-        let deep = &shown["properties"]["list"]["items"]["properties"]["deep"];
-        assert_eq!(
-            *deep,
-            json!({ "type": "object", "description": "Deep. Members: one, two. Details: describe_tool." })
-        );
-        assert_eq!(shown["properties"]["shallow"], large["properties"]["shallow"], "the rest is as it was");
-        assert_eq!(shown["required"], json!(["list"]));
-    }
-
-    #[test]
-    fn keywords_that_some_providers_reject_are_described_in_words() {
-        let full = schema(json!({ "type": "object", "properties": {
-            "cpm": { "type": "number", "exclusiveMinimum": 0, "description": "CURRENCY UNITS" },
-            "confirm": { "type": "boolean", "const": true, "description": "Must be true" },
-            "kind": { "const": "x" },
-            "level": { "enum": [1, 2] },
-            "note": { "type": ["string", "null"], "minLength": 0 },
-            "tags": { "type": "array", "uniqueItems": true, "items": { "type": "string", "format": "hostname" } },
-        } }));
-        assert_eq!(
-            Value::Object(simplify(&full))["properties"],
-            json!({
-                "cpm": { "type": "number", "description": "CURRENCY UNITS. More than 0" },
-                "confirm": { "type": "boolean", "description": "Must be true" },
-                "kind": { "type": "string", "enum": ["x"] },
-                "level": { "type": "integer", "description": "One of 1, 2" },
-                "note": { "type": "string", "minLength": 0 },
-                "tags": { "type": "array", "items": { "type": "string" } },
-            })
-        );
-    }
-
-    #[test]
-    fn combined_schemas_are_shown_as_one_object() {
-        let full = schema(json!({
-            "type": "object",
-            "allOf": [{ "$ref": "#/$defs/Named" }],
-            "oneOf": [
-                { "properties": { "kind": { "const": "a" }, "size": { "type": "integer", "minimum": 5 } }, "required": ["kind", "size"] },
-                { "properties": { "kind": { "const": "b" }, "parent": { "$ref": "#" } }, "required": ["kind"] },
-            ],
-            "$defs": { "Named": { "properties": { "name": { "type": "string", "maxLength": 9 } }, "required": ["name"] } },
-        }));
-        let shown = Value::Object(simplify(&full));
-        assert_eq!(shown["required"], json!(["name", "kind"]));
-        assert_eq!(shown["properties"]["name"], json!({ "type": "string", "maxLength": 9 }));
-        assert_eq!(shown["properties"]["kind"]["enum"], json!(["a", "b"]));
-        let text = shown.to_string();
-        assert!(
-            !["$ref", "allOf", "oneOf", "$defs", "const"].iter().any(|word| text.contains(word)),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_tool_without_arguments_is_closed() {
-        let none = schema(json!({ "type": "object", "properties": {} }));
-        assert_eq!(simplify(&none)["additionalProperties"], json!(false));
-        let open = schema(json!({ "type": "object" }));
-        assert!(!simplify(&open).contains_key("additionalProperties"));
-    }
-
-    #[test]
-    fn a_schema_that_cannot_be_folded_is_shown_unchanged() {
-        let wide = schema(json!({ "type": "object", "properties": {
-            "text": { "type": "string", "description": "x".repeat(5_000) },
-        } }));
-        assert_eq!(fold_to_fit(wide.clone()), wide);
-    }
-}
+mod tests;

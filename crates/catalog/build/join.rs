@@ -1,0 +1,369 @@
+//! Joins the facts of a contract with our words.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    catalog::{
+        check::Finding,
+        contract::{Body, Contract, JSON, Operation, Parameter},
+        request::{Binding, Place, Style},
+        tool::{IdempotencyKey, Input, Tool},
+        walk::Schemas,
+        words::Correction,
+    },
+    edit::{Shared, edit, reachable, target},
+};
+
+/// The operations of a contract that have words.
+pub(crate) struct Join<'a> {
+    contract: &'a Contract,
+    /// The ids of operations with words.
+    worded: BTreeSet<String>,
+}
+
+impl<'a> Join<'a> {
+    pub(crate) fn new(contract: &'a Contract) -> Self {
+        Self { contract, worded: BTreeSet::new() }
+    }
+
+    /// Adds the facts of its operation to a tool: request and input. The input has the shared schemas in `$defs`.
+    pub(crate) fn add_facts(&mut self, tool: &mut Tool<Input>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let name = tool.name.to_string();
+        let mut report = |field: &str, rule: String| findings.push(Finding::new(&name, field, rule));
+        for (field, is_given) in [("request", tool.request.is_some()), ("input", !tool.input.is_empty())] {
+            if is_given {
+                report(field, "is not allowed here: contract.json has it".to_owned());
+            }
+        }
+        let id = tool.operation.clone().unwrap_or_else(|| tool.name.clone());
+        let Some(operation) = self.contract.operations.get(&*id) else {
+            report("operation", format!("`{id}` is not in contract.json"));
+            return findings;
+        };
+        if !self.worded.insert(id.to_string()) {
+            report("operation", format!("another tool has the operation `{id}` too"));
+        }
+        tool.operation = Some(id);
+        let mut facts = Facts { shared: &self.contract.schemas, tool, report: &mut report };
+        facts.add(operation);
+        findings
+    }
+
+    /// The ids of operations without words.
+    pub(crate) fn unworded(&self) -> impl Iterator<Item = &str> {
+        self.contract.operations.keys().filter(|id| !self.worded.contains(*id)).map(String::as_str)
+    }
+}
+
+/// The facts of one operation, on their way into a tool.
+struct Facts<'a> {
+    shared: &'a Shared,
+    tool: &'a mut Tool<Input>,
+    report: &'a mut dyn FnMut(&str, String),
+}
+
+impl Facts<'_> {
+    fn add(&mut self, operation: &Operation) {
+        let Operation { request, base, parameters, body, .. } = operation;
+        let mut request = request.clone();
+        request.base = base.clone().map(Into::into);
+        request.body = Some(body.as_ref().is_some_and(|body| body.content_type == JSON));
+        let in_path: Vec<String> = request.path_parameters().map(str::to_owned).collect();
+        let parameters = self.named(&in_path, parameters);
+
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        let mut bindings = Vec::new();
+        for Named { argument, parameter } in &parameters {
+            let style = if parameter.explode { Style::Repeat } else { Style::Comma };
+            let style = if parameter.place == Place::Path { Style::default() } else { style };
+            let (name, place) = (parameter.name.clone().into(), parameter.place);
+            bindings.push(Binding { argument: argument.clone().into(), place, name, style });
+            // An argument with two places has the schema of the first, which is the path.
+            properties.entry(argument.clone()).or_insert_with(|| parameter.schema.clone().into());
+            if parameter.required && !required.contains(argument) {
+                required.push(argument.clone());
+            }
+        }
+        let mut input = Map::from_iter([
+            ("type".to_owned(), json!("object")),
+            ("properties".to_owned(), Value::Object(properties)),
+            ("required".to_owned(), json!(required)),
+        ]);
+        if let Some(body) = body {
+            self.add_body(&mut input, body, &mut bindings);
+        }
+        if input["required"] == json!([]) {
+            input.shift_remove("required");
+        }
+        if input["properties"] == json!({}) && input.contains_key("allOf") {
+            input.shift_remove("properties");
+        }
+        loosen(&mut input);
+        self.tool.input = input;
+        self.correct();
+        if let Some(IdempotencyKey::Body(name)) = self.tool.idempotency.clone() {
+            // The journal makes the key.
+            self.change("idempotency", &name, &mut hide);
+            bindings.retain(|binding| binding.name != name);
+        }
+        self.add_words();
+        let defined = self.with_shared();
+        let members: HashSet<&str> = Schemas::of(&defined).members().into_iter().collect();
+        let is_kept = |binding: &Binding| {
+            members.contains(&*binding.argument) || self.tool.by_consent.contains(&binding.argument)
+        };
+        bindings.retain(is_kept);
+        request.bindings = bindings.into();
+        self.tool.request = Some(request);
+        self.tool.input = defined;
+    }
+
+    /// The input with the shared schemas that it refers to.
+    fn with_shared(&self) -> Input {
+        let mut input = self.tool.input.clone();
+        let names = reachable(&Value::Object(input.clone()), self.shared);
+        let shared: Map<String, Value> = names
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), loosened(self.shared.get(*name)?))))
+            .collect();
+        if !shared.is_empty() {
+            input.insert("$defs".to_owned(), shared.into());
+        }
+        input
+    }
+
+    /// The parameters with the names of their arguments, those of the path first. Every parameter in the path has one.
+    fn named(&mut self, in_path: &[String], declared: &[Parameter]) -> Vec<Named> {
+        let mut named: Vec<Named> = Vec::new();
+        let mut applied: HashSet<String> = HashSet::new();
+        for parameter in declared {
+            let mut parameter = parameter.clone();
+            let mut argument = parameter.name.clone();
+            if parameter.place == Place::Path && !in_path.contains(&parameter.name) {
+                let Some(is) = self.correction(&parameter.name) else {
+                    let name = &parameter.name;
+                    (self.report)(
+                        "corrections",
+                        format!("the path has no `{{{name}}}`; say which parameter it `is`: {in_path:?}"),
+                    );
+                    continue;
+                };
+                if !in_path.contains(&is) {
+                    (self.report)("corrections", format!("the path has no `{{{is}}}`: {in_path:?}"));
+                    continue;
+                }
+                applied.insert(parameter.name.clone());
+                parameter.name.clone_from(&is);
+                argument = is;
+            } else if parameter.place == Place::Path
+                && let Some(is) = self.correction(&argument).filter(|is| *is != argument)
+            {
+                applied.insert(argument);
+                argument = is;
+            }
+            named.push(Named { argument, parameter });
+        }
+        for name in in_path {
+            let is_its = |it: &Named| it.parameter.place == Place::Path && it.parameter.name == *name;
+            if named.iter().any(is_its) {
+                continue;
+            }
+            let Some(argument) = self.correction(name) else {
+                (self.report)(
+                    "corrections",
+                    format!("the document does not declare `{{{name}}}` of the path; name its argument"),
+                );
+                continue;
+            };
+            applied.insert(name.clone());
+            let schema =
+                Map::from_iter([("type".to_owned(), json!("string")), ("minLength".to_owned(), json!(1))]);
+            let (name, place) = (name.clone(), Place::Path);
+            let parameter = Parameter { name, place, required: true, explode: true, schema };
+            named.push(Named { argument, parameter });
+        }
+        for correction in &self.tool.corrections {
+            if let Correction::Parameter { parameter, .. } = correction
+                && !applied.contains(parameter)
+            {
+                let rule =
+                    format!("no longer applies: the document is right about the parameter `{parameter}`");
+                (self.report)("corrections", rule);
+            }
+        }
+        let position = |it: &Named| match it.parameter.place {
+            Place::Path => in_path.iter().position(|name| *name == it.parameter.name).unwrap_or_default(),
+            _ => in_path.len(),
+        };
+        named.sort_by_key(position);
+        named
+    }
+
+    /// The name that the corrections give to a parameter of the path.
+    fn correction(&self, name: &str) -> Option<String> {
+        self.tool.corrections.iter().find_map(|correction| match correction {
+            Correction::Parameter { parameter, is, .. } if parameter == name => Some(is.clone()),
+            _ => None,
+        })
+    }
+
+    /// Adds the members of a body to the arguments.
+    fn add_body(&mut self, input: &mut Map<String, Value>, body: &Body, bindings: &mut Vec<Binding>) {
+        const PLAIN: [&str; 4] = ["type", "properties", "required", "additionalProperties"];
+        let mut schema = &body.schema;
+        while let Some(shared) = target(schema, self.shared) {
+            schema = shared;
+        }
+        let place = if body.content_type == JSON { Place::Body } else { Place::Part };
+        let whole =
+            Map::from_iter([("allOf".to_owned(), json!([schema])), ("$defs".to_owned(), json!(self.shared))]);
+        for member in Schemas::of(&whole).members() {
+            let (argument, name, style) =
+                (member.to_owned().into(), member.to_owned().into(), Style::default());
+            if bindings.iter().any(|other| other.argument == argument) {
+                (self.report)("operation", format!("`{member}` is a parameter and a member of the body"));
+                continue;
+            }
+            bindings.push(Binding { argument, place, name, style });
+        }
+        if !schema.keys().all(|keyword| PLAIN.contains(&keyword.as_str())) {
+            input.insert("allOf".to_owned(), json!([opened(schema, self.shared)]));
+            return;
+        }
+        if let (Some(members), Some(properties)) = (
+            schema.get("properties").and_then(Value::as_object),
+            input.get_mut("properties").and_then(Value::as_object_mut),
+        ) {
+            properties.extend(members.clone());
+        }
+        if let (Some(more), Some(required)) = (
+            schema.get("required").and_then(Value::as_array),
+            input.get_mut("required").and_then(Value::as_array_mut),
+        ) {
+            required.extend(more.iter().cloned());
+        }
+    }
+
+    fn correct(&mut self) {
+        for correction in self.tool.corrections.clone() {
+            match &correction {
+                Correction::Parameter { .. } => {}
+                Correction::Optional { optional: path, .. } => {
+                    self.change("corrections", path, &mut |owner, name| {
+                        remove_required(owner, name);
+                    });
+                }
+                Correction::Schema { schema: path, to, .. } => {
+                    self.change("corrections", path, &mut |owner, name| {
+                        if let Some(Value::Object(members)) = owner.get_mut("properties") {
+                            members.insert(name.to_owned(), to.clone().into());
+                        }
+                    });
+                }
+                Correction::Hide { hide: path, .. } => self.change("corrections", path, &mut hide),
+                Correction::NoDefault { no_default: path, .. } => {
+                    let mut defaults = 0;
+                    self.change("corrections", path, &mut |owner, name| {
+                        let removed =
+                            member_of(owner, name).and_then(|member| member.shift_remove("default"));
+                        defaults += usize::from(removed.is_some());
+                    });
+                    if defaults == 0 {
+                        (self.report)("corrections", format!("no longer applies: `{path}` has no default"));
+                    }
+                }
+            }
+        }
+        for path in self.tool.by_consent.clone().iter() {
+            self.change("by_consent", path, &mut hide);
+        }
+    }
+
+    /// Moves our words into the schema.
+    fn add_words(&mut self) {
+        for (path, words) in std::mem::take(&mut self.tool.arguments) {
+            self.change("arguments", &path, &mut |owner, name| {
+                if let Some(member) = member_of(owner, name) {
+                    member.insert("description".to_owned(), words.clone().into());
+                }
+            });
+        }
+    }
+
+    /// Changes what a path names. It is a finding if the path names nothing.
+    fn change(&mut self, field: &str, path: &str, change: &mut dyn FnMut(&mut Map<String, Value>, &str)) {
+        if edit(&mut self.tool.input, self.shared, path, change) == 0 {
+            (self.report)(field, format!("the operation has no argument `{path}`"));
+        }
+    }
+}
+
+/// A parameter and the name of its argument.
+struct Named {
+    argument: String,
+    parameter: Parameter,
+}
+
+fn member_of<'o>(owner: &'o mut Map<String, Value>, name: &str) -> Option<&'o mut Map<String, Value>> {
+    owner.get_mut("properties")?.get_mut(name)?.as_object_mut()
+}
+
+fn remove_required(owner: &mut Map<String, Value>, name: &str) {
+    if let Some(Value::Array(names)) = owner.get_mut("required") {
+        names.retain(|other| other != name);
+    }
+}
+
+fn hide(owner: &mut Map<String, Value>, name: &str) {
+    remove_required(owner, name);
+    if let Some(Value::Object(members)) = owner.get_mut("properties") {
+        members.shift_remove(name);
+    }
+}
+
+/// The schema of a body, which may stand beside the parameters: its alternatives do not forbid other members. Closing the
+/// arguments as a whole forbids what no alternative names.
+fn opened(schema: &Map<String, Value>, shared: &Shared) -> Map<String, Value> {
+    let mut schema = target(schema, shared).map_or_else(|| schema.clone(), |target| opened(target, shared));
+    schema.shift_remove("additionalProperties");
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        let branches = schema.get_mut(keyword).and_then(Value::as_array_mut);
+        for branch in branches.into_iter().flatten().filter_map(Value::as_object_mut) {
+            *branch = opened(branch, shared);
+        }
+    }
+    schema
+}
+
+fn loosened(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Value::Object(schema) = &mut schema {
+        loosen(schema);
+    }
+    schema
+}
+
+/// Turns each `oneOf` into an `anyOf`. Documents tell the alternatives of a `oneOf` apart by one member, and the others may
+/// fit several: Scope3 accepts what fits one of them.
+fn loosen(schema: &mut Map<String, Value>) {
+    if !schema.contains_key("anyOf")
+        && let Some(branches) = schema.shift_remove("oneOf")
+    {
+        schema.insert("anyOf".to_owned(), branches);
+    }
+    for (pointer, _) in super::catalog::subschemas::children(&schema.clone()) {
+        let mut steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+        let first = steps.next().and_then(|step| schema.get_mut(&step));
+        let child = steps.fold(first, |child, step| match child? {
+            Value::Object(members) => members.get_mut(&step),
+            Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
+            _ => None,
+        });
+        if let Some(Value::Object(child)) = child {
+            loosen(child);
+        }
+    }
+}

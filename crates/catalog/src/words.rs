@@ -1,0 +1,339 @@
+//! What an entry says beyond its request and its schema: when a call has a stronger effect, what it commits, how its
+//! response reports failures, and where a published document is wrong.
+//!
+//! The build script includes this file too.
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::tool::{Effect, Text};
+
+/// An argument that makes a call stronger than the tool's effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EffectWhen {
+    /// Path of the argument, such as `mode` or `mediaBuys[].action`.
+    pub argument: Text,
+    /// The value that has this effect. Without it, any value has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is: Option<Constant>,
+    /// The effect of such a call.
+    pub effect: Effect,
+    /// What the argument does, for people who are asked.
+    pub because: Text,
+}
+
+/// A value of an argument or of a member of a response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Constant {
+    /// A boolean.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A text.
+    Text(Text),
+    /// An empty list.
+    EmptyList([bool; 0]),
+}
+
+impl Constant {
+    /// Whether a value is this one.
+    #[must_use]
+    pub fn matches(&self, value: &Value) -> bool {
+        match self {
+            Self::Boolean(expected) => value.as_bool() == Some(*expected),
+            Self::Integer(expected) => value.as_i64() == Some(*expected),
+            Self::Text(expected) => value.as_str() == Some(expected),
+            Self::EmptyList(_) => value.as_array().is_some_and(Vec::is_empty),
+        }
+    }
+}
+
+/// Where the arguments of a tool contain an amount of money, for caps and confirmations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// Path of the amount in the arguments, such as `budget.total` or `tacticAdjustments[].budgetAllocation.amount`.
+    pub amount: Text,
+    /// Path of the ISO 4217 currency, if the arguments have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Text>,
+    /// The unit of the amount. Scope3 uses both, even within one surface.
+    pub unit: MoneyUnit,
+    /// The amount that the new one replaces. Only the increase is committed. Without it, the whole amount is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
+    /// The argument that starts spending. With it, the whole amount is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Start>,
+    /// Arguments that change the amount in a way that only Scope3 can compute.
+    #[serde(default)]
+    pub unmeasured: Cow<'static, [Text]>,
+}
+
+/// An amount that a call replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replaced {
+    /// Path of the id of its object in the arguments. It passes through the same list as the new amount.
+    pub id: Text,
+    /// Where to read the object.
+    pub from: ReadOf,
+    /// Path of the amount in the object, in the unit of the new one.
+    pub amount: Text,
+    /// Path of the currency in the object.
+    pub currency: Text,
+}
+
+/// An argument that starts spending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The argument. The object that holds the replaced amount has a member of the same name.
+    pub argument: Text,
+    /// The value that starts it, unless the object has it already.
+    pub is: Text,
+}
+
+/// The object that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// What it is, in words: `campaign`.
+    pub kind: Text,
+    /// The argument that has its id.
+    pub id: Text,
+    /// Where to read it. Without it, no read finds an object by this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ReadOf>,
+    /// Path of its name in the object.
+    #[serde(default = "name")]
+    pub name: Text,
+}
+
+fn name() -> Text {
+    Cow::Borrowed("name")
+}
+
+/// A read that finds an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadOf {
+    /// A read of the same surface.
+    pub read: Text,
+    /// The arguments that are passed on to it.
+    #[serde(default)]
+    pub with: Cow<'static, [Text]>,
+    /// Path of the object in its data, or of the list that contains the object.
+    pub object: Text,
+    /// The member of the list's items that has the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+}
+
+/// The unit of an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MoneyUnit {
+    /// Hundredths of the unit, whatever the currency: 5000000 USD is $50,000.00 and 500000 JPY is ¥5,000.00.
+    Hundredths,
+    /// Currency units: 50000 is 50,000.00.
+    Major,
+}
+
+/// The read that tells how much a call commits, where its arguments contain no amount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spends {
+    /// The name of the read.
+    pub tool: Text,
+    /// The arguments of the read: for each of its arguments, the path of the value in the arguments of the call.
+    #[serde(deserialize_with = "pairs", serialize_with = "as_object")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub arguments: Cow<'static, [(Text, Text)]>,
+    /// Path of the amount in the data of the read. Several amounts are added.
+    pub amount: Text,
+    /// Path of the ISO 4217 currency in the data of the read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Text>,
+    /// The unit of the amount.
+    pub unit: MoneyUnit,
+}
+
+/// How a successful response reports that something failed inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "PartialFormat", try_from = "PartialFormat")]
+#[schemars(with = "PartialFormat")]
+pub enum Partial {
+    /// The member at this path in the data is `false`.
+    False(Text),
+    /// The number at this path is above zero.
+    AboveZero(Text),
+    /// The list or object at this path has members. `items[].errors` looks into each item.
+    NotEmpty(Text),
+    /// The member at this path has this value.
+    Is(Text, Constant),
+}
+
+/// How a successful response reports that something failed inside: one of `false`, `above_zero`, `not_empty`, or `is` with
+/// `value`. Each names a path in the data.
+#[derive(Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Partial")]
+struct PartialFormat {
+    /// The member is `false`.
+    #[serde(default, rename = "false", skip_serializing_if = "Option::is_none")]
+    is_false: Option<Text>,
+    /// The number is above zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    above_zero: Option<Text>,
+    /// The list or object has members. `items[].errors` looks into each item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_empty: Option<Text>,
+    /// The member has the value of `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is: Option<Text>,
+    /// The value that reports a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<Constant>,
+}
+
+impl TryFrom<PartialFormat> for Partial {
+    type Error = &'static str;
+
+    fn try_from(format: PartialFormat) -> Result<Self, &'static str> {
+        match format {
+            PartialFormat {
+                is_false: Some(path),
+                above_zero: None,
+                not_empty: None,
+                is: None,
+                value: None,
+            } => Ok(Self::False(path)),
+            PartialFormat {
+                is_false: None,
+                above_zero: Some(path),
+                not_empty: None,
+                is: None,
+                value: None,
+            } => Ok(Self::AboveZero(path)),
+            PartialFormat {
+                is_false: None,
+                above_zero: None,
+                not_empty: Some(path),
+                is: None,
+                value: None,
+            } => Ok(Self::NotEmpty(path)),
+            PartialFormat {
+                is_false: None,
+                above_zero: None,
+                not_empty: None,
+                is: Some(path),
+                value: Some(value),
+            } => Ok(Self::Is(path, value)),
+            _ => Err("expected one of `false`, `above_zero`, `not_empty`, or `is` with `value`"),
+        }
+    }
+}
+
+impl From<Partial> for PartialFormat {
+    fn from(partial: Partial) -> Self {
+        match partial {
+            Partial::False(path) => Self { is_false: Some(path), ..Self::default() },
+            Partial::AboveZero(path) => Self { above_zero: Some(path), ..Self::default() },
+            Partial::NotEmpty(path) => Self { not_empty: Some(path), ..Self::default() },
+            Partial::Is(path, value) => Self { is: Some(path), value: Some(value), ..Self::default() },
+        }
+    }
+}
+
+impl Partial {
+    /// Whether a response reports a failure in this way.
+    #[must_use]
+    pub fn is_said_by(&self, data: &Value) -> bool {
+        let (path, says): (&str, &dyn Fn(&Value) -> bool) = match self {
+            Self::False(path) => (path, &|value| value.as_bool() == Some(false)),
+            Self::AboveZero(path) => (path, &|value| value.as_f64().is_some_and(|it| it > 0.0)),
+            Self::NotEmpty(path) => (path, &|value| match value {
+                Value::Array(items) => !items.is_empty(),
+                Value::Object(members) => !members.is_empty(),
+                _ => false,
+            }),
+            Self::Is(path, expected) => (path, &|value| expected.matches(value)),
+        };
+        values_at(data, path).into_iter().any(says)
+    }
+}
+
+/// Where a published document is wrong, or says more than an agent may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Correction {
+    /// A parameter of the path has another name than the path, or is not declared.
+    Parameter {
+        /// The name that the document declares, or the one in the path if it declares none.
+        parameter: String,
+        /// The name of the argument.
+        is: String,
+        /// Why.
+        because: String,
+    },
+    /// A required argument is optional.
+    Optional {
+        /// Path of the argument.
+        optional: String,
+        /// Why.
+        because: String,
+    },
+    /// The schema of an argument is another.
+    Schema {
+        /// Path of the argument.
+        schema: String,
+        /// Its schema.
+        to: serde_json::Map<String, Value>,
+        /// Why.
+        because: String,
+    },
+    /// An argument is not offered.
+    Hide {
+        /// Path of the argument.
+        hide: String,
+        /// Why.
+        because: String,
+    },
+    /// The document's default is wrong.
+    NoDefault {
+        /// Path of the argument.
+        no_default: String,
+        /// Why.
+        because: String,
+    },
+}
+
+/// The values at a path such as `items[].status`. A list on the way without `[]` has none.
+#[must_use]
+pub fn values_at<'v>(value: &'v Value, path: &str) -> Vec<&'v Value> {
+    path.split('.').fold(vec![value], |values, step| {
+        let name = step.trim_end_matches("[]");
+        let lists = (step.len() - name.len()) / 2;
+        let members = values.into_iter().filter_map(|value| value.get(name)).collect();
+        (0..lists).fold(members, |values: Vec<&Value>, _| {
+            values.into_iter().filter_map(Value::as_array).flatten().collect()
+        })
+    })
+}
+
+fn pairs<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Cow<'static, [(Text, Text)]>, D::Error> {
+    let members = std::collections::BTreeMap::<String, String>::deserialize(deserializer)?;
+    Ok(members.into_iter().map(|(name, path)| (name.into(), path.into())).collect())
+}
+
+fn as_object<S: serde::Serializer>(pairs: &[(Text, Text)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, path)| (name, path)))
+}

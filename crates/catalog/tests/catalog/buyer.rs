@@ -1,0 +1,188 @@
+//! The tools of the buyer API: what is sent for which arguments, and which arguments are rejected.
+
+use scope3_mcp_catalog::{Catalog, Effect, EntryRef, Placed, Surface};
+use serde_json::{Value, json};
+
+fn tool(name: &str) -> EntryRef {
+    Catalog::embedded().get(name).unwrap().clone()
+}
+
+fn placed(name: &str, arguments: Value) -> Placed {
+    let entry = tool(name);
+    let arguments = entry
+        .check_arguments(arguments.as_object().unwrap().clone())
+        .unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+    entry.tool.request.as_ref().unwrap().place(arguments).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The problems of a call, as `path: message`.
+fn problems(name: &str, arguments: Value) -> Vec<String> {
+    let problems = tool(name).check_arguments(arguments.as_object().unwrap().clone()).unwrap_err();
+    problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn every_operation_of_the_document_is_a_tool_whose_arguments_can_be_checked() {
+    let catalog = Catalog::embedded();
+    let mut tools = 0;
+    for entry in catalog.entries().filter(|entry| entry.surface == Surface::Buyer) {
+        let name = &entry.tool.name;
+        let problems = entry.problems(&json!({}));
+        assert!(problems.iter().all(|problem| !problem.message.contains("schema is invalid")), "{name}");
+        let unknown = entry.check_arguments(json!({ "nonsense_argument": 1 }).as_object().unwrap().clone());
+        let unknown = unknown.unwrap_err();
+        assert!(unknown.iter().any(|problem| problem.unknown_argument), "{name}: {unknown:?}");
+        tools += 1;
+    }
+    assert_eq!(tools, 209);
+}
+
+#[test]
+fn a_request_goes_to_the_base_that_the_document_names() {
+    let base = |name: &str| tool(name).tool.request.as_ref().unwrap().base.clone();
+    assert_eq!(base("get_campaign"), None);
+    assert_eq!(base("get_current_account").as_deref(), Some("/api/v2"));
+    assert_eq!(base("submit_buyer_signup_intake").as_deref(), Some(""));
+}
+
+#[test]
+fn misnamed_and_undeclared_parameters_of_paths_are_corrected() {
+    assert_eq!(placed("get_campaign", json!({ "campaignId": "cmp_1" })).path, ["campaigns", "cmp_1"]);
+    let audiences = placed("list_audiences", json!({ "advertiserId": "12" }));
+    assert_eq!(audiences.path.iter().filter(|segment| *segment == "12").count(), 1, "{audiences:?}");
+    assert_eq!(problems("get_campaign", json!({ "id": "cmp_1" }))[0], "id: is not an argument of this tool");
+    let cohorts = placed("list_test_cohorts", json!({ "advertiserId": "12" }));
+    assert!(cohorts.path.contains(&"12".to_owned()), "{cohorts:?}");
+    assert_eq!(cohorts.query, pairs(&[("advertiserId", "12")]), "one argument for both places");
+}
+
+#[test]
+fn lists_and_booleans_go_into_the_query_as_the_document_says() {
+    let placed = placed(
+        "list_campaigns",
+        json!({ "status": ["ACTIVE", "PAUSED"], "includeArchived": "true", "take": 5, "advertiserId": 12 }),
+    );
+    assert_eq!(
+        placed.query,
+        pairs(&[
+            ("status", "ACTIVE"),
+            ("status", "PAUSED"),
+            ("includeArchived", "true"),
+            ("take", "5"),
+            ("advertiserId", "12")
+        ])
+    );
+    assert_eq!(placed.body, None);
+}
+
+#[test]
+fn a_body_is_sent_where_the_document_declares_one() {
+    assert_eq!(placed("execute_campaign", json!({ "campaignId": "c" })).body, Some(serde_json::Map::new()));
+    assert_eq!(placed("pause_campaign", json!({ "campaignId": "c" })).body, None, "none is declared");
+    let remove = placed("remove_products", json!({ "discoveryId": "d", "productIds": ["p"] }));
+    assert_eq!(remove.body.map(Value::Object), Some(json!({ "productIds": ["p"] })), "also with DELETE");
+}
+
+#[test]
+fn ids_are_accepted_in_the_form_in_which_answers_have_them() {
+    let as_text = placed("get_storefront", json!({ "storefrontId": "42" }));
+    assert_eq!(as_text.path, placed("get_storefront", json!({ "storefrontId": 42 })).path);
+    let discover = placed("discover_products", json!({ "advertiserId": "12", "storefrontIds": ["7", 8] }));
+    assert_eq!(
+        discover.body.map(Value::Object),
+        Some(json!({ "advertiserId": 12, "storefrontIds": [7, 8] }))
+    );
+}
+
+#[test]
+fn defaults_of_the_document_are_neither_sent_nor_listed() {
+    let sent =
+        placed("update_measurement_source", json!({ "advertiserId": "1", "sourceId": "2", "name": "n" }));
+    assert_eq!(sent.body.map(Value::Object), Some(json!({ "name": "n" })));
+    for entry in Catalog::embedded().entries().filter(|entry| entry.surface == Surface::Buyer) {
+        assert!(!json!(*entry.shown_schema()).to_string().contains("\"default\":"), "{}", entry.tool.name);
+    }
+}
+
+#[test]
+fn alternatives_are_told_apart_by_what_was_given() {
+    let create = |more: Value| {
+        let mut arguments = json!({
+            "advertiserId": 12, "name": "Spring", "mode": "discovery",
+            "flightDates": { "startDate": "2026-06-01T00:00:00Z", "endDate": "2026-06-30T00:00:00Z" },
+            "budget": { "total": 5000, "currency": "EUR" },
+        });
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        arguments
+    };
+    assert_eq!(placed("create_campaign", create(json!({}))).body.map(Value::Object), Some(create(json!({}))));
+    assert_eq!(
+        problems("create_campaign", create(json!({ "budget": { "total": "lots" } }))),
+        ["budget.total: must be a number, not a string"]
+    );
+    assert_eq!(
+        problems("create_campaign", create(json!({ "budget": { "total": 5, "cap": 1 } }))),
+        ["budget.cap: is not an argument of this tool"]
+    );
+    let mode = problems("create_campaign", create(json!({ "mode": "fast" })));
+    assert!(mode.len() == 1 && mode[0].starts_with("mode: "), "{mode:?}");
+
+    let refresh =
+        placed("update_campaign", json!({ "campaignId": "c", "mode": "directed", "refresh": true }));
+    assert_eq!(refresh.body.map(Value::Object), Some(json!({ "mode": "directed", "refresh": true })));
+    assert_eq!(
+        placed("update_campaign", json!({ "campaignId": "c", "catalogId": null })).body.unwrap()["catalogId"],
+        Value::Null
+    );
+    let both = problems(
+        "update_campaign",
+        json!({ "campaignId": "c", "name": "n", "mode": "directed", "refresh": true }),
+    );
+    assert!(both.iter().all(|problem| !problem.contains("campaignId")), "{both:?}");
+}
+
+#[test]
+fn what_only_a_person_may_confirm_is_no_argument() {
+    for entry in Catalog::embedded().entries() {
+        let schema = entry.tool.input.object();
+        for path in entry.tool.by_consent.iter() {
+            assert!(entry.schema_at(path).is_err(), "{}: {path}: {schema:?}", entry.tool.name);
+            let request = entry.tool.request.as_ref().unwrap();
+            assert!(request.bindings.iter().any(|binding| path.starts_with(&*binding.argument)), "{path}");
+        }
+    }
+    let problems =
+        problems("bulk_update_creatives", json!({ "campaignId": "c", "confirm_partial_batch": true }));
+    assert!(
+        problems.iter().any(|it| it == "confirm_partial_batch: is not an argument of this tool"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_part_of_a_schema_is_shown_by_its_path() {
+    let campaign = tool("create_campaign");
+    let budget = Value::Object(campaign.schema_at("budget").unwrap());
+    assert!(budget.to_string().contains("total"), "{budget}");
+    let total = Value::Object(campaign.schema_at("budget.total").unwrap());
+    assert!(total.to_string().contains("number"), "{total}");
+    let (known, names) = campaign.schema_at("budget.totl").unwrap_err();
+    assert!(known == "budget" && names.contains(&"total".to_owned()), "{known}: {names:?}");
+    let buys = tool("update_campaign").schema_at("mediaBuys[].packageIds").unwrap();
+    assert!(!buys.is_empty());
+}
+
+#[test]
+fn every_change_has_a_read_that_settles_it_or_says_why_not() {
+    let catalog = Catalog::embedded();
+    for entry in catalog.entries().filter(|entry| entry.tool.effect != Effect::Read) {
+        let tool = &entry.tool;
+        assert!(tool.settled_by.is_some() != tool.not_settled.is_some(), "{}", tool.name);
+        let read = tool.settled_by.as_ref().map(|read| catalog.get(read).unwrap());
+        assert!(read.is_none_or(|read| read.tool.effect == Effect::Read), "{}", tool.name);
+    }
+}

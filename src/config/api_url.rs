@@ -1,0 +1,60 @@
+//! The base URLs that the operator sets instead of the published ones.
+
+use std::str::FromStr;
+
+use scope3_mcp_gateway::{BaseUrl, catalog::Surface};
+
+use super::{ConfigError, Settings};
+
+/// A base URL, and the API that it is for: `https://host/path` or `buyer=https://host/path`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiUrl {
+    /// The API. `None` for the only one.
+    surface: Option<Surface>,
+    url: BaseUrl,
+}
+
+impl FromStr for ApiUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+        let (surface, url) = match text.split_once('=').filter(|(name, _)| is_name(name)) {
+            Some((name, url)) => (Some(name.parse()?), url),
+            None => (None, text),
+        };
+        let url = url.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { surface, url })
+    }
+}
+
+impl Settings {
+    /// The base URL that the operator set for an API.
+    ///
+    /// # Errors
+    /// If a URL does not say which of several APIs it is for. The key would go to the wrong one.
+    pub fn base_url(&self, surface: Surface) -> Result<Option<BaseUrl>, ConfigError> {
+        if self.api.len() > 1 && self.api_url.iter().any(|given| given.surface.is_none()) {
+            let problem = "expected the name of the API before each URL, such as `buyer=https://host/path`, because several \
+                           APIs are active";
+            return Err(ConfigError::value(self.name_of("api_url"), problem));
+        }
+        let is_for = |given: &&ApiUrl| given.surface.is_none_or(|named| named == surface);
+        Ok(self.api_url.iter().find(is_for).map(|given| given.url.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_may_name_its_api() {
+        let parse = |text: &str| text.parse::<ApiUrl>();
+        assert_eq!(parse("https://host/a").unwrap().surface, None);
+        let named = parse("buyer=https://host/a").unwrap();
+        assert_eq!((named.surface, named.url.to_string().as_str()), (Some(Surface::Buyer), "https://host/a"));
+        assert!(parse("seller=https://host/a").unwrap_err().contains("unknown API `seller`"));
+        assert!(parse("buyer=http://host/a").unwrap_err().contains("https:"));
+    }
+}
