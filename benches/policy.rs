@@ -44,8 +44,14 @@ fn main() {
         "budget": { "total": 500_000, "currency": "USD" },
     });
     let arguments = arguments.as_object().unwrap();
-    let facts =
-        CallFacts { key: None, client: Some("bot"), arguments, now: Timestamp::now(), spent_today: 0 };
+    let facts = CallFacts {
+        key: None,
+        client: Some("bot"),
+        arguments,
+        brand_agent: None,
+        now: Timestamp::now(),
+        spent_today: 0,
+    };
     let started = Instant::now();
     for _ in 0..DECISIONS {
         black_box(rules.decide(entry, &facts));

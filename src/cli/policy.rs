@@ -41,6 +41,9 @@ enum Command {
         /// The name that the client gives itself, such as `claude-code`
         #[arg(long, value_name = "NAME")]
         client: Option<String>,
+        /// The brand agent to which the campaign, tactic or creative of the call belongs; a server looks it up
+        #[arg(long, value_name = "ID")]
+        brand_agent: Option<String>,
         /// When the call is made, such as `2026-01-31T22:00:00Z` [default: now]
         #[arg(long, value_name = "TIME")]
         at: Option<Timestamp>,
@@ -52,8 +55,9 @@ enum Command {
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Check { file } => check(&file),
-        Command::Explain { name, arguments, client, at } => {
-            explain(settings, &name, &arguments, client.as_deref(), at.unwrap_or_else(Timestamp::now)).await
+        Command::Explain { name, arguments, client, brand_agent, at } => {
+            let now = at.unwrap_or_else(Timestamp::now);
+            explain(settings, &name, &arguments, client.as_deref(), brand_agent.as_deref(), now).await
         }
         Command::Example => Ok(write!(std::io::stdout(), "{EXAMPLE}")?),
     }
@@ -86,6 +90,7 @@ async fn explain(
     name: &str,
     given: &[String],
     client: Option<&str>,
+    brand_agent: Option<&str>,
     now: Timestamp,
 ) -> Result<(), CommandError> {
     let (catalog, policy) = tools::catalog_and_policy(settings)?;
@@ -99,7 +104,7 @@ async fn explain(
     })?;
     let key = settings.key_ring().map_err(|error| CommandError::Usage(error.to_string()))?;
     let key = key.keys().await.ok().and_then(|keys| Some(keys.first()?.fingerprint()));
-    let facts = CallFacts { key, client, arguments: &arguments, now, spent_today: 0 };
+    let facts = CallFacts { key, client, arguments: &arguments, brand_agent, now, spent_today: 0 };
     let mut out = std::io::stdout().lock();
     for line in explained(&policy, entry, &facts) {
         writeln!(out, "{}", layout::harmless(&line))?;

@@ -148,3 +148,67 @@ async fn a_shadow_rule_is_logged_and_stops_nothing() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("policy_shadow")).collect();
     assert!(lines.len() == 1 && lines[0].contains("watch"), "{log}");
 }
+
+#[tokio::test]
+async fn what_belongs_to_a_brand_agent_is_looked_up_in_the_sandbox_as_scope3_documents_it() {
+    let sandbox = async |arguments: &[&str], rules: &str| {
+        let outcome =
+            under(rules, &[&["tools", "call"], arguments, &["--json", "--toolsets", "all"]].concat()).await;
+        let body: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        (outcome.code, body)
+    };
+    let (_, agents) = sandbox(&["brand_agent_list"], ALL).await;
+    let agents: Vec<&str> =
+        agents["brandAgents"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()).collect();
+    let mut checked = std::collections::BTreeSet::new();
+    for agent in &agents {
+        let (_, campaigns) = sandbox(&["campaign_list", &format!("brandAgentId={agent}")], ALL).await;
+        let Some(campaign) = campaigns["campaigns"][0]["id"].as_str() else { continue };
+        let campaign = format!("campaignId={campaign}");
+        let (_, tactics) = sandbox(&["tactic_list", &campaign], ALL).await;
+        let tactic = tactics["tactics"][0]["id"].as_str().map(|id| format!("tacticId={id}"));
+        let (_, creatives) = sandbox(&["creative_list", &format!("buyerAgentId={agent}")], ALL).await;
+        let creative = creatives["creatives"][0]["creativeId"].as_str().map(|id| format!("creativeId={id}"));
+        for (tool, id) in [
+            ("tactic_list", Some(&campaign)),
+            ("tactic_get", tactic.as_ref()),
+            ("creative_get", creative.as_ref()),
+        ] {
+            let Some(id) = id else { continue };
+            checked.insert(tool);
+            for permitted in &agents {
+                let rules = format!("permit(principal, action, resource == BrandAgent::\"{permitted}\");");
+                let (code, body) = sandbox(&[tool, id], &rules).await;
+                assert_eq!(
+                    code,
+                    Some(i32::from(permitted != agent)),
+                    "{tool} {id} of {agent}, {permitted}: {body}"
+                );
+            }
+        }
+    }
+    assert_eq!(checked.len(), 3, "{checked:?}");
+}
+
+#[tokio::test]
+async fn explain_is_told_whose_campaign_a_call_is_about() {
+    let rules = "permit(principal, action, resource == BrandAgent::\"12\");";
+    let explain = ["policy", "explain", "campaign_delete", "campaignId=c1"];
+    for (more, expected) in [
+        ([].as_slice(), "denied: the operator's policy depends on the brand agent"),
+        (&["--brand-agent", "12"], "campaign_delete: allowed"),
+        (&["--brand-agent", "13"], "denied: no `permit`"),
+    ] {
+        let outcome = under(rules, &[&explain, more].concat()).await;
+        assert!(
+            outcome.stdout.replace("\n  ", " ").contains(expected),
+            "{}{}",
+            outcome.stdout,
+            outcome.stderr
+        );
+        assert!(outcome.stdout.lines().all(|line| line.len() <= 80), "{}", outcome.stdout);
+    }
+    let outcome = check("permit(principal, action, resource == Campaign::\"c1\");").await;
+    assert!(outcome.stdout.contains("Campaign"), "{}", outcome.stdout);
+    assert_eq!(outcome.code, Some(1));
+}

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod policy;
 mod policy_files;
+mod policy_owners;
 mod results;
 #[path = "../support/mod.rs"]
 mod support;

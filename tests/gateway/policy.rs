@@ -36,7 +36,7 @@ fn decide(text: &str, tool: &str, arguments: &Value, client: Option<&str>, now: 
     let arguments = arguments.as_object().unwrap();
     let now: Timestamp = now.parse().unwrap();
     let key = Some(key("only").fingerprint());
-    let facts = CallFacts { key, client, arguments, now, spent_today: 0 };
+    let facts = CallFacts { key, client, arguments, brand_agent: None, now, spent_today: 0 };
     rules(text).decide(catalog.get(tool).unwrap(), &facts)
 }
 
@@ -195,8 +195,8 @@ fn rules_see_the_key_the_client_the_resource_and_the_hour() {
             true,
         ),
         (
-            "principal, action, resource == Campaign::\"c\");".to_owned(),
-            "campaign_delete",
+            "principal, action, resource) when { context.arguments has campaignId };".to_owned(),
+            "campaign_update",
             json!({ "campaignId": "c" }),
             true,
         ),
@@ -310,7 +310,14 @@ fn every_tool_can_be_decided_about_with_the_arguments_that_its_schema_accepts() 
     for entry in catalog.entries() {
         let arguments = sample(&Value::Object(entry.tool.input.object().clone()));
         let arguments = arguments.as_object().unwrap();
-        let facts = CallFacts { key: None, client: None, arguments, now: Timestamp::now(), spent_today: 0 };
+        let facts = CallFacts {
+            key: None,
+            client: None,
+            arguments,
+            brand_agent: None,
+            now: Timestamp::now(),
+            spent_today: 0,
+        };
         let verdict = rules.decide(entry, &facts);
         assert!(matches!(verdict.decision, Decision::Allowed { .. }), "{}: {verdict:?}", entry.tool.name);
     }

@@ -125,7 +125,7 @@ async fn fields_select_members_of_any_read() {
 #[tokio::test]
 async fn the_estimate_is_close_to_a_tokenizer() {
     let texts = Map::from_iter([
-        ("words".to_owned(), json!(["word"; 3000].join(" "))),
+        ("words".to_owned(), json!(vec!["word"; 3000].join(" "))),
         (
             "prose".to_owned(),
             json!("The campaign reaches adults who hike, in the United States. ".repeat(300)),

@@ -16,6 +16,7 @@ pub mod limits;
 mod local;
 mod outcome;
 mod own_arguments;
+mod ownership;
 mod permission;
 pub mod policy;
 mod present;
@@ -267,7 +268,7 @@ impl Gateway {
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
-        let reason = self.apply_rules(entry, &call, &arguments).await?;
+        let reason = self.apply_rules(catalog, entry, &call, &arguments, record).await?;
         let request = match (&entry.tool.request, entry.tool.answers) {
             (Some(request), _) => request,
             (None, Some(local)) => {

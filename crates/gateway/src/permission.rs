@@ -1,7 +1,7 @@
 //! What a request is offered, and whether a call with these arguments may run.
 
 use jiff::Timestamp;
-use scope3_mcp_catalog::{Entry, EntryRef, Surface, hundredths};
+use scope3_mcp_catalog::{Catalog, Entry, EntryRef, Surface, hundredths};
 use scope3_mcp_client::credentials::KeyError;
 use serde_json::{Map, Value};
 
@@ -11,7 +11,9 @@ use crate::{
     caller::Call,
     failure::Failure,
     journal::Spender,
+    ownership::Search,
     policy::{CallFacts, Decision, Narrowing, Policy, Verdict},
+    record::CallRecord,
 };
 
 impl Gateway {
@@ -41,9 +43,11 @@ impl Gateway {
     /// Applies the operator's rules to a call. Returns why a person has to consent to it, if one has to.
     pub(super) async fn apply_rules(
         &self,
+        catalog: &Catalog,
         entry: &Entry,
         call: &Call,
         arguments: &Map<String, Value>,
+        record: &mut CallRecord,
     ) -> Result<Option<String>, CallError> {
         let Some(rules) = self.policy.rules() else { return Ok(None) };
         let key = call.caller.keys.untried(&[]).await.and_then(|key| key.ok_or(KeyError::Missing));
@@ -65,7 +69,17 @@ impl Gateway {
             }
             _ => 0,
         };
-        let facts = CallFacts { key, client, arguments, now: Timestamp::now(), spent_today };
+        let brand_agent = match key.filter(|_| rules.needs_resource(entry)) {
+            Some(key) => {
+                let search = Search { catalog, rules: &rules, call, key };
+                // On the heap: most calls need no look-up.
+                let found = Box::pin(self.brand_agent(&search, arguments, record)).await;
+                found.map_err(|unknown| unknown.failure(entry, call))?
+            }
+            None => None,
+        };
+        let brand_agent = brand_agent.as_deref();
+        let facts = CallFacts { key, client, arguments, brand_agent, now: Timestamp::now(), spent_today };
         let Verdict { decision, shadows } = rules.decide(entry, &facts);
         if !shadows.is_empty() {
             let names: Vec<&str> = shadows.iter().map(|rule| rule.name.as_str()).collect();

@@ -5,6 +5,7 @@
 
 mod cedar;
 mod file;
+mod owner;
 mod selection;
 
 use std::{path::PathBuf, sync::Arc};
@@ -12,9 +13,14 @@ use std::{path::PathBuf, sync::Arc};
 use scope3_mcp_catalog::{Catalog, Entry};
 
 use self::selection::Selected;
+pub(crate) use self::{
+    cedar::UNKNOWN_OWNER,
+    owner::{Lookup, Owners, lookup},
+};
 pub use self::{
     cedar::{CallFacts, Decision, Problem, Rule, Rules, RulesError, SchemaFault, Verdict},
     file::{PolicyFile, PolicyFileError, read_rules},
+    owner::Owner,
     selection::{Narrowing, Selection, UnknownName},
 };
 
@@ -49,6 +55,7 @@ pub enum Denied {
 pub struct Policy {
     selected: Selected,
     file: Option<PolicyFile>,
+    owners: Owners,
 }
 
 impl Policy {
@@ -57,7 +64,7 @@ impl Policy {
     /// # Errors
     /// If the selection names an unknown tool or toolset: a typo in `--exclude-tools` must not be ignored.
     pub fn new(catalog: &Catalog, selection: Selection) -> Result<Self, UnknownName> {
-        Ok(Self { selected: Selected::new(catalog, selection)?, file: None })
+        Ok(Self { selected: Selected::new(catalog, selection)?, file: None, owners: Owners::default() })
     }
 
     /// Adds the rules of a file.
@@ -79,6 +86,11 @@ impl Policy {
     #[must_use]
     pub fn rules(&self) -> Option<Arc<Rules>> {
         self.file.as_ref().map(PolicyFile::rules)
+    }
+
+    /// The brand agents to which campaigns and other things belong, as far as they were looked up.
+    pub(crate) fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     /// Checks whether the operator's settings offer a tool, without the rules of a policy file.

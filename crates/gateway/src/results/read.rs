@@ -127,7 +127,7 @@ fn at<'a>(data: &'a Value, path: &str) -> Result<&'a Value, Missing> {
         match step {
             Step::Member(name) if exists.is_empty() => exists.push_str(name),
             Step::Member(name) => exists.extend([".", name]),
-            Step::Item(position) => exists.push_str(&format!("[{position}]")),
+            Step::Item(position) => exists.extend(["[", &position.to_string(), "]"]),
         }
     }
     Ok(value)

@@ -9,7 +9,7 @@ mod rule;
 mod schema;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, btree_map},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map},
     sync::Arc,
 };
 
@@ -27,6 +27,7 @@ use self::{
     rule::Kind,
     schema::{Action, Generated, Types},
 };
+use super::owner::Owner;
 
 /// Why a text is not a policy.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,8 @@ pub struct CallFacts<'a> {
     pub client: Option<&'a str>,
     /// The validated arguments.
     pub arguments: &'a Map<String, Value>,
+    /// The brand agent to which what the arguments name belongs, if it was looked up. See [`Owner`](super::Owner).
+    pub brand_agent: Option<&'a str>,
     /// The time of the call.
     pub now: Timestamp,
     /// What was spent with this key today, in hundredths of the currency unit.
@@ -98,6 +101,8 @@ pub struct Rules {
     /// The rules that ask or are only logged.
     others: PolicySet,
     tools: HashMap<String, OfTool>,
+    /// The brand agents that rules name.
+    brand_agents: BTreeSet<String>,
     by_id: HashMap<PolicyId, (Kind, Arc<Rule>)>,
 }
 
@@ -107,6 +112,8 @@ struct OfTool {
     action: Action,
     /// Why every call of the tool is rejected, if it is.
     withheld: Option<Withheld>,
+    /// Whether a rule for the tool depends on the resource.
+    needs_resource: bool,
 }
 
 /// Why every call of a tool is rejected.
@@ -147,6 +154,7 @@ impl Rules {
             .into_iter()
             .map(|(name, action)| (name, OfTool::new(action, &policies, &by_id)))
             .collect();
+        let brand_agents = policies.iter().flat_map(|policy| types.brand_agents(policy)).collect();
         let (mut enforced, mut others) = (PolicySet::new(), PolicySet::new());
         for policy in policies {
             let set = match by_id.get(policy.id()) {
@@ -156,7 +164,18 @@ impl Rules {
             // The ids are unique, because Cedar numbered the rules.
             let _added = set.add(policy.clone());
         }
-        Ok(Self { schema, types, authorizer: Authorizer::new(), enforced, others, tools, by_id })
+        let authorizer = Authorizer::new();
+        Ok(Self { schema, types, authorizer, enforced, others, tools, brand_agents, by_id })
+    }
+
+    /// Whether a rule for this tool depends on the brand agent to which a call belongs.
+    pub(crate) fn needs_resource(&self, entry: &Entry) -> bool {
+        self.tools.get(&*entry.tool.name).is_some_and(|tool| tool.needs_resource)
+    }
+
+    /// The brand agents that rules name.
+    pub(crate) fn brand_agents(&self) -> impl Iterator<Item = &str> {
+        self.brand_agents.iter().map(String::as_str)
     }
 
     /// The number of rules.
@@ -189,9 +208,20 @@ impl Rules {
         let Some(tool) = self.tools.get(&*entry.tool.name) else {
             return Verdict { decision: no_permit(), shadows: Vec::new() };
         };
-        let Some((request, entities)) = self.request(entry, &tool.action, facts) else {
-            let reason = "the operator's policy cannot be applied to these arguments".to_owned();
-            return Verdict { decision: Decision::Denied { reason, rule: None }, shadows: Vec::new() };
+        let denied = |reason: &str| {
+            let decision = Decision::Denied { reason: reason.to_owned(), rule: None };
+            Verdict { decision, shadows: Vec::new() }
+        };
+        let owner = match (facts.brand_agent, Owner::of(facts.arguments)) {
+            (Some(known), _) => Some(known.to_owned()),
+            (None, Owner::None) => None,
+            (None, Owner::Named(id)) => Some(id),
+            // No rule reads it.
+            (None, _) if !tool.needs_resource => Some(String::new()),
+            (None, _) => return denied(UNKNOWN_OWNER),
+        };
+        let Some((request, entities)) = self.request(entry, &tool.action, owner.as_deref(), facts) else {
+            return denied("the operator's policy cannot be applied to these arguments");
         };
         let matching = |set: &PolicySet| {
             let response = self.authorizer.is_authorized(&request, set, &entities);
@@ -229,10 +259,16 @@ impl Rules {
     }
 
     /// A call in Cedar's words. `None` if it does not fit the schema.
-    fn request(&self, entry: &Entry, action: &Action, facts: &CallFacts<'_>) -> Option<(Request, Entities)> {
+    fn request(
+        &self,
+        entry: &Entry,
+        action: &Action,
+        brand_agent: Option<&str>,
+        facts: &CallFacts<'_>,
+    ) -> Option<(Request, Entities)> {
         let key = facts.key.map_or_else(|| "none".to_owned(), |key| key.to_string());
         let (principal, mut entities) = self.types.principal(&key, facts.client);
-        let resource = self.types.resource(action, facts.arguments)?;
+        let resource = self.types.resource(brand_agent);
         entities.extend(action.entities.iter().cloned());
         if resource != principal {
             entities.push(Entity::new_no_attrs(resource.clone(), HashSet::new()));
@@ -256,6 +292,10 @@ impl Rules {
     }
 }
 
+/// Why a call is rejected whose brand agent is not known.
+pub(crate) const UNKNOWN_OWNER: &str =
+    "the operator's policy depends on the brand agent to which it belongs, and that is not known";
+
 fn no_permit() -> Decision {
     Decision::Denied { reason: why(None), rule: None }
 }
@@ -272,8 +312,9 @@ pub(super) fn why(rule: Option<&Rule>) -> String {
 impl OfTool {
     fn new(action: Action, policies: &[&Policy], by_id: &HashMap<PolicyId, (Kind, Arc<Rule>)>) -> Self {
         let mut withheld = Some(Withheld(None));
-        let mut forbidden = None;
+        let (mut forbidden, mut needs_resource) = (None, false);
         for policy in policies.iter().filter(|policy| rule::covers(policy, &action)) {
+            needs_resource |= rule::depends_on_resource(policy);
             match by_id.get(policy.id()) {
                 Some((Kind::Permit, _)) => withheld = None,
                 Some((Kind::Forbid, rule)) if rule::is_unconditional(policy) && forbidden.is_none() => {
@@ -282,7 +323,7 @@ impl OfTool {
                 _ => {}
             }
         }
-        Self { action, withheld: forbidden.or(withheld) }
+        Self { action, withheld: forbidden.or(withheld), needs_resource }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt};
 
 use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 use scope3_mcp_catalog::nearest;
+use serde_json::Value;
 
 use super::{
     problem::{Problem, named, position},
@@ -126,4 +127,22 @@ pub(super) fn is_unconditional(policy: &Policy) -> bool {
     policy.principal_constraint() == PrincipalConstraint::Any
         && policy.resource_constraint() == ResourceConstraint::Any
         && !policy.has_non_scope_constraint()
+}
+
+/// Whether what a rule says depends on the resource of a call.
+pub(super) fn depends_on_resource(policy: &Policy) -> bool {
+    policy.resource_constraint() != ResourceConstraint::Any
+        // A rule that Cedar cannot show depends on everything.
+        || policy.to_json().map_or(true, |rule| reads_resource(&rule["conditions"]))
+}
+
+/// Whether an expression in Cedar's JSON form reads the variable `resource`.
+fn reads_resource(expression: &Value) -> bool {
+    match expression {
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name == "Var" && value == "resource" || reads_resource(value))
+        }
+        Value::Array(items) => items.iter().any(reads_resource),
+        _ => false,
+    }
 }

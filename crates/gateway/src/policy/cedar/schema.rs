@@ -4,21 +4,19 @@
 //! |---|---|
 //! | `Action::"campaign_create"` | a tool, in the groups `effect:spend`, `toolset:campaigns` and `surface:campaign` |
 //! | `Key::"3f9a…"` | the principal: the fingerprint of the API key, in `Client::"name"` if the client gives its name |
-//! | `BrandAgent::"id"`, `Campaign::"id"`, `Account::"scope3"` | the resource: what the arguments name |
+//! | `BrandAgent::"id"`, `Account::"scope3"` | the resource: to which brand agent what the arguments name belongs |
 //! | `context.arguments` | the arguments that have one type each |
 //! | `context.amount`, `context.currency`, `context.hour`, `context.spentToday` | the same for every tool |
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, Schema, SchemaError};
+use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, Policy, Schema, SchemaError};
 use scope3_mcp_catalog::{Catalog, Entry, Member, Shape, shape};
 use serde_json::{Map, Value, json};
 
-/// The type of resource for each argument that names one. The first argument that a call has decides.
-const RESOURCES: [(&str, &str); 2] = [("brandAgentId", BRAND_AGENT), ("campaignId", CAMPAIGN)];
+use crate::policy::owner::{self, References};
 
 const BRAND_AGENT: &str = "BrandAgent";
-const CAMPAIGN: &str = "Campaign";
 const ACCOUNT: &str = "Account";
 
 /// The id of the only account.
@@ -42,17 +40,18 @@ pub(super) struct Action {
 pub(super) struct Types {
     key: EntityTypeName,
     client: EntityTypeName,
-    resources: HashMap<&'static str, EntityTypeName>,
+    brand_agent: EntityTypeName,
+    account: EntityTypeName,
 }
 
 impl Types {
     fn new() -> Result<Self, SchemaFault> {
         let named = |name: &str| name.parse().map_err(|error| SchemaFault::Name(Box::new(error)));
-        let resources = [BRAND_AGENT, CAMPAIGN, ACCOUNT].map(|name| Ok((name, named(name)?)));
         Ok(Self {
             key: named("Key")?,
             client: named("Client")?,
-            resources: resources.into_iter().collect::<Result<_, SchemaFault>>()?,
+            brand_agent: named(BRAND_AGENT)?,
+            account: named(ACCOUNT)?,
         })
     }
 
@@ -65,25 +64,23 @@ impl Types {
         (key, entities)
     }
 
-    /// The resource of a call.
-    pub(super) fn resource(&self, action: &Action, arguments: &Map<String, Value>) -> Option<EntityUid> {
-        let named = candidates(&action.arguments).find_map(|(member, kind)| {
-            Some(uid(self.resources.get(kind)?, arguments.get(&member.name)?.as_str()?))
-        });
-        named.or_else(|| Some(uid(self.resources.get(ACCOUNT)?, ACCOUNT_ID)))
+    /// The resource of a call that belongs to this brand agent, or to none.
+    pub(super) fn resource(&self, brand_agent: Option<&str>) -> EntityUid {
+        match brand_agent {
+            Some(id) => uid(&self.brand_agent, id),
+            None => uid(&self.account, ACCOUNT_ID),
+        }
+    }
+
+    /// The brand agents that a rule names.
+    pub(super) fn brand_agents(&self, policy: &Policy) -> Vec<String> {
+        let named = policy.entity_literals().into_iter().filter(|uid| *uid.type_name() == self.brand_agent);
+        named.map(|uid| uid.id().unescaped().to_owned()).collect()
     }
 }
 
 fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
-}
-
-/// The arguments that name a resource, in the order in which they decide.
-fn candidates(arguments: &[Member]) -> impl Iterator<Item = (&Member, &'static str)> {
-    RESOURCES.iter().filter_map(|(name, kind)| {
-        let named = arguments.iter().find(|member| member.name == *name && member.shape == Shape::Text)?;
-        Some((named, *kind))
-    })
 }
 
 /// Why the catalog has no schema. It is a fault of this program.
@@ -126,7 +123,6 @@ pub(super) fn generate(catalog: &Catalog) -> Result<Generated, SchemaFault> {
             "Key": { "memberOfTypes": ["Client"] },
             "Client": {},
             BRAND_AGENT: {},
-            CAMPAIGN: {},
             ACCOUNT: {},
         },
         "actions": actions,
@@ -156,17 +152,11 @@ fn as_entities(kind: &EntityTypeName, entry: &Entry, groups: &[String], argument
 }
 
 fn action(groups: &[String], arguments: &[Member]) -> Value {
-    let mut resources: Vec<&str> = Vec::new();
-    let mut is_certain = false;
-    for (member, kind) in candidates(arguments) {
-        if !is_certain {
-            resources.push(kind);
-            is_certain = member.required;
-        }
-    }
-    if !is_certain {
-        resources.push(ACCOUNT);
-    }
+    let resources: &[&str] = match owner::references(arguments) {
+        References::None => &[ACCOUNT],
+        References::Optional => &[BRAND_AGENT, ACCOUNT],
+        References::Required => &[BRAND_AGENT],
+    };
     let groups: Vec<Value> = groups.iter().map(|group| json!({ "id": group })).collect();
     json!({
         "memberOf": groups,
