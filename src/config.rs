@@ -114,6 +114,11 @@ pub struct Settings {
     #[arg(help_heading = heading::TOOLS)]
     pub exclude_tools: Vec<String>,
 
+    /// Offer tools that find and call others, instead of a list of all
+    #[arg(long, env = "SCOPE3_DISCOVER", value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = heading::TOOLS)]
+    pub discover: bool,
+
     /// Offer read-only tools only; overrides every other setting
     #[arg(long, env = "SCOPE3_READ_ONLY", value_parser = BoolishValueParser::new())]
     #[arg(help_heading = heading::TOOLS)]
@@ -319,6 +324,7 @@ impl Settings {
             tools: self.tools.clone(),
             exclude: self.exclude_tools.clone(),
             read_only: self.read_only,
+            discover: self.discover,
             surfaces: self.api.clone(),
         };
         let policy = Policy::new(catalog, selection)

@@ -9,6 +9,7 @@ mod attempts;
 mod budgets;
 mod catalog;
 mod consent;
+mod discover;
 mod every_tool;
 mod failures;
 mod faults;

@@ -237,6 +237,14 @@ impl Rig {
         Self { gateway: Arc::clone(&self.gateway), caller }
     }
 
+    /// A gateway with the default parts, changed.
+    pub fn changed(url: &str, change: impl FnOnce(GatewayConfig) -> GatewayConfig) -> Self {
+        let rates = ["500/h", "1000/h", "50/h"];
+        let state = StateLocation::Memory.state();
+        let parts = Self::parts(state, Duration::ZERO, url, OnLimit::Reject, rates, ClientConfig::default());
+        Self::of(change(parts), &["only"])
+    }
+
     fn parts(
         state: Arc<dyn State>,
         repeat_guard: Duration,

@@ -35,7 +35,7 @@ const STOP_WORDS: &str = "a am an and any anything are as at be been but by can 
                           were what when where which who why will with would you your";
 
 /// Groups of synonyms, separated by spaces.
-const SYNONYMS: [&str; 14] = [
+const SYNONYMS: [&str; 21] = [
     "delete remove drop cancel stop end kill terminate unregister disconnect archive",
     "stop pause suspend halt hold freeze kill disable off shut",
     "resume restart continue reactivate",
@@ -43,7 +43,14 @@ const SYNONYMS: [&str; 14] = [
     "update change edit modify adjust rename raise lower increase decrease reduce replace swap",
     "list show see view find browse search all",
     "creative ad banner video",
-    "campaign flight order",
+    "campaign flight",
+    "order buy media",
+    "shop storefront store seller",
+    "charge bill billing invoice pay",
+    "company entity business",
+    "site domain property website",
+    "aim target targeting",
+    "format size template",
     "advertiser client brand",
     "audience persona segment",
     "spend spent cost money",

@@ -267,7 +267,7 @@ impl Tool<Input> {
         let (strongest, has_dry_run) = (effects.max(), self.has_dry_run());
         let Some(arguments) = self.input.get_mut("properties").and_then(Value::as_object_mut) else { return };
         // Other changes accept both without listing them: each listed argument costs every model that reads the list.
-        if strongest >= Some(Effect::Delete) {
+        if strongest >= Some(Effect::Delete) && self.request.is_some() {
             if has_dry_run {
                 arguments.insert(DRY_RUN.to_owned(), json!({ "type": "boolean" }));
             }
@@ -375,6 +375,10 @@ pub enum Local {
     Describe,
     /// With a part of a result that was too long.
     Read,
+    /// With the tools that match a query.
+    Find,
+    /// With the result of another tool.
+    Call,
 }
 
 /// A sentence that replaces the data in results.

@@ -10,6 +10,7 @@ pub mod budget;
 mod caller;
 mod changes;
 pub mod consent;
+mod discover;
 pub mod failure;
 pub mod journal;
 pub mod limits;
@@ -191,7 +192,11 @@ impl Gateway {
         on_wait: OnWait,
     ) -> Result<Success, CallError> {
         let catalog = self.catalog.current();
-        let entry = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
+        let found = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
+        let (entry, arguments) = match found.and_then(|entry| self.resolve(&catalog, entry, arguments)) {
+            Ok((entry, arguments)) => (Ok(entry), arguments),
+            Err(error) => (Err(error), Map::new()),
+        };
         let abandoned = CancellationToken::new();
         let started = Instant::now();
         let (caller, ending) = (caller.sanitized(), self.ending.clone());

@@ -29,7 +29,8 @@ impl Gateway {
     pub fn offered(&self, narrowing: Option<&Narrowing>) -> Vec<EntryRef> {
         let catalog = self.catalog();
         let offered = catalog.shared_entries().iter();
-        let offered = offered.filter(|entry| self.policy.check(entry, narrowing).is_ok());
+        let offered =
+            offered.filter(|entry| self.policy.lists(entry) && self.policy.check(entry, narrowing).is_ok());
         let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
         default.into_iter().chain(more).collect()
     }

@@ -67,7 +67,7 @@ fn read(headers: &HeaderMap, catalog: impl FnOnce() -> Catalog) -> Result<Option
     // An empty list of tools leaves none.
     let toolsets = toolsets.or_else(|| tools.is_some().then(Vec::new));
     let (tools, exclude) = (tools.unwrap_or_default(), exclude.unwrap_or_default());
-    let selection = Selection { toolsets, tools, exclude, read_only, surfaces: Vec::new() };
+    let selection = Selection { toolsets, tools, exclude, read_only, ..Selection::default() };
     let catalog = catalog();
     let narrowing = Narrowing::new(&catalog, selection).map_err(|unknown| reject(&catalog, &unknown))?;
     Ok(Some(narrowing))

@@ -4,5 +4,6 @@
 mod budgets;
 mod build_script;
 mod buyer;
+mod finding;
 mod format;
 mod nested_arguments;

@@ -179,6 +179,7 @@ impl Failure {
         let how = match why {
             Denied::ReadOnly => "without --read-only".to_owned(),
             Denied::Excluded => format!("without {name} in --exclude-tools"),
+            Denied::NotDiscovering => "with --discover".to_owned(),
             Denied::OtherSurface => format!("with --api {}", entry.surface),
             Denied::NotChosen => {
                 format!("with `--toolsets default,{toolset}`, or with `--toolsets default --tools {name}`")

@@ -39,6 +39,9 @@ pub enum Denied {
     /// The tool belongs to an API that is not active.
     #[error("the tool's API is not active on this server")]
     OtherSurface,
+    /// The tool finds or calls others, and the server lists its tools.
+    #[error("this server lists its tools instead")]
+    NotDiscovering,
     /// The tool is not in the operator's selection.
     #[error("the operator of this server did not select it")]
     NotChosen,
@@ -99,6 +102,12 @@ impl Policy {
     /// Why they do not.
     pub fn selection(&self, entry: &Entry) -> Result<(), Denied> {
         self.selected.check(entry)
+    }
+
+    /// Whether a tool that may run is in the list that clients see.
+    #[must_use]
+    pub fn lists(&self, entry: &Entry) -> bool {
+        self.selected.lists(entry)
     }
 
     /// Checks whether a tool is listed and may run, as far as that does not depend on its arguments.

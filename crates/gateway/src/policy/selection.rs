@@ -17,9 +17,15 @@ pub struct Selection {
     pub exclude: Vec<String>,
     /// Offer only tools that change nothing.
     pub read_only: bool,
+    /// Offer the tools that find and call others, instead of a list of all. If no toolset or tool is named, all can be
+    /// called.
+    pub discover: bool,
     /// The active APIs.
     pub surfaces: Vec<Surface>,
 }
+
+/// The toolset that is offered with `discover`.
+const DISCOVER: &str = "discover";
 
 /// A name in the operator's selection that is not in the catalog.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +54,7 @@ pub(super) struct Selected {
     read_only: bool,
     excluded: HashSet<String>,
     surfaces: Vec<Surface>,
+    discover: bool,
     toolsets: Option<Vec<String>>,
     tools: HashSet<String>,
 }
@@ -81,7 +88,11 @@ impl Selected {
             read_only: selection.read_only,
             excluded: selection.exclude.into_iter().collect(),
             surfaces: selection.surfaces,
-            toolsets: selection.toolsets,
+            discover: selection.discover,
+            toolsets: match selection.toolsets {
+                None if selection.discover && selection.tools.is_empty() => Some(vec!["all".to_owned()]),
+                toolsets => toolsets,
+            },
             tools: selection.tools.into_iter().collect(),
         })
     }
@@ -94,6 +105,8 @@ impl Selected {
             Err(Denied::ReadOnly)
         } else if self.excluded.contains(&*tool.name) {
             Err(Denied::Excluded)
+        } else if is_local && entry.toolset == DISCOVER && !self.discover {
+            Err(Denied::NotDiscovering)
         } else if !is_local && !self.surfaces.contains(&entry.surface) {
             Err(Denied::OtherSurface)
         } else if is_local || self.tools.contains(&*tool.name) || self.is_in_selected_toolset(entry) {
@@ -101,6 +114,11 @@ impl Selected {
         } else {
             Err(Denied::NotChosen)
         }
+    }
+
+    /// Whether a tool that may run is in the list that clients see.
+    pub(super) fn lists(&self, entry: &Entry) -> bool {
+        !self.discover || entry.surface == Surface::Local || entry.tool.presents.is_some()
     }
 
     fn is_in_selected_toolset(&self, entry: &Entry) -> bool {
@@ -129,7 +147,9 @@ impl Narrowing {
         let all = || vec!["all".to_owned()];
         let toolsets = selection.toolsets.or_else(|| selection.tools.is_empty().then(all));
         let surfaces = catalog.entries().map(|entry| entry.surface).collect();
-        Selected::new(catalog, Selection { toolsets, surfaces, ..selection }).map(|own| Self(Arc::new(own)))
+        // Whether tools are found or listed is the operator's choice.
+        Selected::new(catalog, Selection { toolsets, surfaces, discover: true, ..selection })
+            .map(|own| Self(Arc::new(own)))
     }
 
     pub(super) fn check(&self, entry: &Entry) -> Result<(), Denied> {
@@ -240,7 +260,9 @@ mod tests {
         };
         assert_eq!(left(Selection::default()).len(), catalog.entries().count(), "no name leaves all");
         let tools = Selection { tools: names(&["pmp_list"]), ..Selection::default() };
-        assert_eq!(left(tools), ["pmp_list", "get_usage", "read_result", "describe_tool"]);
+        let left_tools = left(tools);
+        assert_eq!(left_tools[0], "pmp_list");
+        assert!(left_tools[1..].iter().all(|name| catalog.get(name).unwrap().surface == Surface::Local));
         let read_only = left(Selection { read_only: true, ..Selection::default() });
         assert!(read_only.len() > 2 && !read_only.contains(&"campaign_create".to_owned()));
         let wrong = Selection { tools: names(&["pmp_lst"]), ..Selection::default() };

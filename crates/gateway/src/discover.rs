@@ -1,0 +1,100 @@
+//! Finding tools and calling them by name, for clients that should not see a list of all tools.
+
+use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Local, Problem, Surface, search};
+use serde_json::{Map, Value, json};
+
+use crate::{CallError, Gateway, failure::Failure, policy::Narrowing, unknown_tool};
+
+/// How many tools are found if the caller names no number.
+const DEFAULT_LIMIT: usize = 5;
+
+/// The tools that call another.
+const CALL_READ: &str = "call_read_tool";
+const CALL_CHANGE: &str = "call_change_tool";
+
+impl Gateway {
+    /// The tool that a call is for, and its arguments: those of the call itself, or of the tool that it names. From here on, a
+    /// call is the same in both cases.
+    pub(super) fn resolve(
+        &self,
+        catalog: &Catalog,
+        entry: EntryRef,
+        mut arguments: Map<String, Value>,
+    ) -> Result<(EntryRef, Map<String, Value>), CallError> {
+        if entry.tool.answers != Some(Local::Call) {
+            return Ok((entry, arguments));
+        }
+        self.policy.check(&entry, None).map_err(|why| Failure::denied(&entry, &why))?;
+        let problem = |path: &str, what: &str| -> CallError {
+            Failure::arguments(&entry, &Problem::at(path, what).into()).into()
+        };
+        let Some(Value::String(name)) = arguments.remove("name") else {
+            return Err(problem("name", "expected the name of a tool, as find_tools shows it"));
+        };
+        let given = match arguments.remove("arguments") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(given)) => given,
+            Some(_) => return Err(problem("arguments", "expected an object")),
+        };
+        if let Some(unknown) = arguments.keys().next() {
+            return Err(problem(unknown, "is not an argument of this tool; put it into `arguments`"));
+        }
+        let called = catalog.get(&name).cloned().ok_or_else(|| unknown_tool(catalog, &name))?;
+        if called.tool.answers == Some(Local::Call) {
+            return Err(problem("name", "expected a tool other than this one"));
+        }
+        let is_read = called.tool.effect == Effect::Read;
+        if is_read != (entry.tool.effect == Effect::Read) {
+            let right = if is_read { CALL_READ } else { CALL_CHANGE };
+            let effect = called.tool.effect;
+            return Err(problem("name", &format!("({name}) has the effect {effect}; use {right}")));
+        }
+        Ok((called, given))
+    }
+
+    /// The tools that match a query, best first.
+    pub(super) fn find_tools(
+        &self,
+        catalog: &Catalog,
+        narrowing: Option<&Narrowing>,
+        arguments: &Map<String, Value>,
+    ) -> Map<String, Value> {
+        let query = arguments.get("query").and_then(Value::as_str).unwrap_or_default();
+        let limit = arguments.get("limit").and_then(Value::as_u64);
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT);
+        let may_run =
+            |entry: &&Entry| entry.surface != Surface::Local && self.policy.check(entry, narrowing).is_ok();
+        let found = search(catalog.entries().filter(may_run), query);
+        let tools: Vec<Value> = found.iter().take(limit).map(|entry| described(entry)).collect();
+        let mut answer = Map::new();
+        if tools.is_empty() {
+            answer.insert("message".to_owned(), "No tool matches. Use other words, or fewer.".into());
+        }
+        answer.insert("tools".to_owned(), tools.into());
+        answer
+    }
+}
+
+/// What a caller needs to choose a tool. `describe_tool` shows the rest.
+fn described(entry: &Entry) -> Value {
+    let input = entry.tool.input.object();
+    let members = |name: &str| input.get(name).cloned().unwrap_or_default();
+    let required = members("required");
+    let arguments: Vec<String> = members("properties")
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(|name| {
+            let is_required =
+                required.as_array().is_some_and(|names| names.iter().any(|known| known == name));
+            if is_required { format!("{name} (required)") } else { name.clone() }
+        })
+        .collect();
+    json!({
+        "name": entry.tool.name,
+        "title": entry.tool.title,
+        "description": entry.tool.description,
+        "effect": entry.tool.effect,
+        "arguments": arguments,
+    })
+}
