@@ -43,6 +43,11 @@ pub(crate) fn edit(
     edit_at(root, shared, &steps, change, MAX_DEPTH)
 }
 
+/// Whether a schema defines what a path names.
+pub(crate) fn defines(root: &Map<String, Value>, shared: &Shared, path: &str) -> bool {
+    has(root, shared, &steps(path), MAX_DEPTH)
+}
+
 fn edit_at(
     schema: &mut Map<String, Value>,
     shared: &Shared,

@@ -13,7 +13,7 @@ use super::{
         walk::Schemas,
         words::Correction,
     },
-    edit::{Shared, edit, reachable, target},
+    edit::{Shared, defines, edit, reachable, target},
 };
 
 /// The operations of a contract that have words.
@@ -103,6 +103,7 @@ impl Facts<'_> {
         }
         loosen(&mut input);
         self.tool.input = input;
+        self.check_paths();
         self.correct();
         if let Some(IdempotencyKey::Body(name)) = self.tool.idempotency.clone() {
             // The journal makes the key.
@@ -244,6 +245,22 @@ impl Facts<'_> {
             input.get_mut("required").and_then(Value::as_array_mut),
         ) {
             required.extend(more.iter().cloned());
+        }
+    }
+
+    /// Reports the paths in our words that the operation does not have.
+    fn check_paths(&mut self) {
+        let effects = self.tool.effect_when.iter().map(|when| ("effect_when", &when.argument));
+        let secrets = self.tool.secrets.iter().map(|path| ("secrets", path));
+        let spends = self.tool.spends.iter().flat_map(|spends| spends.arguments.iter());
+        let spends = spends.map(|(_, path)| ("spends", path));
+        let unknown = effects
+            .chain(secrets)
+            .chain(spends)
+            .filter(|(_, path)| !defines(&self.tool.input, self.shared, path))
+            .map(|(field, path)| (field, format!("the operation has no argument `{path}`")));
+        for (field, rule) in unknown.collect::<Vec<_>>() {
+            (self.report)(field, rule);
         }
     }
 

@@ -10,6 +10,7 @@
 //! | `binding` | placing arguments in a request |
 //! | `contract`, `import` | the facts of a published OpenAPI document, and how they are read |
 //! | `present` | the schema that clients see |
+//! | `call` | what an entry says about one call and its response: effect, secrets, failures inside |
 //! | `search`, `suggest` | finding tools by words, and similar names |
 //! | `walk`, `types` | walking a JSON Schema |
 //! | `shape` | the types of arguments, for a policy's rules |
@@ -18,6 +19,7 @@
 mod alternatives;
 mod arguments;
 mod binding;
+mod call;
 mod checks;
 mod commitment;
 pub mod contract;

@@ -314,12 +314,17 @@ pub enum Correction {
     },
 }
 
+/// The name in a step of a path, and how many lists follow it: `rows[][]` is `rows` with two.
+pub(super) fn steps(step: &str) -> (&str, usize) {
+    let name = step.trim_end_matches("[]");
+    (name, (step.len() - name.len()) / 2)
+}
+
 /// The values at a path such as `items[].status`. A list on the way without `[]` has none.
 #[must_use]
 pub fn values_at<'v>(value: &'v Value, path: &str) -> Vec<&'v Value> {
     path.split('.').fold(vec![value], |values, step| {
-        let name = step.trim_end_matches("[]");
-        let lists = (step.len() - name.len()) / 2;
+        let (name, lists) = steps(step);
         let members = values.into_iter().filter_map(|value| value.get(name)).collect();
         (0..lists).fold(members, |values: Vec<&Value>, _| {
             values.into_iter().filter_map(Value::as_array).flatten().collect()

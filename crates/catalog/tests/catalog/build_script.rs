@@ -307,6 +307,16 @@ fn words_that_do_not_fit_the_contract_fail_the_build() {
             "effect: write\n    money: { amount: total, unit: major }",
             "field `money`: `total`",
         ),
+        (
+            "effect: write",
+            "effect: write\n    secrets: [key]",
+            "field `secrets`: the operation has no argument `key`",
+        ),
+        (
+            "effect: write",
+            "effect: write\n    effect_when: [{ argument: mode, effect: spend, because: so }]",
+            "field `effect_when`: the operation has no argument `mode`",
+        ),
     ] {
         assert!(WORDS.contains(broken), "{broken}");
         let (output, _folder) = join(CONTRACT, &WORDS.replacen(broken, by, 1));
