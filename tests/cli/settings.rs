@@ -8,8 +8,8 @@ use crate::support::{command, key_text, run};
 
 async fn rejected(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let mut program = command(arguments);
-    // A variable would override a settings file.
-    program.env_remove("SCOPE3_STATE").envs(environment.iter().copied());
+    // Variables would override a settings file.
+    program.env_remove("SCOPE3_STATE").env_remove("SCOPE3_CONFIRM").envs(environment.iter().copied());
     let outcome = run(&mut program).await;
     assert_eq!(outcome.code, Some(2), "{arguments:?} {environment:?}: {}", outcome.stderr);
     assert_eq!(outcome.stdout, "");
