@@ -2,6 +2,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod canary;
+mod consent;
+#[cfg(unix)]
+mod consent_terminal;
 mod demo;
 mod healthcheck;
 mod help;
