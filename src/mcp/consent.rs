@@ -7,22 +7,24 @@ use async_trait::async_trait;
 use rmcp::{
     Peer, RoleServer,
     model::{
-        CallToolRequestParams, ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult,
-        ElicitationAction, ElicitationSchema, InputRequest, InputRequiredResult, ProtocolVersion,
+        CallToolRequestParams, CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest,
+        ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
+        InputRequiredResult, ProtocolVersion, RequestId, ServerRequest,
     },
-    service::RequestContext,
+    service::{OriginatingRequestId, PeerRequestOptions, RequestContext, ServiceError},
 };
 use scope3_mcp_gateway::consent::{Answer, Ask, Person, Reply};
+use tokio_util::sync::CancellationToken;
 
 /// The name of the question in a result that asks for the answer.
 const QUESTION: &str = "consent";
 
-/// How the person behind a request can be asked. `is_reachable` is whether the client can receive requests during the
-/// call.
+/// How the person behind a request can be asked. A client that can receive requests during the call can answer until
+/// `end_of_answers`.
 pub(super) fn person(
     request: &CallToolRequestParams,
     context: &RequestContext<RoleServer>,
-    is_reachable: bool,
+    end_of_answers: Option<&CancellationToken>,
 ) -> Person {
     if !context.client_capabilities().is_some_and(|client| shows_forms(&client)) {
         return Person::BehindAgent;
@@ -32,11 +34,9 @@ pub(super) fn person(
     if is_stateless {
         return Person::BetweenCalls(reply(request));
     }
-    if is_reachable {
-        Person::Reachable(std::sync::Arc::new(Client(context.peer.clone())))
-    } else {
-        Person::BehindAgent
-    }
+    let Some(end_of_answers) = end_of_answers.cloned() else { return Person::BehindAgent };
+    let client = Client { peer: context.peer.clone(), call: context.id.clone(), end_of_answers };
+    Person::Reachable(std::sync::Arc::new(client))
 }
 
 /// Whether a client can show a form. One that names no mode can, as in 2025-06-18.
@@ -83,14 +83,58 @@ fn form(text: &str) -> ElicitRequestParams {
 }
 
 /// A client that can be asked during a call.
-struct Client(Peer<RoleServer>);
+struct Client {
+    peer: Peer<RoleServer>,
+    /// The id of the call.
+    call: RequestId,
+    /// When no answer can arrive any more.
+    end_of_answers: CancellationToken,
+}
+
+impl Client {
+    async fn elicit(&self, question: &str) -> Result<ElicitResult, ServiceError> {
+        let mut request = ElicitRequest::new(form(question));
+        // So that the question is in the stream of its call. A client need not have another one. rmcp knows the call by
+        // its task, and a change runs in a task of its own.
+        request.extensions.insert(OriginatingRequestId(self.call.clone()));
+        let request = ServerRequest::ElicitRequest(request);
+        let handle = self.peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
+        let mut open = OpenQuestion { peer: self.peer.clone(), id: Some(handle.id.clone()) };
+        let result = handle.await_response().await;
+        open.id = None;
+        match result? {
+            ClientResult::ElicitResult(result) => Ok(result),
+            _ => Err(ServiceError::UnexpectedResponse),
+        }
+    }
+}
 
 #[async_trait]
 impl Ask for Client {
     async fn ask(&self, question: &str) -> Answer {
-        match self.0.create_elicitation(form(question)).await {
-            Ok(result) => answer(&result),
-            Err(error) => Answer::Unavailable(error.to_string()),
+        tokio::select! {
+            result = self.elicit(question) => match result {
+                Ok(result) => answer(&result),
+                Err(error) => Answer::Unavailable(error.to_string()),
+            },
+            () = self.end_of_answers.cancelled() => Answer::Unavailable("it closed its input".to_owned()),
         }
+    }
+}
+
+/// A question without an answer. Dropping it takes the question back, so that no form stays open for a call that has
+/// ended.
+struct OpenQuestion {
+    peer: Peer<RoleServer>,
+    id: Option<RequestId>,
+}
+
+impl Drop for OpenQuestion {
+    fn drop(&mut self) {
+        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
+        let peer = self.peer.clone();
+        let notice = CancelledNotificationParam::new(Some(id), Some("the call has ended".to_owned()));
+        // An error means that the client is gone.
+        runtime.spawn(async move { drop(peer.notify_cancelled(notice).await) });
     }
 }

@@ -28,6 +28,7 @@ use scope3_mcp_gateway::{
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::traceparent;
 
@@ -63,6 +64,7 @@ pub struct Server {
     large_arguments: fn(&Extensions) -> Option<LargeArguments>,
     is_reachable: fn(&Extensions) -> bool,
     memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
+    end_of_answers: CancellationToken,
 }
 
 impl Server {
@@ -79,6 +81,7 @@ impl Server {
             large_arguments: |message| message.get().cloned(),
             is_reachable: |_| true,
             memory_holder: |message| message.get().cloned(),
+            end_of_answers: CancellationToken::new(),
         }
     }
 
@@ -125,6 +128,12 @@ impl Server {
         Self { is_reachable, ..self }
     }
 
+    /// Sets the token that a transport cancels when no answer of the client can arrive any more.
+    #[must_use]
+    pub fn with_end_of_answers(self, end_of_answers: CancellationToken) -> Self {
+        Self { end_of_answers, ..self }
+    }
+
     /// The keys of a request, and whose they are.
     fn caller_keys(&self, context: &RequestContext<RoleServer>) -> (Arc<KeyRing>, KeyOwner) {
         match &self.keys {
@@ -155,7 +164,8 @@ impl Server {
         let session = (self.session)(&context.extensions);
         let client = client(context);
         let narrowing = (self.narrowing)(&context.extensions);
-        let person = consent::person(&request, context, (self.is_reachable)(&context.extensions));
+        let is_reachable = (self.is_reachable)(&context.extensions);
+        let person = consent::person(&request, context, is_reachable.then_some(&self.end_of_answers));
         let caller = Caller {
             traceparent,
             client,

@@ -73,7 +73,10 @@ async fn serve_streams(
     let (to_server, messages) = mpsc::channel(MAX_QUEUED_MESSAGES);
     let calls = TaskTracker::new();
     let pending = PendingResponses::default();
-    let reader = Reader { to_server, output: output.clone(), calls, pending: pending.clone() };
+    let end_of_answers = CancellationToken::new();
+    let server = server.with_end_of_answers(end_of_answers.clone());
+    let reader =
+        Reader { to_server, output: output.clone(), calls, end_of_answers, pending: pending.clone() };
     let reader = tokio::spawn(reader.run(input, stop, client_gone.clone()));
 
     let cancelled = client_gone.child_token();
@@ -148,6 +151,8 @@ struct Reader {
     output: Output,
     /// The running calls.
     calls: TaskTracker,
+    /// Cancelled when nothing more is read: then questions to the user stay without an answer.
+    end_of_answers: CancellationToken,
     pending: PendingResponses,
 }
 
@@ -166,6 +171,7 @@ impl Reader {
             () = client_gone.cancelled() => return tracing::info!("the client stopped reading"),
             () = self.read(input) => {}
         }
+        self.end_of_answers.cancel();
         self.calls.close();
         if tokio::time::timeout(deadlines::SHUTDOWN, self.calls.wait()).await.is_err() {
             tracing::warn!(calls = self.calls.len(), "the session ended, but calls did not finish in time");

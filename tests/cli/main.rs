@@ -3,6 +3,9 @@
 
 mod canary;
 mod catalog;
+mod consent;
+#[cfg(unix)]
+mod consent_terminal;
 mod demo;
 mod healthcheck;
 mod help;

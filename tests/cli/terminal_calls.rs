@@ -1,58 +1,24 @@
 //! `tools call` in a terminal: its layout, its progress with a sandbox API, and Ctrl-C.
 
 use std::{
-    fs::File,
-    io::Read,
     process::Stdio,
-    sync::mpsc,
     time::{Duration, Instant},
 };
 
-use rustix::{
-    process::{Pid, Signal, kill_process},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
-};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
 };
 
-use crate::support::{Outcome, command};
-
-/// The maximum time of a command under test.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::support::{
+    Outcome, command,
+    pty::{TIMEOUT, Terminal},
+};
 
 /// Runs a command in a terminal of this width. Returns its exit code and its output.
 async fn in_terminal(command: &mut Command, columns: u16) -> (Option<i32>, String) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let slave = File::options().read(true).write(true).open(path).unwrap();
-    let mut child = command
-        .stdin(slave.try_clone().unwrap())
-        .stdout(slave.try_clone().unwrap())
-        .stderr(slave)
-        .spawn()
-        .unwrap();
-    // The `Command` also holds the terminal open. Without this, the reader would never end.
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let (send, received) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut output = Vec::new();
-        let mut master = File::from(master);
-        let mut chunk = [0; 4096];
-        // A terminal without writers returns an error on Linux, and ends on other systems.
-        while let Ok(length @ 1..) = master.read(&mut chunk) {
-            output.extend_from_slice(&chunk[..length]);
-        }
-        send.send(output).unwrap();
-    });
-    let status = tokio::time::timeout(TIMEOUT, child.wait()).await.unwrap().unwrap();
-    let output = tokio::task::spawn_blocking(move || received.recv_timeout(TIMEOUT).unwrap()).await.unwrap();
-    (status.code(), String::from_utf8(output).unwrap().replace("\r\n", "\n"))
+    Terminal::start(command, columns).end().await
 }
 
 /// A separate sandbox process, and a command for calls to it.

@@ -21,48 +21,14 @@ use scope3_mcp_gateway::{
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use crate::support::{Rig, body, key};
-
-const DELETE: &str = "campaign_delete";
-
-fn campaign() -> Value {
-    json!({ "campaignId": "cmp_1" })
-}
-
-/// An API with one campaign, and with one tactic whose budget is 300.
-async fn api_with(campaign_name: &str) -> MockServer {
-    let server = MockServer::start().await;
-    let answer = |at: &str, data: Value| {
-        let response = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": data }));
-        Mock::given(path(at.to_owned())).respond_with(response).mount(&server)
-    };
-    answer("/campaign-get-summary", json!({ "campaign": { "id": "cmp_1", "name": campaign_name } })).await;
-    answer("/campaign-delete", json!({ "deleted": true })).await;
-    answer("/campaign-create", json!({ "id": "cmp_2" })).await;
-    answer("/campaign-list", json!({ "campaigns": [] })).await;
-    answer("/tactic-update", json!({ "updates": { "applied": ["budget"] } })).await;
-    let budget = json!({ "amount": 300, "currency": "USD" });
-    let tactic = json!({ "id": "t", "name": "Food sites", "status": "active", "budgetAllocation": budget });
-    answer("/tactic-get", json!({ "tactic": tactic })).await;
-    server
-}
+use crate::support::{
+    Rig, body,
+    campaign::{DELETE, api_with, campaign, deleted, sent, with},
+    key,
+};
 
 fn careful(server: &MockServer, confirm: Confirm) -> Rig {
     Rig::careful(&server.uri(), StateLocation::Memory.state(), confirm, Caps::default())
-}
-
-/// How many requests reached a path.
-async fn sent(server: &MockServer, at: &str) -> usize {
-    server.received_requests().await.unwrap().iter().filter(|request| request.url.path() == at).count()
-}
-
-async fn deleted(server: &MockServer) -> usize {
-    sent(server, "/campaign-delete").await
-}
-
-fn with(mut arguments: Value, name: &str, value: &str) -> Value {
-    arguments[name] = value.into();
-    arguments
 }
 
 /// A person who always gives the same answer.
@@ -301,7 +267,7 @@ async fn the_question_tells_what_is_replaced_and_what_is_left() {
         for part in [
             "Update tactic? (tactic_update)",
             "Tactic: \"Food sites\" (t)",
-            ".00 in the currency already set, before: 300.00 USD",
+            ".00 USD, before: 300.00 USD",
             &format!("Left today: {left} of 5,000.00 USD"),
             "takes effect at once",
         ] {
@@ -343,19 +309,48 @@ async fn a_dry_run_of_any_change_sends_nothing_and_returns_the_request() {
     assert_eq!(rig.failure("campaign_list", json!({ "dryRun": true })).await["code"], "VALIDATION_ERROR");
 }
 
-#[tokio::test]
-async fn a_rule_can_ask_for_consent_to_a_read() {
-    let (server, folder) = (api_with("Open Trails").await, tempfile::TempDir::new().unwrap());
+/// A gateway with a rule that asks for consent to calls of a tool.
+fn asking_for(tool: &str, server: &MockServer, folder: &tempfile::TempDir) -> Rig {
     let file = folder.path().join("rules.cedar");
-    let rules = "permit(principal, action, resource);\n\
-                 @ask(\"Lists are confidential\") forbid(principal, action == Action::\"campaign_list\", resource);\n";
+    let rules = format!(
+        "permit(principal, action, resource);\n\
+         @ask(\"This is confidential\") forbid(principal, action == Action::\"{tool}\", resource);\n"
+    );
     std::fs::write(&file, rules).unwrap();
-    let rig = Rig::under(&server.uri(), &file);
-    let preview = rig.failure("campaign_list", json!({})).await;
-    assert_eq!(preview["code"], "CONFIRMATION_REQUIRED");
-    assert!(preview["message"].as_str().unwrap().contains("Lists are confidential"), "{preview}");
-    assert_eq!(sent(&server, "/campaign-list").await, 0);
-    let code = preview["confirmation"]["code"].as_str().unwrap();
-    rig.call("campaign_list", json!({ "confirmation": code })).await.unwrap();
-    assert_eq!(sent(&server, "/campaign-list").await, 1);
+    Rig::under(&server.uri(), &file)
+}
+
+#[tokio::test]
+async fn a_rule_can_ask_for_consent_to_a_read_and_to_a_tool_that_the_server_answers() {
+    for tool in ["campaign_list", "get_usage"] {
+        let (server, folder) = (api_with("Open Trails").await, tempfile::TempDir::new().unwrap());
+        let rig = asking_for(tool, &server, &folder);
+        let preview = rig.failure(tool, json!({})).await;
+        assert_eq!(preview["code"], "CONFIRMATION_REQUIRED", "{preview}");
+        assert!(preview["message"].as_str().unwrap().contains("This is confidential"), "{preview}");
+        assert_eq!(sent(&server, "/campaign-list").await, 0);
+        let code = preview["confirmation"]["code"].as_str().unwrap();
+        rig.call(tool, json!({ "confirmation": code })).await.unwrap();
+        assert_eq!(sent(&server, "/campaign-list").await, usize::from(tool == "campaign_list"));
+        let replay = rig.failure(tool, json!({ "confirmation": code })).await;
+        assert_eq!(replay["code"], "CONFIRMATION_INVALID", "{replay}");
+        let declines = rig.with_person(Person::Reachable(Always::new(Answer::Declined)));
+        assert_eq!(declines.failure(tool, json!({})).await["code"], "CONSENT_DECLINED");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_a_person_agreed_to_and_its_client_cancelled_does_not_block_the_next_one() {
+    let (server, folder) = (MockServer::start().await, tempfile::TempDir::new().unwrap());
+    let slow = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": {} }));
+    let slow = slow.set_delay(Duration::from_secs(20));
+    Mock::given(path("/campaign-list")).respond_with(slow).up_to_n_times(1).mount(&server).await;
+    let quick = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": {} }));
+    Mock::given(path("/campaign-list")).respond_with(quick).mount(&server).await;
+    let rig = asking_for("campaign_list", &server, &folder);
+    let rig = rig.with_person(Person::Reachable(Always::new(Answer::Accepted)));
+    let cancelled = tokio::time::timeout(Duration::from_secs(1), rig.call("campaign_list", json!({}))).await;
+    assert!(cancelled.is_err() && sent(&server, "/campaign-list").await == 1);
+    let next = tokio::time::timeout(Duration::from_secs(2), rig.call("campaign_list", json!({}))).await;
+    next.expect("it waits for a read that nobody makes").unwrap();
 }

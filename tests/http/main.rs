@@ -7,6 +7,7 @@ mod auth;
 mod bounds;
 mod canary;
 mod changes;
+mod consent;
 mod deadlines;
 // Reads /proc.
 #[cfg(target_os = "linux")]

@@ -9,7 +9,10 @@
 )]
 
 pub mod api;
+pub mod campaign;
 pub mod canary;
+#[cfg(unix)]
+pub mod pty;
 pub mod redis;
 
 use std::{num::NonZeroU32, path::Path, process::Stdio, sync::Arc, time::Duration};
@@ -79,9 +82,15 @@ pub struct Session {
 impl Session {
     /// Starts the program and initializes a session with this protocol version.
     pub async fn start(command: &mut Command, version: &str) -> Self {
+        Self::of_client(command, version, json!({})).await
+    }
+
+    /// Starts the program and initializes a session for a client with these capabilities.
+    pub async fn of_client(command: &mut Command, version: &str, capabilities: Value) -> Self {
         let mut session = Self::spawn(command);
         let hello = json!({
-            "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
+            "protocolVersion": version, "capabilities": capabilities,
+            "clientInfo": { "name": "test", "version": "1" },
         });
         let result = session.request("initialize", hello).await;
         assert!(result["result"].is_object(), "{result}");

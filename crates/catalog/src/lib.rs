@@ -53,7 +53,7 @@ pub use self::{
     commitment::{Commitment, Unmeasured, commitment, replaces_amount},
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
-    money::{hundredths, in_words, money, money_in_words},
+    money::{hundredths, in_words, money, money_in_words, money_in_words_of},
     problem::{Problem, Problems},
     request::{Binding, Method, Place, Request, RequestError, Style},
     schema::Schema,

@@ -54,7 +54,18 @@ fn in_hundredths(text: &str) -> Option<i64> {
 /// moves no money, or if the arguments contain no amount.
 #[must_use]
 pub fn money_in_words(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
+    money_in_words_of(tool, arguments, None)
+}
+
+/// The same in this currency, if neither the arguments nor the schema name one.
+#[must_use]
+pub fn money_in_words_of(
+    tool: &Tool,
+    arguments: &Map<String, Value>,
+    already_set: Option<&str>,
+) -> Option<String> {
     let (amounts, currency) = amounts(tool, arguments)?;
+    let currency = currency.or_else(|| already_set.map(str::to_owned));
     let more = amounts.len().saturating_sub(MAX_AMOUNTS);
     let mut words = match amounts.get(..amounts.len().min(MAX_AMOUNTS)) {
         None | Some([]) => return None,

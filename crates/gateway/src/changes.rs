@@ -1,11 +1,12 @@
 //! Changes: what the journal knows of one before it is sent, and how it ended.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use scope3_mcp_catalog::{self as catalog, CONFIRMATION, Effect, Place, money};
 use scope3_mcp_client::{credentials::KeyError, deadlines};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     CallError, Gateway, KeyOwner, Success,
@@ -21,6 +22,7 @@ use crate::{
     },
     question::Matter,
     record::CallRecord,
+    state::State,
 };
 
 /// The maximum length of a caller's key for a change, in bytes.
@@ -56,7 +58,40 @@ enum Kept {
     Failure(Box<Failure>),
 }
 
+/// A read in the journal. Unlike a change it can be dropped at any time. Its entry then ends here, so that a later,
+/// identical call does not wait for it.
+#[derive(Debug)]
+pub(super) struct OpenRead {
+    state: Arc<dyn State>,
+    tasks: TaskTracker,
+    entry: Option<EntryId>,
+}
+
+impl OpenRead {
+    /// Leaves the entry to the ordinary end of the call.
+    pub(super) fn close(mut self) {
+        self.entry = None;
+    }
+}
+
+impl Drop for OpenRead {
+    fn drop(&mut self) {
+        let Some(entry) = self.entry.take() else { return };
+        let state = Arc::clone(&self.state);
+        self.tasks.spawn(async move {
+            let ending = Ending { state: EntryState::Refused, code: None, ids: Vec::new(), outcome: None };
+            if let Err(error) = state.end(entry, ending).await {
+                tracing::debug!(%entry, %error, "cannot record the end of a read");
+            }
+        });
+    }
+}
+
 impl Gateway {
+    fn open_read(&self, entry: EntryId) -> OpenRead {
+        OpenRead { state: Arc::clone(&self.state), tasks: self.changes.clone(), entry: Some(entry) }
+    }
+
     /// Records a change in the journal, unless the same change is in progress, has just been made or has an unknown
     /// outcome, exceeds a cap, or a person does not consent.
     pub(super) async fn begin_change(
@@ -85,6 +120,8 @@ impl Gateway {
             match begun {
                 Begun::Send(started) => {
                     record.entry = Some(started.id);
+                    record.open_read =
+                        (entry.tool.effect == Effect::Read).then(|| self.open_read(started.id));
                     match intent.consent {
                         Consent::Given | Consent::Replied(_) => record.audit(Event::ConsentGranted, None),
                         Consent::NotNeeded | Consent::Needed(_) => {}
@@ -213,7 +250,7 @@ impl Gateway {
         let ending = ending(outcome);
         let Err(error) = self.limits.observe(self.state.end(id, ending.clone()).await) else { return };
         tracing::error!(entry = %id, %error, state = %ending.state, "cannot record the outcome of a change yet");
-        let (state, end_of_program) = (std::sync::Arc::clone(&self.state), self.ending.clone());
+        let (state, end_of_program) = (Arc::clone(&self.state), self.ending.clone());
         self.changes.spawn(async move {
             let mut last_attempts = MAX_LAST_ATTEMPTS;
             while let Err(error) = state.end(id, ending.clone()).await {

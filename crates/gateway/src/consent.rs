@@ -62,6 +62,11 @@ pub struct Reply {
 /// Puts a question to a person.
 #[async_trait]
 pub trait Ask: Send + Sync {
+    /// Why no question can be put, if that is known before there is one.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
     /// Returns the person's answer, however long that takes.
     async fn ask(&self, question: &str) -> Answer;
 }
@@ -98,7 +103,10 @@ impl Confirm {
         }
         Ok(match person {
             Person::Consented => Consent::Given,
-            Person::Reachable(_) => Consent::Needed(Asked::Now),
+            Person::Reachable(person) => match person.obstacle() {
+                None => Consent::Needed(Asked::Now),
+                Some(why) => return Err(Failure::consent_refused(entry, &Answer::Unavailable(why)).into()),
+            },
             Person::BetweenCalls(None) => Consent::Needed(Asked::BetweenCalls),
             Person::BetweenCalls(Some(reply)) => Consent::Replied(reply.code.clone()),
             Person::BehindAgent if self == Self::Strict => {
@@ -113,11 +121,13 @@ impl Call {
     /// Puts a question to the person, for as long as the caller waits and a confirmation is valid.
     pub(super) async fn ask(&self, person: &dyn Ask, question: &str) -> Answer {
         tokio::select! {
+            // If the call has ended, an answer that has just arrived does not count.
+            biased;
+            () = self.abandoned.cancelled() => Answer::Cancelled,
+            () = self.ending.cancelled() => Answer::Unavailable("this server is shutting down".to_owned()),
             answer = tokio::time::timeout(CONFIRMATION_LIFETIME, person.ask(question)) => {
                 answer.unwrap_or(Answer::Late)
             }
-            () = self.abandoned.cancelled() => Answer::Cancelled,
-            () = self.ending.cancelled() => Answer::Unavailable("this server is shutting down".to_owned()),
         }
     }
 }

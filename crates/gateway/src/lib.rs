@@ -238,6 +238,9 @@ impl Gateway {
         };
         // Responses are clean already; this is what arguments bring in.
         let outcome = outcome.map_err(|error| error.sanitized(&mut sanitizer));
+        if let Some(read) = record.open_read.take() {
+            read.close();
+        }
         if let Some(entry) = record.entry {
             self.end_change(entry, &outcome).await;
         }
@@ -274,16 +277,34 @@ impl Gateway {
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
         let reason = self.apply_rules(catalog, entry, &call, &arguments, record).await?;
+        // A read for which a rule asks a person is recorded, too.
+        let is_recorded = entry.tool.effect != Effect::Read || reason.is_some();
+        let sanitized = is_recorded.then(|| call.caller.sanitized_arguments(&arguments));
+        let mut matter = Matter {
+            catalog,
+            entry,
+            api: self.surfaces.get(entry.surface),
+            arguments: sanitized.as_ref().unwrap_or(&arguments),
+            reason: reason.as_deref(),
+            commitment: None,
+            day: None,
+        };
         let request = match (&entry.tool.request, entry.tool.answers) {
             (Some(request), _) => request,
             (None, Some(local)) => {
+                if is_recorded
+                    && let Next::Return(result) =
+                        Box::pin(self.begin_change(&call, &mut matter, confirmation, record)).await?
+                {
+                    return Ok(result);
+                }
                 return self.answer_locally(local, catalog, entry, &call.caller, &arguments).await;
             }
             // The build rejects a tool that has neither.
             (None, None) => return Err(Failure::internal(false).into()),
         };
         // The policy has already denied tools of inactive surfaces.
-        let api = self.surfaces.get(entry.surface).ok_or_else(|| Failure::internal(false))?;
+        let api = matter.api.ok_or_else(|| Failure::internal(false))?;
         let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
         let mut request = PreparedRequest::new(api.client.base(), request, arguments.clone())
@@ -292,18 +313,13 @@ impl Gateway {
         if is_dry_run {
             return Ok(Success::dry_run(request.description(), amount));
         }
-        // A read for which a rule asks a person is recorded, too.
-        if entry.tool.effect != Effect::Read || reason.is_some() {
-            let sanitized = call.caller.sanitized_arguments(&arguments);
-            let (arguments, reason) = (&sanitized, reason.as_deref());
-            let mut matter = Matter { catalog, entry, api, arguments, reason, commitment: None, day: None };
+        if is_recorded {
             // On the heap: reads, which are most calls, need not carry its state.
             let begun = Box::pin(self.begin_change(&call, &mut matter, confirmation, record));
             let started = match begun.await? {
                 Next::Send(started) => started,
                 Next::Return(result) => return Ok(result),
             };
-            record.entry = Some(started.id);
             if let (Some(place), Some(key)) = (&entry.tool.idempotency, started.key) {
                 request = request.with_idempotency_key(place, &key);
             }

@@ -1,7 +1,7 @@
 //! What a person reads before a call that needs consent: what will happen, to what, for how much.
 
 use scope3_mcp_catalog::{
-    CONFIRMATION, Catalog, Commitment, Entry, ReadOf, Subject, in_words, money_in_words,
+    CONFIRMATION, Catalog, Commitment, Entry, ReadOf, Subject, in_words, money_in_words_of,
 };
 use scope3_mcp_client::PreparedRequest;
 use serde_json::{Map, Value};
@@ -23,7 +23,8 @@ const MAX_ARGUMENTS_CHARACTERS: usize = 400;
 pub(super) struct Matter<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) entry: &'a Entry,
-    pub(super) api: &'a Api,
+    /// The API of the tool, if it has one.
+    pub(super) api: Option<&'a Api>,
     /// The arguments, without secrets and deceptive characters.
     pub(super) arguments: &'a Map<String, Value>,
     /// What the call commits, if that is known.
@@ -55,11 +56,13 @@ impl Gateway {
         {
             lines.push(self.subject(call, matter, subject, id, record).await);
         }
-        if let Some(amount) = money_in_words(&entry.tool, arguments) {
-            let before = matter.commitment.as_ref().and_then(|found| Some((found.before?, &found.currency)));
+        let found = matter.commitment.as_ref();
+        let currency = found.map(|found| &*found.currency);
+        if let Some(amount) = money_in_words_of(&entry.tool, arguments, currency) {
+            let before = found.and_then(|found| Some((found.before?, &found.currency)));
             let before = before.map(|(before, currency)| format!(", before: {}", in_words(before, currency)));
             lines.push(format!("Amount: {amount}{}", before.unwrap_or_default()));
-        } else if let Some(found) = matter.commitment.as_ref().filter(|found| found.hundredths > 0) {
+        } else if let Some(found) = found.filter(|found| found.hundredths > 0) {
             lines.push(format!("Amount: {}", in_words(found.hundredths, &found.currency)));
         }
         if let Some(day) = &matter.day {
@@ -110,14 +113,14 @@ impl Gateway {
         from: &ReadOf,
         record: &mut CallRecord,
     ) -> Option<Vec<Value>> {
-        let read = matter.catalog.get(&from.read)?;
+        let (read, api) = (matter.catalog.get(&from.read)?, matter.api?);
         let passed_on = from
             .with
             .iter()
             .filter_map(|name| Some((name.to_string(), matter.arguments.get(&**name)?.clone())));
         let request = read.tool.request.as_ref()?;
-        let request = PreparedRequest::new(matter.api.client.base(), request, passed_on.collect()).ok()?;
-        match self.send(call, read, matter.api, &request, record).await {
+        let request = PreparedRequest::new(api.client.base(), request, passed_on.collect()).ok()?;
+        match self.send(call, read, api, &request, record).await {
             Ok(answer) => {
                 let data = Value::Object(answer.data);
                 match at(&data, &from.object)? {

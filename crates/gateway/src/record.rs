@@ -9,6 +9,7 @@ use scope3_mcp_client::{credentials::Fingerprint, default_code, instruments};
 use super::{
     CallError, Caller, Success,
     audit::{Event, Origin},
+    changes::OpenRead,
     journal::EntryId,
     state::CallCount,
 };
@@ -30,6 +31,8 @@ pub(super) struct CallRecord {
     attempts: u32,
     /// The journal entry of a change.
     pub(super) entry: Option<EntryId>,
+    /// The journal entry of a read that has not ended.
+    pub(super) open_read: Option<OpenRead>,
     ended: bool,
 }
 
@@ -46,6 +49,7 @@ impl CallRecord {
             counted_key: None,
             attempts: 0,
             entry: None,
+            open_read: None,
             ended: false,
         }
     }

@@ -30,10 +30,12 @@ impl Terminal {
 
 #[async_trait]
 impl Ask for Terminal {
+    fn obstacle(&self) -> Option<String> {
+        let is_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+        (!is_terminal).then(|| "this is no terminal; `--yes` consents in advance".to_owned())
+    }
+
     async fn ask(&self, question: &str) -> Answer {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Answer::Unavailable("this is no terminal; `--yes` consents in advance".to_owned());
-        }
         self.is_asking.store(true, Ordering::Relaxed);
         let answer = match show(question) {
             Ok(()) => read_answer().await,

@@ -51,6 +51,9 @@ async fn post(state: &ServerState, caller: &HttpCaller, request: Request) -> Res
     let PostedMessage { text, kind, id, arguments } =
         message::read(&parts.headers, body, &state.bodies, state.deadlines.body).await?;
     set_rmcp_headers(&mut parts.headers);
+    if !accepted.events {
+        parts.extensions.insert(NoStream);
+    }
     if kind == Kind::Batch {
         let response = batch::handle(state, caller, parts, &text).await?;
         return Ok(if accepted.events { response } else { json_response::batch(response).await });
@@ -61,9 +64,6 @@ async fn post(state: &ServerState, caller: &HttpCaller, request: Request) -> Res
     register_request(state, caller, &mut parts, kind, &id)?;
     if let Some(arguments) = arguments {
         parts.extensions.insert(arguments);
-    }
-    if !accepted.events {
-        parts.extensions.insert(NoStream);
     }
     let holder = MemoryHolder::default();
     parts.extensions.insert(holder.clone());

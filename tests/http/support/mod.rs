@@ -15,6 +15,8 @@ use reqwest::{
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+#[path = "../../support/campaign.rs"]
+pub mod campaign;
 #[path = "../../support/canary.rs"]
 pub mod canary;
 pub mod in_process;
