@@ -8,9 +8,10 @@ use super::meta;
 /// A tool as clients see it. It has all four hints, because clients have different defaults for a missing hint.
 pub(super) fn tool(entry: &Entry) -> Tool {
     let tool = &entry.tool;
+    let effect = tool.strongest_effect();
     let hints = ToolAnnotations::new()
-        .read_only(tool.effect == Effect::Read)
-        .destructive(matches!(tool.effect, Effect::Delete | Effect::Spend))
+        .read_only(effect == Effect::Read)
+        .destructive(matches!(effect, Effect::Delete | Effect::Spend))
         .idempotent(tool.is_idempotent())
         .open_world(entry.surface != Surface::Local);
     Tool::new(tool.name.clone(), tool.description.clone(), entry.shown_schema())

@@ -10,6 +10,7 @@ mod budgets;
 mod catalog;
 mod consent;
 mod discover;
+mod effects;
 mod every_tool;
 mod failures;
 mod faults;

@@ -37,6 +37,13 @@ impl<Input> Tool<Input> {
         self.effect_when.iter().filter(move |when| when.effect > self.effect && when.applies_to(&arguments))
     }
 
+    /// Why a call with these arguments has the effect that it has, where an argument is the reason.
+    pub fn reasons<'t>(&'t self, arguments: &Map<String, Value>) -> impl Iterator<Item = &'t str> {
+        let arguments = Value::Object(arguments.clone());
+        let applies = move |when: &&EffectWhen| when.effect == self.effect && when.applies_to(&arguments);
+        self.effect_when.iter().filter(applies).map(|when| &*when.because)
+    }
+
     /// The arguments with those that only a person's consent may set.
     #[must_use]
     pub fn with_consent(&self, arguments: Map<String, Value>) -> Map<String, Value> {

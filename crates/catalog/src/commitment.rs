@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, Money, Tool,
+    Effect, Money, Spends, Tool,
     checks::split_at_shared_list,
     contradictions::values,
     money::{default_currency, sum},
@@ -45,6 +45,18 @@ pub enum Unmeasured {
 pub fn replaces_amount(money: &Money, arguments: &Map<String, Value>) -> bool {
     let given = Value::Object(arguments.clone());
     money.replaces.is_some() && (starts(money, &given) || sum(&given, &money.amount, money.unit).is_some())
+}
+
+/// The money that a call commits by what a read tells.
+///
+/// # Errors
+/// If the data of the read has no amount or no currency.
+pub fn commitment_in(spends: &Spends, data: &Map<String, Value>) -> Result<Commitment, Unmeasured> {
+    let data = Value::Object(data.clone());
+    let hundredths = sum(&data, &spends.amount, spends.unit).ok_or(Unmeasured::NotRead)?;
+    let currency = spends.currency.as_ref().and_then(|path| values(&data, path).first()?.as_str());
+    let currency = currency.ok_or(Unmeasured::NoCurrency)?.to_owned();
+    Ok(Commitment { hundredths, currency, before: None })
 }
 
 /// The money that a call commits. `replaced` are the objects of [`Money::replaces`]; without them, the whole amount counts.
@@ -95,6 +107,10 @@ pub fn commitment(
                 ..total
             },
         });
+    }
+    if total.is_none() && tool.effect == Effect::Spend && !tool.effect_when.is_empty() {
+        // It is an argument other than an amount that makes this call spend.
+        return Err(Unmeasured::NoAmount);
     }
     Ok(total)
 }

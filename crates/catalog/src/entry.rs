@@ -43,6 +43,19 @@ impl Entry {
         Self::new(surface, toolset.into(), tool.map_input(Schema::of), shown)
     }
 
+    /// The entry as it is for a call with these arguments: with the effect of the call. `None` if that is the tool's own.
+    #[must_use]
+    pub fn for_call(&self, arguments: &Map<String, Value>) -> Option<Self> {
+        if self.tool.effect_when.is_empty() {
+            return None;
+        }
+        let effect = self.tool.effect_of(arguments);
+        (effect != self.tool.effect).then(|| {
+            let tool = Tool { effect, ..self.tool.clone() };
+            Self::new(self.surface, self.toolset.clone(), tool, self.shown.clone())
+        })
+    }
+
     /// The same entry with other names of tools, where `rename` gives one. `None` if it gives none.
     pub(super) fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let mut tool = self.tool.clone();

@@ -50,7 +50,7 @@ use serde::Serialize;
 pub use self::{
     binding::{Placed, PlacementError, PlacementReason},
     checks::Check,
-    commitment::{Commitment, Unmeasured, commitment, replaces_amount},
+    commitment::{Commitment, Unmeasured, commitment, commitment_in, replaces_amount},
     entry::{Entry, EntryRef},
     index::{Catalog, Live},
     money::{hundredths, in_words, money, money_in_words, money_in_words_of},

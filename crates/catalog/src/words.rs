@@ -3,7 +3,7 @@
 //!
 //! The build script includes this file too.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -247,6 +247,19 @@ impl From<Partial> for PartialFormat {
             Partial::AboveZero(path) => Self { above_zero: Some(path), ..Self::default() },
             Partial::NotEmpty(path) => Self { not_empty: Some(path), ..Self::default() },
             Partial::Is(path, value) => Self { is: Some(path), value: Some(value), ..Self::default() },
+        }
+    }
+}
+
+impl fmt::Display for Partial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::False(path) => write!(f, "`{path}` is false"),
+            Self::AboveZero(path) => write!(f, "`{path}` is above zero"),
+            Self::NotEmpty(path) => write!(f, "`{path}` is not empty"),
+            Self::Is(path, value) => {
+                write!(f, "`{path}` is {}", serde_json::to_string(value).unwrap_or_default())
+            }
         }
     }
 }

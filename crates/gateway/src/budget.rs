@@ -3,7 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use jiff::{Timestamp, ZonedDateTime};
-use scope3_mcp_catalog::{Commitment, Effect, Unmeasured, commitment, in_words, replaces_amount};
+use scope3_mcp_catalog::{
+    Commitment, Effect, Unmeasured, commitment, commitment_in, in_words, replaces_amount,
+};
 
 use crate::{
     CallError, Gateway, caller::Call, consent::Confirm, failure::Failure, journal::DayCap, question::Matter,
@@ -137,7 +139,15 @@ impl Gateway {
                 return Err(Failure::over_budget(matter.entry, &unread).into());
             }
         }
-        let measured = commitment(tool, matter.arguments, replaced.as_deref());
+        let mut measured = commitment(tool, matter.arguments, replaced.as_deref());
+        if measured == Err(Unmeasured::NoAmount)
+            && let Some(spends) = &tool.spends
+        {
+            measured = match self.read_spends(call, matter, spends, record).await {
+                Some(data) => commitment_in(spends, &data).map(Some),
+                None => Err(Unmeasured::NotRead),
+            };
+        }
         if self.caps.is_empty() {
             matter.commitment = measured.ok().flatten();
             return Ok(());

@@ -43,11 +43,14 @@ impl Gateway {
         if called.tool.answers == Some(Local::Call) {
             return Err(problem("name", "expected a tool other than this one"));
         }
-        let is_read = called.tool.effect == Effect::Read;
+        let effect = called.tool.effect_of(&given);
+        let is_read = effect == Effect::Read;
         if is_read != (entry.tool.effect == Effect::Read) {
             let right = if is_read { CALL_READ } else { CALL_CHANGE };
-            let effect = called.tool.effect;
-            return Err(problem("name", &format!("({name}) has the effect {effect}; use {right}")));
+            return Err(problem(
+                "name",
+                &format!("({name}) with these arguments has the effect {effect}; use {right}"),
+            ));
         }
         Ok((called, given))
     }

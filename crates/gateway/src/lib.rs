@@ -9,6 +9,7 @@ pub mod audit;
 pub mod budget;
 mod caller;
 mod changes;
+mod config;
 pub mod consent;
 mod discover;
 pub mod failure;
@@ -30,7 +31,6 @@ mod tally;
 mod whoami;
 
 use std::{
-    num::NonZeroU32,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -56,6 +56,7 @@ pub use scope3_mcp_client::{
 pub use self::{
     attempts::SendError,
     caller::{CallSlot, Caller, KeyOwner, OnLimit, OnWait, Reader, Waiting},
+    config::{Backend, GatewayConfig},
     local::describe_tool,
     outcome::{CallError, Success},
     surfaces::{Api, Surfaces},
@@ -96,46 +97,6 @@ pub struct Gateway {
     target: Backend,
     changes: TaskTracker,
     ending: CancellationToken,
-}
-
-/// The parts of a gateway.
-#[derive(Debug)]
-pub struct GatewayConfig {
-    /// All tools, offered or not.
-    pub catalog: Catalog,
-    /// Which tools may run.
-    pub policy: Policy,
-    /// The APIs that the tools call. Their quotas are the rate limits.
-    pub surfaces: Surfaces,
-    /// What a call does when a rate limit is used up.
-    pub on_limit: OnLimit,
-    /// The maximum requests per minute, in total, with callers' keys that Scope3 has not accepted yet.
-    pub unproven_per_minute: NonZeroU32,
-    /// What all processes that use the same keys share.
-    pub state: Arc<dyn State>,
-    /// How long after its success an identical change is not made again, if it is not idempotent.
-    pub repeat_guard: Duration,
-    /// Whether the journal keeps the arguments of changes.
-    pub journal_arguments: bool,
-    /// Which calls need the consent of a person.
-    pub confirm: Confirm,
-    /// The most that calls may commit.
-    pub caps: Caps,
-    /// The most tokens of a result that a model gets, about.
-    pub max_result: usize,
-    /// What the APIs connect to.
-    pub target: Backend,
-}
-
-/// What the APIs connect to. Results say so when it is not production.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// Scope3's production environment: live, real money.
-    Production,
-    /// Scope3's staging environment, for testing.
-    Staging,
-    /// The embedded sandbox.
-    Sandbox,
 }
 
 impl Gateway {
@@ -201,7 +162,7 @@ impl Gateway {
         let started = Instant::now();
         let (caller, ending) = (caller.sanitized(), self.ending.clone());
         let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
-        let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.effect != Effect::Read);
+        let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.strongest_effect() != Effect::Read);
         let span =
             tracing::info_span!("call", tool = entry.as_ref().map_or("unknown", |entry| &entry.tool.name));
         if !is_change {
@@ -231,7 +192,7 @@ impl Gateway {
                 let run =
                     AssertUnwindSafe(self.run(&catalog, &entry, call, &mut record)).catch_unwind().await;
                 run.unwrap_or_else(|_| {
-                    let may_have_changed = entry.tool.effect != Effect::Read && record.has_sent();
+                    let may_have_changed = entry.tool.strongest_effect() != Effect::Read && record.has_sent();
                     Err(Failure::internal(may_have_changed).into())
                 })
             }
@@ -246,16 +207,7 @@ impl Gateway {
         }
         // Rows for invented keys could fill the state.
         let key = record.key.filter(|key| key_owner == KeyOwner::Server || self.reputations.is_proven(*key));
-        let count = record.end(&outcome, !abandoned.is_cancelled());
-        if self.tally.add(key, count) {
-            let (tally, ending) = (Arc::clone(&self.tally), self.ending.clone());
-            self.changes.spawn(async move {
-                let _ended = tokio::time::timeout(tally::WRITE_INTERVAL, ending.cancelled()).await;
-                if let Err(error) = tally.write().await {
-                    tracing::debug!(%error, "the usage statistics cannot be written now");
-                }
-            });
-        }
+        self.count_call(key, record.end(&outcome, !abandoned.is_cancelled()));
         outcome
     }
 
@@ -269,6 +221,9 @@ impl Gateway {
         self.policy.refresh().await;
         let narrowing = call.caller.narrowing.as_ref();
         self.policy.check(entry, narrowing).map_err(|why| Failure::denied(entry, &why))?;
+        if let Some(place) = &entry.tool.person {
+            return Err(Failure::for_a_person(entry, place).into());
+        }
         let has_rules = self.policy.rules().is_some();
         let confirmation = own_arguments::take_confirmation(entry, &mut call.arguments, has_rules)?;
         let is_dry_run = own_arguments::take_dry_run(entry, &mut call.arguments)?;
@@ -276,10 +231,19 @@ impl Gateway {
         let arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
+        // From here on, the entry has the effect of this call.
+        let stronger = entry.for_call(&arguments);
+        let entry = stronger.as_ref().unwrap_or(entry);
+        if stronger.is_some() {
+            self.policy
+                .check(entry, call.caller.narrowing.as_ref())
+                .map_err(|why| Failure::denied(entry, &why))?;
+        }
         let reason = self.apply_rules(catalog, entry, &call, &arguments, record).await?;
         // A read for which a rule asks a person is recorded, too.
         let is_recorded = entry.tool.effect != Effect::Read || reason.is_some();
-        let sanitized = is_recorded.then(|| call.caller.sanitized_arguments(&arguments));
+        let sanitized =
+            is_recorded.then(|| entry.tool.without_secrets(&call.caller.sanitized_arguments(&arguments)));
         let mut matter = Matter {
             catalog,
             entry,
@@ -307,7 +271,10 @@ impl Gateway {
         let api = matter.api.ok_or_else(|| Failure::internal(false))?;
         let unchanged = entry.tool.unchanged.as_ref().filter(|unchanged| unchanged.counts(&arguments));
         let amount = money_in_words(&entry.tool, &arguments);
-        let mut request = PreparedRequest::new(api.client.base(), request, arguments.clone())
+        // Nothing that can delete or spend is sent before a person has consented.
+        let is_risky = entry.tool.effect >= Effect::Delete;
+        let sent = if is_risky { entry.tool.with_consent(arguments.clone()) } else { arguments.clone() };
+        let mut request = PreparedRequest::new(api.client.base(), request, sent)
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         if is_dry_run {

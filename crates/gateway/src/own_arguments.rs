@@ -5,14 +5,13 @@ use serde_json::{Map, Value};
 
 use crate::{CallError, failure::Failure};
 
-/// Takes the confirmation out of the arguments of a change. If the
-/// operator has rules, a read can need one, too.
+/// Takes the confirmation out of the arguments of a change. If the operator has rules, a read can need one, too.
 pub(super) fn take_confirmation(
     entry: &Entry,
     arguments: &mut Map<String, Value>,
     has_rules: bool,
 ) -> Result<Option<String>, CallError> {
-    if entry.tool.effect == Effect::Read && !has_rules {
+    if entry.tool.strongest_effect() == Effect::Read && !has_rules {
         return Ok(None);
     }
     match arguments.remove(CONFIRMATION) {

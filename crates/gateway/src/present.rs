@@ -30,7 +30,12 @@ impl Gateway {
         expected: Expected<'_>,
     ) -> Result<Success, CallError> {
         let Expected { amount, unchanged, key } = expected;
-        let ApiResponse { mut data, partial, replaced, neutralized, sandbox, memory, .. } = answer;
+        let ApiResponse { mut data, mut partial, replaced, neutralized, sandbox, memory, .. } = answer;
+        if partial.is_none() && !entry.tool.partial.is_empty() {
+            let failures = entry.tool.failures_in(&data);
+            partial = failures.first().map(|failure| format!("{failure} in its response"));
+        }
+        entry.tool.drop_from(&mut data);
         if let Some(partial) = &partial
             && entry.tool.effect != Effect::Read
         {
@@ -50,6 +55,10 @@ impl Gateway {
             note("message", Some("Nothing was changed.".into()));
         }
         note("partial", partial.map(Value::from));
+        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        if data.values().any(is_empty) {
+            note("message", entry.tool.empty.as_deref().map(Value::from));
+        }
         note("replaced", replaced.map(Value::from));
         note("neutralized", (neutralized > 0).then(|| neutralized.into()));
         if entry.tool.presents == Some(Presentation::Whoami) {

@@ -1,7 +1,7 @@
 //! What a person reads before a call that needs consent: what will happen, to what, for how much.
 
 use scope3_mcp_catalog::{
-    CONFIRMATION, Catalog, Commitment, Entry, ReadOf, Subject, in_words, money_in_words_of,
+    CONFIRMATION, Catalog, Commitment, Entry, ReadOf, Spends, Subject, in_words, money_in_words_of,
 };
 use scope3_mcp_client::PreparedRequest;
 use serde_json::{Map, Value};
@@ -74,6 +74,7 @@ impl Gateway {
         }
         lines.extend(other_arguments(entry, arguments));
         lines.extend(entry.tool.consequence.as_deref().map(str::to_owned));
+        lines.extend(entry.tool.reasons(arguments).map(|reason| format!("It {reason}.")));
         lines.extend(matter.reason.map(|reason| format!("The operator asks for consent: {reason}")));
         lines.join("\n")
     }
@@ -113,23 +114,45 @@ impl Gateway {
         from: &ReadOf,
         record: &mut CallRecord,
     ) -> Option<Vec<Value>> {
-        let (read, api) = (matter.catalog.get(&from.read)?, matter.api?);
         let passed_on = from
             .with
             .iter()
             .filter_map(|name| Some((name.to_string(), matter.arguments.get(&**name)?.clone())));
+        let data = self.read_for(call, matter, &from.read, passed_on.collect(), record).await?;
+        match at(&Value::Object(data), &from.object)? {
+            Value::Array(items) => Some(items.clone()),
+            object => Some(vec![object.clone()]),
+        }
+    }
+
+    /// Reads what tells how much a call commits. `None` if it cannot be read.
+    pub(super) async fn read_spends(
+        &self,
+        call: &Call,
+        matter: &Matter<'_>,
+        spends: &Spends,
+        record: &mut CallRecord,
+    ) -> Option<Map<String, Value>> {
+        let arguments = spends.arguments_of(matter.arguments)?;
+        self.read_for(call, matter, &spends.tool, arguments, record).await
+    }
+
+    /// Reads with another tool what a call is about. It takes no further permit of a call.
+    async fn read_for(
+        &self,
+        call: &Call,
+        matter: &Matter<'_>,
+        tool: &str,
+        arguments: Map<String, Value>,
+        record: &mut CallRecord,
+    ) -> Option<Map<String, Value>> {
+        let (read, api) = (matter.catalog.get(tool)?, matter.api?);
         let request = read.tool.request.as_ref()?;
-        let request = PreparedRequest::new(api.client.base(), request, passed_on.collect()).ok()?;
+        let request = PreparedRequest::new(api.client.base(), request, arguments).ok()?;
         match self.send(call, read, api, &request, record).await {
-            Ok(answer) => {
-                let data = Value::Object(answer.data);
-                match at(&data, &from.object)? {
-                    Value::Array(items) => Some(items.clone()),
-                    object => Some(vec![object.clone()]),
-                }
-            }
+            Ok(answer) => Some(answer.data),
             Err(error) => {
-                tracing::debug!(read = &*from.read, %error, "cannot read what a call is about");
+                tracing::debug!(read = tool, %error, "cannot read what a call is about");
                 None
             }
         }

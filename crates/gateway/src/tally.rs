@@ -10,10 +10,13 @@ use std::{
 use jiff::Timestamp;
 use scope3_mcp_client::credentials::Fingerprint;
 
-use crate::state::{CallCount, State, StateError};
+use crate::{
+    Gateway,
+    state::{CallCount, State, StateError},
+};
 
 /// How long calls are collected before they are written.
-pub(super) const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The maximum number of rows that are kept for a state that is unavailable. There is one for each key, hour, tool and
 /// outcome.
@@ -32,6 +35,21 @@ type Row = (Option<Fingerprint>, Timestamp, String, String);
 struct Pending {
     rows: HashMap<Row, u64>,
     is_scheduled: bool,
+}
+
+impl Gateway {
+    /// Counts a call, and writes the numbers soon.
+    pub(super) fn count_call(&self, key: Option<Fingerprint>, count: CallCount) {
+        if self.tally.add(key, count) {
+            let (tally, ending) = (Arc::clone(&self.tally), self.ending.clone());
+            self.changes.spawn(async move {
+                let _ended = tokio::time::timeout(WRITE_INTERVAL, ending.cancelled()).await;
+                if let Err(error) = tally.write().await {
+                    tracing::debug!(%error, "the usage statistics cannot be written now");
+                }
+            });
+        }
+    }
 }
 
 impl Tally {

@@ -24,6 +24,15 @@ impl Failure {
         Self { details, ..Self::new("POLICY_DENIED", message, hint) }
     }
 
+    /// An operation that only a person can perform. `place` is where.
+    #[must_use]
+    pub fn for_a_person(entry: &Entry, place: &str) -> Self {
+        let message =
+            format!("{} was not run and nothing was changed: only a person can do this.", entry.tool.name);
+        let hint = format!("Tell the user to do it there: {}", sentence(place));
+        Self::new("PERSON_REQUIRED", message, hint)
+    }
+
     /// A call to which a person has to consent, who cannot be asked.
     #[must_use]
     pub fn consent_required(entry: &Entry, reason: Option<&str>) -> Self {

@@ -137,7 +137,7 @@ pub(super) fn generate(catalog: &Catalog) -> Result<Generated, SchemaFault> {
 /// The groups of a tool.
 fn groups_of(entry: &Entry) -> [String; 3] {
     [
-        format!("effect:{}", entry.tool.effect),
+        format!("effect:{}", entry.tool.strongest_effect()),
         format!("toolset:{}", entry.toolset),
         format!("surface:{}", entry.surface),
     ]
