@@ -45,14 +45,14 @@ impl Entry {
 
     /// The entry as it is for a call with these arguments: with the effect of the call. `None` if that is the tool's own.
     #[must_use]
-    pub fn for_call(&self, arguments: &Map<String, Value>) -> Option<Self> {
+    pub fn for_call(&self, arguments: &Map<String, Value>) -> Option<Box<Self>> {
         if self.tool.effect_when.is_empty() {
             return None;
         }
         let effect = self.tool.effect_of(arguments);
         (effect != self.tool.effect).then(|| {
             let tool = Tool { effect, ..self.tool.clone() };
-            Self::new(self.surface, self.toolset.clone(), tool, self.shown.clone())
+            Box::new(Self::new(self.surface, self.toolset.clone(), tool, self.shown.clone()))
         })
     }
 

@@ -233,7 +233,7 @@ impl Gateway {
             .map_err(|problems| Failure::arguments(entry, &problems))?;
         // From here on, the entry has the effect of this call.
         let stronger = entry.for_call(&arguments);
-        let entry = stronger.as_ref().unwrap_or(entry);
+        let entry = stronger.as_deref().unwrap_or(entry);
         if stronger.is_some() {
             self.policy
                 .check(entry, call.caller.narrowing.as_ref())
