@@ -1,7 +1,10 @@
 //! A key never leaves the program, whatever an API, a client or an error repeats.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 use crate::support::{
     Session,
@@ -66,6 +69,63 @@ async fn stdio_shows_nothing_of_the_key_whoever_repeats_it() {
     assert_clean_files(folder.path());
     let listed = run(command(&["journal"]).env("SCOPE3_STATE", &state)).await;
     assert_clean("the list of changes", format!("{}{}", listed.stdout, listed.stderr));
+}
+
+#[tokio::test]
+async fn questions_and_previews_show_nothing_of_the_key() {
+    let api = MockServer::start().await;
+    let count = AtomicUsize::new(0);
+    let respond = move |request: &Request| {
+        let forms = forms(request.headers["x-scope3-api-key"].to_str().unwrap());
+        let name = &forms[count.fetch_add(1, Ordering::Relaxed) % forms.len()];
+        let budget = json!({ "amount": 1, "currency": name });
+        let object = json!({ "id": name, "name": name, "budgetAllocation": budget });
+        let data = json!({ "campaign": object, "tactic": object, "brandAgent": object });
+        ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": data }))
+    };
+    Mock::given(any()).respond_with(respond).mount(&api).await;
+    for capabilities in [json!({}), json!({ "elicitation": {} })] {
+        let mut program = command(&["stdio"]);
+        program.env_remove("SCOPE3_CONFIRM").env("SCOPE3_API_KEY", key()).env("SCOPE3_API_URL", api.uri());
+        let mut session = Session::of_client(&mut program, "2025-11-25", capabilities).await;
+        let mut shown = String::new();
+        for text in forms(&key()) {
+            let budget = json!({ "total": 100, "currency": "USD" });
+            for (tool, arguments) in [
+                ("campaign_delete", json!({ "campaignId": text })),
+                ("campaign_delete", json!({ "campaignId": "cmp_1" })),
+                (
+                    "tactic_update",
+                    json!({ "tacticId": "t", "name": text, "budgetAllocation": { "amount": 5 } }),
+                ),
+                (
+                    "campaign_create",
+                    json!({ "brandAgentId": "b", "name": text, "prompt": text, "budget": budget }),
+                ),
+            ] {
+                let id = session.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
+                loop {
+                    let message = session.receive().await.unwrap();
+                    shown.push_str(&message.to_string());
+                    if message["id"] == id && message.get("method").is_none() {
+                        break;
+                    }
+                    assert_eq!(message["method"], "elicitation/create", "{message}");
+                    let no =
+                        json!({ "jsonrpc": "2.0", "id": message["id"], "result": { "action": "decline" } });
+                    session.send(&no).await;
+                }
+            }
+        }
+        assert!(
+            shown.contains("[redacted]") && shown.contains("Delete campaign? (campaign_delete)"),
+            "{shown}"
+        );
+        let (_, code, log) = session.end().await;
+        assert_eq!(code, Some(0));
+        assert_clean("a question", shown);
+        assert_clean("standard error", log);
+    }
 }
 
 #[tokio::test]

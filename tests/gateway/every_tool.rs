@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use scope3_mcp_gateway::{
     CallError, Caller,
-    catalog::{Catalog, Entry, Surface},
+    catalog::{Catalog, Effect, Entry, Surface},
 };
 use scope3_mcp_sandbox::{Options, Sandbox};
 use serde_json::{Map, Value, json};
 
-use crate::support::Rig;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+use crate::support::{Rig, Session, command, key_text};
 
 /// The smallest value that a schema accepts, apart from the patterns of texts.
 pub(crate) fn sample(schema: &Value) -> Value {
@@ -89,4 +91,45 @@ async fn every_operation_is_reached_with_arguments_made_from_its_schema() {
     assert_eq!(tools.len(), 65);
     println!("{succeeded} of {} succeed with a sample", tools.len());
     assert!(succeeded >= 15, "only {succeeded} succeeded");
+}
+
+#[tokio::test]
+async fn with_read_only_only_reads_leave_whatever_is_called() {
+    let catalog = Catalog::embedded();
+    let is_read = |entry: &&Entry| entry.tool.effect == Effect::Read;
+    let reads: Vec<_> =
+        catalog.entries().filter(is_read).filter_map(|entry| entry.tool.request.as_ref()).collect();
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": {} }));
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let mut program = command(&["stdio", "--read-only", "--toolsets", "all", "--confirm", "off"]);
+    program.env("SCOPE3_API_URL", server.uri()).env("SCOPE3_API_KEY", key_text("a"));
+    let mut session = Session::start(&mut program, "2025-11-25").await;
+    let mut rejected = 0;
+    for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
+        let arguments = sample(&Value::Object(entry.tool.input.object().clone()));
+        let result = session.call(&entry.tool.name, arguments).await;
+        if entry.tool.effect != Effect::Read {
+            assert_eq!(result["structuredContent"]["code"], "TOOL_NOT_OFFERED", "{}", entry.tool.name);
+            rejected += 1;
+        }
+    }
+    assert!(rejected > 30, "{rejected}");
+    let sent = server.received_requests().await.unwrap();
+    assert!(sent.len() > 20, "{}", sent.len());
+    for request in &sent {
+        let path = request.url.path();
+        // A path such as `/prebid-segmentss/{id}`.
+        let is_read = reads.iter().any(|read| {
+            let (method, template) = read
+                .to_string()
+                .split_once(' ')
+                .map(|(method, path)| (method.to_owned(), path.to_owned()))
+                .unwrap();
+            let fixed = template.split('{').next().unwrap();
+            method == request.method.as_str()
+                && (path == template || fixed != template && path.starts_with(fixed))
+        });
+        assert!(is_read, "{} {path} left", request.method);
+    }
 }

@@ -20,6 +20,7 @@ mod limits;
 mod policy;
 mod policy_files;
 mod policy_owners;
+mod questions;
 mod results;
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,7 +3,14 @@
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::{FIRST, SECOND, Server, call, initialize};
+use crate::{
+    consent,
+    support::{
+        FIRST, SECOND, Server, call,
+        campaign::{DELETE, api_with, campaign, with},
+        initialize,
+    },
+};
 use reqwest::Method;
 
 fn events(text: &str) -> Vec<Value> {
@@ -85,6 +92,90 @@ async fn security_events_are_written_to_the_audit_log_with_what_is_known() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[tokio::test]
+async fn consent_and_budgets_are_events() {
+    let (api, folder) = (api_with("Open Trails").await, tempdir().unwrap());
+    let (file, url) = (folder.path().join("audit.jsonl"), api.uri());
+    let arguments = [
+        ["http", "--bind", "127.0.0.1:0", "--auth", "key", "--api-url", &url],
+        [
+            "--audit-log",
+            file.to_str().unwrap(),
+            "--max-budget",
+            "100 USD",
+            "--max-budget-per-day",
+            "150 USD",
+            "--on-limit=reject",
+        ],
+    ];
+    let server = Server::start(&arguments.concat(), &[("SCOPE3_CONFIRM", "auto")]);
+    let client = server.with_key(FIRST);
+    let message = |tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments });
+        json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params })
+    };
+    // A client that cannot ask.
+    let plain = client.begin("2025-06-18").await;
+    let call = async |tool: &str, arguments: Value| {
+        let response = crate::support::message(plain.post(&message(tool, arguments)).await).await;
+        response["result"]["structuredContent"].clone()
+    };
+    let preview = call(DELETE, campaign()).await;
+    let code = preview["confirmation"]["code"].as_str().unwrap();
+    call(DELETE, with(campaign(), "confirmation", code)).await;
+    let create = |hundredths: u32| json!({ "brandAgentId": "b", "name": hundredths.to_string(), "prompt": "p", "budget": { "total": hundredths } });
+    call("campaign_create", create(10_001)).await;
+    let first = call("campaign_create", create(10_000)).await;
+    let code = first["confirmation"]["code"].as_str().unwrap();
+    call("campaign_create", with(create(10_000), "confirmation", code)).await;
+    call("campaign_create", create(5_001)).await;
+    let share = json!({ "tacticId": "t", "budgetAllocation": { "percentage": 90 } });
+    call("tactic_update", share).await;
+    // A client that can.
+    let asking = consent::begin(&client, "2025-11-25").await;
+    for action in ["decline", "accept"] {
+        let raise =
+            message("tactic_update", json!({ "tacticId": "t", "budgetAllocation": { "amount": 301 } }));
+        let mut events = consent::Events::of(asking.post(&raise).await);
+        let question = events.next().await.unwrap();
+        assert_eq!(asking.status(&consent::answer(&question, action)).await, 202);
+        assert!(events.next().await.unwrap()["result"].is_object());
+    }
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let events = events(&text);
+    let names: Vec<_> = events
+        .iter()
+        .map(|event| (event["event"].as_str().unwrap(), event["code"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("consent_requested", "-"),
+        ("confirmation_used", "-"),
+        ("budget_reached", "BUDGET_EXCEEDED"),
+        ("consent_requested", "-"),
+        ("confirmation_used", "-"),
+        ("budget_reached", "BUDGET_EXCEEDED"),
+        ("budget_reached", "BUDGET_UNKNOWN"),
+        ("consent_requested", "-"),
+        ("consent_declined", "CONSENT_DECLINED"),
+        ("consent_requested", "-"),
+        ("consent_granted", "-"),
+    ];
+    assert_eq!(names, expected, "{text}");
+    for (event, (name, _)) in events.iter().zip(expected) {
+        let is_recorded = matches!(name, "consent_granted" | "confirmation_used");
+        assert_eq!(event["entry"].is_number(), is_recorded, "{event}");
+        assert_ne!(event["tool"], "-", "{event}");
+        assert_ne!(event["session"], "-", "{event}");
+        assert_ne!(event["key"], "-", "{event}");
+        assert_eq!(event["client"], "test 1", "{event}");
+    }
+    assert!(
+        !text.contains("Open Trails") && !text.contains(code) && !text.contains("sandboxsecret"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

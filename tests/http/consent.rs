@@ -25,7 +25,7 @@ fn hello(version: &str) -> Value {
 }
 
 /// A session of a client that can show forms.
-async fn begin(client: &Mcp, version: &str) -> Mcp {
+pub(crate) async fn begin(client: &Mcp, version: &str) -> Mcp {
     let response = client.post(&hello(version)).await;
     let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
     message(response).await;
@@ -39,24 +39,24 @@ fn delete(id: u64) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
 
-fn answer(question: &Value, action: &str) -> Value {
+pub(crate) fn answer(question: &Value, action: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": question["id"], "result": { "action": action, "content": {} } })
 }
 
 /// The stream of a response, message by message.
-struct Events {
+pub(crate) struct Events {
     stream: Response,
     buffer: String,
 }
 
 impl Events {
-    fn of(stream: Response) -> Self {
+    pub(crate) fn of(stream: Response) -> Self {
         assert_eq!(stream.status(), 200);
         Self { stream, buffer: String::new() }
     }
 
     /// The next message, or `None` at the end.
-    async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {
                 let event: String = self.buffer.drain(..end + 2).collect();

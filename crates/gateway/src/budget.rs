@@ -192,6 +192,11 @@ impl Amount {
         Self { hundredths: self.hundredths.saturating_sub(committed).max(0), currency: self.currency.clone() }
     }
 
+    /// The amount alone, such as `5,000.00`.
+    pub(crate) fn without_currency(&self) -> String {
+        in_words(self.hundredths, "").trim_end().to_owned()
+    }
+
     /// Why a commitment exceeds this cap of the day, of which so much is committed, in hundredths.
     pub(crate) fn exceeded_by(&self, commitment: &Commitment, committed: i64) -> OverBudget {
         OverBudget::Day { amount: amount(commitment), cap: self.clone(), left: self.less(committed) }

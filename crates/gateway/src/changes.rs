@@ -102,6 +102,9 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Result<Next, CallError> {
         let entry = matter.entry;
+        // Events before the first request name a key, too.
+        let keys = call.caller.keys.identities().await.map_err(Failure::key)?;
+        record.key = keys.first().copied();
         if let Person::BetweenCalls(Some(Reply { code, answer })) = &call.caller.person
             && *answer != Answer::Accepted
         {

@@ -1,7 +1,7 @@
 //! What a person reads before a call that needs consent: what will happen, to what, for how much.
 
 use scope3_mcp_catalog::{
-    CONFIRMATION, Catalog, Commitment, Entry, ReadOf, Spends, Subject, in_words, money_in_words_of,
+    CONFIRMATION, Catalog, Commitment, Entry, MoneyUnit, ReadOf, Spends, Subject, in_words, money_in_words_of,
 };
 use scope3_mcp_client::PreparedRequest;
 use serde_json::{Map, Value};
@@ -15,8 +15,10 @@ use crate::{
     surfaces::Api,
 };
 
-/// The longest name that a question shows, and the longest list of arguments, in characters.
+/// The longest name that a question shows, the longest text among the arguments, and the longest list of arguments, in
+/// characters.
 const MAX_NAME_CHARACTERS: usize = 80;
+const MAX_TEXT_CHARACTERS: usize = 60;
 const MAX_ARGUMENTS_CHARACTERS: usize = 400;
 
 /// What a question is about.
@@ -69,7 +71,7 @@ impl Gateway {
             let currency = day.currency().to_owned();
             let since = budget::start_of_day();
             if let Ok(committed) = self.limits.observe(self.state.committed(spender, since, currency).await) {
-                lines.push(format!("Left today: {} of {day}", day.less(committed)));
+                lines.push(format!("Left today: {} of {day}", day.less(committed).without_currency()));
             }
         }
         lines.extend(other_arguments(entry, arguments));
@@ -164,14 +166,52 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(value, |value, step| value.get(step))
 }
 
-/// The arguments besides the subject's id, as JSON.
+/// The arguments that the question does not show otherwise, as JSON.
 fn other_arguments(entry: &Entry, arguments: &Map<String, Value>) -> Option<String> {
-    let subject = entry.tool.subject.as_ref().map(|subject| &*subject.id);
-    let others = arguments.iter().filter(|(name, _)| Some(name.as_str()) != subject && *name != CONFIRMATION);
-    let others: Map<String, Value> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut others = arguments.clone();
+    others.shift_remove(CONFIRMATION);
+    if let Some(subject) = &entry.tool.subject {
+        others.shift_remove(&*subject.id);
+    }
+    let mut unit = "";
+    if let Some(money) = &entry.tool.money {
+        // In a list, each amount belongs to its item.
+        for path in [Some(&money.amount), money.currency.as_ref()].into_iter().flatten() {
+            remove(&mut others, path);
+        }
+        if money.unit == MoneyUnit::Hundredths {
+            unit = " (amounts in hundredths)";
+        }
+    }
+    others.values_mut().for_each(shorten);
     (!others.is_empty()).then(|| {
-        format!("Arguments: {}", excerpt(&Value::Object(others).to_string(), MAX_ARGUMENTS_CHARACTERS))
+        format!("Arguments{unit}: {}", excerpt(&Value::Object(others).to_string(), MAX_ARGUMENTS_CHARACTERS))
     })
+}
+
+/// Removes the member at a path such as `budget.total`, and what is empty then.
+fn remove(members: &mut Map<String, Value>, path: &str) {
+    match path.split_once('.') {
+        None => drop(members.shift_remove(path)),
+        Some((first, rest)) => {
+            if let Some(Value::Object(inner)) = members.get_mut(first) {
+                remove(inner, rest);
+                if inner.is_empty() {
+                    members.shift_remove(first);
+                }
+            }
+        }
+    }
+}
+
+/// Shortens each long text in a value.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = excerpt(text, MAX_TEXT_CHARACTERS),
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(members) => members.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// A text of Scope3's or a caller's as data: on one line, in quotation marks.

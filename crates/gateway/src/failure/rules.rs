@@ -50,8 +50,8 @@ impl Failure {
     /// A call to which the user has to agree. The agent asks, and repeats the call with the confirmation.
     #[must_use]
     pub fn confirmation_required(question: &str, confirmation: Confirmation) -> Self {
-        let message = format!("Nothing was changed. The user has to agree to this first:\n{question}");
-        let hint = "Show this to the user. Only if the user agrees, repeat the same call with confirmation.code as \
+        let message = format!("Nothing was changed. The user has to agree first:\n{question}");
+        let hint = "Show this to the user. Only if the user agrees, repeat the call with confirmation.code as \
                     `confirmation`. Never agree for the user.";
         Self { confirmation: Some(confirmation), ..Self::new("CONFIRMATION_REQUIRED", message, hint) }
     }

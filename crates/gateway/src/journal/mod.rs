@@ -12,7 +12,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use jiff::Timestamp;
 use scope3_mcp_catalog::{Commitment, Effect, shortened};
 use scope3_mcp_client::credentials::Fingerprint;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::decide::{Decision, Found, Issued, decide};
 pub use self::{
@@ -304,7 +304,13 @@ pub struct Confirmation {
     /// What it confirms.
     pub purpose: Purpose,
     /// Until when it can be used.
+    #[serde(serialize_with = "in_whole_seconds")]
     pub expires_at: Timestamp,
+}
+
+/// Leaves out the fraction of the second, which costs a model tokens and tells it nothing.
+fn in_whole_seconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    Timestamp::from_second(time.as_second()).unwrap_or(*time).serialize(serializer)
 }
 
 /// What a confirmation confirms.
