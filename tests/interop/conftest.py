@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("cases", "harness")
+pytest.register_assert_rewrite("cases", "consent", "harness")
 from harness import RUNNER, server  # noqa: E402
 
 TEST_SECONDS = 20
@@ -21,7 +21,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs a test over each transport and protocol version that the client of its module speaks."""
     if "transport" not in metafunc.fixturenames:
         return
-    speaks = metafunc.module.SPEAKS
+    speaks = metafunc.module.ASKS if "asking" in metafunc.fixturenames else metafunc.module.SPEAKS
     mark = metafunc.definition.get_closest_marker("transports")
     transports = [transport for transport in (mark.args if mark else speaks) if transport in speaks]
     if "version" in metafunc.fixturenames:
@@ -34,6 +34,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def connect(request: pytest.FixtureRequest, version: str):
     """Connects to an `Endpoint` with the module's client, in the protocol version of the test."""
+    return partial(request.module.connect, version=version)
+
+
+@pytest.fixture
+def asking(request: pytest.FixtureRequest, version: str):
+    """Connects a client that can ask its user, who gives an `answer`, to an `Endpoint`."""
     return partial(request.module.connect, version=version)
 
 

@@ -3,8 +3,6 @@
 The module of a client imports these tests. Its `asking` connects a client whose user gives an `answer`: `accept`, `decline`,
 `cancel`, or `never`."""
 
-import asyncio
-
 import pytest
 from cases import data_of, refusal_of
 from harness import RpcError, server
@@ -18,8 +16,8 @@ async def brand_agents(client) -> set[str]:
 
 
 @pytest.mark.parametrize("answer", ["accept", "decline", "cancel"])
-async def test_asks_the_user_before_it_deletes(transport, consent_version, asking, answer):
-    async with server(transport, *FLAGS) as at, asking(at, consent_version, answer) as client:
+async def test_asks_the_user_before_it_deletes(transport, asking, answer):
+    async with server(transport, *FLAGS) as at, asking(at, answer=answer) as client:
         before = await brand_agents(client)
         id = sorted(before)[0]
         result = await client.call("brand_agent_delete", {"brandAgentId": id})
@@ -33,13 +31,14 @@ async def test_asks_the_user_before_it_deletes(transport, consent_version, askin
         assert not client.complaints, client.complaints
 
 
-async def test_an_answer_that_never_comes_is_a_timeout_and_no_change(transport, consent_version, asking):
-    async with server(transport, *FLAGS) as at, asking(at, consent_version, "never") as client:
+async def test_an_answer_that_never_comes_is_a_timeout_and_no_change(transport, asking):
+    async with server(transport, *FLAGS) as at, asking(at, answer="never") as client:
         before = await brand_agents(client)
         id = sorted(before)[0]
         with pytest.raises((RpcError, TimeoutError)):
             await client.call("brand_agent_delete", {"brandAgentId": id}, seconds=2)
         assert len(client.questions) == 1, client.questions
+        client.give_up.set()
         # The client and the server keep working, and nothing was changed.
         assert await brand_agents(client) == before
 

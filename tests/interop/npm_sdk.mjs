@@ -32,7 +32,7 @@ function transportTo({ transport, command, env, url, headers }, complain) {
 }
 
 const operations = {
-    async connect({ client: number, endpoint, version }) {
+    async connect({ client: number, endpoint, version, answer }) {
         const complain = complaint => {
             // The package handles a notification after the result that arrived with it, and then rejects its token.
             if (!/progress notification for an unknown token/.test(complaint)) say({ client: number, complaint });
@@ -46,7 +46,15 @@ const operations = {
             agreed = value;
             setProtocolVersion?.call(transport, value);
         };
-        const client = new Client({ name: 'interop', version: '1' });
+        const capabilities = answer ? { elicitation: {} } : {};
+        const client = new Client({ name: 'interop', version: '1' }, { capabilities });
+        if (answer) {
+            client.setRequestHandler(types.ElicitRequestSchema, ({ params }) => {
+                say({ client: number, question: params.message });
+                if (answer === 'never') return new Promise(() => {});
+                return { action: answer, ...(answer === 'accept' && { content: {} }) };
+            });
+        }
         client.onerror = error => complain(String(error));
         await client.connect(transport);
         clients.set(number, client);

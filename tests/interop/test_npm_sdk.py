@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import pytest
 from cases import *  # noqa: F403: the tests
+from consent import *  # noqa: F403: the tests
 from harness import HERE, NODE_PACKAGES, RUNNER, RpcError, clean_env
 
 NEWEST = "@modelcontextprotocol/sdk"
@@ -23,6 +24,8 @@ VERSIONS = {
 }
 NEWEST_VERSIONS = [name for name, (package, _) in VERSIONS.items() if package == NEWEST]
 # The old version differs in Streamable HTTP.
+ASKING = [name for name in NEWEST_VERSIONS if VERSIONS[name][1] > "2025-06"]
+ASKS = {"stdio": ASKING, "sse": ASKING, "http": ASKING}
 SPEAKS = {"stdio": NEWEST_VERSIONS, "sse": NEWEST_VERSIONS, "http": [*VERSIONS]}
 
 
@@ -39,6 +42,9 @@ class Driver:
     async def read(self):
         while line := await self.process.stdout.readline():
             message = json.loads(line)
+            if "question" in message:
+                self.clients[message["client"]].questions.append(message["question"])
+                continue
             if "complaint" in message:
                 self.clients[message["client"]].complaints.append(message["complaint"])
                 continue
@@ -65,13 +71,13 @@ class NpmSdk:
         self.driver = driver
         self.number = next(driver.numbers)
         driver.clients[self.number] = self
-        self.complaints = []
+        self.complaints, self.questions, self.give_up = [], [], asyncio.Event()
 
     async def ask(self, operation, on_progress=None, **parameters):
         return await self.driver.ask(operation, on_progress, client=self.number, **parameters)
 
-    async def start(self, endpoint, version):
-        connected = await self.ask("connect", endpoint=asdict(endpoint), version=version)
+    async def start(self, endpoint, version, answer):
+        connected = await self.ask("connect", endpoint=asdict(endpoint), version=version, answer=answer)
         self.server, self.instructions = connected["server"], connected["instructions"]
         self.version = connected["version"]
         assert self.version == version, f"asked for {version}, got {self.version}"
@@ -79,8 +85,9 @@ class NpmSdk:
     async def list_tools(self, cursor):
         return await self.ask("list", cursor=cursor)
 
-    async def call(self, name, arguments, on_progress=None):
-        return await self.ask("call", on_progress, name=name, arguments=arguments)
+    async def call(self, name, arguments, on_progress=None, seconds=None):
+        limit = {"abortAfter": seconds * 1000} if seconds else {}
+        return await self.ask("call", on_progress, name=name, arguments=arguments, **limit)
 
     async def cancel(self, name, after):
         with pytest.raises(RpcError):
@@ -110,7 +117,7 @@ def drivers_exit_well():
 
 
 @asynccontextmanager
-async def connect(endpoint, version):
+async def connect(endpoint, version, answer=None):
     package, version = VERSIONS[version]
     if package not in DRIVERS:
         command = [NODE_PACKAGES / ".bin" / "node", HERE / "npm_sdk.mjs", NODE_PACKAGES, package]
@@ -118,7 +125,7 @@ async def connect(endpoint, version):
         process = await asyncio.create_subprocess_exec(*command, env=clean_env(), stdin=PIPE, stdout=PIPE, limit=2**24)
         DRIVERS[package] = Driver(process)
     client = NpmSdk(DRIVERS[package])
-    await client.start(endpoint, version)
+    await client.start(endpoint, version, answer)
     try:
         yield client
     finally:

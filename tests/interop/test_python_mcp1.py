@@ -11,19 +11,29 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from cases import *  # noqa: F403: the tests
+from consent import *  # noqa: F403: the tests
 from harness import RpcError
 
 VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 SPEAKS = {"stdio": VERSIONS, "sse": VERSIONS, "http": VERSIONS}
+ASKS = {transport: ["2025-06-18", "2025-11-25"] for transport in SPEAKS}
 
 
 class Mcp1:
-    def __init__(self):
+    def __init__(self, answer):
         self.complaints = []
+        self.answer, self.questions, self.give_up = answer, [], asyncio.Event()
 
     async def on_message(self, message):
         if isinstance(message, Exception):
             self.complaints.append(message)
+
+    async def on_question(self, context, params):
+        self.questions.append(params.message)
+        if self.answer == "never":
+            await self.give_up.wait()
+            return mcp.types.ElicitResult(action="cancel")
+        return mcp.types.ElicitResult(action=self.answer, content={} if self.answer == "accept" else None)
 
     async def start(self, session, version):
         self.session = session
@@ -39,12 +49,13 @@ class Mcp1:
         params = mcp.types.PaginatedRequestParams(cursor=cursor)
         return to_json(await with_rpc_errors(self.session.list_tools(params=params)))
 
-    async def call(self, name, arguments, on_progress=None):
+    async def call(self, name, arguments, on_progress=None, seconds=None):
         async def report(progress, total, message):
             on_progress({"progress": progress, "total": total, "message": message})
 
         call = self.session.call_tool(name, arguments, progress_callback=on_progress and report)
-        return to_json(await with_rpc_errors(call))
+        async with asyncio.timeout(seconds):
+            return to_json(await with_rpc_errors(call))
 
     async def cancel(self, name, after):
         # The package leaves it to its user to notify the server, with the id that the next request will get.
@@ -86,9 +97,12 @@ def transport_to(at):
 
 
 @asynccontextmanager
-async def connect(at, version):
-    client = Mcp1()
+async def connect(at, version, answer=None):
+    client = Mcp1(answer)
     async with transport_to(at) as (read, write, *_):
-        async with mcp.ClientSession(read, write, message_handler=client.on_message) as session:
+        asks = client.on_question if answer else None
+        async with mcp.ClientSession(
+            read, write, message_handler=client.on_message, elicitation_callback=asks
+        ) as session:
             await client.start(session, version)
             yield client

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import mcp.client.session
+import mcp_types
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
@@ -12,6 +13,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import DiscoverResult
 
 from cases import *  # noqa: F403: the tests
+from consent import *  # noqa: F403: the tests
 from harness import RpcError
 
 HANDSHAKE = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
@@ -19,15 +21,24 @@ HANDSHAKE = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 VERSIONS = [*HANDSHAKE, "auto", "2026-07-28"]
 # 2026-07-28 has no HTTP+SSE.
 SPEAKS = {"stdio": VERSIONS, "sse": HANDSHAKE, "http": VERSIONS}
+ASKS = {transport: [version for version in SPEAKS[transport] if version > "2025-06"] for transport in SPEAKS}
 
 
 class Mcp2:
-    def __init__(self):
+    def __init__(self, answer):
         self.complaints = []
+        self.answer, self.questions, self.give_up = answer, [], asyncio.Event()
 
     async def on_message(self, message):
         if isinstance(message, Exception):
             self.complaints.append(message)
+
+    async def on_question(self, context, params):
+        self.questions.append(params.message)
+        if self.answer == "never":
+            await self.give_up.wait()
+            return mcp_types.ElicitResult(action="cancel")
+        return mcp_types.ElicitResult(action=self.answer, content={} if self.answer == "accept" else None)
 
     async def start(self, client, version):
         self.client = client
@@ -43,12 +54,13 @@ class Mcp2:
     async def list_tools(self, cursor):
         return to_json(await with_rpc_errors(self.client.list_tools(cursor=cursor, cache_mode="refresh")))
 
-    async def call(self, name, arguments, on_progress=None):
+    async def call(self, name, arguments, on_progress=None, seconds=None):
         async def report(progress, total, message):
             on_progress({"progress": progress, "total": total, "message": message})
 
         call = self.client.call_tool(name, arguments, progress_callback=on_progress and report)
-        return to_json(await with_rpc_errors(call))
+        async with asyncio.timeout(seconds):
+            return to_json(await with_rpc_errors(call))
 
     async def cancel(self, name, after):
         call = asyncio.create_task(self.client.call_tool(name, {}))
@@ -84,13 +96,17 @@ def transport_to(at):
 
 
 @asynccontextmanager
-async def connect(at, version):
+async def connect(at, version, answer=None):
     mode = version
     if version in HANDSHAKE:
         # The package requests its newest version and accepts the server's choice.
         mcp.client.session.LATEST_HANDSHAKE_VERSION = version
         mode = "legacy"
-    adapter = Mcp2()
-    async with Client(transport_to(at), mode=mode, message_handler=adapter.on_message) as client:
+    adapter = Mcp2(answer)
+    asks = adapter.on_question if answer else None
+    transport = transport_to(at)
+    async with Client(
+        transport, mode=mode, message_handler=adapter.on_message, elicitation_callback=asks
+    ) as client:
         await adapter.start(client, version)
         yield adapter
