@@ -1,6 +1,6 @@
 //! Measures the HTTP transport against its targets, as ratios, in about three minutes.
 //!
-//! `make bench` runs it on the program as it ships. Names (`memory`, `throughput`, `state`, `stalled`, `junk`) select
+//! `make bench` runs it on the program as it ships. Names (`memory`, `throughput`, `state`, `consent`, `stalled`, `junk`) select
 //! measurements; `cargo bench --profile dist --bench http -- memory` runs one.
 #![allow(
     clippy::unwrap_used,
@@ -62,6 +62,9 @@ async fn main() {
     }
     if is_selected("state") {
         state().await;
+    }
+    if is_selected("consent") {
+        consent().await;
     }
     if is_selected("stalled") {
         stalled().await;
@@ -133,6 +136,25 @@ async fn state() {
         filed / remembered,
         "of those with a state in memory; target: at least 0.8",
         &format!("{filed:.0} and {remembered:.0} per second"),
+    );
+}
+
+/// Calls per second of a read while changes need consent and have caps, compared with neither.
+async fn consent() {
+    let caps = ["--confirm", "auto", "--max-budget", "5000 USD", "--max-budget-per-day", "9000 USD"];
+    let careful = Server::sandbox(&[&UNLIMITED, caps.as_slice()].concat());
+    let free = Server::sandbox(&[&UNLIMITED, ["--confirm", "off"].as_slice()].concat());
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        with.push(rate(&careful.client(), "check_auth_status").await);
+        without.push(rate(&free.client(), "check_auth_status").await);
+    }
+    let (with, without) = (median(&mut with), median(&mut without));
+    report(
+        "calls of a read with consent and caps for changes",
+        with / without,
+        "of those without; target: at least 0.97",
+        &format!("{with:.0} and {without:.0} per second"),
     );
 }
 

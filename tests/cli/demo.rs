@@ -29,7 +29,14 @@ async fn the_demo_shows_a_whole_day() {
         "of 100 points",
         "Campaign flight dates not specified",
         "budget.total=5000000",
+        "The server asks the person, not the agent:",
+        "| Create campaign in the sandbox? (campaign_create)",
+        "| Brand agent: \"Northwind Outdoor\"",
+        "| Amount: 50,000.00 USD",
+        "the demo itself answers: yes",
         "50,000.00 USD",
+        "--max-budget-per-day is 60000 USD",
+        "BUDGET_EXCEEDED: campaign_create was not run and nothing was changed",
         "Two boots, one trail 15s",
         "✅ Creative assigned",
         "9,000.00 USD",
@@ -73,6 +80,9 @@ async fn the_output_fits_a_few_screens_and_ends_with_a_command_to_connect() {
 #[tokio::test]
 async fn settings_in_the_environment_do_not_change_the_demo() {
     let outcome = run(command(&["demo"])
+        .env("SCOPE3_CONFIRM", "strict")
+        .env("SCOPE3_MAX_BUDGET", "1 EUR")
+        .env("SCOPE3_MAX_BUDGET_PER_DAY", "1 EUR")
         .env("SCOPE3_READ_ONLY", "1")
         .env("SCOPE3_TOOLSETS", "webhooks")
         .env("SCOPE3_EXCLUDE_TOOLS", "check_auth_status")

@@ -1,6 +1,7 @@
 //! `scope3-mcp demo`: a day of an agent's work, over a real MCP connection to this program and its embedded sandbox.
 
 mod points;
+mod user;
 
 use std::{io::Write, time::Instant};
 
@@ -16,11 +17,14 @@ use rmcp::{
 use scope3_mcp_gateway::catalog::Surface;
 use serde_json::{Map, Value, json};
 
-use self::points::{INDENT, brief, created, day, delivered, live, message, paragraph, short, table, text};
+use self::{
+    points::{INDENT, brief, created, day, delivered, live, message, paragraph, short, table, text},
+    user::User,
+};
 use super::CommandError;
 use crate::{
     app::App,
-    config::{LimitChoice, Settings},
+    config::{ConfirmChoice, LimitChoice, Settings},
     mcp::Server,
 };
 
@@ -36,18 +40,22 @@ const CALL: Style = Style::new().dimmed();
 const OUTPUT: Style = Style::new();
 const FAILURE: Style = AnsiColor::Yellow.on_default();
 
+/// The most that the agent may commit in a day.
+const DAY_CAP: &str = "60000 USD";
+
 /// Size of the in-memory pipe between the client and the server.
 const PIPE_BYTES: usize = 64 * 1024;
 
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
-    let settings = demo_settings(settings);
-    let mut day = Day { agent: Agent::start(&settings).await?, step: 0, full: arguments.full };
+    let settings = demo_settings(settings)?;
+    let user = User { full: arguments.full };
+    let mut day = Day { agent: Agent::start(&settings, user).await?, step: 0, full: arguments.full };
     day.begin().await?;
     let brand = day.look_around().await?;
     let campaign = day.launch(&brand).await?;
     day.report().await?;
     day.mistakes(&brand).await?;
-    let reader = Agent::start(&Settings { read_only: true, ..settings }).await?;
+    let reader = Agent::start(&Settings { read_only: true, ..settings }, user).await?;
     day.read_only(&reader, &campaign).await?;
     day.use_up().await?;
     end()?;
@@ -55,8 +63,8 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 }
 
 /// The operator's settings, with those replaced that would change the demo.
-fn demo_settings(settings: &Settings) -> Settings {
-    Settings {
+fn demo_settings(settings: &Settings) -> anyhow::Result<Settings> {
+    Ok(Settings {
         sandbox: true,
         api_url: Vec::new(),
         api: vec![Surface::Campaign],
@@ -67,25 +75,28 @@ fn demo_settings(settings: &Settings) -> Settings {
         exclude_tools: Vec::new(),
         read_only: false,
         policy: None,
+        confirm: ConfirmChoice::Auto,
+        max_budget: Vec::new(),
+        max_budget_per_day: vec![DAY_CAP.parse()?],
         on_limit: LimitChoice::Reject,
         ..settings.clone()
-    }
+    })
 }
 
 /// An agent, connected over MCP to its own server.
 struct Agent {
-    client: RunningService<RoleClient, ()>,
+    client: RunningService<RoleClient, User>,
     // The server and the app stop when these are dropped.
     _server: RunningService<RoleServer, Server>,
     _app: App,
 }
 
 impl Agent {
-    async fn start(settings: &Settings) -> Result<Self, CommandError> {
+    async fn start(settings: &Settings, user: User) -> Result<Self, CommandError> {
         let app = App::start(settings).await?;
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         let server = tokio::spawn(app.server().serve(theirs));
-        let client = ().serve(ours).await.context("the MCP connection")?;
+        let client = user.serve(ours).await.context("the MCP connection")?;
         let server = server.await.context("the MCP server")?.context("the MCP server")?;
         Ok(Self { client, _server: server, _app: app })
     }
@@ -152,7 +163,11 @@ impl Day {
             "startDate": format!("{start}T00:00:00Z"), "endDate": format!("{end}T23:59:59Z"), "prompt": full_brief,
         });
         let heading = "Then a whole brief, and a campaign of 50,000 USD. Amounts are in hundredths.";
-        let created = self.step(heading, "campaign_create", campaign, created).await?;
+        let created = self.step(heading, "campaign_create", campaign.clone(), created).await?;
+        let mut second = campaign;
+        (second["name"], second["budget"]) = ("More boots".into(), json!({ "total": 2_000_000 }));
+        let heading = format!("And one more. Here, --max-budget-per-day is {DAY_CAP}.");
+        self.step(&heading, "campaign_create", second, message).await?;
         let campaign = text(&created, "/campaign/id");
 
         let shown = [
