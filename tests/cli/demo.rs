@@ -23,7 +23,7 @@ async fn the_demo_shows_a_whole_day() {
     let outcome = demo(&[]).await;
     let mut rest = outcome.stdout.as_str();
     for expected in [
-        "30 tools",
+        "31 tools",
         "✅ Authenticated as ",
         "Northwind Outdoor",
         "of 100 points",
@@ -90,7 +90,7 @@ async fn settings_in_the_environment_do_not_change_the_demo() {
         .env("SCOPE3_ON_LIMIT", "wait"))
     .await;
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert!(outcome.stdout.contains("30 tools"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("31 tools"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("RATE_LIMIT_EXCEEDED"), "{}", outcome.stdout);
 }
 

@@ -147,19 +147,19 @@ async fn an_empty_value_counts_as_unset() {
 async fn an_empty_value_does_not_override_a_lower_source() {
     let file = File::new("tools = 'pmp_list'\nexclude-tools = 'get_usage'\nallow_host = []\n");
     let path = file.path();
-    let local = "describe_tool";
+    let local = ["read_result", "describe_tool"];
     let environment = [("SCOPE3_CONFIG", path.as_str()), ("SCOPE3_TOOLS", " ")];
-    assert_eq!(offered(&[], &environment).await, ["pmp_list", local]);
+    assert_eq!(offered(&[], &environment).await, ["pmp_list", local[0], local[1]]);
     let environment = [("SCOPE3_CONFIG", path.as_str()), ("SCOPE3_TOOLS", "signal_list")];
-    assert_eq!(offered(&["--tools="], &environment).await, ["signal_list", local]);
-    assert_eq!(offered(&["--config", ""], &environment).await, ["signal_list", local]);
+    assert_eq!(offered(&["--tools="], &environment).await, ["signal_list", local[0], local[1]]);
+    assert_eq!(offered(&["--config", ""], &environment).await, ["signal_list", local[0], local[1]]);
     let default = offered(&[], &[]).await;
     for nothing in ["", ",", " , "] {
         assert_eq!(offered(&[], &[("SCOPE3_TOOLSETS", nothing)]).await, default, "{nothing:?}");
     }
     assert_eq!(
         offered(&[], &[("SCOPE3_TOOLS", " pmp_list ,, signal_list,")]).await,
-        ["pmp_list", "signal_list", "get_usage", local]
+        ["pmp_list", "signal_list", "get_usage", local[0], local[1]]
     );
 }
 
@@ -292,14 +292,14 @@ async fn flags_override_the_environment_which_overrides_the_file() {
     let file =
         File::new("tools = ['pmp_list', 'pmp_create']\nread-only = true\nexclude_tools = ['get_usage']\n");
     let file = &file.path();
-    let local = "describe_tool";
-    assert_eq!(offered(&["--config", file], &[]).await, ["pmp_list", local]);
-    assert_eq!(offered(&[], &[("SCOPE3_CONFIG", file)]).await, ["pmp_list", local]);
+    let local = ["read_result", "describe_tool"];
+    assert_eq!(offered(&["--config", file], &[]).await, ["pmp_list", local[0], local[1]]);
+    assert_eq!(offered(&[], &[("SCOPE3_CONFIG", file)]).await, ["pmp_list", local[0], local[1]]);
     let environment = [("SCOPE3_TOOLS", "signal_list"), ("SCOPE3_CONFIG", file)];
-    assert_eq!(offered(&[], &environment).await, ["signal_list", local]);
-    assert_eq!(offered(&["--tools", "format_list"], &environment).await, ["format_list", local]);
+    assert_eq!(offered(&[], &environment).await, ["signal_list", local[0], local[1]]);
+    assert_eq!(offered(&["--tools", "format_list"], &environment).await, ["format_list", local[0], local[1]]);
     let open = [("SCOPE3_READ_ONLY", "false"), ("SCOPE3_CONFIG", file)];
-    assert_eq!(offered(&[], &open).await, ["pmp_list", "pmp_create", local]);
+    assert_eq!(offered(&[], &open).await, ["pmp_list", "pmp_create", local[0], local[1]]);
 }
 
 #[tokio::test]
@@ -336,7 +336,7 @@ async fn a_settings_file_in_a_default_location_is_used_unless_another_is_named()
     };
     let path_of = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
     let (home_folder, xdg) = (path_of(""), path_of("xdg"));
-    let local = ["get_usage", "describe_tool"];
+    let local = ["get_usage", "read_result", "describe_tool"];
     let only = |tool| [[tool].as_slice(), &local].concat();
     write(".config", "tools = 'pmp_list'\n");
     write("xdg", "tools = 'signal_list'\n");

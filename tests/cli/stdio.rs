@@ -191,7 +191,7 @@ async fn standard_output_carries_only_messages_at_every_log_level() {
 
 #[tokio::test]
 async fn long_arguments_arrive_complete() {
-    let mut session = Session::sandbox(&["--toolsets", "all"]).await;
+    let mut session = Session::sandbox(&["--toolsets", "all", "--max-result", "100000000"]).await;
     let long = "word ".repeat(40_000);
     let arguments = json!({ "name": "long", "description": long, "advertiserDomains": ["example.com"] });
     let made = session.call("brand_agent_create", arguments).await;
@@ -208,7 +208,7 @@ async fn large_responses_that_wait_for_a_reader_share_bounded_memory() {
     let response =
         ResponseTemplate::new(200).set_body_json(json!({ "success": true, "data": { "items": items } }));
     Mock::given(any()).respond_with(response).mount(&api).await;
-    let mut command = command(&["stdio", "--response-memory", "128"]);
+    let mut command = command(&["stdio", "--response-memory", "128", "--max-result", "100000000"]);
     command.env("SCOPE3_API_URL", api.uri()).env("SCOPE3_API_KEY", key_text("a"));
     let mut session = Session::start(&mut command, "2025-11-25").await;
     let before = peak(&session);

@@ -86,7 +86,7 @@ async fn a_terminal_gets_json_with_the_json_flag() {
 async fn a_list_fits_the_terminal() {
     for columns in [40, 60, 80] {
         let (_, output) = in_terminal(&mut command(&["tools", "list", "--toolsets", "all"]), columns).await;
-        assert_eq!(output.lines().count(), 68, "{output}");
+        assert_eq!(output.lines().count(), 69, "{output}");
         for line in output.lines() {
             assert!(line.chars().count() <= columns.into(), "{line}");
         }

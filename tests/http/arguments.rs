@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{Mcp, Server, Sse, call, message, modern_call, text, upstream::Upstream};
 
+/// Results are not cut.
+const WHOLE: &str = "100000000";
+
 /// The server's peak memory, in bytes.
 #[cfg(target_os = "linux")]
 fn peak(server: &Server) -> u64 {
@@ -106,7 +109,7 @@ async fn a_name_of_megabytes_is_never_repeated_in_an_error() {
 /// Large arguments take another path through the server than small ones.
 #[tokio::test]
 async fn large_arguments_arrive_complete_over_every_transport() {
-    let server = Server::sandbox(&["--toolsets", "all"]);
+    let server = Server::sandbox(&["--toolsets", "all", "--max-result", WHOLE]);
     let long = "word ".repeat(40_000);
     // A change of its own on each transport: the same change is not made twice.
     let arguments =
@@ -140,7 +143,7 @@ fn many_campaigns() -> Value {
 #[tokio::test]
 async fn concurrent_large_responses_share_bounded_memory() {
     let upstream = Upstream::with_data(Duration::ZERO, many_campaigns()).await;
-    let server = Server::before(&upstream.url, &["--response-memory", "128"]);
+    let server = Server::before(&upstream.url, &["--response-memory", "128", "--max-result", WHOLE]);
     let client = server.client();
     let _warm = client.stateless("get_usage").send().await.unwrap();
     let before = peak(&server);
@@ -161,7 +164,7 @@ async fn concurrent_large_responses_share_bounded_memory() {
 #[tokio::test]
 async fn large_responses_that_wait_for_a_reader_share_bounded_memory() {
     let upstream = Upstream::with_data(Duration::ZERO, many_campaigns()).await;
-    let server = Server::before(&upstream.url, &["--response-memory", "128"]);
+    let server = Server::before(&upstream.url, &["--response-memory", "128", "--max-result", WHOLE]);
     let mut events = Sse::begin(&server.client()).await;
     let before = peak(&server);
     for id in 1..=8 {

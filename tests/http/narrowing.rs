@@ -33,7 +33,7 @@ async fn headers_narrow_the_list_and_the_calls_of_their_request_alone() {
         toolset.contains(&"check_auth_status".to_owned()) && !toolset.contains(&"campaign_list".to_owned())
     );
     let tool = listed(&client.clone().with("x-scope3-tools", "campaign_list, campaign_create")).await;
-    assert_eq!(tool, ["campaign_list", "campaign_create", "get_usage", "describe_tool"]);
+    assert_eq!(tool, ["campaign_list", "campaign_create", "get_usage", "read_result", "describe_tool"]);
     let excluded = listed(&client.clone().with("x-scope3-exclude-tools", "campaign_create")).await;
     assert_eq!(excluded.len(), all.len() - 1);
     assert_eq!(listed(&client).await, all, "other requests of the session are as before");
