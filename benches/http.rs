@@ -150,12 +150,9 @@ async fn consent() {
         without.push(rate(&free.client(), "check_auth_status").await);
     }
     let (with, without) = (median(&mut with), median(&mut without));
-    report(
-        "calls of a read with consent and caps for changes",
-        with / without,
-        "of those without; target: at least 0.97",
-        &format!("{with:.0} and {without:.0} per second"),
-    );
+    let rates = format!("{with:.0} and {without:.0} per second");
+    let target = "of those without; target: at least 0.97";
+    report("calls of a read with consent and caps for changes", with / without, target, &rates);
 }
 
 async fn rate(client: &Mcp, tool: &'static str) -> f64 {

@@ -63,6 +63,8 @@ async fn an_argument_that_makes_a_call_spend_needs_consent() {
     let auto = buyer(&server, Confirm::Auto, Caps::default(), false);
     let preview = auto.failure("update_campaign", budget.clone()).await;
     assert_eq!(preview["code"], "CONFIRMATION_REQUIRED");
+    let question = preview["message"].as_str().unwrap();
+    assert!(question.contains("\nIt changes what may be spent."), "{question}");
     let mut confirmed = budget;
     confirmed["confirmation"] = preview["confirmation"]["code"].clone();
     auto.call("update_campaign", confirmed).await.unwrap();

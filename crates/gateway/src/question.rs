@@ -76,7 +76,7 @@ impl Gateway {
         }
         lines.extend(other_arguments(entry, arguments));
         lines.extend(entry.tool.consequence.as_deref().map(str::to_owned));
-        lines.extend(entry.tool.reasons(arguments).map(|reason| format!("It {reason}.")));
+        lines.extend(entry.tool.reasons(arguments).map(|reason| format!("{}.", capitalized(reason))));
         lines.extend(matter.reason.map(|reason| format!("The operator asks for consent: {reason}")));
         lines.join("\n")
     }

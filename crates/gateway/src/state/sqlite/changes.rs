@@ -1,16 +1,15 @@
-//! The journal and its confirmations in the file.
+//! The journal in the file.
 
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, named_params, types::Type};
+use rusqlite::{Row, named_params, types::Type};
 
 use super::{Work, calls::time};
 use crate::{
     journal::{
-        Begun, CONFIRMATION_LIFETIME, Confirmation, Consent, Decision, Digest, Ending, Entry, EntryId,
-        EntryState, Filter, Found, Intent, InvalidConfirmation, Issued, Purpose, Settlement, Spender,
-        Started, decide,
+        Begun, Consent, Decision, Digest, Ending, Entry, EntryId, EntryState, Filter, Found, Intent,
+        InvalidConfirmation, Settlement, Spender, Started, decide,
     },
     state::{StateError, clock::micros, shown_key},
 };
@@ -264,67 +263,6 @@ impl Work<'_> {
         select.query_map(parameters, read_entry)?.collect()
     }
 
-    /// A code that confirms an intent: the one that was issued before, if most of its time is left.
-    fn confirmation(&self, key: &[u8], intent: &Intent, purpose: Purpose) -> rusqlite::Result<Confirmation> {
-        let lifetime = micros(CONFIRMATION_LIFETIME);
-        let issued: Option<(String, i64)> = self
-            .transaction
-            .prepare_cached(
-                "SELECT code, expires_at FROM confirmations
-                 WHERE key = :key AND digest = :digest AND purpose = :purpose AND used = 0 AND expires_at > :enough
-                 ORDER BY expires_at DESC LIMIT 1",
-            )?
-            .query_row(
-                named_params! {
-                    ":key": key,
-                    ":digest": intent.digest.0,
-                    ":purpose": purpose.as_str(),
-                    ":enough": self.now + lifetime / 2,
-                },
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?;
-        let (code, expires_at) = if let Some(issued) = issued {
-            issued
-        } else {
-            let (code, expires_at) = (self.random(8)?, self.now.saturating_add(lifetime));
-            self.transaction
-                .prepare_cached(
-                    "INSERT INTO confirmations (code, key, tool, digest, purpose, expires_at)
-                     VALUES (:code, :key, :tool, :digest, :purpose, :expires_at)",
-                )?
-                .execute(named_params! {
-                    ":code": code,
-                    ":key": key,
-                    ":tool": intent.tool,
-                    ":digest": intent.digest.0,
-                    ":purpose": purpose.as_str(),
-                    ":expires_at": expires_at,
-                })?;
-            (code, expires_at)
-        };
-        Ok(Confirmation { code, purpose, expires_at: time(expires_at) })
-    }
-
-    /// The confirmation with this code.
-    fn issued(&self, code: &str) -> rusqlite::Result<Option<Issued>> {
-        self.transaction
-            .prepare_cached(
-                "SELECT key, tool, digest, purpose, expires_at, used FROM confirmations WHERE code = :code",
-            )?
-            .query_row(named_params! { ":code": code }, |row| {
-                Ok(Issued {
-                    key: row.get(0)?,
-                    tool: row.get(1)?,
-                    digest: Digest(row.get(2)?),
-                    purpose: parse(&row.get::<_, String>(3)?)?,
-                    expires_at: time(row.get(4)?),
-                    is_used: row.get(5)?,
-                })
-            })
-            .optional()
-    }
-
     /// What a spender has committed in a currency since a time, in hundredths. What was refused does not count.
     pub(super) fn committed(
         &self,
@@ -358,18 +296,10 @@ impl Work<'_> {
     }
 
     /// Random bytes in hexadecimal notation.
-    fn random(&self, bytes: u8) -> rusqlite::Result<String> {
+    pub(super) fn random(&self, bytes: u8) -> rusqlite::Result<String> {
         self.transaction
             .prepare_cached("SELECT lower(hex(randomblob(:bytes)))")?
             .query_row(named_params! { ":bytes": bytes }, |row| row.get(0))
-    }
-
-    /// Makes a confirmation useless.
-    pub(super) fn revoke(&self, code: &str) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached("UPDATE confirmations SET used = 1 WHERE code = :code")?
-            .execute(named_params! { ":code": code })?;
-        Ok(())
     }
 }
 
@@ -383,7 +313,7 @@ fn newest(
 }
 
 /// A word of this program that the file holds.
-fn parse<T: FromStr<Err = String>>(text: &str) -> rusqlite::Result<T> {
+pub(super) fn parse<T: FromStr<Err = String>>(text: &str) -> rusqlite::Result<T> {
     text.parse()
         .map_err(|error: String| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into()))
 }

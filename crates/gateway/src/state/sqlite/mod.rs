@@ -5,6 +5,7 @@
 
 mod calls;
 mod changes;
+mod confirmations;
 mod file;
 #[cfg(test)]
 mod month;
