@@ -8,6 +8,8 @@ use std::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
+use crate::support::{command, run};
+
 /// A running program. Dropping it ends the program.
 struct Program {
     child: Child,
@@ -56,4 +58,14 @@ async fn the_clock_starts_at_the_given_time() {
     assert_eq!(checked["data"]["timestamp"], "2028-02-29T00:00:00.000Z");
     let listed = program.post("campaign-list", json!({"status": "scheduled"})).await;
     assert_eq!(listed["data"]["campaigns"][0]["startDate"], "2028-03-16T00:00:00.000Z");
+}
+
+#[tokio::test]
+async fn an_api_that_the_sandbox_does_not_serve_is_rejected() {
+    for api in ["buyer", "campaign,buyer"] {
+        let outcome = run(&mut command(&["stdio", "--sandbox", "--api", api])).await;
+        assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+        let expected = "--api: the sandbox serves the API `campaign` alone, not `buyer`";
+        assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+    }
 }
