@@ -104,6 +104,10 @@ async fn what_an_execution_commits_is_read_first() {
     let enough = buyer(&server, Confirm::Off, caps("500 USD"), false);
     enough.call("execute_campaign", execute).await.unwrap();
     assert_eq!(sent(&server, "POST").await, 1);
+    let hidden = json!({ "campaignId": "c", "mediaBuys": [
+        { "mediaBuyId": "m", "products": [{ "productId": "p", "budget": 1_000_000 }] }
+    ] });
+    assert_eq!(enough.failure("update_campaign", hidden).await["code"], "BUDGET_UNKNOWN");
     let auto = json!({ "campaignId": "c", "optimizationApplyMode": "AUTO" });
     assert_eq!(
         low.failure("update_campaign", auto).await["code"],

@@ -125,7 +125,8 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Result<(), CallError> {
         let tool = &matter.entry.tool;
-        if tool.effect == Effect::Read {
+        // A draft commits nothing.
+        if tool.effect != Effect::Spend {
             return Ok(());
         }
         let mut replaced = None;
