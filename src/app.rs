@@ -110,13 +110,15 @@ impl App {
             Environment::Staging => Backend::Staging,
         };
         let memory = ResponseMemory::new(settings.response_memory.get() as usize * 1024 * 1024);
+        let customer = settings.customer()?;
         let mut apis = Vec::new();
         for &surface in &settings.api {
             let profile = Profile::of(surface).ok_or_else(|| no_base_url(settings, surface))?;
             let base = base_url(settings, sandbox.as_ref(), profile)?;
             tracing::info!(api = %base, surface = surface.as_str(), sandbox = sandbox.is_some(), "starting");
             let quotas = settings.quotas(profile);
-            apis.push(Api::new(profile, base, ClientConfig::default(), memory.clone(), quotas));
+            let config = ClientConfig { customer, ..ClientConfig::default() };
+            apis.push(Api::new(profile, base, config, memory.clone(), quotas));
         }
         let gateway = Gateway::new(GatewayConfig {
             catalog,

@@ -94,7 +94,12 @@ pub struct Settings {
     #[arg(help_heading = heading::SCOPE3)]
     pub api_url: Vec<ApiUrl>,
 
-    /// APIs to work with, comma-separated: `campaign`, `buyer`
+    /// Customer to work for, where a key sees several; the APIs of v2 alone know it
+    #[arg(long, env = "SCOPE3_CUSTOMER", value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = heading::SCOPE3)]
+    pub customer: Option<u64>,
+
+    /// APIs to work with, comma-separated: `campaign`, `buyer`, `storefront`, `measurement`
     #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "campaign")]
     #[arg(help_heading = heading::TOOLS)]
     pub api: Vec<Surface>,
@@ -346,6 +351,24 @@ impl Settings {
         };
         let quotas = profile.quotas.iter();
         quotas.map(|quota| Quota { rate: rate_of(quota.class).unwrap_or(quota.rate), ..*quota }).collect()
+    }
+
+    /// The customer that requests name.
+    ///
+    /// # Errors
+    /// If none of the APIs takes one: the setting would have no effect.
+    pub fn customer(&self) -> Result<Option<u64>, ConfigError> {
+        let takes_one =
+            |surface: &Surface| Profile::of(*surface).is_some_and(|it| it.customer_header.is_some());
+        if self.customer.is_some() && !self.api.iter().any(takes_one) {
+            let apis: Vec<&str> = self.api.iter().map(|surface| surface.as_str()).collect();
+            let problem = format!(
+                "expected an API that takes a customer, such as `buyer`, got `{}`: there, each key has one customer",
+                apis.join(",")
+            );
+            return Err(ConfigError::value(self.name_of("customer"), problem));
+        }
+        Ok(self.customer)
     }
 
     /// The most that calls may commit.

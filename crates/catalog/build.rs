@@ -63,16 +63,26 @@ fn embed() -> Result<(), Error> {
     println!("cargo::rerun-if-changed=build.rs");
     let mut generated = Generated::default();
     let mut findings = Vec::new();
+    let mut surfaces = Vec::new();
     for folder in sorted(Path::new(TOOLS))?.into_iter().filter(|path| path.is_dir()) {
         let surface = stem(&folder);
-        if !is_surface_name(&surface) {
+        if is_surface_name(&surface) {
+            surfaces.push((surface, contract(&folder)?, folder));
+        } else {
             findings.push(format!(
                 "{}: expected a folder with the name of a surface, in letters a-z",
                 relative(&folder)
             ));
-            continue;
         }
-        findings.extend(embed_surface(&folder, &surface, &mut generated)?);
+    }
+    for (position, (surface, facts, folder)) in surfaces.iter().enumerate() {
+        let (before, after) = (&surfaces[..position], &surfaces[position + 1..]);
+        let facts = facts.as_ref().map(|facts| Facts {
+            contract: facts,
+            before: before.iter().filter_map(|(_, facts, _)| facts.as_ref()).collect(),
+            after: after.iter().filter_map(|(name, facts, _)| Some((&**name, facts.as_ref()?))).collect(),
+        });
+        findings.extend(embed_surface(folder, surface, facts, &mut generated)?);
     }
     if !findings.is_empty() {
         return Err(findings.join("\n").into());
@@ -82,8 +92,52 @@ fn embed() -> Result<(), Error> {
     Ok(())
 }
 
+/// The contract of a surface, if it has one.
+fn contract(folder: &Path) -> Result<Option<Contract>, Error> {
+    let file = folder.join("contract.json");
+    if !file.exists() {
+        return Ok(None);
+    }
+    let read = serde_json::from_slice(&fs::read(&file)?);
+    Ok(Some(read.map_err(|error| format!("{}: {error}", relative(&file)))?))
+}
+
+/// The contract of a surface, and those of the surfaces before and after it. An operation that several have at the same
+/// address is one tool, with words in the first of them.
+struct Facts<'a> {
+    contract: &'a Contract,
+    before: Vec<&'a Contract>,
+    after: Vec<(&'a str, &'a Contract)>,
+}
+
+impl Facts<'_> {
+    /// Whether a surface before this one has the operation too.
+    fn has_words_before(&self, id: &str) -> bool {
+        self.before.iter().any(|before| share(before, self.contract, id))
+    }
+
+    /// The surfaces after this one that have the operation too.
+    fn shared_with(&self, id: &str) -> Vec<&str> {
+        let shared = self.after.iter().filter(|(_, after)| share(self.contract, after, id));
+        shared.map(|(name, _)| *name).collect()
+    }
+}
+
+/// Whether both documents have the operation at the same address, which is not below the base URL of either.
+fn share(one: &Contract, other: &Contract, id: &str) -> bool {
+    let both = one.operations.get(id).zip(other.operations.get(id));
+    both.is_some_and(|(one, other)| {
+        one.base.is_some() && one.base == other.base && one.request == other.request
+    })
+}
+
 /// Adds the tools of a surface to the generated code. Returns what is wrong with its files.
-fn embed_surface(folder: &Path, surface: &str, generated: &mut Generated) -> Result<Vec<String>, Error> {
+fn embed_surface(
+    folder: &Path,
+    surface: &str,
+    facts: Option<Facts<'_>>,
+    generated: &mut Generated,
+) -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
     let mut files = Vec::new();
     for path in sorted(folder)?.into_iter().filter(|path| path.extension().is_some_and(|it| it == "yaml")) {
@@ -95,20 +149,24 @@ fn embed_surface(folder: &Path, surface: &str, generated: &mut Generated) -> Res
     if !findings.is_empty() {
         return Ok(findings);
     }
-    let contract = folder.join("contract.json");
-    if contract.exists() {
-        let location = relative(&contract).to_string();
-        let facts: Contract =
-            serde_json::from_slice(&fs::read(&contract)?).map_err(|error| format!("{location}: {error}"))?;
-        let mut join = Join::new(&facts);
+    if let Some(facts) = &facts {
+        let file = folder.join("contract.json");
+        let location = relative(&file);
+        let mut join = Join::new(facts.contract);
         for (path, file) in &mut files {
             let broken = file.tools.iter_mut().flat_map(|tool| join.add_facts(tool));
             findings.extend(broken.map(|finding| format!("{}: {finding}", relative(path))));
         }
+        let unworded = join.unworded().filter(|id| !facts.has_words_before(id));
         findings.extend(
-            join.unworded()
-                .map(|id| format!("{location}: operation `{id}` has no words in a file beside it")),
+            unworded.map(|id| format!("{location}: operation `{id}` has no words in a file beside it")),
         );
+        let twice = join.worded().filter(|id| facts.has_words_before(id));
+        findings.extend(twice.map(|id| {
+            format!(
+                "{location}: operation `{id}` has words here and in a surface before, at the same address"
+            )
+        }));
         if !findings.is_empty() {
             return Ok(findings);
         }
@@ -128,7 +186,9 @@ fn embed_surface(folder: &Path, surface: &str, generated: &mut Generated) -> Res
         let broken = check(file, surface == "local", &listed);
         findings.extend(broken.iter().map(|finding| format!("{location}: {finding}")));
         for (tool, listed) in file.tools.iter().zip(listed) {
-            generated.add(surface, &file.toolset, tool, &listed)?;
+            let id = tool.operation.as_deref().unwrap_or_default();
+            let also = facts.as_ref().map(|facts| facts.shared_with(id)).unwrap_or_default();
+            generated.add(surface, &also, &file.toolset, tool, &listed)?;
             if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
                 && other != *path
             {
@@ -173,7 +233,14 @@ struct Generated {
 
 impl Generated {
     /// Adds an entry. The program has nothing to parse when it starts.
-    fn add(&mut self, surface: &str, toolset: &str, tool: &Tool<Input>, listed: &Input) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        surface: &str,
+        also: &[&str],
+        toolset: &str,
+        tool: &Tool<Input>,
+        listed: &Input,
+    ) -> Result<(), Error> {
         let Tool {
             name,
             title,
@@ -247,8 +314,10 @@ impl Generated {
         let listed =
             if listed == input { "None".to_owned() } else { format!("Some({})", self.schema(listed)?) };
         let surface = capitalized(surface);
+        let also: Vec<String> = also.iter().map(|name| format!("Surface::{}", capitalized(name))).collect();
         self.entries.push(format!(
-            "Entry::new(Surface::{surface}, Cow::Borrowed({toolset:?}), Tool {{ {} }}, {listed})",
+            "Entry::new(Surface::{surface}, &[{}], Cow::Borrowed({toolset:?}), Tool {{ {} }}, {listed})",
+            also.join(", "),
             fields.join(", ")
         ));
         Ok(())

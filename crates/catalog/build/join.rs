@@ -1,6 +1,9 @@
 //! Joins the facts of a contract with our words.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +11,7 @@ use super::{
     catalog::{
         check::Finding,
         contract::{Body, Contract, JSON, Operation, Parameter},
-        request::{Binding, Place, Style},
+        request::{Binding, OTHERS, Place, Style},
         tool::{IdempotencyKey, Input, Tool},
         walk::Schemas,
         words::Correction,
@@ -43,13 +46,19 @@ impl<'a> Join<'a> {
             report("operation", format!("`{id}` is not in contract.json"));
             return findings;
         };
-        if !self.worded.insert(id.to_string()) {
+        // The tool that answers with a promised sentence stands beside the one that shows the whole response.
+        if tool.presents.is_none() && !self.worded.insert(id.to_string()) {
             report("operation", format!("another tool has the operation `{id}` too"));
         }
         tool.operation = Some(id);
         let mut facts = Facts { shared: &self.contract.schemas, tool, report: &mut report };
         facts.add(operation);
         findings
+    }
+
+    /// The ids of operations with words.
+    pub(crate) fn worded(&self) -> impl Iterator<Item = &str> {
+        self.worded.iter().map(String::as_str)
     }
 
     /// The ids of operations without words.
@@ -114,7 +123,8 @@ impl Facts<'_> {
         let defined = self.with_shared();
         let members: HashSet<&str> = Schemas::of(&defined).members().into_iter().collect();
         let is_kept = |binding: &Binding| {
-            members.contains(&*binding.argument) || self.tool.by_consent.contains(&binding.argument)
+            let argument = &binding.argument;
+            members.contains(&**argument) || argument == OTHERS || self.tool.by_consent.contains(argument)
         };
         bindings.retain(is_kept);
         request.bindings = bindings.into();
@@ -224,11 +234,17 @@ impl Facts<'_> {
         for member in Schemas::of(&whole).members() {
             let (argument, name, style) =
                 (member.to_owned().into(), member.to_owned().into(), Style::default());
-            if bindings.iter().any(|other| other.argument == argument) {
+            let is_taken = |other: &Binding| other.argument == argument && other.place != Place::Path;
+            if bindings.iter().any(is_taken) {
                 (self.report)("operation", format!("`{member}` is a parameter and a member of the body"));
                 continue;
             }
             bindings.push(Binding { argument, place, name, style });
+        }
+        if self.tool.corrections.iter().any(|correction| matches!(correction, Correction::Open { .. })) {
+            let (argument, name) = (Cow::Borrowed(OTHERS), Cow::Borrowed(OTHERS));
+            bindings.push(Binding { argument, place, name, style: Style::default() });
+            input.insert("additionalProperties".to_owned(), json!({}));
         }
         if !schema.keys().all(|keyword| PLAIN.contains(&keyword.as_str())) {
             input.insert("allOf".to_owned(), json!([opened(schema, self.shared)]));
@@ -244,7 +260,8 @@ impl Facts<'_> {
             schema.get("required").and_then(Value::as_array),
             input.get_mut("required").and_then(Value::as_array_mut),
         ) {
-            required.extend(more.iter().cloned());
+            let new: Vec<Value> = more.iter().filter(|name| !required.contains(name)).cloned().collect();
+            required.extend(new);
         }
     }
 
@@ -267,7 +284,7 @@ impl Facts<'_> {
     fn correct(&mut self) {
         for correction in self.tool.corrections.clone() {
             match &correction {
-                Correction::Parameter { .. } => {}
+                Correction::Parameter { .. } | Correction::Open { .. } => {}
                 Correction::Optional { optional: path, .. } => {
                     self.change("corrections", path, &mut |owner, name| {
                         remove_required(owner, name);

@@ -121,6 +121,7 @@ impl Literal for Constant {
             Self::Integer(value) => format!("Constant::Integer({value})"),
             Self::Text(value) => format!("Constant::Text({})", value.literal()),
             Self::EmptyList(_) => "Constant::EmptyList([])".to_owned(),
+            Self::Null(()) => "Constant::Null(())".to_owned(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::request::{Binding, Place, Request, Style, parameter_name};
+use super::request::{Binding, OTHERS, Place, Request, Style, parameter_name};
 
 /// Arguments in their places.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,12 +61,16 @@ impl Request {
         let mut body = Map::new();
         for (argument, value) in arguments {
             let error = |reason| PlacementError { argument: argument.clone(), reason };
-            let is_its = |binding: &&Binding| binding.argument == argument && binding.place != Place::Path;
-            let binding = self.bindings.iter().find(is_its);
-            let Some(Binding { place, name, style, .. }) = binding else {
+            let find = |wanted: &str| {
+                let is_its = |other: &&Binding| other.argument == *wanted && other.place != Place::Path;
+                self.bindings.iter().find(is_its)
+            };
+            let Some(Binding { argument: bound, place, name, style }) =
+                find(&argument).or_else(|| find(OTHERS))
+            else {
                 return Err(error(PlacementReason::Unbound));
             };
-            let name = name.to_string();
+            let name = if bound == OTHERS { argument.clone() } else { name.to_string() };
             match place {
                 Place::Path => return Err(error(PlacementReason::Unbound)),
                 Place::Query => {

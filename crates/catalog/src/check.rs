@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     checks::{Check, split_at_shared_list},
-    request::{Binding, Place, Request, Style},
+    request::{Binding, OTHERS, Place, Request, Style},
     subschemas::children,
     tool::{CONFIRMATION, Effect, IdempotencyKey, Input, Text, Tool, Toolset},
     types::Types,
@@ -98,6 +98,11 @@ pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
     findings
 }
 
+/// The strongest effect that a call of the tool can have.
+fn strongest_effect(tool: &Tool<Input>) -> Effect {
+    tool.effect_when.iter().map(|when| when.effect).chain([tool.effect]).max().unwrap_or(tool.effect)
+}
+
 fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if tool.name.is_empty() || tool.name.len() > MAX_NAME_LENGTH || !tool.name.chars().all(is_allowed) {
@@ -159,8 +164,16 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
             check_path("subject", path);
         }
     }
-    if matches!(tool.effect, Effect::Read | Effect::Write) && tool.consequence.is_some() {
-        report("consequence", "is only for tools that can spend or delete".to_owned());
+    let is_risky = strongest_effect(tool) >= Effect::Delete && !local;
+    match &tool.consequence {
+        Some(_) if !is_risky => {
+            report("consequence", "is only for tools that can spend or delete".to_owned());
+        }
+        None if is_risky && tool.person.is_none() => report(
+            "consequence",
+            "is missing; say what a person has to know before the call spends or deletes".to_owned(),
+        ),
+        _ => {}
     }
     if let Some(unchanged) = &tool.unchanged {
         if tool.effect == Effect::Read {
@@ -283,7 +296,7 @@ fn check_request(request: &Request, tool: &Tool<Input>, report: &mut dyn FnMut(&
     let mut taken = HashSet::new();
     for Binding { argument, place, name, style } in request.bindings.iter() {
         let mut reject = |rule: &str| report("request", format!("the binding of `{argument}` {rule}"));
-        if !is_defined(argument) {
+        if !is_defined(argument) && argument != OTHERS {
             reject("is for an argument that input does not define");
         }
         if argument == CONFIRMATION {

@@ -59,6 +59,13 @@ pub fn commitment_in(spends: &Spends, data: &Map<String, Value>) -> Result<Commi
     Ok(Commitment { hundredths, currency, before: None })
 }
 
+/// Whether two ids are the same. Scope3 writes the same id as a number here and as a text there.
+#[must_use]
+pub fn same_id(one: &Value, other: &Value) -> bool {
+    let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    one == other || (one.is_number() || other.is_number()) && text(one) == text(other)
+}
+
 /// The money that a call commits. `replaced` are the objects of [`Money::replaces`]; without them, the whole amount counts.
 ///
 /// # Errors
@@ -90,7 +97,10 @@ pub fn commitment(
             (Some(old), Some(objects)) => {
                 let wanted = values(item, id);
                 let is_it = |object: &&Value| match &old.from.key {
-                    Some(key) => values(object, key).first() == wanted.first(),
+                    Some(key) => values(object, key)
+                        .first()
+                        .zip(wanted.first())
+                        .is_some_and(|(its, wanted)| same_id(its, wanted)),
                     None => true,
                 };
                 Some(objects.iter().find(is_it).ok_or(Unmeasured::NotRead)?)

@@ -20,6 +20,8 @@ use super::{
 pub struct Entry {
     /// The API behind it.
     pub surface: Surface,
+    /// Other APIs that have it at the same address.
+    also: &'static [Surface],
     /// The toolset that it belongs to.
     pub toolset: Text,
     /// The entry itself.
@@ -31,8 +33,25 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) const fn new(surface: Surface, toolset: Text, tool: Tool, shown: Option<Schema>) -> Self {
-        Self { surface, toolset, tool, shown, validator: OnceLock::new() }
+    pub(super) const fn new(
+        surface: Surface,
+        also: &'static [Surface],
+        toolset: Text,
+        tool: Tool,
+        shown: Option<Schema>,
+    ) -> Self {
+        Self { surface, also, toolset, tool, shown, validator: OnceLock::new() }
+    }
+
+    /// The first of these APIs that has the tool.
+    pub(super) fn surface_among(&self, active: &[Surface]) -> Option<Surface> {
+        let own = [self.surface].into_iter().chain(self.also.iter().copied());
+        own.into_iter().find(|surface| active.contains(surface))
+    }
+
+    /// The same entry as a tool of another API.
+    pub(super) fn of_surface(&self, surface: Surface) -> Self {
+        Self::new(surface, self.also, self.toolset.clone(), self.tool.clone(), self.shown.clone())
     }
 
     /// An entry created at run time, from a tool in the format of the catalog files.
@@ -40,7 +59,7 @@ impl Entry {
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();
         let shown = Some(Schema::of(present::listed(&tool)));
-        Self::new(surface, toolset.into(), tool.map_input(Schema::of), shown)
+        Self::new(surface, &[], toolset.into(), tool.map_input(Schema::of), shown)
     }
 
     /// The entry as it is for a call with these arguments: with the effect of the call. `None` if that is the tool's own.
@@ -52,7 +71,7 @@ impl Entry {
         let effect = self.tool.effect_of(arguments);
         (effect != self.tool.effect).then(|| {
             let tool = Tool { effect, ..self.tool.clone() };
-            Box::new(Self::new(self.surface, self.toolset.clone(), tool, self.shown.clone()))
+            Box::new(Self { tool, ..self.of_surface(self.surface) })
         })
     }
 
@@ -69,7 +88,7 @@ impl Entry {
         if !is_changed {
             return None;
         }
-        Some(Self::new(self.surface, self.toolset.clone(), tool, self.shown.clone()))
+        Some(Self { tool, ..self.of_surface(self.surface) })
     }
 
     /// The part of the full input schema that a path such as `budget.total` names. Alternatives are under `anyOf`.

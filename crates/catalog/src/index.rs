@@ -7,6 +7,9 @@ use std::{
 
 use super::{ENTRIES, Entry, EntryRef, Surface, nearest};
 
+/// The tool that says whose key it is. Documentation promises its name.
+pub const CHECK_AUTH_STATUS: &str = "check_auth_status";
+
 /// A set of tools. Cloning it is cheap; a clone never changes.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -21,20 +24,24 @@ struct Tools {
 }
 
 impl Catalog {
-    /// The embedded catalog.
+    /// The embedded catalog, with the tools of all APIs.
     #[must_use]
     pub fn embedded() -> Self {
-        static EMBEDDED: LazyLock<Catalog> =
-            LazyLock::new(|| ENTRIES.iter().map(EntryRef::Embedded).collect());
+        static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| Catalog::of_surfaces(&Surface::ALL));
         EMBEDDED.clone()
     }
 
     /// The embedded tools of these APIs, and the local ones. A name that several of the APIs have gets its API as a prefix,
-    /// such as `storefront_get_storefront`.
+    /// such as `buyer_get_thing`. `check_auth_status`, which is promised, keeps its name in the first of them.
     #[must_use]
     pub fn of_surfaces(surfaces: &[Surface]) -> Self {
-        let is_active = |entry: &&Entry| entry.surface == Surface::Local || surfaces.contains(&entry.surface);
-        prefixed(ENTRIES.iter().filter(is_active).map(EntryRef::Embedded).collect())
+        let active = |entry: &'static Entry| match entry.surface_among(surfaces) {
+            _ if entry.surface == Surface::Local => Some(EntryRef::Embedded(entry)),
+            Some(surface) if surface == entry.surface => Some(EntryRef::Embedded(entry)),
+            Some(surface) => Some(entry.of_surface(surface).into()),
+            None => None,
+        };
+        prefixed(ENTRIES.iter().filter_map(active).collect(), surfaces.first().copied())
     }
 
     /// All tools, in list order.
@@ -64,7 +71,7 @@ impl Catalog {
 }
 
 /// The catalog of these entries. Where entries of several APIs have the same name, their APIs become prefixes.
-fn prefixed(entries: Vec<EntryRef>) -> Catalog {
+fn prefixed(entries: Vec<EntryRef>, first: Option<Surface>) -> Catalog {
     let mut owners: HashMap<&str, Surface> = HashMap::new();
     let mut ambiguous = HashSet::new();
     for entry in &entries {
@@ -74,7 +81,10 @@ fn prefixed(entries: Vec<EntryRef>) -> Catalog {
         }
     }
     let renamed = entries.iter().map(|entry| {
-        let rename = |name: &str| ambiguous.contains(name).then(|| format!("{}_{name}", entry.surface));
+        let keeps = |name: &str| name == CHECK_AUTH_STATUS && Some(entry.surface) == first;
+        let rename = |name: &str| {
+            (ambiguous.contains(name) && !keeps(name)).then(|| format!("{}_{name}", entry.surface))
+        };
         entry.renamed(rename).map_or_else(|| entry.clone(), EntryRef::from)
     });
     renamed.collect()
@@ -150,8 +160,8 @@ mod tests {
         assert!(
             catalog.get("campaign").is_none() && catalog.get("").is_none() && catalog.get("zzz").is_none()
         );
-        let listed: Vec<&str> = catalog.entries().map(|entry| &*entry.tool.name).collect();
-        let built: Vec<&str> = ENTRIES.iter().map(|entry| &*entry.tool.name).collect();
+        let listed: Vec<&str> = catalog.entries().map(|entry| &*entry.tool.title).collect();
+        let built: Vec<&str> = ENTRIES.iter().map(|entry| &*entry.tool.title).collect();
         assert_eq!(listed, built);
     }
 
@@ -165,14 +175,19 @@ mod tests {
     #[test]
     fn a_name_of_several_active_apis_has_the_api_as_its_prefix() {
         let entries = vec![of(Surface::Buyer, "a", "1"), of(Surface::Storefront, "a", "2"), loaded("b", "3")];
-        let catalog = prefixed(entries);
+        let catalog = prefixed(entries, Some(Surface::Buyer));
         let names: Vec<&str> = catalog.entries().map(|entry| &*entry.tool.name).collect();
         assert_eq!(names, ["buyer_a", "storefront_a", "b"]);
         assert_eq!(catalog.get("storefront_a").unwrap().tool.title, "2");
         let campaign = Catalog::of_surfaces(&[Surface::Campaign]);
         assert!(campaign.get("campaign_list").is_some() && campaign.get("list_campaigns").is_none());
         let both = Catalog::of_surfaces(&[Surface::Campaign, Surface::Buyer]);
-        assert_eq!(both.entries().count(), Catalog::embedded().entries().count(), "no name is shared");
+        let names: Vec<&str> = both
+            .entries()
+            .map(|entry| &*entry.tool.name)
+            .filter(|name| name.ends_with(CHECK_AUTH_STATUS))
+            .collect();
+        assert_eq!(names, ["buyer_check_auth_status", "check_auth_status"], "campaign comes first");
     }
 
     #[test]

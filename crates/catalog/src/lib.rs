@@ -50,12 +50,12 @@ use serde::Serialize;
 pub use self::{
     binding::{Placed, PlacementError, PlacementReason},
     checks::Check,
-    commitment::{Commitment, Unmeasured, commitment, commitment_in, replaces_amount},
+    commitment::{Commitment, Unmeasured, commitment, commitment_in, replaces_amount, same_id},
     entry::{Entry, EntryRef},
-    index::{Catalog, Live},
+    index::{CHECK_AUTH_STATUS, Catalog, Live},
     money::{hundredths, in_words, money, money_in_words, money_in_words_of},
     problem::{Problem, Problems},
-    request::{Binding, Method, Place, Request, RequestError, Style},
+    request::{Binding, Method, OTHERS, Place, Request, RequestError, Style},
     schema::Schema,
     search::search,
     shape::{Member, Shape, shape},
@@ -121,10 +121,10 @@ impl FromStr for Surface {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "campaign" => Ok(Self::Campaign),
-            "buyer" => Ok(Self::Buyer),
-            _ => Err(format!("unknown API `{}` (available: `campaign`, `buyer`)", echo(text))),
-        }
+        let apis = || Self::ALL.into_iter().filter(|surface| *surface != Self::Local);
+        apis().find(|surface| surface.as_str() == text).ok_or_else(|| {
+            let available: Vec<String> = apis().map(|surface| format!("`{surface}`")).collect();
+            format!("unknown API `{}` (available: {})", echo(text), available.join(", "))
+        })
     }
 }

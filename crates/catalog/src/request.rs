@@ -28,10 +28,13 @@ pub struct Request {
     pub bindings: Cow<'static, [Binding]>,
 }
 
+/// In a binding, all arguments that no other binding names. Each keeps its name.
+pub const OTHERS: &str = "*";
+
 /// Where one argument goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
-    /// The argument's name.
+    /// The argument's name, or [`OTHERS`].
     pub argument: Text,
     /// The part of the request.
     pub place: Place,

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, fmt};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::tool::{Effect, Text};
@@ -18,7 +18,7 @@ pub struct EffectWhen {
     /// Path of the argument, such as `mode` or `mediaBuys[].action`.
     pub argument: Text,
     /// The value that has this effect. Without it, any value has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub is: Option<Constant>,
     /// The effect of such a call.
     pub effect: Effect,
@@ -38,6 +38,13 @@ pub enum Constant {
     Text(Text),
     /// An empty list.
     EmptyList([bool; 0]),
+    /// Null.
+    Null(()),
+}
+
+/// A value that is written, even if it is null.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Constant>, D::Error> {
+    Constant::deserialize(value).map(Some)
 }
 
 impl Constant {
@@ -49,6 +56,7 @@ impl Constant {
             Self::Integer(expected) => value.as_i64() == Some(*expected),
             Self::Text(expected) => value.as_str() == Some(expected),
             Self::EmptyList(_) => value.as_array().is_some_and(Vec::is_empty),
+            Self::Null(()) => value.is_null(),
         }
     }
 }
@@ -128,7 +136,8 @@ pub struct ReadOf {
     /// The arguments that are passed on to it.
     #[serde(default)]
     pub with: Cow<'static, [Text]>,
-    /// Path of the object in its data, or of the list that contains the object.
+    /// Path of the object in its data, or of the list that contains the object. Without it, the data is the object.
+    #[serde(default)]
     pub object: Text,
     /// The member of the list's items that has the id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -322,6 +331,13 @@ pub enum Correction {
     NoDefault {
         /// Path of the argument.
         no_default: String,
+        /// Why.
+        because: String,
+    },
+    /// The body takes members that the document does not name, and they are passed on as they are.
+    Open {
+        /// Always `true`.
+        open_body: bool,
         /// Why.
         because: String,
     },

@@ -48,7 +48,7 @@ use self::{
 /// The header with which the embedded sandbox marks its responses.
 pub const SANDBOX_HEADER: &str = "x-scope3-sandbox";
 
-/// The time limits and the size limit of the client.
+/// The limits of the client, and the customer it works for.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
     /// The time limit for opening a connection.
@@ -59,6 +59,8 @@ pub struct ClientConfig {
     pub total: Duration,
     /// The maximum size of a response, in bytes after decompression.
     pub most_bytes: usize,
+    /// The customer that requests name, where the surface has a header for it.
+    pub customer: Option<u64>,
 }
 
 impl Default for ClientConfig {
@@ -68,6 +70,7 @@ impl Default for ClientConfig {
             read: deadlines::READ,
             total: deadlines::ATTEMPT,
             most_bytes: 16 * 1024 * 1024,
+            customer: None,
         }
     }
 }
@@ -138,6 +141,12 @@ impl Client {
         &self.base
     }
 
+    /// The customer that requests name, with the name of the header.
+    #[must_use]
+    pub fn customer(&self) -> Option<(&'static str, u64)> {
+        Some((self.profile.customer_header?, self.config.customer?))
+    }
+
     /// The outcome of the latest requests to the surface.
     #[must_use]
     pub fn last_contact(&self) -> LastContact {
@@ -152,6 +161,9 @@ impl Client {
         let (name, value) = self.profile.key_header.with(key);
         let outgoing = self.http()?.request(request.method.clone(), request.url.clone());
         let mut outgoing = outgoing.headers(request.headers.clone()).header(name, value);
+        if let Some((header, customer)) = self.customer() {
+            outgoing = outgoing.header(header, customer);
+        }
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
         } else if !request.parts.is_empty() {

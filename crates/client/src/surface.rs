@@ -22,6 +22,9 @@ pub struct Profile {
     pub staging: Option<&'static str>,
     /// The header for the key.
     pub key_header: KeyHeader,
+    /// The header that names the customer, for keys that see several. Only documents of v3 name it; that v2 honors it is
+    /// an assumption.
+    pub customer_header: Option<&'static str>,
     /// The format of responses.
     pub dialect: Dialect,
     /// The limits of each key.
@@ -48,6 +51,8 @@ const V2_QUOTAS: [Quota; 3] = [
     EXPORT,
 ];
 
+const CUSTOMER_HEADER: &str = "x-scope3-customer-id";
+
 /// All APIs that requests can be sent to.
 static PROFILES: [Profile; 4] = [
     Profile {
@@ -55,6 +60,7 @@ static PROFILES: [Profile; 4] = [
         production: "https://api.agentic.scope3.com/rest/v1",
         staging: Some("https://api.agentic.staging.scope3.com/rest/v1"),
         key_header: KeyHeader::ApiKey,
+        customer_header: None,
         dialect: Dialect::CampaignV1,
         quotas: &V1_QUOTAS,
     },
@@ -63,6 +69,7 @@ static PROFILES: [Profile; 4] = [
         production: "https://api.interchange.io/api/v2/buyer",
         staging: Some("https://api.staging.interchange.io/api/v2/buyer"),
         key_header: KeyHeader::Bearer,
+        customer_header: Some(CUSTOMER_HEADER),
         dialect: Dialect::InterchangeV2,
         quotas: &V2_QUOTAS,
     },
@@ -71,6 +78,7 @@ static PROFILES: [Profile; 4] = [
         production: "https://api.interchange.io/api/v2/storefront",
         staging: Some("https://api.staging.interchange.io/api/v2/storefront"),
         key_header: KeyHeader::Bearer,
+        customer_header: Some(CUSTOMER_HEADER),
         dialect: Dialect::InterchangeV2,
         quotas: &V2_QUOTAS,
     },
@@ -79,6 +87,7 @@ static PROFILES: [Profile; 4] = [
         production: "https://api.scope3.com/v2",
         staging: None,
         key_header: KeyHeader::Bearer,
+        customer_header: Some(CUSTOMER_HEADER),
         dialect: Dialect::InterchangeV2,
         quotas: &V2_QUOTAS,
     },

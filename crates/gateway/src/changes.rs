@@ -198,6 +198,7 @@ impl Gateway {
             return Err(Failure::key(KeyError::Missing).into());
         };
         let (amount, currency) = money(&entry.tool, arguments).unzip();
+        let customer = matter.api.and_then(|api| api.client.customer()).map(|(_, id)| id);
         let committed = matter.commitment.as_ref().map(|found| found.currency.clone());
         Ok(Intent {
             key,
@@ -206,7 +207,7 @@ impl Gateway {
             session: call.caller.session.clone(),
             tool: entry.tool.name.to_string(),
             effect: entry.tool.effect,
-            digest: Digest::of(entry.surface, &entry.tool.name, arguments),
+            digest: Digest::of(entry.surface, &entry.tool.name, customer, arguments),
             target: target(entry, arguments),
             amount,
             currency: committed.or(currency.flatten()),

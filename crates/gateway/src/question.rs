@@ -1,7 +1,8 @@
 //! What a person reads before a call that needs consent: what will happen, to what, for how much.
 
 use scope3_mcp_catalog::{
-    CONFIRMATION, Catalog, Commitment, Entry, MoneyUnit, ReadOf, Spends, Subject, in_words, money_in_words_of,
+    CONFIRMATION, Catalog, Commitment, Entry, MoneyUnit, ReadOf, Spends, Subject, in_words,
+    money_in_words_of, same_id,
 };
 use scope3_mcp_client::PreparedRequest;
 use serde_json::{Map, Value};
@@ -52,7 +53,9 @@ impl Gateway {
             Backend::Staging => " in Scope3's staging environment",
             Backend::Sandbox => " in the sandbox",
         };
-        let mut lines = vec![format!("{}{place}? ({})", entry.tool.title, entry.tool.name)];
+        let customer = matter.api.and_then(|api| api.client.customer());
+        let customer = customer.map(|(_, id)| format!(" for customer {id}")).unwrap_or_default();
+        let mut lines = vec![format!("{}{customer}{place}? ({})", entry.tool.title, entry.tool.name)];
         if let Some(subject) = &entry.tool.subject
             && let Some(id) = arguments.get(&*subject.id)
         {
@@ -95,7 +98,7 @@ impl Gateway {
             None => None,
         };
         let is_it = |object: &&Value| match subject.from.as_ref().and_then(|from| from.key.as_ref()) {
-            Some(key) => object.get(&**key) == Some(id),
+            Some(key) => object.get(&**key).is_some_and(|its| same_id(its, id)),
             None => true,
         };
         let object = found.iter().flatten().find(is_it);
@@ -161,9 +164,9 @@ impl Gateway {
     }
 }
 
-/// The value at a path such as `campaign.name`.
+/// The value at a path such as `campaign.name`. The empty path is that of the value itself.
 fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(value, |value, step| value.get(step))
+    path.split('.').filter(|step| !step.is_empty()).try_fold(value, |value, step| value.get(step))
 }
 
 /// The arguments that the question does not show otherwise, as JSON.

@@ -11,17 +11,23 @@ const IDENTITY_MEMBERS: [&str; 6] = ["user", "account", "customer", "profile", "
 const SANDBOX: &str = "This is the sandbox: its data is invented, and nothing is spent.";
 
 /// `✅ Authenticated as user@company.com (Customer ID: 12345)`, with the best name in the response: an email
-/// address, a person or company, or only the customer ID. A second sentence says if the response is from the sandbox.
+/// address, a person or company, or only the customer ID. What follows says the company and role, if the response has
+/// them as v2's has, and whether it is from the sandbox.
 pub(crate) fn sentence(data: &Map<String, Value>, sandbox: bool) -> String {
-    let sentence = promised_sentence(data);
-    if sandbox { format!("{sentence}. {SANDBOX}") } else { sentence }
+    let who = name(data);
+    let company = first(data, &["company"]).filter(|company| who.as_ref() != Some(company));
+    let mut sentences = vec![promised_sentence(data, who)];
+    sentences.extend(company.map(|company| format!("Company: {company}")));
+    sentences.extend(first(data, &["role"]).map(|role| format!("Role: {role}")));
+    sentences.extend(sandbox.then(|| SANDBOX.to_owned()));
+    sentences.join(". ")
 }
 
-fn promised_sentence(data: &Map<String, Value>) -> String {
+fn promised_sentence(data: &Map<String, Value>, who: Option<String>) -> String {
     if data.get("authenticated") == Some(&Value::Bool(false)) {
         return "❌ Not authenticated: Scope3 does not accept the key".to_owned();
     }
-    match (name(data), customer_id(data)) {
+    match (who, customer_id(data)) {
         (Some(who), Some(id)) => format!("✅ Authenticated as {who} (Customer ID: {id})"),
         (Some(who), None) => format!("✅ Authenticated as {who}"),
         (None, Some(id)) => format!("✅ Authenticated as customer {id} (Customer ID: {id})"),
@@ -137,9 +143,24 @@ mod tests {
             } else {
                 format!(" as {said}")
             };
-            assert_eq!(say(&data), format!("✅ Authenticated{expected}"), "{data}");
+            let said = say(&data);
+            assert_eq!(said.split(". ").next(), Some(&*format!("✅ Authenticated{expected}")), "{data}");
         }
         assert!(say(&json!({"authenticated": false, "customerId": 7})).starts_with("❌ Not authenticated"));
+    }
+
+    #[test]
+    fn the_company_and_the_role_follow_where_v2_gives_them() {
+        for (data, said) in [
+            (
+                json!({"id": 7, "company": "B", "name": "A", "role": "ADMIN"}),
+                "A (Customer ID: 7). Company: B. Role: ADMIN",
+            ),
+            (json!({"id": 7, "company": "B", "name": "B", "role": "USER"}), "B (Customer ID: 7). Role: USER"),
+            (json!({"id": 7, "company": "B", "name": ""}), "B (Customer ID: 7)"),
+        ] {
+            assert_eq!(say(&data), format!("✅ Authenticated as {said}"));
+        }
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl World {
             let name = self.name(at);
             let made = self.api.made(&name);
             let Value::Object(arguments) = brand(&name) else { return Err("not an object".to_owned()) };
-            let digest = Digest::of(Surface::Campaign, CREATE, &arguments);
+            let digest = Digest::of(Surface::Campaign, CREATE, None, &arguments);
             let states = entries.iter().filter(|entry| entry.digest == digest).map(|entry| entry.state);
             // The end of a change is recorded again and again while the state is unavailable.
             let kept = states.filter(|state| *state != EntryState::Refused).count();

@@ -1,6 +1,8 @@
 //! The tools of the buyer API: what is sent for which arguments, and which arguments are rejected.
 
-use scope3_mcp_catalog::{Catalog, Effect, EntryRef, Placed, Surface};
+use std::collections::{BTreeMap, BTreeSet};
+
+use scope3_mcp_catalog::{Catalog, Effect, EntryRef, OTHERS, Placed, Surface};
 use serde_json::{Value, json};
 
 fn tool(name: &str) -> EntryRef {
@@ -28,17 +30,77 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn every_operation_of_the_document_is_a_tool_whose_arguments_can_be_checked() {
     let catalog = Catalog::embedded();
-    let mut tools = 0;
-    for entry in catalog.entries().filter(|entry| entry.surface == Surface::Buyer) {
+    let mut operations: BTreeMap<Surface, BTreeSet<&str>> = BTreeMap::new();
+    for entry in catalog.entries().filter(|entry| entry.tool.operation.is_some()) {
         let name = &entry.tool.name;
         let problems = entry.problems(&json!({}));
         assert!(problems.iter().all(|problem| !problem.message.contains("schema is invalid")), "{name}");
         let unknown = entry.check_arguments(json!({ "nonsense_argument": 1 }).as_object().unwrap().clone());
-        let unknown = unknown.unwrap_err();
-        assert!(unknown.iter().any(|problem| problem.unknown_argument), "{name}: {unknown:?}");
-        tools += 1;
+        let is_rejected =
+            unknown.as_ref().is_err_and(|problems| problems.iter().any(|problem| problem.unknown_argument));
+        let bindings = &entry.tool.request.as_ref().unwrap().bindings;
+        let is_open = bindings.iter().any(|binding| binding.argument == OTHERS);
+        assert!(is_rejected != is_open, "{name}: {unknown:?}");
+        operations.entry(entry.surface).or_default().insert(entry.tool.operation.as_deref().unwrap());
     }
-    assert_eq!(tools, 209);
+    let counts: Vec<usize> = operations.values().map(BTreeSet::len).collect();
+    assert_eq!(counts, [209, 225, 9], "buyer, storefront without the 41 that both have, measurement");
+}
+
+#[test]
+fn an_operation_that_two_documents_have_at_the_same_address_is_one_tool() {
+    let of = |surfaces: &[Surface]| Catalog::of_surfaces(surfaces);
+    let storefront = of(&[Surface::Storefront]);
+    let operations: BTreeSet<_> =
+        storefront.entries().filter_map(|entry| entry.tool.operation.clone()).collect();
+    assert_eq!(operations.len(), 266);
+    assert_eq!(storefront.get("list_notifications").unwrap().surface, Surface::Storefront);
+    assert!(storefront.get("check_auth_status").is_some(), "its operation is one of them");
+    let both = of(&[Surface::Buyer, Surface::Storefront]);
+    assert_eq!(both.get("list_notifications").unwrap().surface, Surface::Buyer);
+    for name in ["get_storefront", "get_own_storefront", "check_auth_status"] {
+        assert!(both.get(name).is_some(), "{name}");
+    }
+    assert!(both.entries().all(|entry| !entry.tool.name.starts_with("storefront_")));
+}
+
+#[test]
+fn every_tool_that_an_entry_names_is_there_when_its_api_is_active_alone() {
+    for surface in [Surface::Campaign, Surface::Buyer, Surface::Storefront, Surface::Measurement] {
+        let catalog = Catalog::of_surfaces(&[surface]);
+        for entry in catalog.entries() {
+            let tool = &entry.tool;
+            let subject = tool.subject.iter().filter_map(|subject| subject.from.as_ref());
+            let money = tool.money.iter().filter_map(|money| money.replaces.as_ref());
+            let reads = subject.map(|from| &from.read).chain(money.map(|old| &old.from.read));
+            let reads = reads.chain(&tool.settled_by).chain(tool.spends.iter().map(|spends| &spends.tool));
+            for read in reads {
+                assert!(catalog.get(read).is_some(), "{surface}: {}: {read}", tool.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_open_body_takes_is_passed_on() {
+    let arguments = json!({
+        "esaId": "12", "wholesale_product_id": "p", "name": "Top", "description": "d", "status": "draft",
+        "delivery_type": "guaranteed", "format_options": [], "inventory": {}, "pricing": { "cpm": 9.5 },
+    });
+    let sent = placed("patch_esa_product", {
+        let mut arguments = arguments;
+        arguments["productId"] = "p".into();
+        arguments
+    });
+    assert_eq!(sent.path, ["esa", "12", "products", "p"]);
+    assert_eq!(sent.body.unwrap()["pricing"], json!({ "cpm": 9.5 }));
+}
+
+#[test]
+fn an_argument_of_the_path_that_the_body_repeats_is_given_once() {
+    let sent = placed("update_signal", json!({ "signalId": "s:1", "name": "n" }));
+    assert_eq!(sent.path, ["signals", "s:1"]);
+    assert_eq!(sent.body.map(Value::Object), Some(json!({ "signalId": "s:1", "name": "n" })));
 }
 
 #[test]

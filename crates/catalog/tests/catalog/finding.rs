@@ -3,7 +3,10 @@
 use scope3_mcp_catalog::{Catalog, Surface, search};
 use serde::Deserialize;
 
-/// What a buyer says, and the tools that do it. Whoever wrote the requests knew the purposes of the operations, and used none of
+/// Of 150 requests, over all tools.
+const MOST_MISSED: usize = 18;
+
+/// What a buyer or seller says, and the tools that do it. Whoever wrote the requests knew the purposes of the operations, and used none of
 /// the words of their names; a third of the requests have a typing error.
 #[derive(Deserialize)]
 struct Request {
@@ -11,25 +14,25 @@ struct Request {
     tools: Vec<String>,
 }
 
+/// The requests that have no right tool among the first five that a search over these APIs finds.
+fn missed<'r>(requests: &'r [Request], surfaces: &[Surface]) -> Vec<&'r str> {
+    let catalog = Catalog::of_surfaces(surfaces);
+    let is_missed = |request: &&Request| {
+        let offered = catalog.entries().filter(|entry| entry.surface != Surface::Local);
+        let mut first = search(offered, &request.request).into_iter().take(5);
+        !first.any(|entry| request.tools.iter().any(|tool| *tool == *entry.tool.name))
+    };
+    requests.iter().filter(is_missed).map(|request| &*request.request).collect()
+}
+
 #[test]
 fn the_right_tool_is_among_the_first_five_of_nine_requests_in_ten() {
-    let requests: Vec<Request> = serde_json::from_str(include_str!("requests.json")).unwrap();
-    assert_eq!(requests.len(), 100);
-    let catalog = Catalog::embedded();
-    let offered = || {
-        let surfaces = [Surface::Buyer, Surface::Campaign];
-        catalog.entries().filter(move |entry| surfaces.contains(&entry.surface))
-    };
-    let mut found = 0;
-    for Request { request, tools } in &requests {
-        let first: Vec<&str> =
-            search(offered(), request).into_iter().take(5).map(|entry| &*entry.tool.name).collect();
-        if tools.iter().any(|tool| first.contains(&tool.as_str())) {
-            found += 1;
-        } else {
-            println!("{request}\n  expected {tools:?}\n  found {first:?}");
-        }
-    }
-    println!("{found} of {}", requests.len());
-    assert!(found >= 90, "{found} of {}", requests.len());
+    let buyers: Vec<Request> = serde_json::from_str(include_str!("requests.json")).unwrap();
+    let sellers: Vec<Request> = serde_json::from_str(include_str!("requests-sellers.json")).unwrap();
+    assert_eq!((buyers.len(), sellers.len()), (100, 50));
+    let of_buyers = missed(&buyers, &[Surface::Buyer, Surface::Campaign]);
+    assert!(of_buyers.len() <= 10, "{of_buyers:#?}");
+    let all = [Surface::Buyer, Surface::Storefront, Surface::Measurement, Surface::Campaign];
+    let of_all = [missed(&buyers, &all), missed(&sellers, &all)].concat();
+    assert!(of_all.len() <= MOST_MISSED, "{of_all:#?}");
 }

@@ -22,7 +22,7 @@ fn every_file_matches_the_schema() {
     let schema = schemars::schema_for!(Toolset);
     let validator = jsonschema::validator_for(schema.as_value()).unwrap();
     let mut files = 0;
-    for surface in ["buyer", "campaign", "local"] {
+    for surface in ["buyer", "campaign", "local", "measurement", "storefront"] {
         for file in fs::read_dir(root.join(surface)).unwrap() {
             let path = file.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "yaml") {

@@ -20,7 +20,7 @@ use scope3_mcp_client::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use self::hint::{UNAVAILABLE, hint};
+use self::hint::{CUSTOMER_SCOPE_REQUIRED, UNAVAILABLE, customers, hint};
 use crate::{
     KeyOwner, SendError,
     journal::Confirmation,
@@ -316,12 +316,16 @@ impl Failure {
 
     fn refused(refusal: &Refusal) -> Self {
         let Refusal { status, code, message, details, retry_after } = refusal;
+        let message = match details.as_ref().filter(|_| code == CUSTOMER_SCOPE_REQUIRED).and_then(customers) {
+            Some(customers) => format!("{message} The key sees these customers: {customers}."),
+            None => message.clone(),
+        };
         let retryable = code == UNAVAILABLE || matches!(status, 500 | 502 | 503 | 504);
         let failure = Self {
             is_scope3s: true,
             retryable,
             details: details.clone(),
-            ..Self::new(code, message.clone(), hint(code, *status))
+            ..Self::new(code, message, hint(code, *status))
         };
         match retry_after {
             Some(wait) if retryable => failure.retryable_after(*wait),

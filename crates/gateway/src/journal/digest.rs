@@ -12,11 +12,12 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The digest of a call.
+    /// The digest of a call, for this customer where the operator named one.
     #[must_use]
-    pub fn of(surface: Surface, tool: &str, arguments: &Map<String, Value>) -> Self {
+    pub fn of(surface: Surface, tool: &str, customer: Option<u64>, arguments: &Map<String, Value>) -> Self {
         let mut hasher = Sha256::new();
-        for part in [surface.as_str(), tool] {
+        let customer = customer.map(|id| id.to_string());
+        for part in [surface.as_str(), tool].into_iter().chain(customer.as_deref()) {
             hasher.update(part);
             hasher.update([0]);
         }
@@ -83,7 +84,7 @@ mod tests {
 
     fn digest(tool: &str, arguments: Value) -> Digest {
         let Value::Object(arguments) = arguments else { panic!("not an object") };
-        Digest::of(Surface::Campaign, tool, &arguments)
+        Digest::of(Surface::Campaign, tool, None, &arguments)
     }
 
     #[test]

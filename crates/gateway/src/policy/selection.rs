@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use scope3_mcp_catalog::{Catalog, Effect, Entry, Surface, echo, nearest};
+use scope3_mcp_catalog::{CHECK_AUTH_STATUS, Catalog, Effect, Entry, Surface, echo, nearest};
 
 use super::Denied;
 
@@ -118,7 +118,7 @@ impl Selected {
 
     /// Whether a tool that may run is in the list that clients see.
     pub(super) fn lists(&self, entry: &Entry) -> bool {
-        !self.discover || entry.surface == Surface::Local || entry.tool.presents.is_some()
+        !self.discover || entry.surface == Surface::Local || entry.tool.name == CHECK_AUTH_STATUS
     }
 
     fn is_in_selected_toolset(&self, entry: &Entry) -> bool {

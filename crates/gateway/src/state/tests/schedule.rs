@@ -61,7 +61,7 @@ pub(in crate::state) fn intent(change: usize, confirmation: Option<String>) -> I
         session: None,
         tool: "create".to_owned(),
         effect: Effect::Spend,
-        digest: Digest::of(Surface::Campaign, "create", &arguments),
+        digest: Digest::of(Surface::Campaign, "create", None, &arguments),
         target: None,
         amount: None,
         currency: None,
