@@ -19,6 +19,7 @@ mod catalog {
     pub(crate) mod contract;
     pub(crate) mod present;
     pub(crate) mod request;
+    pub(crate) mod response;
     pub(crate) mod subschemas;
     pub(crate) mod tool;
     pub(crate) mod types;
@@ -262,6 +263,7 @@ impl Generated {
             secrets,
             drop,
             empty,
+            pending,
             checks,
             idempotent,
             idempotency,
@@ -297,6 +299,7 @@ impl Generated {
             ("secrets", secrets.literal()),
             ("drop", drop.literal()),
             ("empty", empty.literal()),
+            ("pending", pending.literal()),
             ("checks", checks.literal()),
             ("idempotent", idempotent.literal()),
             ("idempotency", idempotency.literal()),

@@ -23,7 +23,7 @@ use rmcp::{
     service::RequestContext,
 };
 use scope3_mcp_gateway::{
-    Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Reader, Waiting,
+    Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Reader, WaitReason, Waiting,
     catalog::shortened, credentials::KeyRing, policy::Narrowing,
 };
 use serde_json::Value;
@@ -256,12 +256,15 @@ fn client(context: &RequestContext<RoleServer>) -> Option<String> {
 /// Sends progress notifications for a waiting call to a client that asked for them.
 async fn forward_progress(context: &RequestContext<RoleServer>, mut notices: mpsc::Receiver<Waiting>) {
     let token = context.meta.get_progress_token();
-    while let Some(Waiting { waited, total }) = notices.recv().await {
+    while let Some(Waiting { reason, waited, total }) = notices.recv().await {
         let Some(token) = token.clone() else { continue };
         let left = total.saturating_sub(waited).as_secs_f64().ceil();
         let notice = ProgressNotificationParam::new(token, waited.as_secs_f64())
             .with_total(total.as_secs_f64())
-            .with_message(format!("Waiting {left:.0} s for the request limit"));
+            .with_message(match reason {
+                WaitReason::Limit => format!("Waiting {left:.0} s for the request limit"),
+                WaitReason::Pending => format!("Still pending; the next look is in {left:.0} s"),
+            });
         // An error means that the client is gone; its call is cancelled elsewhere.
         drop(context.peer.notify_progress(notice).await);
     }

@@ -25,4 +25,5 @@ mod results;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;
+mod waiting;
 mod waits;

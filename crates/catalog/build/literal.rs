@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use super::catalog::{
     checks::Check,
     request::{Binding, Request},
-    tool::{Effect, IdempotencyKey, Local, Presentation, SpecialLimit, Text, Unchanged},
-    words::{Constant, EffectWhen, Money, MoneyUnit, Partial, ReadOf, Replaced, Spends, Start, Subject},
+    response::{Partial, Pending, Unchanged},
+    tool::{Effect, IdempotencyKey, Local, Presentation, SpecialLimit, Text},
+    words::{Constant, EffectWhen, Money, MoneyUnit, ReadOf, Replaced, Spends, Start, Subject},
 };
 
 /// A value as a Rust expression that can initialize a `static`.
@@ -18,6 +19,23 @@ pub(crate) trait Literal {
 impl Literal for bool {
     fn literal(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Literal for u32 {
+    fn literal(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Literal for Pending {
+    fn literal(&self) -> String {
+        format!(
+            "Pending {{ while_any: {}, every: {}, later: {} }}",
+            self.while_any.literal(),
+            self.every.literal(),
+            self.later.literal()
+        )
     }
 }
 

@@ -175,6 +175,9 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         ),
         _ => {}
     }
+    if tool.pending.is_some() && tool.effect != Effect::Read {
+        report("pending", "is only for reads".to_owned());
+    }
     if let Some(unchanged) = &tool.unchanged {
         if tool.effect == Effect::Read {
             report("unchanged", "is only for tools that change something".to_owned());

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
-use super::{ENTRIES, Entry, EntryRef, Surface, nearest};
+use super::{ENTRIES, Entry, EntryRef, Local, Surface, nearest};
 
 /// The tool that says whose key it is. Documentation promises its name.
 pub const CHECK_AUTH_STATUS: &str = "check_auth_status";
@@ -41,7 +41,12 @@ impl Catalog {
             Some(surface) => Some(entry.of_surface(surface).into()),
             None => None,
         };
-        prefixed(ENTRIES.iter().filter_map(active).collect(), surfaces.first().copied())
+        let mut entries: Vec<EntryRef> = ENTRIES.iter().filter_map(active).collect();
+        if !entries.iter().any(|entry| entry.tool.pending.is_some()) {
+            // There is nothing to wait for.
+            entries.retain(|entry| entry.tool.answers != Some(Local::Wait));
+        }
+        prefixed(entries, surfaces.first().copied())
     }
 
     /// All tools, in list order.

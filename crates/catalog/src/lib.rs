@@ -3,7 +3,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `tool`, `words`, `request`, `checks` | the format of an entry: the tool, what else we say of it, its request, its checks between arguments |
+//! | `tool`, `words`, `response`, `request`, `checks` | the format of an entry: the tool, what else we say of it and of its responses, its request, its checks between arguments |
 //! | `check` | the rules for entries, applied by the build |
 //! | `entry`, `index`, `schema` | entries in the program; the catalog, which can be replaced; schemas, parsed when needed |
 //! | `alternatives`, `arguments`, `reading`, `contradictions`, `problem` | checking arguments: schema, unwrapping, checks, what is wrong |
@@ -33,6 +33,7 @@ mod problem;
 pub mod rate;
 mod reading;
 mod request;
+mod response;
 mod schema;
 mod search;
 mod shape;
@@ -56,19 +57,19 @@ pub use self::{
     money::{hundredths, in_words, money, money_in_words, money_in_words_of},
     problem::{Problem, Problems},
     request::{Binding, Method, OTHERS, Place, Request, RequestError, Style},
+    response::{Partial, Pending, Unchanged},
     schema::Schema,
     search::search,
     shape::{Member, Shape, shape},
     tool::{
         CONFIRMATION, DRY_RUN, Effect, FIELDS, IdempotencyKey, Local, Presentation, SpecialLimit, Text,
-        Toolset, Unchanged,
+        Toolset,
     },
 };
 
 pub use self::suggest::{echo, nearest, shortened};
 pub use self::words::{
-    Constant, Correction, EffectWhen, Money, MoneyUnit, Partial, ReadOf, Replaced, Spends, Start, Subject,
-    values_at,
+    Constant, Correction, EffectWhen, Money, MoneyUnit, ReadOf, Replaced, Spends, Start, Subject, values_at,
 };
 
 /// A tool that an agent can call.

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use super::{
     checks::Check,
     request::Request,
-    words::{Correction, EffectWhen, Money, Partial, Spends, Subject},
+    response::{Partial, Pending, Unchanged},
+    words::{Correction, EffectWhen, Money, Spends, Subject},
 };
 
 /// Text from a file, or embedded in the program.
@@ -95,6 +96,9 @@ pub struct Tool<Input> {
     /// What to say when the list of a response is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<Text>,
+    /// How a response of this read shows that the work it tells about is not done. `wait_for` reads it again until it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
     /// What must hold between arguments, beyond the schema.
     #[serde(default)]
     pub checks: Cow<'static, [Check]>,
@@ -202,6 +206,7 @@ impl<Input> Tool<Input> {
             secrets,
             drop,
             empty,
+            pending,
             checks,
             idempotent,
             idempotency,
@@ -236,6 +241,7 @@ impl<Input> Tool<Input> {
             secrets,
             drop,
             empty,
+            pending,
             checks,
             idempotent,
             idempotency,
@@ -334,37 +340,6 @@ impl fmt::Display for Effect {
     }
 }
 
-/// How the response to a change shows that nothing changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Unchanged {
-    /// Path in the data of the value that is then 0 or empty.
-    pub zero: Text,
-    /// Arguments whose changes are not counted there.
-    #[serde(default)]
-    pub unless: Cow<'static, [Text]>,
-}
-
-impl Unchanged {
-    /// Whether the response to a call with these arguments can show it.
-    #[must_use]
-    pub fn counts(&self, arguments: &Map<String, Value>) -> bool {
-        !self.unless.iter().any(|name| arguments.contains_key(&**name))
-    }
-
-    /// Whether this response shows it.
-    #[must_use]
-    pub fn is_said_by(&self, data: &Map<String, Value>) -> bool {
-        let (first, rest) = self.zero.split_once('.').unwrap_or((&self.zero, ""));
-        let steps = rest.split('.').filter(|step| !step.is_empty());
-        match steps.fold(data.get(first), |value, step| value?.get(step)) {
-            Some(Value::Number(number)) => number.as_f64() == Some(0.0),
-            Some(Value::Array(items)) => items.is_empty(),
-            _ => false,
-        }
-    }
-}
-
 /// How the server answers a local tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -379,6 +354,8 @@ pub enum Local {
     Find,
     /// With the result of another tool.
     Call,
+    /// With the result of a read, once the work that it tells about is done.
+    Wait,
 }
 
 /// A sentence that replaces the data in results.

@@ -1,9 +1,9 @@
-//! What an entry says beyond its request and its schema: when a call has a stronger effect, what it commits, how its
-//! response reports failures, and where a published document is wrong.
+//! What an entry says beyond its request and its schema: when a call has a stronger effect, what it commits, and where a
+//! published document is wrong.
 //!
 //! The build script includes this file too.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -171,124 +171,6 @@ pub struct Spends {
     pub currency: Option<Text>,
     /// The unit of the amount.
     pub unit: MoneyUnit,
-}
-
-/// How a successful response reports that something failed inside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(into = "PartialFormat", try_from = "PartialFormat")]
-#[schemars(with = "PartialFormat")]
-pub enum Partial {
-    /// The member at this path in the data is `false`.
-    False(Text),
-    /// The number at this path is above zero.
-    AboveZero(Text),
-    /// The list or object at this path has members. `items[].errors` looks into each item.
-    NotEmpty(Text),
-    /// The member at this path has this value.
-    Is(Text, Constant),
-}
-
-/// How a successful response reports that something failed inside: one of `false`, `above_zero`, `not_empty`, or `is` with
-/// `value`. Each names a path in the data.
-#[derive(Serialize, Deserialize, JsonSchema, Default)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Partial")]
-struct PartialFormat {
-    /// The member is `false`.
-    #[serde(default, rename = "false", skip_serializing_if = "Option::is_none")]
-    is_false: Option<Text>,
-    /// The number is above zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    above_zero: Option<Text>,
-    /// The list or object has members. `items[].errors` looks into each item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    not_empty: Option<Text>,
-    /// The member has the value of `value`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    is: Option<Text>,
-    /// The value that reports a failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    value: Option<Constant>,
-}
-
-impl TryFrom<PartialFormat> for Partial {
-    type Error = &'static str;
-
-    fn try_from(format: PartialFormat) -> Result<Self, &'static str> {
-        match format {
-            PartialFormat {
-                is_false: Some(path),
-                above_zero: None,
-                not_empty: None,
-                is: None,
-                value: None,
-            } => Ok(Self::False(path)),
-            PartialFormat {
-                is_false: None,
-                above_zero: Some(path),
-                not_empty: None,
-                is: None,
-                value: None,
-            } => Ok(Self::AboveZero(path)),
-            PartialFormat {
-                is_false: None,
-                above_zero: None,
-                not_empty: Some(path),
-                is: None,
-                value: None,
-            } => Ok(Self::NotEmpty(path)),
-            PartialFormat {
-                is_false: None,
-                above_zero: None,
-                not_empty: None,
-                is: Some(path),
-                value: Some(value),
-            } => Ok(Self::Is(path, value)),
-            _ => Err("expected one of `false`, `above_zero`, `not_empty`, or `is` with `value`"),
-        }
-    }
-}
-
-impl From<Partial> for PartialFormat {
-    fn from(partial: Partial) -> Self {
-        match partial {
-            Partial::False(path) => Self { is_false: Some(path), ..Self::default() },
-            Partial::AboveZero(path) => Self { above_zero: Some(path), ..Self::default() },
-            Partial::NotEmpty(path) => Self { not_empty: Some(path), ..Self::default() },
-            Partial::Is(path, value) => Self { is: Some(path), value: Some(value), ..Self::default() },
-        }
-    }
-}
-
-impl fmt::Display for Partial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::False(path) => write!(f, "`{path}` is false"),
-            Self::AboveZero(path) => write!(f, "`{path}` is above zero"),
-            Self::NotEmpty(path) => write!(f, "`{path}` is not empty"),
-            Self::Is(path, value) => {
-                write!(f, "`{path}` is {}", serde_json::to_string(value).unwrap_or_default())
-            }
-        }
-    }
-}
-
-impl Partial {
-    /// Whether a response reports a failure in this way.
-    #[must_use]
-    pub fn is_said_by(&self, data: &Value) -> bool {
-        let (path, says): (&str, &dyn Fn(&Value) -> bool) = match self {
-            Self::False(path) => (path, &|value| value.as_bool() == Some(false)),
-            Self::AboveZero(path) => (path, &|value| value.as_f64().is_some_and(|it| it > 0.0)),
-            Self::NotEmpty(path) => (path, &|value| match value {
-                Value::Array(items) => !items.is_empty(),
-                Value::Object(members) => !members.is_empty(),
-                _ => false,
-            }),
-            Self::Is(path, expected) => (path, &|value| expected.matches(value)),
-        };
-        values_at(data, path).into_iter().any(says)
-    }
 }
 
 /// Where a published document is wrong, or says more than an agent may use.

@@ -13,7 +13,7 @@ use tower::retry::budget::Budget;
 use super::{
     Gateway,
     audit::Event,
-    caller::{Call, KeyOwner, OnLimit},
+    caller::{Call, KeyOwner, OnLimit, WaitReason},
     record::CallRecord,
     surfaces::Api,
 };
@@ -117,7 +117,7 @@ impl Gateway {
             };
             let pause = match next {
                 NextStep::Retry(pause) => call.pause(pause).await,
-                NextStep::Wait(wait) => call.wait(wait).await,
+                NextStep::Wait(wait) => call.wait(wait, WaitReason::Limit).await,
                 NextStep::GiveUp => return Err(error),
             };
             earlier_error = matches!(error, SendError::Api(_)).then_some(error);

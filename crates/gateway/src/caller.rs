@@ -23,16 +23,27 @@ pub enum OnLimit {
     Wait(Duration),
 }
 
-/// A call that is waiting for a permit.
+/// What a call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitReason {
+    /// A permit of a rate limit.
+    Limit,
+    /// The next look at work that is pending.
+    Pending,
+}
+
+/// A call that is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
+    /// What it waits for.
+    pub reason: WaitReason,
     /// How long it has waited so far.
     pub waited: Duration,
     /// How long it will have waited in total.
     pub total: Duration,
 }
 
-/// Called about once a second while a call waits for a permit.
+/// Called about once a second while a call waits.
 pub type OnWait = Arc<dyn Fn(Waiting) + Send + Sync>;
 
 /// The caller of a tool.
@@ -137,6 +148,8 @@ pub enum KeyOwner {
 pub(super) struct Call {
     pub(super) caller: Caller,
     pub(super) arguments: Map<String, Value>,
+    /// How long the call may wait until the work that it reads about is done. `None` reads once.
+    pub(super) waits_for: Option<Duration>,
     pub(super) on_wait: OnWait,
     pub(super) started: Instant,
     /// Cancelled when the caller no longer waits for the result of a change.
@@ -156,8 +169,8 @@ impl Call {
         }
     }
 
-    /// Waits for a permit, and reports progress about once a second.
-    pub(super) async fn wait(&self, length: Duration) -> Result<(), SendError> {
+    /// Waits, and reports progress about once a second.
+    pub(super) async fn wait(&self, length: Duration, reason: WaitReason) -> Result<(), SendError> {
         const TICK: Duration = Duration::from_secs(1);
         let until = Instant::now() + length;
         loop {
@@ -166,7 +179,7 @@ impl Call {
                 return Ok(());
             }
             let waited = self.started.elapsed();
-            (self.on_wait)(Waiting { waited, total: waited + rest });
+            (self.on_wait)(Waiting { reason, waited, total: waited + rest });
             self.pause(rest.min(TICK)).await?;
         }
     }

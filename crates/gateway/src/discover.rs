@@ -1,9 +1,11 @@
 //! Finding tools and calling them by name, for clients that should not see a list of all tools.
 
+use std::time::Duration;
+
 use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Local, Problem, Surface, search};
 use serde_json::{Map, Value, json};
 
-use crate::{CallError, Gateway, failure::Failure, policy::Narrowing, unknown_tool};
+use crate::{CallError, Gateway, failure::Failure, policy::Narrowing, unknown_tool, wait};
 
 /// How many tools are found if the caller names no number.
 const DEFAULT_LIMIT: usize = 5;
@@ -11,6 +13,14 @@ const DEFAULT_LIMIT: usize = 5;
 /// The tools that call another.
 const CALL_READ: &str = "call_read_tool";
 const CALL_CHANGE: &str = "call_change_tool";
+
+/// What a call is for.
+pub(super) struct Resolved {
+    pub(super) entry: EntryRef,
+    pub(super) arguments: Map<String, Value>,
+    /// How long it may wait until the work that the tool reads about is done.
+    pub(super) waits_for: Option<Duration>,
+}
 
 impl Gateway {
     /// The tool that a call is for, and its arguments: those of the call itself, or of the tool that it names. From here on, a
@@ -20,10 +30,12 @@ impl Gateway {
         catalog: &Catalog,
         entry: EntryRef,
         mut arguments: Map<String, Value>,
-    ) -> Result<(EntryRef, Map<String, Value>), CallError> {
-        if entry.tool.answers != Some(Local::Call) {
-            return Ok((entry, arguments));
-        }
+    ) -> Result<Resolved, CallError> {
+        let waits = match entry.tool.answers {
+            Some(Local::Call) => false,
+            Some(Local::Wait) => true,
+            _ => return Ok(Resolved { entry, arguments, waits_for: None }),
+        };
         self.policy.check(&entry, None).map_err(|why| Failure::denied(&entry, &why))?;
         let problem = |path: &str, what: &str| -> CallError {
             Failure::arguments(&entry, &Problem::at(path, what).into()).into()
@@ -36,12 +48,30 @@ impl Gateway {
             Some(Value::Object(given)) => given,
             Some(_) => return Err(problem("arguments", "expected an object")),
         };
+        let seconds = if waits { arguments.remove("seconds") } else { None };
+        let seconds = match &seconds {
+            None | Some(Value::Null) => wait::DEFAULT_SECONDS,
+            Some(seconds) => seconds
+                .as_u64()
+                .filter(|seconds| (1..=wait::MAX_SECONDS).contains(seconds))
+                .ok_or_else(|| problem("seconds", "expected a whole number from 1 to 300"))?,
+        };
         if let Some(unknown) = arguments.keys().next() {
             return Err(problem(unknown, "is not an argument of this tool; put it into `arguments`"));
         }
         let called = catalog.get(&name).cloned().ok_or_else(|| unknown_tool(catalog, &name))?;
-        if called.tool.answers == Some(Local::Call) {
+        if matches!(called.tool.answers, Some(Local::Call | Local::Wait)) {
             return Err(problem("name", "expected a tool other than this one"));
+        }
+        if waits {
+            if called.tool.pending.is_none() {
+                let can_wait = catalog.entries().filter(|entry| entry.tool.pending.is_some());
+                let names: Vec<String> = can_wait.map(|entry| entry.tool.name.to_string()).collect();
+                let expected = format!("expected one of {}, got {}", names.join(", "), called.tool.name);
+                return Err(problem("name", &expected));
+            }
+            let waits_for = Some(Duration::from_secs(seconds));
+            return Ok(Resolved { entry: called, arguments: given, waits_for });
         }
         let effect = called.tool.effect_of(&given);
         let is_read = effect == Effect::Read;
@@ -52,7 +82,7 @@ impl Gateway {
                 &format!("({name}) with these arguments has the effect {effect}; use {right}"),
             ));
         }
-        Ok((called, given))
+        Ok(Resolved { entry: called, arguments: given, waits_for: None })
     }
 
     /// The tools that match a query, best first.

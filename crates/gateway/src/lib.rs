@@ -28,6 +28,7 @@ pub mod results;
 pub mod state;
 mod surfaces;
 mod tally;
+mod wait;
 mod whoami;
 
 use std::{
@@ -55,7 +56,7 @@ pub use scope3_mcp_client::{
 
 pub use self::{
     attempts::SendError,
-    caller::{CallSlot, Caller, KeyOwner, OnLimit, OnWait, Reader, Waiting},
+    caller::{CallSlot, Caller, KeyOwner, OnLimit, OnWait, Reader, WaitReason, Waiting},
     config::{Backend, GatewayConfig},
     local::describe_tool,
     outcome::{CallError, Success},
@@ -66,6 +67,7 @@ use self::{
     caller::Call,
     changes::Next,
     consent::Confirm,
+    discover::Resolved,
     failure::Failure,
     limits::{Limits, Usage},
     policy::Policy,
@@ -154,14 +156,16 @@ impl Gateway {
     ) -> Result<Success, CallError> {
         let catalog = self.catalog.current();
         let found = catalog.get(name).cloned().ok_or_else(|| unknown_tool(&catalog, name));
-        let (entry, arguments) = match found.and_then(|entry| self.resolve(&catalog, entry, arguments)) {
-            Ok((entry, arguments)) => (Ok(entry), arguments),
-            Err(error) => (Err(error), Map::new()),
-        };
+        let (entry, arguments, waits_for) =
+            match found.and_then(|entry| self.resolve(&catalog, entry, arguments)) {
+                Ok(Resolved { entry, arguments, waits_for }) => (Ok(entry), arguments, waits_for),
+                Err(error) => (Err(error), Map::new(), None),
+            };
         let abandoned = CancellationToken::new();
         let started = Instant::now();
         let (caller, ending) = (caller.sanitized(), self.ending.clone());
-        let call = Call { caller, arguments, on_wait, started, abandoned: abandoned.clone(), ending };
+        let abandon = abandoned.clone();
+        let call = Call { caller, arguments, waits_for, on_wait, started, abandoned: abandon, ending };
         let is_change = entry.as_ref().is_ok_and(|entry| entry.tool.strongest_effect() != Effect::Read);
         let span =
             tracing::info_span!("call", tool = entry.as_ref().map_or("unknown", |entry| &entry.tool.name));
@@ -291,10 +295,12 @@ impl Gateway {
                 request = request.with_idempotency_key(place, &key);
             }
         }
-        let answer = self.send(&call, entry, api, &request, record).await;
-        let answer = answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
+        let answer = Box::pin(self.send_until_done(&call, entry, api, &request, record)).await;
+        let (answer, waited) =
+            answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
         let expected = Expected { amount, unchanged, key: record.key };
-        let success = self.present(entry, &call.caller.keys, answer, expected)?;
+        let mut success = self.present(entry, &call.caller.keys, answer, expected)?;
+        success.notes.extend(waited.map(|note| ("waited".to_owned(), note)));
         Ok(self.fit(entry, call.caller.reader, &fields, success, record))
     }
 

@@ -46,7 +46,7 @@ impl Gateway {
             }
             Local::Find => self.find_tools(catalog, caller.narrowing.as_ref(), arguments),
             // `Gateway::call` has replaced it by the tool that it names.
-            Local::Call => return Err(Failure::internal(false).into()),
+            Local::Call | Local::Wait => return Err(Failure::internal(false).into()),
             Local::Read => self.read_result(entry, caller, arguments).await?,
             Local::Usage => {
                 let keys = caller.keys.keys().await.map_err(Failure::key)?;

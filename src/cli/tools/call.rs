@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context;
 use scope3_mcp_gateway::{
-    CallError, Caller, Success, Waiting,
+    CallError, Caller, Success, WaitReason, Waiting,
     catalog::{Effect, Entry},
     consent::Person,
     failure::{Changed, Failure},
@@ -182,8 +182,10 @@ async fn call_with_progress(
 ) -> std::io::Result<CallEnd> {
     let limit_wait = Arc::new(AtomicU64::new(0));
     let announced = Arc::clone(&limit_wait);
-    let on_wait = Arc::new(move |Waiting { waited, total }: Waiting| {
-        announced.store(total.saturating_sub(waited).as_secs().max(1), Ordering::Relaxed);
+    let on_wait = Arc::new(move |Waiting { reason, waited, total }: Waiting| {
+        if reason == WaitReason::Limit {
+            announced.store(total.saturating_sub(waited).as_secs().max(1), Ordering::Relaxed);
+        }
     });
     let mut call = Box::pin(app.gateway.call(caller, &entry.tool.name, arguments, on_wait));
     let started = Instant::now();
