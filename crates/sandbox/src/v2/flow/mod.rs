@@ -11,6 +11,7 @@ mod discovery;
 mod execute;
 mod media_buys;
 mod moderation;
+mod progress;
 mod reports;
 mod storefronts;
 
@@ -32,6 +33,7 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
         discovery::handler,
         execute::handler,
         media_buys::handler,
+        progress::handler,
         reports::handler,
         storefronts::handler,
     ];

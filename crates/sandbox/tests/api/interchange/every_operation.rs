@@ -183,6 +183,19 @@ fn arguments(entry: &Entry, known: &Known) -> Map<String, Value> {
     made.as_object().unwrap().clone()
 }
 
+/// The path and the body of a valid request.
+pub(crate) fn request(entry: &Entry, known: &Known) -> (String, Option<Map<String, Value>>) {
+    let request = entry.tool.request.as_ref().unwrap();
+    let placed = request.place(arguments(entry, known)).unwrap();
+    let base = request.base.as_deref().unwrap_or("/api/v2/buyer");
+    let mut path = format!("{base}/{}", placed.path.join("/"));
+    if !placed.query.is_empty() {
+        let query: Vec<String> = placed.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        path = format!("{path}?{}", query.join("&"));
+    }
+    (path, placed.body)
+}
+
 /// Operations that answer a valid sample with an error for a good reason.
 const EXCUSED: [(&str, u16); 3] = [
     // The sample names a media buy that is active, and its campaign.
@@ -204,21 +217,13 @@ async fn every_operation_answers_a_valid_request() {
         // A fresh sandbox for those that remove what others need.
         let is_change = entry.tool.effect != scope3_mcp_catalog::Effect::Read;
         let api = if is_change { Api::start().await } else { api.clone() };
-        let made = arguments(entry, &known);
-        let placed = request.place(made.clone()).unwrap();
-        let base = request.base.as_deref().unwrap_or("/api/v2/buyer");
-        let mut path = format!("{base}/{}", placed.path.join("/"));
-        if !placed.query.is_empty() {
-            let query: Vec<String> =
-                placed.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            path = format!("{path}?{}", query.join("&"));
-        }
-        let response = api.send(request.method.as_str(), &path, placed.body.map(Value::Object)).await;
+        let (path, body) = self::request(entry, &known);
+        let response = api.send(request.method.as_str(), &path, body.clone().map(Value::Object)).await;
         let status = response.status().as_u16();
-        let body = response.text().await.unwrap();
+        let answer = response.text().await.unwrap();
         served += 1;
         if status >= 300 && !EXCUSED.contains(&(operation, status)) {
-            failed.push(format!("{operation} {status} {} <- {}", body, Value::Object(made)));
+            failed.push(format!("{operation} {status} {answer} <- {path} {body:?}"));
         }
     }
     assert!(failed.is_empty(), "{} of {served}:\n{}", failed.len(), failed.join("\n"));

@@ -1,8 +1,12 @@
 //! The market that all customers share: storefronts and what they sell. All of it is invented.
 
+mod stock;
+
 use serde_json::{Value, json};
 
 use super::objects::units;
+
+pub(super) use self::stock::STOREFRONTS;
 
 /// A seller.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,8 +44,6 @@ pub(super) struct Product {
     pub(super) words: &'static [&'static str],
 }
 
-const MANY: &[&str] = &["USD", "EUR", "GBP", "CAD", "AUD", "CHF", "SEK", "NOK", "DKK", "NZD"];
-
 /// The value of a US dollar in hundredths of some currencies.
 const RATES: [(&str, u64); 10] = [
     ("USD", 100),
@@ -54,184 +56,6 @@ const RATES: [(&str, u64); 10] = [
     ("NOK", 1070),
     ("DKK", 686),
     ("NZD", 166),
-];
-
-/// All storefronts, by id.
-pub(super) static STOREFRONTS: [Storefront; 6] = [
-    Storefront {
-        id: 501,
-        name: "Aurora Media",
-        platform: "aurora",
-        description: "News, travel and outdoor sites.",
-        channels: &["display", "olv"],
-        countries: &["US", "CA", "GB"],
-        currencies: MANY,
-        is_connected: true,
-        products: &[
-            Product {
-                code: "outdoor-display",
-                name: "Outdoor and Travel Display",
-                description: "Banners on hiking, camping and travel sites.",
-                channel: "display",
-                format: "image",
-                cpm_cents: 650,
-                minimum_cents: 50_000,
-                clicks: 21,
-                is_guaranteed: false,
-                words: &["outdoor", "hiking", "camping", "travel", "boots", "trail"],
-            },
-            Product {
-                code: "news-video",
-                name: "News Video Pre-Roll",
-                description: "Skippable video before news clips.",
-                channel: "olv",
-                format: "video_hosted",
-                cpm_cents: 1_400,
-                minimum_cents: 100_000,
-                clicks: 34,
-                is_guaranteed: false,
-                words: &["news", "video", "awareness"],
-            },
-        ],
-    },
-    Storefront {
-        id: 502,
-        name: "Borealis Streaming",
-        platform: "borealis",
-        description: "Streaming television with advertising.",
-        channels: &["ctv"],
-        countries: &["US", "CA"],
-        currencies: MANY,
-        is_connected: true,
-        products: &[
-            Product {
-                code: "prime-ctv",
-                name: "Prime-Time Streaming TV",
-                description: "Spots of 15 or 30 seconds between 7 and 11 pm.",
-                channel: "ctv",
-                format: "video_hosted",
-                cpm_cents: 3_200,
-                minimum_cents: 500_000,
-                clicks: 3,
-                is_guaranteed: true,
-                words: &["tv", "streaming", "awareness", "family", "outdoor"],
-            },
-            Product {
-                code: "sports-ctv",
-                name: "Live Sports Streaming TV",
-                description: "Spots in live sports.",
-                channel: "ctv",
-                format: "video_hosted",
-                cpm_cents: 4_100,
-                minimum_cents: 1_000_000,
-                clicks: 2,
-                is_guaranteed: true,
-                words: &["sports", "live", "fans"],
-            },
-        ],
-    },
-    Storefront {
-        id: 503,
-        name: "Cirrus Publishing",
-        platform: "cirrus",
-        description: "Magazines and culture sites in Europe.",
-        channels: &["display"],
-        countries: &["GB", "DE", "FR", "NL"],
-        currencies: MANY,
-        is_connected: true,
-        products: &[
-            Product {
-                code: "lifestyle-native",
-                name: "Lifestyle Native",
-                description: "Native units in lifestyle articles.",
-                channel: "display",
-                format: "image",
-                cpm_cents: 800,
-                minimum_cents: 50_000,
-                clicks: 27,
-                is_guaranteed: false,
-                words: &["lifestyle", "fashion", "home", "travel"],
-            },
-            Product {
-                code: "books-display",
-                name: "Books and Culture Display",
-                description: "Banners beside reviews and interviews.",
-                channel: "display",
-                format: "image",
-                cpm_cents: 720,
-                minimum_cents: 30_000,
-                clicks: 19,
-                is_guaranteed: false,
-                words: &["books", "reading", "culture", "novel"],
-            },
-        ],
-    },
-    Storefront {
-        id: 504,
-        name: "Delta Audio",
-        platform: "delta",
-        description: "Podcasts and streamed music.",
-        channels: &["podcast", "streaming_audio"],
-        countries: &["US", "GB"],
-        currencies: MANY,
-        is_connected: true,
-        products: &[Product {
-            code: "podcast-host",
-            name: "Host-Read Podcasts",
-            description: "Messages that the hosts read.",
-            channel: "podcast",
-            format: "audio_hosted",
-            cpm_cents: 2_400,
-            minimum_cents: 200_000,
-            clicks: 5,
-            is_guaranteed: false,
-            words: &["podcast", "audio", "books", "stories"],
-        }],
-    },
-    Storefront {
-        id: 505,
-        name: "Ember Screens",
-        platform: "ember",
-        description: "Digital screens in cities.",
-        channels: &["dooh"],
-        countries: &["US"],
-        currencies: &["USD"],
-        is_connected: true,
-        products: &[Product {
-            code: "city-screens",
-            name: "City Screens",
-            description: "Digital billboards in city centers.",
-            channel: "dooh",
-            format: "image",
-            cpm_cents: 1_100,
-            minimum_cents: 250_000,
-            clicks: 0,
-            is_guaranteed: true,
-            words: &["city", "commuters", "billboard"],
-        }],
-    },
-    Storefront {
-        id: 506,
-        name: "Fjord Retail",
-        platform: "fjord",
-        description: "Sponsored products in online shops.",
-        channels: &["retail_media"],
-        countries: &["US", "DE"],
-        currencies: MANY,
-        is_connected: false,
-        products: &[Product {
-            code: "shelf-ads",
-            name: "Sponsored Shelf",
-            description: "Sponsored places in search results of shops.",
-            channel: "retail_media",
-            format: "sponsored_placement",
-            cpm_cents: 950,
-            minimum_cents: 50_000,
-            clicks: 80,
-            is_guaranteed: false,
-            words: &["shopping", "retail", "sales"],
-        }],
-    },
 ];
 
 /// The channels of a search that names none, as the document says.
