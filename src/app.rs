@@ -47,14 +47,6 @@ pub enum StartError {
         /// Why it cannot be used.
         source: StateError,
     },
-    /// The sandbox does not serve a surface.
-    #[error("{name}: the sandbox serves the API `campaign` alone, not `{surface}`")]
-    NotInSandbox {
-        /// The setting of the APIs, as the user gave it.
-        name: String,
-        /// The surface.
-        surface: Surface,
-    },
     /// A surface has no URL in this environment.
     #[error("{name}: Scope3 publishes no staging URL for the API `{surface}`; set one with --api-url")]
     NoBaseUrl {
@@ -69,10 +61,7 @@ impl StartError {
     /// Whether the user can fix the error with other settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Config(_) | Self::NoBaseUrl { .. } | Self::NotInSandbox { .. } | Self::State { .. }
-        )
+        matches!(self, Self::Config(_) | Self::NoBaseUrl { .. } | Self::State { .. })
     }
 }
 
@@ -91,11 +80,6 @@ impl App {
             && source.is_usage()
         {
             return Err(StartError::State { name: settings.name_of("state"), source: source.clone() });
-        }
-        if settings.sandbox
-            && let Some(&surface) = settings.api.iter().find(|surface| **surface != Surface::Campaign)
-        {
-            return Err(StartError::NotInSandbox { name: settings.name_of("api"), surface });
         }
         let (sandbox, keys) = if settings.sandbox {
             let sandbox = Sandbox::start(Options::default(), catalog.clone()).await;
@@ -165,9 +149,8 @@ fn base_url(
     profile: &'static Profile,
 ) -> Result<BaseUrl, StartError> {
     if let Some(sandbox) = sandbox {
-        // It serves the Campaign API at its root.
-        let path = if profile.surface == Surface::Campaign { "" } else { profile.published_path() };
-        return Ok(format!("{}{path}", sandbox.url()).parse()?);
+        let url = sandbox.url_of(profile.surface).ok_or_else(|| no_base_url(settings, profile.surface))?;
+        return Ok(url.parse()?);
     }
     if let Some(url) = settings.base_url(profile.surface)? {
         return Ok(url);

@@ -9,7 +9,7 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
 };
-use scope3_mcp_gateway::catalog::{Catalog, rate::Rate};
+use scope3_mcp_gateway::catalog::{Catalog, Surface, rate::Rate};
 use scope3_mcp_sandbox::{Fault, Options, Sandbox};
 
 use super::{CommandError, until_signaled};
@@ -54,11 +54,19 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
     let options = Options { bind, latency, faults, rate_limit, now, as_published };
     let catalog = Catalog::embedded();
     let sandbox =
-        Sandbox::start(options, catalog).await.with_context(|| format!("cannot listen on {bind}"))?;
+        Sandbox::start(options, catalog.clone()).await.with_context(|| format!("cannot listen on {bind}"))?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "SCOPE3_API_URL={}", sandbox.url())?;
     for key in Sandbox::keys() {
         writeln!(out, "SCOPE3_API_KEY={key}")?;
+    }
+    let served = |surface: &Surface| {
+        *surface != Surface::Campaign && catalog.entries().any(|entry| entry.surface == *surface)
+    };
+    for surface in Surface::ALL.into_iter().filter(served) {
+        if let Some(url) = sandbox.url_of(surface) {
+            writeln!(out, "SCOPE3_API_URL={surface}={url}")?;
+        }
     }
     out.flush()?;
     drop(out);

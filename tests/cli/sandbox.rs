@@ -15,6 +15,7 @@ struct Program {
     child: Child,
     url: String,
     key: String,
+    buyer: String,
 }
 
 impl Program {
@@ -27,8 +28,10 @@ impl Program {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut value = |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().to_owned();
-        let [url, key, _second] = ["SCOPE3_API_URL=", "SCOPE3_API_KEY=", "SCOPE3_API_KEY="].map(&mut value);
-        Self { child, url, key }
+        let [url, key, _second, buyer] =
+            ["SCOPE3_API_URL=", "SCOPE3_API_KEY=", "SCOPE3_API_KEY=", "SCOPE3_API_URL=buyer="]
+                .map(&mut value);
+        Self { child, url, key, buyer }
     }
 
     async fn post(&self, operation: &str, body: Value) -> Value {
@@ -61,11 +64,25 @@ async fn the_clock_starts_at_the_given_time() {
 }
 
 #[tokio::test]
-async fn an_api_that_the_sandbox_does_not_serve_is_rejected() {
-    for api in ["buyer", "campaign,buyer"] {
-        let outcome = run(&mut command(&["stdio", "--sandbox", "--api", api])).await;
-        assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
-        let expected = "--api: the sandbox serves the API `campaign` alone, not `buyer`";
-        assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+async fn both_apis_are_served_at_their_published_paths() {
+    let program = Program::start(&[]);
+    let accounts = program.buyer.replace("/buyer", "/accounts/current");
+    let account: Value =
+        Client::new().get(accounts).bearer_auth(&program.key).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&account["data"]["id"], &account["error"]), (&json!(12345), &Value::Null));
+    assert!(program.url.ends_with("/rest/v1"));
+}
+
+#[tokio::test]
+async fn tools_of_every_api_are_answered_by_the_sandbox() {
+    for (api, tool) in [
+        ("buyer", "get_current_account"),
+        ("buyer,campaign", "get_current_account"),
+        ("buyer,campaign", "brand_agent_list"),
+    ] {
+        let outcome = run(&mut command(&["tools", "call", tool, "--sandbox", "--api", api, "--json"])).await;
+        assert_eq!(outcome.code, Some(0), "{api}: {}", outcome.stderr);
+        let result: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert!(result.to_string().contains("\"sandbox\":true"), "{result}");
     }
 }

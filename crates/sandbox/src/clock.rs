@@ -17,6 +17,9 @@ use serde::{Serialize, Serializer};
 pub(crate) struct Moment(Timestamp);
 
 impl Moment {
+    /// The beginning of 1970.
+    pub(crate) const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
+
     /// Parses a date or an instant: `2026-01-31`, `2026-01-31T08:00:00` (UTC) or `2026-01-31T08:00:00+02:00`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let civil = || TimeZone::UTC.to_timestamp(text.parse().ok()?).ok();

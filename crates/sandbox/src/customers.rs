@@ -7,6 +7,10 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 pub(crate) struct Customer {
     /// The customer id.
     pub(crate) id: u32,
+    /// The company's name.
+    pub(crate) company: &'static str,
+    /// The name of the key's owner.
+    pub(crate) name: &'static str,
     /// The owner of the key.
     pub(crate) email: &'static str,
     /// The customer's only key.
@@ -17,15 +21,41 @@ pub(crate) struct Customer {
 pub(crate) const CUSTOMERS: [Customer; 2] = [
     Customer {
         id: 12345,
+        company: "Acme Outdoor",
+        name: "Dana Reyes",
         email: "dana@acme-outdoor.example",
         key: "scope3_sandboxcustomer12345notarealkey0_sandboxsecret",
     },
     Customer {
         id: 67890,
+        company: "Quill Books",
+        name: "Quinn Sato",
         email: "quinn@quill-books.example",
         key: "scope3_sandboxcustomer67890notarealkey0_sandboxsecret",
     },
 ];
+
+/// The key of a user of a holding company, who sees all customers. Only v2 knows such users.
+pub(crate) const HOLDING_KEY: &str = "scope3_sandboxholding24680notarealkey00_sandboxsecret";
+
+/// Which customers a key sees.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sight {
+    /// One customer.
+    One(Customer),
+    /// All customers. A change has to name one.
+    All,
+}
+
+/// The customers that the key of a request sees, for APIs that take a key as `Authorization: Bearer` only.
+pub(crate) fn sight(headers: &HeaderMap) -> Result<Sight, AuthError> {
+    let key = bearer(headers).ok_or(AuthError::MissingKey)?;
+    if key == HOLDING_KEY {
+        return Ok(Sight::All);
+    }
+    let customer = CUSTOMERS.into_iter().find(|customer| customer.key == key);
+    customer.map(Sight::One).ok_or(AuthError::UnknownKey)
+}
 
 /// Why a request is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +92,8 @@ mod tests {
 
     #[test]
     fn keys_have_the_documented_form() {
-        for customer in CUSTOMERS {
-            let parts: Vec<&str> = customer.key.split('_').collect();
+        for key in CUSTOMERS.map(|customer| customer.key).into_iter().chain([HOLDING_KEY]) {
+            let parts: Vec<&str> = key.split('_').collect();
             assert_eq!(parts.len(), 3);
             assert_eq!(parts[0], "scope3");
             assert_eq!(parts[1].len(), 32);

@@ -1,7 +1,8 @@
-//! The sandbox: a simulator of Scope3's Campaign API (v1), so that everything can be tried and tested without an
-//! account. It is a real HTTP server inside the process, so clients reach it with the code that ships.
+//! The sandbox: a simulator of Scope3's APIs, so that everything can be tried and tested without an account. It is a real
+//! HTTP server inside the process, so clients reach it with the code that ships. It serves the Campaign API (v1) and the
+//! Interchange (v2), each at its published paths and with its own data.
 //!
-//! Responses follow Scope3's public repository `scope3data/activation-api` and the OpenAPI document published there.
+//! The Interchange is in `v2`. The rest of this page is about v1. Responses of v1 follow Scope3's public repository `scope3data/activation-api` and the OpenAPI document published there.
 //! In some places the tool descriptions in that repository promise more than its code does. There the sandbox keeps
 //! the promise, unless it starts with [`Options::as_published`].
 //!
@@ -24,6 +25,7 @@
 //! | modules | purpose |
 //! |---|---|
 //! | `server` | HTTP: routes, latency, faults, keys, rate limit, arguments |
+//! | `v2` | the Interchange: its operations, accounts and responses |
 //! | `world` | the accounts of all customers, and the market that they share |
 //! | `handlers`, `seed` | what each operation does; the data at the start |
 //! | `call` | one request as a handler sees it |
@@ -51,6 +53,7 @@ mod response;
 mod seed;
 mod server;
 mod store;
+mod v2;
 mod world;
 
 use std::{
@@ -60,7 +63,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use scope3_mcp_catalog::{Catalog, rate::Rate};
+use scope3_mcp_catalog::{Catalog, Surface, rate::Rate};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -101,6 +104,7 @@ impl Default for Options {
 /// A running sandbox. It stops when dropped.
 #[derive(Debug)]
 pub struct Sandbox {
+    origin: String,
     url: String,
     task: JoinHandle<io::Result<()>>,
     stop: DropGuard,
@@ -113,25 +117,43 @@ impl Sandbox {
     /// Returns an error if it cannot listen on the address.
     pub async fn start(options: Options, catalog: Catalog) -> io::Result<Self> {
         let listener = TcpListener::bind(options.bind).await?;
-        let url = format!("http://{}{}", listener.local_addr()?, server::ROOT);
+        let origin = format!("http://{}", listener.local_addr()?);
+        let url = format!("{origin}{}", server::ROOT);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let router = server::router(&options, catalog);
         let task =
             tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
-        Ok(Self { url, task, stop: stop.drop_guard() })
+        Ok(Self { origin, url, task, stop: stop.drop_guard() })
     }
 
-    /// The base URL of the API, such as `http://127.0.0.1:8123/rest/v1`.
+    /// The base URL of the Campaign API, such as `http://127.0.0.1:8123/rest/v1`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The base URL of a surface, such as `http://127.0.0.1:8123/api/v2/buyer`. `None` for the tools that this program
+    /// answers itself.
+    #[must_use]
+    pub fn url_of(&self, surface: Surface) -> Option<String> {
+        match surface {
+            Surface::Campaign => Some(self.url.clone()),
+            _ => v2::root(surface).map(|root| format!("{}{root}", self.origin)),
+        }
     }
 
     /// The keys that the sandbox accepts, one for each of its two customers. No other service accepts them.
     #[must_use]
     pub fn keys() -> [&'static str; 2] {
         customers::CUSTOMERS.map(|customer| customer.key)
+    }
+
+    /// A key of the Interchange whose user sees both customers, as in a holding company. A change with it has to name a
+    /// customer in the header `x-scope3-customer-id`.
+    #[must_use]
+    pub fn holding_key() -> &'static str {
+        customers::HOLDING_KEY
     }
 
     /// Stops listening and waits until the requests in progress are answered.

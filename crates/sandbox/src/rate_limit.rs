@@ -35,6 +35,16 @@ impl RateLimiter {
             }
         }
     }
+
+    /// How many requests of a window are permitted, how many of them a customer has left, and when the first one that
+    /// counts stops to count.
+    pub(crate) fn left(&self, customer: u32, now: Instant) -> (u64, u64, Duration) {
+        let (window, limit) = (self.rate.per.duration(), u64::from(self.rate.count.get()));
+        let ages = self.requests.get(&customer).into_iter().flatten().map(|&at| now.duration_since(at));
+        let counted: Vec<Duration> = ages.filter(|age| *age < window).collect();
+        let oldest = counted.first().copied().unwrap_or_default();
+        (limit, limit.saturating_sub(counted.len() as u64), window.saturating_sub(oldest))
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +59,8 @@ mod tests {
         assert_eq!(limiter.acquire(1, at(0)), Ok(()));
         assert_eq!(limiter.acquire(1, at(30)), Ok(()));
         assert_eq!(limiter.acquire(1, at(45)), Err(Duration::from_secs(15)));
+        assert_eq!(limiter.left(1, at(45)), (2, 0, Duration::from_secs(15)));
+        assert_eq!(limiter.left(2, at(45)), (2, 2, Duration::from_mins(1)));
         assert_eq!(limiter.acquire(2, at(45)), Ok(()));
         assert_eq!(limiter.acquire(1, at(60)), Ok(()));
         assert_eq!(limiter.acquire(1, at(61)), Err(Duration::from_secs(29)));

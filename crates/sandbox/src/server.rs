@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
-    http::{HeaderValue, Method as HttpMethod, Uri, header::DATE},
+    http::{HeaderValue, Method as HttpMethod, StatusCode, header::DATE},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on},
@@ -25,10 +25,11 @@ use crate::{
     handlers, input,
     rate_limit::RateLimiter,
     response::{ApiResponse, ApiResult},
+    v2::{self, Incoming, Interchange},
     world::World,
 };
 
-/// The path of the API's root, as in Scope3's URLs.
+/// The path of the Campaign API's root, as in Scope3's URLs.
 pub(crate) const ROOT: &str = "/rest/v1";
 
 /// The maximum size of a request body.
@@ -45,9 +46,10 @@ struct App {
     clock: Clock,
     as_published: bool,
     world: Mutex<World>,
+    interchange: Interchange,
 }
 
-/// The router, with one route for each tool of the Campaign API.
+/// The router, with one route for each tool of the Campaign API. All paths outside of it belong to the Interchange.
 pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
     let mut router = Router::new().route(ROOT, get(about));
     for entry in catalog.entries().filter(|entry| entry.surface == Surface::Campaign) {
@@ -70,12 +72,13 @@ pub(crate) fn router(options: &Options, catalog: Catalog) -> Router {
         faults: Mutex::new(Faults::new(&options.faults)),
         rate_limiter: options.rate_limit.map(|rate| Mutex::new(RateLimiter::new(rate))),
         world: Mutex::new(World::new(&clock, options.as_published)),
+        interchange: Interchange::new(&catalog, &clock),
         clock,
         as_published: options.as_published,
         catalog,
     });
     router
-        .fallback(|uri: Uri| async move { ApiResponse::no_such_path(uri.path()) })
+        .fallback(elsewhere)
         .method_not_allowed_fallback(|method: HttpMethod| async move {
             ApiResponse::wrong_method(method.as_str())
         })
@@ -91,6 +94,28 @@ fn method_filter(method: Method) -> MethodFilter {
         Method::Patch => MethodFilter::PATCH,
         Method::Delete => MethodFilter::DELETE,
     }
+}
+
+/// Whether a path belongs to the Campaign API.
+fn is_v1(path: &str) -> bool {
+    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a request whose path is not that of a tool of the Campaign API.
+async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
+    if is_v1(request.uri().path()) {
+        return ApiResponse::no_such_path(request.uri().path()).into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY_BYTES).await;
+    let incoming = Incoming {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body: body.as_deref().ok(),
+    };
+    app.interchange.respond(&incoming, app.rate_limiter.as_ref())
 }
 
 async fn about() -> impl IntoResponse {
@@ -109,7 +134,12 @@ async fn middleware(State(app): State<Arc<App>>, request: Request, next: Next) -
     }
     let fault = lock(&app.faults).next();
     let mut response = match fault {
-        Some(status) => fault::response(status, app.clock.now()),
+        // A proxy in front of either API answers with the same pages.
+        Some(status @ (StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)) => {
+            fault::response(status, app.clock.now())
+        }
+        Some(status) if is_v1(request.uri().path()) => fault::response(status, app.clock.now()),
+        Some(status) => v2::fault(status),
         None => next.run(request).await,
     };
     let headers = response.headers_mut();

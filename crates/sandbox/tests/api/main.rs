@@ -5,6 +5,7 @@ mod brand_agents;
 mod brand_guides;
 mod campaigns;
 mod creatives;
+mod interchange;
 mod pmps_and_webhooks;
 mod published;
 mod reporting;

@@ -1,0 +1,165 @@
+//! The account of one customer in the Interchange.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    clock::{Clock, Moment},
+    customers::Customer,
+    ids::Ids,
+};
+
+use super::{
+    envelope::{Answer, Refusal},
+    generic::Things,
+    objects::{
+        advertiser::Advertiser,
+        campaign::{Campaign, Surroundings},
+        creative::Creative,
+        media_buy::MediaBuy,
+        session::Session,
+    },
+};
+
+/// What one customer has. Lists are in the order of creation.
+pub(super) struct Account {
+    pub(super) customer: Customer,
+    pub(super) clock: Clock,
+    pub(super) ids: Ids,
+    pub(super) advertisers: Vec<Advertiser>,
+    pub(super) campaigns: Vec<Campaign>,
+    pub(super) sessions: Vec<Session>,
+    pub(super) creatives: Vec<Creative>,
+    /// Everything else.
+    pub(super) things: Things,
+    /// How often each task was read.
+    pub(super) tasks_read: BTreeMap<String, u32>,
+}
+
+impl Account {
+    pub(super) fn new(customer: Customer, clock: Clock) -> Self {
+        Self {
+            ids: Ids::new(customer.id),
+            customer,
+            clock,
+            advertisers: Vec::new(),
+            campaigns: Vec::new(),
+            sessions: Vec::new(),
+            creatives: Vec::new(),
+            things: Things::default(),
+            tasks_read: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn advertiser(&self, id: &str) -> Answer<&Advertiser> {
+        self.advertisers
+            .iter()
+            .find(|advertiser| advertiser.id == id)
+            .ok_or_else(|| Refusal::not_found("Advertiser", id))
+    }
+
+    pub(super) fn advertiser_mut(&mut self, id: &str) -> Answer<&mut Advertiser> {
+        self.advertisers
+            .iter_mut()
+            .find(|advertiser| advertiser.id == id)
+            .ok_or_else(|| Refusal::not_found("Advertiser", id))
+    }
+
+    pub(super) fn has_campaigns(&self, advertiser: &str) -> bool {
+        self.campaigns.iter().any(|campaign| campaign.advertiser == advertiser)
+    }
+
+    pub(super) fn campaign(&self, id: &str) -> Answer<&Campaign> {
+        self.campaigns
+            .iter()
+            .find(|campaign| campaign.id == id)
+            .ok_or_else(|| Refusal::not_found("Campaign", id))
+    }
+
+    pub(super) fn campaign_mut(&mut self, id: &str) -> Answer<&mut Campaign> {
+        self.campaigns
+            .iter_mut()
+            .find(|campaign| campaign.id == id)
+            .ok_or_else(|| Refusal::not_found("Campaign", id))
+    }
+
+    pub(super) fn session(&self, id: &str) -> Answer<&Session> {
+        self.sessions.iter().find(|session| session.id == id).ok_or_else(|| Refusal::not_found("Search", id))
+    }
+
+    pub(super) fn session_mut(&mut self, id: &str) -> Answer<&mut Session> {
+        self.sessions
+            .iter_mut()
+            .find(|session| session.id == id)
+            .ok_or_else(|| Refusal::not_found("Search", id))
+    }
+
+    pub(super) fn media_buy(&self, id: &str) -> Answer<&MediaBuy> {
+        let buys = self.campaigns.iter().flat_map(|campaign| &campaign.buys);
+        buys.into_iter().find(|buy| buy.id == id).ok_or_else(|| Refusal::not_found("Media buy", id))
+    }
+
+    pub(super) fn media_buy_mut(&mut self, id: &str) -> Answer<&mut MediaBuy> {
+        let buys = self.campaigns.iter_mut().flat_map(|campaign| &mut campaign.buys);
+        buys.into_iter().find(|buy| buy.id == id).ok_or_else(|| Refusal::not_found("Media buy", id))
+    }
+
+    pub(super) fn creative(&self, id: &str) -> Answer<&Creative> {
+        self.creatives
+            .iter()
+            .find(|creative| creative.id == id)
+            .ok_or_else(|| Refusal::not_found("Creative", id))
+    }
+
+    pub(super) fn creative_mut(&mut self, id: &str) -> Answer<&mut Creative> {
+        self.creatives
+            .iter_mut()
+            .find(|creative| creative.id == id)
+            .ok_or_else(|| Refusal::not_found("Creative", id))
+    }
+
+    /// The campaign that buys the cart of a search.
+    pub(super) fn buyer_of(&self, discovery: &str) -> Option<&str> {
+        let bound = self.campaigns.iter().find(|campaign| campaign.discovery.as_deref() == Some(discovery));
+        bound.map(|campaign| campaign.id.as_str())
+    }
+
+    /// What the account adds to the JSON of a campaign.
+    pub(super) fn around(&self, campaign: &Campaign) -> Surroundings {
+        let session = campaign.discovery.as_deref().and_then(|id| self.session(id).ok());
+        let in_cart = session.into_iter().flat_map(|session| &session.cart).map(|line| line.offer);
+        let bought = campaign.buys.iter().flat_map(|buy| &buy.packages).map(|package| package.offer);
+        let mut offers = Vec::new();
+        for offer in in_cart.chain(bought) {
+            if !offers.contains(&offer) {
+                offers.push(offer);
+            }
+        }
+        let mut required: Vec<&str> = offers.iter().map(|offer| offer.product.format).collect();
+        required.sort_unstable();
+        required.dedup();
+        let covered = self.creatives.iter().filter(|creative| creative.campaigns.contains(&campaign.id));
+        Surroundings {
+            products: offers.iter().map(|offer| offer.id()).collect(),
+            required,
+            covered: covered.map(|creative| creative.format.clone()).collect(),
+        }
+    }
+
+    /// The JSON of one campaign.
+    pub(super) fn shown(&self, id: &str) -> Answer<Value> {
+        let campaign = self.campaign(id)?;
+        Ok(campaign.to_json(self.now(), &self.around(campaign), &[], true))
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// The time of a change.
+    pub(super) fn tick(&self) -> Moment {
+        self.clock.tick()
+    }
+}

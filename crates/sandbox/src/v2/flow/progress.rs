@@ -1,0 +1,80 @@
+//! What became of a campaign's products and media buys.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::objects::{media_buy::MediaBuy, session::Line, units},
+    Answer, Call, Handler, Reply,
+};
+
+pub(super) fn handler(operation: &str) -> Option<Handler> {
+    match operation {
+        "getCampaignProducts" => Some(products),
+        "getMediaBuyAdcpStatus" => Some(status),
+        _ => None,
+    }
+}
+
+fn products(call: &mut Call<'_>) -> Answer {
+    let id = call.id("campaignId")?;
+    let account = &call.account;
+    let (campaign, now) = (account.campaign(&id)?, account.now());
+    let session = campaign.discovery.as_deref().and_then(|id| account.session(id).ok());
+    let row = |line: &Line| {
+        let holds = |buy: &&MediaBuy| buy.packages.iter().any(|package| package.selection == line.selection);
+        let buys: Vec<Value> = campaign.buys.iter().filter(holds).map(|buy| buy.reference(now)).collect();
+        let storefront = line.offer.storefront;
+        json!({
+            "productId": line.offer.id(), "productName": line.offer.product.name,
+            "salesAgentId": storefront.sales_agent(), "salesAgentName": storefront.name,
+            "publisherDomain": storefront.domain(), "pricingModel": "cpm",
+            "budget": line.budget_cents.map(units),
+            "selectedAt": line.selected, "mediaBuys": buys,
+        })
+    };
+    let rows: Vec<Value> = session.into_iter().flat_map(|session| &session.cart).map(row).collect();
+    let bought =
+        rows.iter().filter(|row| row["mediaBuys"].as_array().is_some_and(|buys| !buys.is_empty())).count();
+    Ok(Reply::of(json!({
+        "campaignId": id,
+        "discoveryId": campaign.discovery,
+        "summary": {
+            "totalProducts": rows.len(), "productsOnMediaBuys": bought, "productsPending": rows.len() - bought,
+        },
+        "products": rows,
+    })))
+}
+
+fn status(call: &mut Call<'_>) -> Answer {
+    let id = call.id("campaignId")?;
+    let (campaign, now) = (call.account.campaign(&id)?, call.account.now());
+    let row = |buy: &MediaBuy| {
+        let status = buy.status(now);
+        let operational = match status {
+            "DRAFT" => "not_submitted",
+            "ACTIVE" if now < buy.start => "pending_start",
+            "ACTIVE" => "active",
+            "PAUSED" => "paused",
+            _ => "completed",
+        };
+        json!({
+            "media_buy_id": buy.id, "adcp_media_buy_id": null, "internal_status": status,
+            "adcp_status": operational, "operational_status": operational, "previous_internal_status": status,
+            "previous_adcp_status": operational, "updated": false, "status_refresh_source": "direct_agent",
+        })
+    };
+    let rows: Vec<Value> = campaign.buys.iter().map(row).collect();
+    let operational = match campaign.status(now) {
+        _ if rows.is_empty() => "no_media_buys",
+        "DRAFT" => "draft",
+        "ACTIVE" => "active",
+        "PAUSED" => "paused",
+        _ => "completed",
+    };
+    Ok(Reply::of(json!({
+        "campaign_id": id, "campaign_status": campaign.status(now), "operational_status": operational,
+        "agents_queried": rows.len(), "media_buys": rows, "pending_creative_reviews": 0,
+        "has_upstream_media_buy": campaign.buys.iter().any(|buy| buy.forwarded.is_some()),
+        "has_delivery": campaign.delivered(now).spend_cents > 0,
+    })))
+}

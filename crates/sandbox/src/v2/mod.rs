@@ -1,0 +1,176 @@
+//! The Interchange (v2): every surface of the catalog that has a contract, at its published paths.
+//!
+//! 1. `route` finds the operation.
+//! 2. The key tells which customers the caller sees; a change by someone who sees several names one in a header.
+//! 3. `arguments` reads path, query and body, and checks them against the catalog's full schema.
+//! 4. A handler of `flow` answers. An operation without one is answered by `generic`, from its method and path.
+//! 5. `envelope` writes the response.
+//!
+//! `objects` has what the flow works on, with money in cents. `market` has the sellers, which all customers share. `seed`
+//! fills the accounts.
+
+mod account;
+mod arguments;
+mod call;
+mod envelope;
+mod flow;
+mod generic;
+mod market;
+mod objects;
+mod route;
+mod seed;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use scope3_mcp_catalog::{Catalog, Effect};
+use serde_json::{Value, json};
+
+use crate::{
+    clock::Clock,
+    customers::{self, AuthError, CUSTOMERS, Customer, Sight},
+    rate_limit::RateLimiter,
+};
+
+use self::{
+    account::Account,
+    arguments::Arguments,
+    call::Call,
+    envelope::{Answer, Kind, Refusal, Reply, Window},
+    route::{NotFound, Routes},
+};
+
+pub(crate) use self::route::root;
+
+/// The header with which a caller who sees several customers names one. This name is known of v3 only; the documents of
+/// v2 do not name the header.
+const CUSTOMER: &str = "x-scope3-customer-id";
+
+/// The accounts of all customers, and the operations.
+pub(crate) struct Interchange {
+    routes: Routes,
+    accounts: Mutex<BTreeMap<u32, Account>>,
+}
+
+/// A request, read as a whole.
+#[derive(Debug)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    /// The body, unless it is too large.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl Interchange {
+    /// Creates the initial state.
+    pub(crate) fn new(catalog: &Catalog, clock: &Clock) -> Self {
+        let fresh = |customer: Customer| {
+            let mut account = Account::new(customer, clock.clone());
+            seed::fill(&mut account);
+            (customer.id, account)
+        };
+        Self { routes: Routes::of(catalog), accounts: Mutex::new(CUSTOMERS.into_iter().map(fresh).collect()) }
+    }
+
+    /// Answers a request.
+    pub(crate) fn respond(&self, request: &Incoming<'_>, limiter: Option<&Mutex<RateLimiter>>) -> Response {
+        let sight = match customers::sight(request.headers) {
+            Ok(sight) => sight,
+            Err(error) => return marked(refusal_of(error).into_response(), Window::UNUSED),
+        };
+        let window = match limiter {
+            None => Window::UNUSED,
+            Some(limiter) => {
+                // The user who sees all customers has a limit of their own.
+                let counted = if let Sight::One(customer) = sight { customer.id } else { 0 };
+                let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                let outcome = limiter.acquire(counted, now);
+                let (limit, remaining, reset) = limiter.left(counted, now);
+                if let Err(wait) = outcome {
+                    let window = Window { limit, remaining, reset: wait };
+                    return marked(window.exceeded(), window);
+                }
+                Window { limit, remaining, reset }
+            }
+        };
+        let response = match self.answer(request, sight) {
+            Ok((reply, kind)) => envelope::success(reply, kind),
+            Err(refusal) => refusal.into_response(),
+        };
+        marked(response, window)
+    }
+
+    fn answer(&self, request: &Incoming<'_>, sight: Sight) -> Answer<(Reply, Kind)> {
+        let found = self.routes.find(request.method, request.path).map_err(|error| match error {
+            NotFound::Path => Refusal::no_such_path(request.method, request.path),
+            NotFound::Method => Refusal::wrong_method(request.method),
+        });
+        let (operation, path) = found?;
+        let body = request.body.ok_or_else(Refusal::too_large)?;
+        let customer = customer(request.headers, sight, operation.entry.tool.effect == Effect::Read)?;
+        let arguments = Arguments::read(&operation.entry, &path, request.query, body)?;
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = accounts.get_mut(&customer.id).ok_or_else(Refusal::unknown_key)?;
+        let mut call = Call { account, arguments, sees_all: matches!(sight, Sight::All) };
+        let handler = flow::handler(&operation.id).filter(|_| operation.is_for_buyers);
+        let reply = match handler {
+            Some(handler) => handler(&mut call),
+            None => generic::answer(&mut call, operation, &self.routes, &path),
+        };
+        Ok((reply?, operation.kind))
+    }
+}
+
+/// The customer of a request.
+fn customer(headers: &HeaderMap, sight: Sight, is_read: bool) -> Answer<Customer> {
+    let named = headers.get(CUSTOMER).and_then(|value| value.to_str().ok());
+    let named = named.map(|text| {
+        let customer = CUSTOMERS.into_iter().find(|customer| customer.id.to_string() == text.trim());
+        customer.ok_or_else(|| Refusal::access_denied("This key does not see that customer"))
+    });
+    match (sight, named.transpose()?) {
+        (Sight::One(own), Some(named)) if own.id != named.id => {
+            Err(Refusal::access_denied("This key does not see that customer"))
+        }
+        (Sight::One(own), _) => Ok(own),
+        (Sight::All, Some(named)) => Ok(named),
+        (Sight::All, None) if is_read => Ok(CUSTOMERS[0]),
+        (Sight::All, None) => {
+            let available = CUSTOMERS.map(|customer| json!({ "id": customer.id, "name": customer.company }));
+            Err(Refusal::no_customer(Value::from(available.to_vec())))
+        }
+    }
+}
+
+fn refusal_of(error: AuthError) -> Refusal {
+    match error {
+        AuthError::MissingKey => Refusal::no_key(),
+        AuthError::UnknownKey => Refusal::unknown_key(),
+    }
+}
+
+/// The response to a request with a simulated fault, where it is not the page of a proxy.
+pub(crate) fn fault(status: StatusCode) -> Response {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            let window = Window { remaining: 0, reset: std::time::Duration::from_secs(1), ..Window::UNUSED };
+            marked(window.exceeded(), window)
+        }
+        _ => marked(Refusal::fault(status).into_response(), Window::UNUSED),
+    }
+}
+
+fn marked(mut response: Response, window: Window) -> Response {
+    window.mark(&mut response);
+    response
+}
