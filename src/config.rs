@@ -100,7 +100,7 @@ pub struct Settings {
     pub customer: Option<u64>,
 
     /// APIs to work with, comma-separated: `campaign`, `buyer`, `storefront`, `measurement`
-    #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "campaign")]
+    #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "buyer")]
     #[arg(help_heading = heading::TOOLS)]
     pub api: Vec<Surface>,
 

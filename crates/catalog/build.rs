@@ -317,7 +317,9 @@ impl Generated {
         let listed =
             if listed == input { "None".to_owned() } else { format!("Some({})", self.schema(listed)?) };
         let surface = capitalized(surface);
-        let also: Vec<String> = also.iter().map(|name| format!("Surface::{}", capitalized(name))).collect();
+        let others = also.iter().map(|name| format!("Surface::{}", capitalized(name)));
+        let own = (!also.is_empty()).then(|| format!("Surface::{surface}"));
+        let also: Vec<String> = own.into_iter().chain(others).collect();
         self.entries.push(format!(
             "Entry::new(Surface::{surface}, &[{}], Cow::Borrowed({toolset:?}), Tool {{ {} }}, {listed})",
             also.join(", "),

@@ -3,6 +3,7 @@
 //! It supports every protocol version that rmcp supports, over any transport. It does not depend on HTTP.
 
 mod consent;
+mod instructions;
 mod listing;
 mod resources;
 mod results;
@@ -273,7 +274,7 @@ async fn forward_progress(context: &RequestContext<RoleServer>, mut notices: mps
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let (title, notice) = about(self.gateway.target());
-        let instructions = include_str!("instructions.txt").trim();
+        let instructions = instructions::instructions(&self.gateway.surfaces());
         ServerConfig::new(ServerCapabilities::builder().enable_resources().enable_tools().build())
             .with_server_info(
                 Implementation::new("scope3-mcp", env!("CARGO_PKG_VERSION"))

@@ -3,7 +3,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use scope3_mcp::cli::Cli;
-use scope3_mcp_gateway::catalog::{Catalog, Entry, Surface};
+use scope3_mcp_gateway::catalog::{Catalog, Entry, Surface, Tool};
 
 fn with_table(readme: &str, name: &str, table: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
@@ -12,15 +12,41 @@ fn with_table(readme: &str, name: &str, table: &str) -> String {
     format!("{}\n{table}\n{}", &readme[..start], &readme[end..])
 }
 
-fn tools() -> String {
-    let mut table = String::from("| tool | does | effect | toolset | default |\n|---|---|---|---|---|\n");
-    for entry in Catalog::of_surfaces(&[Surface::Campaign]).entries() {
+/// The tools of the default API that are offered without further settings.
+fn default_tools() -> String {
+    let mut table = String::from("| tool | does | effect | toolset |\n|---|---|---|---|\n");
+    for entry in Catalog::of_surfaces(&[Surface::Buyer]).entries().filter(|entry| is_offered(entry)) {
         let (tool, toolset) = (&entry.tool, &entry.toolset);
-        let default = if tool.default { "yes" } else { "" };
-        writeln!(table, "| `{}` | {} | {} | `{toolset}` | {default} |", tool.name, tool.title, tool.effect)
-            .unwrap();
+        writeln!(table, "| `{}` | {} | {} | `{toolset}` |", tool.name, tool.title, tool.effect).unwrap();
     }
     table
+}
+
+/// Every tool, by API.
+fn all_tools() -> String {
+    let mut text = String::new();
+    for (surface, heading) in [
+        (Surface::Buyer, "`--api buyer`, the default"),
+        (Surface::Storefront, "`--api storefront`"),
+        (Surface::Measurement, "`--api measurement`"),
+        (Surface::Campaign, "`--api campaign`"),
+        (Surface::Local, "With every API"),
+    ] {
+        let header = "| tool | does | effect | toolset | default |\n|---|---|---|---|---|";
+        writeln!(text, "## {heading}\n\n{header}").unwrap();
+        for entry in Catalog::of_surfaces(&[surface]).entries().filter(|entry| entry.surface == surface) {
+            let (tool, toolset) = (&entry.tool, &entry.toolset);
+            let default = if is_offered(entry) { "yes" } else { "" };
+            let Tool { name, title, effect, .. } = tool;
+            writeln!(text, "| `{name}` | {title} | {effect} | `{toolset}` | {default} |").unwrap();
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn is_offered(entry: &Entry) -> bool {
+    entry.tool.default && entry.toolset != "discover"
 }
 
 fn settings() -> String {
@@ -41,25 +67,29 @@ fn settings() -> String {
 
 #[test]
 fn the_tables_match_the_program() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let current = fs::read_to_string(&path).unwrap();
-    let generated = with_table(&with_table(&current, "settings", &settings()), "tools", &tools());
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        fs::write(&path, &generated).unwrap();
-        return;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tables: [(&str, &[(&str, String)]); 2] = [
+        ("README.md", &[("settings", settings()), ("tools", default_tools())]),
+        ("docs/tools.md", &[("tools", all_tools())]),
+    ];
+    for (file, tables) in tables {
+        let path = root.join(file);
+        let current = fs::read_to_string(&path).unwrap();
+        let generated =
+            tables.iter().fold(current.clone(), |text, (name, table)| with_table(&text, name, table));
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            fs::write(&path, &generated).unwrap();
+        } else {
+            assert_eq!(current, generated, "a table of {file} is stale: run `make generated`");
+        }
     }
-    assert_eq!(current, generated, "a table of the README is stale: run `make generated`");
 }
 
 #[test]
 fn the_readme_has_the_number_of_tools() {
-    let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let campaign = catalog.entries().filter(|entry| entry.surface == Surface::Campaign).count();
-    let is_listed = |entry: &&Entry| entry.tool.default && entry.toolset != "discover";
-    let default = catalog.entries().filter(is_listed).count();
-    assert!(readme.contains(&format!("the {campaign} operations")));
-    assert!(readme.contains(&format!("default set of {default}")));
+    let default = Catalog::of_surfaces(&[Surface::Buyer]).entries().filter(|entry| is_offered(entry)).count();
+    assert!(readme.contains(&format!("default set of {default}")), "{default}");
 }
 
 #[test]

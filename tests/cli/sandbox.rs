@@ -28,9 +28,15 @@ impl Program {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut value = |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().to_owned();
-        let [url, key, _second, buyer] =
-            ["SCOPE3_API_URL=", "SCOPE3_API_KEY=", "SCOPE3_API_KEY=", "SCOPE3_API_URL=buyer="]
-                .map(&mut value);
+        let [url, key, _second, buyer, _storefront, _measurement] = [
+            "SCOPE3_API_URL=",
+            "SCOPE3_API_KEY=",
+            "SCOPE3_API_KEY=",
+            "SCOPE3_API_URL=buyer=",
+            "SCOPE3_API_URL=storefront=",
+            "SCOPE3_API_URL=measurement=",
+        ]
+        .map(&mut value);
         Self { child, url, key, buyer }
     }
 
@@ -76,9 +82,11 @@ async fn both_apis_are_served_at_their_published_paths() {
 #[tokio::test]
 async fn tools_of_every_api_are_answered_by_the_sandbox() {
     for (api, tool) in [
-        ("buyer", "get_current_account"),
-        ("buyer,campaign", "get_current_account"),
+        ("buyer", "list_advertisers"),
+        ("buyer,campaign", "list_advertisers"),
         ("buyer,campaign", "brand_agent_list"),
+        ("storefront", "get_own_storefront"),
+        ("measurement", "get_saved_lists"),
     ] {
         let outcome = run(&mut command(&["tools", "call", tool, "--sandbox", "--api", api, "--json"])).await;
         assert_eq!(outcome.code, Some(0), "{api}: {}", outcome.stderr);

@@ -9,7 +9,8 @@ use crate::support::{command, key_text, run};
 async fn rejected(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let mut program = command(arguments);
     // Variables would override a settings file.
-    program.env_remove("SCOPE3_STATE").env_remove("SCOPE3_CONFIRM").envs(environment.iter().copied());
+    program.env_remove("SCOPE3_STATE").env_remove("SCOPE3_CONFIRM").env_remove("SCOPE3_API");
+    program.envs(environment.iter().copied());
     let outcome = run(&mut program).await;
     assert_eq!(outcome.code, Some(2), "{arguments:?} {environment:?}: {}", outcome.stderr);
     assert_eq!(outcome.stdout, "");
@@ -217,9 +218,10 @@ async fn an_invalid_value_is_rejected_with_the_valid_ones() {
         ("--api-url", "SCOPE3_API_URL", "api.example.com", "https://"),
         ("--log-format", "SCOPE3_LOG_FORMAT", "xml", "json"),
         ("--toolsets", "SCOPE3_TOOLSETS", "campaign", "campaigns"),
-        ("--tools", "SCOPE3_TOOLS", "campaign_lst", "campaign_list"),
-        ("--exclude-tools", "SCOPE3_EXCLUDE_TOOLS", "campaign_lst", "campaign_list"),
+        ("--tools", "SCOPE3_TOOLS", "list_campagns", "list_campaigns"),
+        ("--exclude-tools", "SCOPE3_EXCLUDE_TOOLS", "list_campagns", "list_campaigns"),
         ("--bind", "SCOPE3_BIND", "0.0.0.0", "0.0.0.0:8080"),
+        ("--customer", "SCOPE3_CUSTOMER", "0", "not in 1.."),
     ] {
         let error = rejected(&[&format!("{name}={value}"), "stdio"], &[]).await;
         assert!(error.contains(name) && error.contains(allowed), "{error}");

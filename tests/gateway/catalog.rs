@@ -1,6 +1,9 @@
 //! What clients see of the catalog, and what it may cost them.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use scope3_mcp_gateway::catalog::{Catalog, Effect, Entry, Surface, shape};
 use serde_json::{Value, json};
@@ -22,11 +25,9 @@ fn tokens_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
 
 #[test]
 fn the_catalog_costs_a_small_share_of_a_models_context() {
-    let catalog = Catalog::embedded();
-    let is_old = |entry: &&Entry| {
-        matches!(entry.surface, Surface::Campaign | Surface::Local) && entry.toolset != "discover"
-    };
-    let default = tokens_of(catalog.entries().filter(is_old).filter(|entry| entry.tool.default));
+    let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
+    let is_listed = |entry: &&Entry| entry.tool.default && entry.toolset != "discover";
+    let default = tokens_of(catalog.entries().filter(is_listed));
     let all = tokens_of(catalog.entries().filter(|entry| entry.surface == Surface::Campaign));
     println!("default set: {default} tokens; all 65: {all} tokens");
     assert!(default <= 5_000, "the default set takes {default} tokens");
@@ -71,6 +72,30 @@ async fn every_tool_looks_as_reviewed() {
     for file in kept {
         let file = file.unwrap().file_name().into_string().unwrap();
         assert!(names.contains(file.trim_end_matches(".snap")), "{file} belongs to no tool");
+    }
+}
+
+#[tokio::test]
+async fn every_toolset_of_v2_looks_as_reviewed() {
+    for (surface, tools) in [("buyer", 210), ("storefront", 267), ("measurement", 9)] {
+        let mut session = Session::sandbox(&["--api", surface, "--toolsets", "all"]).await;
+        let answer = session.request("tools/list", json!({})).await;
+        let mut toolsets: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for tool in answer["result"]["tools"].as_array().unwrap() {
+            if tool["_meta"]["scope3-mcp/surface"] == surface {
+                toolsets.entry(tool["_meta"]["scope3-mcp/toolset"].as_str().unwrap()).or_default().push(tool);
+            }
+        }
+        assert_eq!(toolsets.values().map(Vec::len).sum::<usize>(), tools, "{surface}");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_omit_expression(true);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_snapshot_path(format!("../snapshots/toolsets/{surface}"));
+        settings.bind(|| {
+            for (toolset, tools) in toolsets {
+                insta::assert_snapshot!(toolset, format!("{:#}", json!(tools)));
+            }
+        });
     }
 }
 

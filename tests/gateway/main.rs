@@ -9,6 +9,7 @@ mod attempts;
 mod budgets;
 mod catalog;
 mod consent;
+mod customers;
 mod discover;
 mod effects;
 mod every_tool;

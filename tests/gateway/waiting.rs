@@ -59,7 +59,7 @@ async fn a_read_is_repeated_until_nothing_is_pending_for_one_permit_of_a_call() 
     let seen: Arc<Mutex<Vec<Waiting>>> = Arc::default();
     let notices = Arc::clone(&seen);
     let arguments = json!({ "name": "get_job", "arguments": { "id": "j" } });
-    let Value::Object(arguments) = arguments else { unreachable!() };
+    let Value::Object(arguments) = arguments else { panic!("an object") };
     let on_wait = Arc::new(move |waiting| notices.lock().unwrap().push(waiting));
     let answer = rig.gateway.call(rig.caller.clone(), "wait_for", arguments, on_wait).await;
     let answer = answer.map(Success::into_value).unwrap();

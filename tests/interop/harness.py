@@ -64,7 +64,7 @@ class Client(Protocol):
 
 def clean_env(**more: str) -> dict[str, str]:
     """An environment without the caller's settings. Its TMPDIR marks the processes of the test session."""
-    return {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir(), "RUST_LOG": "warn", "SCOPE3_CONFIRM": "off", **more}
+    return {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir(), "RUST_LOG": "warn", "SCOPE3_CONFIRM": "off", "SCOPE3_API": "campaign", **more}
 
 
 @asynccontextmanager

@@ -46,6 +46,7 @@ pub fn command(arguments: &[&str]) -> Command {
         .env("SCOPE3_STATE", "memory")
         // Tests of other promises make changes without a person.
         .env("SCOPE3_CONFIRM", "off")
+        .env("SCOPE3_API", "campaign")
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .kill_on_drop(true);
     // Windows cannot open sockets without it.

@@ -20,7 +20,7 @@ use super::{
 pub struct Entry {
     /// The API behind it.
     pub surface: Surface,
-    /// Other APIs that have it at the same address.
+    /// The APIs that have it at the same address, where several have.
     also: &'static [Surface],
     /// The toolset that it belongs to.
     pub toolset: Text,
@@ -41,6 +41,12 @@ impl Entry {
         shown: Option<Schema>,
     ) -> Self {
         Self { surface, also, toolset, tool, shown, validator: OnceLock::new() }
+    }
+
+    /// Whether this API has the tool. Some tools belong to several.
+    #[must_use]
+    pub fn is_of(&self, surface: Surface) -> bool {
+        self.surface == surface || self.also.contains(&surface)
     }
 
     /// The first of these APIs that has the tool.
@@ -89,6 +95,12 @@ impl Entry {
             return None;
         }
         Some(Self { tool, ..self.of_surface(self.surface) })
+    }
+
+    /// Whether the tool has an argument of this name.
+    #[must_use]
+    pub fn has_argument(&self, name: &str) -> bool {
+        Schemas::of(self.tool.input.object()).has_member(name)
     }
 
     /// The part of the full input schema that a path such as `budget.total` names. Alternatives are under `anyOf`.

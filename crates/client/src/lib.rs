@@ -110,6 +110,8 @@ pub struct ApiResponse {
     pub neutralized: usize,
     /// Whether the response comes from the sandbox.
     pub sandbox: bool,
+    /// Whether Scope3 has only accepted the work, with status 202, and goes on with it.
+    pub accepted: bool,
     /// How long to pause requests with this key, if this response used up a limit.
     pub pause: Option<Duration>,
     /// The memory that is reserved for the response.
@@ -192,7 +194,8 @@ impl Client {
         }
         let neutralized = sanitizer.neutralized;
         let (sandbox, pause) = (headers.contains_key(SANDBOX_HEADER), waits.until_reset());
-        Ok(ApiResponse { data, partial, replaced, neutralized, sandbox, pause, memory })
+        let accepted = status == 202;
+        Ok(ApiResponse { data, partial, replaced, neutralized, sandbox, accepted, pause, memory })
     }
 
     /// Reads a body up to the size limit, which counts bytes after decompression.

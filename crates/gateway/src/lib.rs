@@ -19,6 +19,7 @@ mod local;
 mod outcome;
 mod own_arguments;
 mod ownership;
+mod paging;
 mod permission;
 pub mod policy;
 mod present;
@@ -38,7 +39,9 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Live, money_in_words, search, shortened};
+use scope3_mcp_catalog::{
+    Catalog, Effect, Entry, EntryRef, Live, Surface, money_in_words, search, shortened,
+};
 use scope3_mcp_client::{
     PreparedRequest,
     credentials::{Fingerprint, KeyReputations},
@@ -299,7 +302,9 @@ impl Gateway {
         let (answer, waited) =
             answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
         let expected = Expected { amount, unchanged, key: record.key };
+        let next = paging::next(entry, &arguments, &answer.data);
         let mut success = self.present(entry, &call.caller.keys, answer, expected)?;
+        success.notes.extend(next.map(|arguments| ("next".to_owned(), arguments.into())));
         success.notes.extend(waited.map(|note| ("waited".to_owned(), note)));
         Ok(self.fit(entry, call.caller.reader, &fields, success, record))
     }
@@ -313,6 +318,12 @@ impl Gateway {
     /// Replaces the catalog for all later calls.
     pub fn replace_catalog(&self, catalog: Catalog) {
         self.catalog.replace(catalog);
+    }
+
+    /// The active APIs, in the operator's order.
+    #[must_use]
+    pub fn surfaces(&self) -> Vec<Surface> {
+        self.surfaces.iter().map(Api::surface).collect()
     }
 
     /// What the APIs connect to.

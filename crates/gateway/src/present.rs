@@ -30,7 +30,8 @@ impl Gateway {
         expected: Expected<'_>,
     ) -> Result<Success, CallError> {
         let Expected { amount, unchanged, key } = expected;
-        let ApiResponse { mut data, mut partial, replaced, neutralized, sandbox, memory, .. } = answer;
+        let ApiResponse { mut data, mut partial, replaced, neutralized, sandbox, accepted, memory, .. } =
+            answer;
         if partial.is_none() && !entry.tool.partial.is_empty() {
             let failures = entry.tool.failures_in(&data);
             partial = failures.first().map(|failure| format!("{failure} in its response"));
@@ -53,6 +54,12 @@ impl Gateway {
         if unchanged.is_some_and(|unchanged| unchanged.is_said_by(&data)) {
             note("changed", Some("no".into()));
             note("message", Some("Nothing was changed.".into()));
+        }
+        if accepted {
+            note("accepted", Some(true.into()));
+            let look = entry.tool.settled_by.as_deref();
+            let look = look.map_or_else(String::new, |read| format!(" {read} shows how far it is."));
+            note("message", Some(format!("Scope3 has accepted the work and goes on with it.{look}").into()));
         }
         note("partial", partial.map(Value::from));
         let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);

@@ -31,6 +31,11 @@ impl Api {
         Self { surface: profile.surface, client, quotas, retry_budget }
     }
 
+    /// Which API it is.
+    pub(super) fn surface(&self) -> Surface {
+        self.surface
+    }
+
     /// The classes that an HTTP request for a tool counts toward. A call counts once; each of its requests counts.
     pub(super) fn classes(&self, entry: &Entry, is_first: bool) -> Vec<Class> {
         let counts = |quota: &&Quota| match quota.counts {

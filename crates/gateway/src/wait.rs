@@ -20,7 +20,7 @@ pub(super) const DEFAULT_SECONDS: u64 = 50;
 pub(super) const MAX_SECONDS: u64 = 300;
 
 /// The time after which Scope3 asks for a slower pace.
-const FIRST_MINUTE: Duration = Duration::from_secs(60);
+const FIRST_MINUTE: Duration = Duration::from_mins(1);
 
 impl Gateway {
     /// Sends a request, and where the call waits, sends it again until the work that it tells about is done or the time is

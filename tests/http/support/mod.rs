@@ -60,6 +60,7 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         .args(arguments)
         .env("SCOPE3_STATE", "memory")
         .env("SCOPE3_CONFIRM", "off")
+        .env("SCOPE3_API", "campaign")
         .envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

@@ -8,10 +8,10 @@ use super::{ErrorParts, Payload, describe, is_blank, text};
 pub(super) fn unwrap(mut envelope: Map<String, Value>) -> Result<Payload, Map<String, Value>> {
     let error = envelope.get("error").filter(|error| !is_blank(error)).map(describe);
     let has_data = envelope.get("data").is_some_and(|data| !data.is_null());
-    if error.is_some() && !has_data {
+    if error.is_some() && !has_data && !is_bare(&envelope) {
         return Err(envelope);
     }
-    // The health check and the documents have no envelope.
+    // Many responses are documented without an envelope.
     if !envelope.contains_key("data") {
         return Ok(Value::Object(envelope).into());
     }
@@ -25,6 +25,15 @@ pub(super) fn unwrap(mut envelope: Map<String, Value>) -> Result<Payload, Map<St
     envelope.retain(|_, value| !is_blank(value));
     payload.keep(envelope);
     Ok(payload)
+}
+
+/// Whether this is the data of a response itself, with an `error` in words among its members, such as the result of a
+/// connection test: `{"success": false, "error": "timed out", "latencyMs": 5000}`.
+fn is_bare(envelope: &Map<String, Value>) -> bool {
+    const OF_ENVELOPES: [&str; 5] = ["data", "error", "meta", "code", "message"];
+    envelope.get("error").is_some_and(Value::is_string)
+        && !envelope.contains_key("data")
+        && envelope.keys().any(|name| !OF_ENVELOPES.contains(&name.as_str()))
 }
 
 /// Takes the code and message out of an error body.

@@ -80,6 +80,9 @@ fn a_refusal_with_status_200_is_a_refusal() {
     assert_eq!(refused(200, &json!({"success": false, "message": "no"})).code, "REFUSED");
     let conflict = json!({"data": null, "error": {"code": "CONFLICT", "message": "m"}});
     assert_eq!(refused_v2(200, &conflict).code, "CONFLICT");
+    let test = json!({"success": false, "error": "timed out", "latencyMs": 5000});
+    assert_eq!(open_v2(200, &test).unwrap(), test, "the response itself has a member of this name");
+    assert_eq!(refused_v2(200, &json!({"error": "no", "code": "CONFLICT", "meta": {}})).code, "CONFLICT");
 }
 
 #[test]

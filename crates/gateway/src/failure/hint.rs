@@ -1,5 +1,6 @@
 //! Hints: what an agent can do when Scope3 refuses a request.
 
+use scope3_mcp_catalog::shortened;
 use serde_json::Value;
 
 /// Scope3's code for a backend service that did not answer.
@@ -17,7 +18,7 @@ pub(super) fn customers(details: &Value) -> Option<String> {
         let id = customer.get("id").or_else(|| customer.get("customerId")).unwrap_or(customer);
         let name = ["name", "company"].iter().find_map(|name| customer.get(*name)?.as_str());
         match name {
-            Some(name) => format!("{} ({id})", Value::from(name)),
+            Some(name) => format!("{} ({id})", Value::from(&*shortened(name))),
             None => id.to_string(),
         }
     };

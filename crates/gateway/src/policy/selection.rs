@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     fn offered(selection: Selection) -> Vec<String> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
         let policy =
             Selected::new(&catalog, Selection { surfaces: vec![Surface::Campaign], ..selection }).unwrap();
         catalog

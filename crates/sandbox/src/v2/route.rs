@@ -30,7 +30,7 @@ pub(super) struct Operation {
     pub(super) path: Vec<Segment>,
     /// How it answers.
     pub(super) kind: Kind,
-    /// Whether it belongs to the buyer's API, or to all of them.
+    /// Whether it belongs to the buyer's API.
     pub(super) is_for_buyers: bool,
 }
 
@@ -139,7 +139,7 @@ impl Operation {
         let path = segments(base).chain(segments(&request.path)).map(Segment::of).collect();
         let id = entry.tool.operation.as_deref().unwrap_or(&entry.tool.name).to_owned();
         let kind = kind(entry.surface, &id);
-        let is_for_buyers = entry.surface == Surface::Buyer || request.base.is_some();
+        let is_for_buyers = entry.is_of(Surface::Buyer);
         Some(Self { id, method: request.method, path, kind, is_for_buyers, entry: entry.clone() })
     }
 }
