@@ -136,7 +136,7 @@ pub(crate) fn known(campaign: &Value, creative: &Value, customer: &Value) -> Kno
         ("reportId", tags("rep")),
         ("connectionId", json!("3001")),
         ("activityUid", uuid),
-        ("invoiceNumber", json!(format!("{customer}1"))),
+        ("invoiceNumber", json!("50011")),
         ("entityId", json!("601")),
         ("attachmentId", json!("611")),
         ("notificationId", tags("ntf")),
