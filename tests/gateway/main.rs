@@ -15,6 +15,7 @@ mod effects;
 mod every_tool;
 mod failures;
 mod faults;
+mod interchange;
 mod journal;
 mod keys;
 mod limits;
@@ -23,6 +24,8 @@ mod policy_files;
 mod policy_owners;
 mod questions;
 mod results;
+#[path = "../../crates/sandbox/tests/api/interchange/sample.rs"]
+mod sample;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;

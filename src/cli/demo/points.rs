@@ -34,66 +34,74 @@ fn flatten(name: &str, value: &Value, parts: &mut Vec<String>) {
     }
 }
 
-/// The message of a result, without Markdown.
-pub(super) fn message(result: &Value) -> Vec<String> {
-    let summary = text(result, "/summary/textSummary");
-    let message = if summary.is_empty() { text(result, "/message") } else { summary };
-    let lines = message.replace("**", "");
-    lines.lines().filter(|line| !line.is_empty()).flat_map(paragraph).collect()
+/// The note of this server in a result.
+pub(super) fn note(result: &Value) -> Vec<String> {
+    let found = result.pointer("/scope3Mcp/message").or_else(|| result.pointer("/message"));
+    paragraph(found.and_then(Value::as_str).unwrap_or_default())
 }
 
-/// The score of a rejected brief, and what the brief lacks.
-pub(super) fn brief(result: &Value) -> Vec<String> {
-    let number = |pointer: &str| result.pointer(pointer).map(ToString::to_string).unwrap_or_default();
-    let verdict = format!(
-        "No: {} of 100 points, and {} are needed. It lacks:",
-        number("/validation/score"),
-        number("/validation/threshold")
-    );
-    let missing = result.pointer("/validation/missingElements").and_then(Value::as_array);
-    let missing = missing.into_iter().flatten().filter_map(Value::as_str).map(|what| format!("- {what}"));
-    [verdict].into_iter().chain(missing).map(|line| cut(&line, DEFAULT_COLUMNS - INDENT.len())).collect()
+/// The account of a key.
+pub(super) fn account(result: &Value) -> Vec<String> {
+    let [company, id, name] = ["/company", "/id", "/name"].map(|pointer| text(result, pointer));
+    vec![format!("✅ {company}, customer {id} ({name})")]
 }
 
-/// A new campaign: its name, id, budget and dates.
-pub(super) fn created(result: &Value) -> Vec<String> {
-    let campaign = result.pointer("/campaign").unwrap_or(result);
-    let (start, end) = (text(campaign, "/startDate"), text(campaign, "/endDate"));
+/// The products of a search, with their sellers and prices.
+pub(super) fn found(result: &Value) -> Vec<String> {
+    let groups = result.pointer("/productGroups").and_then(Value::as_array).into_iter().flatten();
+    let products = groups.filter_map(|group| group.pointer("/products")?.as_array()).flatten();
+    let row = |product: &Value| {
+        let price = format!("{} {}", grouped(number(product, "/cpm"), 2), text(product, "/currency"));
+        vec![text(product, "/productId"), text(product, "/storefrontName"), price]
+    };
+    lines(&Sheet::new(["PRODUCT", "SELLER", "CPM"], products.map(row).collect()))
+}
+
+/// What a cart holds.
+pub(super) fn added(result: &Value) -> Vec<String> {
+    let allocated = grouped(number(result, "/budgetContext/allocatedBudget"), 2);
+    vec![format!("{} products, {allocated} in all", text(result, "/totalProducts"))]
+}
+
+/// A campaign: its name, id, status, budget and dates.
+pub(super) fn drafted(result: &Value) -> Vec<String> {
+    let at = |name: &str| text(result, &format!("/campaign/{name}"));
+    let budget = grouped(number(result, "/campaign/budget/total"), 2);
+    let (start, end) = (at("flightDates/startDate"), at("flightDates/endDate"));
     vec![
-        format!("✅ {} ({})", text(campaign, "/name"), text(campaign, "/id")),
-        format!(
-            "{}, at most {} a day, from {} to {}",
-            money(campaign, "/budget/total"),
-            money(campaign, "/budget/dailyCap"),
-            day(&start),
-            day(&end)
-        ),
+        format!("✅ {} ({}), {}", at("name"), at("campaignId"), at("status")),
+        format!("{budget} {}, from {} to {}", at("budget/currency"), day(&start), day(&end)),
     ]
 }
 
-/// The running campaigns, with their budgets and pacing.
-pub(super) fn live(result: &Value) -> Vec<String> {
-    let campaigns = result.pointer("/campaigns").and_then(Value::as_array);
-    let row = |campaign: &Value| {
-        let used = campaign.pointer("/deliverySummary/pacing/budgetUtilized").and_then(Value::as_f64);
-        let used = used.map_or_else(String::new, |used| format!("{:.0}%", used * 100.0));
-        let pacing = text(campaign, "/deliverySummary/pacing/status");
-        vec![text(campaign, "/name"), money(campaign, "/budget/total"), used, pacing]
-    };
-    let rows = campaigns.into_iter().flatten().map(row).collect();
-    lines(&Sheet::new(["NAME", "BUDGET", "USED", "PACING"], rows))
+/// The formats that a campaign needs and no creative has.
+pub(super) fn missing(result: &Value) -> Vec<String> {
+    let listed = result.pointer("/campaign/creativeFormats/missing").and_then(Value::as_array);
+    let kinds: Vec<String> = listed.into_iter().flatten().map(|kind| text(kind, "/format_kind")).collect();
+    vec![format!("Missing: {}", kinds.join(", "))]
 }
 
-/// The delivery of each day.
+/// What a launch did.
+pub(super) fn launched(result: &Value) -> Vec<String> {
+    let [sent, before, after] =
+        ["/mediaBuysExecuted", "/previousStatus", "/newStatus"].map(|pointer| text(result, pointer));
+    vec![format!("✅ {sent} media buys went out; the campaign was {before} and is {after}")]
+}
+
+/// The delivery of each product on each day.
 pub(super) fn delivered(result: &Value) -> Vec<String> {
-    let days = result.pointer("/data").and_then(Value::as_array);
+    let days = result.pointer("/timeseries").and_then(Value::as_array);
     let row = |day: &Value| {
-        let number = |pointer: &str| day.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
-        let spend = format!("{} {}", grouped(number("/spend"), 2), text(day, "/currency"));
-        vec![text(day, "/date"), spend, grouped(number("/units_delivered"), 0)]
+        let spend = format!("{} {}", grouped(number(day, "/metrics/spend"), 2), text(day, "/currency"));
+        let count = |name: &str| grouped(number(day, &format!("/metrics/{name}")), 0);
+        vec![text(day, "/date"), text(day, "/productName"), spend, count("impressions"), count("clicks")]
     };
     let rows = days.into_iter().flatten().map(row).collect();
-    lines(&Sheet::new(["DATE", "SPEND", "IMPRESSIONS"], rows))
+    lines(&Sheet::new(["DATE", "PRODUCT", "SPEND", "IMPRESSIONS", "CLICKS"], rows))
+}
+
+fn number(value: &Value, pointer: &str) -> f64 {
+    value.pointer(pointer).and_then(Value::as_f64).unwrap_or_default()
 }
 
 /// A list in a result as a table. Each column is a heading and the JSON pointer of its cells in an item.
@@ -120,12 +128,6 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     }
-}
-
-/// An amount of a campaign, such as `50,000.00 USD`. Scope3 sends hundredths of the currency unit.
-fn money(campaign: &Value, pointer: &str) -> String {
-    let hundredths = campaign.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
-    format!("{} {}", grouped(hundredths / 100.0, 2), text(campaign, "/budget/currency"))
 }
 
 /// A number with commas between groups of three digits.

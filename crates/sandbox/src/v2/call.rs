@@ -20,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Arguments,
     /// Whether the key sees all customers.
     pub(super) sees_all: bool,
+    /// Whether the operation pages by `offset`. Its answers then always say where the next page begins.
+    pub(super) has_offset: bool,
 }
 
 impl Call<'_> {
@@ -53,8 +55,10 @@ impl Call<'_> {
         data.insert(name.to_owned(), shown.into());
         data.insert("total".to_owned(), page.total.into());
         data.insert("hasMore".to_owned(), page.has_more().into());
+        if self.has_offset {
+            data.insert("nextOffset".to_owned(), serde_json::json!(page.has_more().then(|| page.next())));
+        }
         if page.has_more() {
-            data.insert("nextOffset".to_owned(), page.next().into());
             data.insert("nextCursor".to_owned(), format!("c{}", page.next()).into());
         }
         Reply { page: Some(page), ..Reply::of(data.into()) }

@@ -121,7 +121,9 @@ impl Interchange {
         let arguments = Arguments::read(&operation.entry, &path, request.query, body)?;
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let account = accounts.get_mut(&customer.id).ok_or_else(Refusal::unknown_key)?;
-        let mut call = Call { account, arguments, sees_all: matches!(sight, Sight::All) };
+        let bindings = operation.entry.tool.request.iter().flat_map(|request| &*request.bindings);
+        let has_offset = bindings.into_iter().any(|binding| binding.argument == "offset");
+        let mut call = Call { account, arguments, sees_all: matches!(sight, Sight::All), has_offset };
         let handler = flow::handler(&operation.id).filter(|_| operation.is_for_buyers);
         let reply = match handler {
             Some(handler) => handler(&mut call),

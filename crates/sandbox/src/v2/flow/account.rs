@@ -78,10 +78,16 @@ fn readiness(call: &mut Call<'_>) -> Answer {
             "organization": {
                 "domain": domain, "relationship": "same_organization", "verificationSource": "organization_domain",
             },
+            "aao": { "status": "not_checked", "canonicalDomain": null, "name": null, "source": null },
         },
         "commercial": {
             "tosAccepted": true, "suspended": false, "interchangeClearingReady": true,
-            "mediaRateCard": { "status": "ACTIVE", "billingCustomerId": customer.id, "pricingSource": "standard" },
+            "mediaRateCard": {
+                "status": "ACTIVE", "billingCustomerId": customer.id, "inheritedFromOrganization": false,
+                "pricingSource": "standard", "billingType": "DECISIONED", "pricingType": "MARGIN",
+                "feeRatePercent": 0, "clearingSupported": true, "clearingUnsupportedReason": null,
+            },
+            "missing": [],
         },
         "checks": [
             check("operator_identity", "Operator", "The operator of the account is confirmed."),

@@ -147,8 +147,19 @@ fn home(call: &mut Call<'_>) -> Answer {
     let account = &call.account;
     let row = |advertiser: &Advertiser| {
         let campaigns = account.campaigns.iter().filter(|campaign| campaign.advertiser == advertiser.id);
-        json!({ "advertiserId": advertiser.id, "name": advertiser.name, "campaignCount": campaigns.count() })
+        let (mut count, mut has_draft) = (0, false);
+        for campaign in campaigns {
+            count += 1;
+            has_draft |= campaign.status(account.now()) == "DRAFT";
+        }
+        // Money is never filled in here.
+        json!({
+            "advertiserId": advertiser.id, "name": advertiser.name,
+            "initials": advertiser.name.chars().take(1).collect::<String>(),
+            "managed": null, "tracked": null, "campaignCount": count, "resumableDraft": has_draft,
+        })
     };
     let rows: Vec<Value> = account.advertisers.iter().filter(|one| !one.is_archived).map(row).collect();
-    Ok(Reply::of(json!({ "advertisers": rows })))
+    let portfolio = json!({ "managed": "", "tracked": "", "waitingOnYou": 0 });
+    Ok(Reply::of(json!({ "portfolio": portfolio, "advertisers": rows })))
 }

@@ -96,6 +96,9 @@ fn task(call: &mut Call<'_>) -> Answer {
     let reads = call.account.tasks_read.entry(id).or_default();
     *reads += 1;
     let is_done = *reads > 1;
+    for name in ["error", "response", "metadata"] {
+        task[name] = Value::Null;
+    }
     task["status"] = if is_done { "completed" } else { "working" }.into();
     task["retryAfterSeconds"] = if is_done { Value::Null } else { 1.into() };
     Ok(Reply::of(json!({ "task": task })))
@@ -170,6 +173,7 @@ fn save_property_list(call: &mut Call<'_>) -> Answer {
         "resolutionSummary": {
             "totalRequested": total, "resolvedCount": resolved, "registeredCount": 0,
             "unresolvedCount": unknown.len(),
+            "resolutionRate": ratio(resolved, total),
         },
         "status": "ready",
         "createdAt": old.get("createdAt").cloned().unwrap_or_else(|| json!(now)),
@@ -180,16 +184,24 @@ fn save_property_list(call: &mut Call<'_>) -> Answer {
     Ok(Reply::of(json!({ "propertyList": list })))
 }
 
+/// The share of a part in a whole, which is not 0.
+fn ratio(part: usize, whole: usize) -> f64 {
+    let exact = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    exact(part) / exact(whole.max(1))
+}
+
 fn attach(call: &mut Call<'_>) -> Answer {
     let (campaign, id) = (call.id("campaignId")?, call.id("propertyListId")?);
     let advertiser = call.account.campaign(&campaign)?.advertiser.clone();
     let list = found(&call.account.things, &advertiser, &id)?;
     let now = call.account.tick();
     let buys = call.account.campaign(&campaign)?.buys.iter().filter(|buy| buy.is_open(now)).count();
+    let mut list = list;
+    list.insert("viaMediaBuys".to_owned(), json!([]));
     call.account.things.put(&format!("attached/{campaign}"), &id, list);
     Ok(Reply::of(json!({
         "campaignId": campaign, "propertyListId": id,
-        "cascade": { "totalMediaBuys": buys, "updatedCount": buys, "failedCount": 0 },
+        "cascade": { "totalMediaBuys": buys, "updatedCount": buys, "failedCount": 0, "skippedCount": 0 },
     })))
 }
 

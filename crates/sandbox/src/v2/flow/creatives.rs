@@ -227,12 +227,14 @@ fn bulk_update(call: &mut Call<'_>) -> Answer {
             creative.others.insert("click_url".to_owned(), url.clone());
             creative.updated = now;
         }
-        let status = if is_dry { "matched" } else { "updated" };
-        rows.push(json!({ "creative_id": creative.id, "name": creative.name, "status": status }));
+        let mut row = creative.row(Some(&id));
+        row["status"] = if is_dry { "matched" } else { "updated" }.into();
+        rows.push(row);
     }
     Ok(Reply::of(json!({
         "dry_run": is_dry, "matched_count": rows.len(), "total_matches": rows.len(), "returned_count": rows.len(),
-        "truncated": false, "updated_count": if is_dry { 0 } else { rows.len() }, "creatives": rows,
+        "selection": call.arguments.get("selection"), "updates": call.arguments.get("update"),
+        "limit": call.arguments.count("limit").unwrap_or(100), "truncated": false, "updated_count": if is_dry { 0 } else { rows.len() }, "creatives": rows,
     })))
 }
 
@@ -243,11 +245,22 @@ fn templates(call: &mut Call<'_>) -> Answer {
     let template = |kind: &&str| {
         json!({
             "template_id": kind, "name": kind, "description": format!("A creative of the format {kind}"),
-            "category": "standard", "assets_required": [],
+            "category": "standard", "assets_required": [], "expects_html_wrapper": false, "supports_tag_input": false,
         })
     };
     let option = |kind: &&str| json!({ "format_option_id": kind, "format_kind": kind });
+    let format = |kind: &&str| json!({ "id": kind, "agent_url": "https://formats.example/adcp" });
+    let product = |id: &String| {
+        let offer = super::super::market::Offer::by_id(id);
+        let kinds: Vec<&str> = offer.map(|offer| offer.product.format).into_iter().collect();
+        json!({
+            "product_id": id, "formats": kinds.iter().map(format).collect::<Vec<_>>(),
+            "format_options": kinds.iter().map(option).collect::<Vec<_>>(),
+        })
+    };
     Ok(Reply::of(json!({
+        "campaign_format_ids": around.required.iter().map(format).collect::<Vec<_>>(),
+        "campaign_products": around.products.iter().map(product).collect::<Vec<_>>(),
         "templates": around.required.iter().map(template).collect::<Vec<_>>(),
         "campaign_format_options": around.required.iter().map(option).collect::<Vec<Value>>(),
     })))

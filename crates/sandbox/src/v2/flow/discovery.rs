@@ -1,6 +1,6 @@
 //! Searches for products, and their carts.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock::Moment;
 
@@ -26,7 +26,6 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
         "addProducts" => Some(add),
         "removeProducts" => Some(remove),
         "applyProposal" => Some(apply_proposal),
-        "getMarketplaceProducts" => Some(query),
         _ => None,
     }
 }
@@ -293,6 +292,7 @@ fn apply_proposal(call: &mut Call<'_>) -> Answer {
     data["proposal"] = json!({ "proposalId": proposal, "name": name });
     data["totalBudgetUsed"] = units(total);
     data["productsApplied"] = applied.into();
+    data["productsSkipped"] = json!([]);
     Ok(Reply::of(data))
 }
 
@@ -318,52 +318,4 @@ pub(super) fn apply(
         select(account, session, &wanted, &currency, now)?;
     }
     Ok((format!("All of {}", seller.name), offers.len(), total))
-}
-
-/// A search in the words of `AdCP`.
-fn query(call: &mut Call<'_>) -> Answer {
-    let arguments = &call.arguments;
-    call.account.tick();
-    let interchange = |name: &str| arguments.id(&format!("ext/interchange/{name}"));
-    let id = if let Some(id) = interchange("execution_id") {
-        id
-    } else {
-        let advertiser = interchange("advertiser_id");
-        let advertiser = advertiser
-            .ok_or_else(|| Refusal::invalid_value("ext.interchange.advertiser_id", "is required"))?;
-        let wanted = Wanted {
-            brief: arguments.text("brief").unwrap_or_default().to_owned(),
-            channels: arguments.ids("filters/channels"),
-            countries: arguments.ids("filters/countries"),
-            storefronts: arguments.ids("ext/interchange/storefront_ids"),
-            currency: call.account.advertiser(&advertiser)?.currency.clone(),
-            budget_cents: arguments.cents("filters/budget_range/max"),
-            ..Wanted::default()
-        };
-        open(call.account, wanted)
-    };
-    let session = call.account.session(&id)?;
-    let currency = &session.wanted.currency;
-    let product = |offer: &Offer| {
-        let mut product = Map::new();
-        product.insert("product_id".to_owned(), offer.id().into());
-        product.insert("name".to_owned(), offer.product.name.into());
-        product.insert("description".to_owned(), offer.product.description.into());
-        product.insert("channels".to_owned(), json!([offer.product.channel]));
-        let publisher = json!([{ "publisher_domain": offer.storefront.domain(), "selection_type": "all" }]);
-        product.insert("publisher_properties".to_owned(), publisher);
-        let guaranteed = if offer.product.is_guaranteed { "guaranteed" } else { "non_guaranteed" };
-        product.insert("delivery_type".to_owned(), guaranteed.into());
-        let price = json!([{
-            "pricing_option_id": offer.pricing_option(), "pricing_model": "cpm", "currency": currency,
-            "fixed_price": offer.cpm_cents(currency).map(units),
-        }]);
-        product.insert("pricing_options".to_owned(), price);
-        Value::Object(product)
-    };
-    Ok(Reply::of(json!({
-        "status": "completed",
-        "products": session.found.iter().map(product).collect::<Vec<_>>(),
-        "ext": { "interchange": { "execution_id": id, "revision": 1, "results_complete": true } },
-    })))
 }

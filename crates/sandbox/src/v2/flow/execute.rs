@@ -40,11 +40,16 @@ pub(in crate::v2) fn launch(account: &mut Account, id: &str, now: Moment) -> Ans
     let previous = account.campaign(id)?.status(now);
     stage(account, id, now)?;
     let around = account.around(account.campaign(id)?);
+    let formats: Vec<(String, String)> =
+        account.creatives.iter().map(|creative| (creative.id.clone(), creative.format.clone())).collect();
     let campaign = account.campaign_mut(id)?;
     let mut errors = Vec::new();
     let mut sent = 0;
     for buy in campaign.buys.iter_mut().filter(|buy| buy.status == BuyStatus::Draft) {
-        buy.failure = rejection(buy, &around.covered);
+        let own: Option<Vec<String>> = buy.creatives.as_ref().map(|ids| {
+            formats.iter().filter(|(id, _)| ids.contains(id)).map(|(_, format)| format.clone()).collect()
+        });
+        buy.failure = rejection(buy, own.as_ref().unwrap_or(&around.covered));
         if let Some(message) = &buy.failure {
             errors.push(json!({
                 "mediaBuyId": buy.id, "salesAgentId": buy.storefront.sales_agent(), "message": message,

@@ -12,6 +12,7 @@ mod execute;
 mod media_buys;
 mod moderation;
 mod progress;
+mod query;
 mod reports;
 mod storefronts;
 
@@ -34,6 +35,7 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
         execute::handler,
         media_buys::handler,
         progress::handler,
+        query::handler,
         reports::handler,
         storefronts::handler,
     ];

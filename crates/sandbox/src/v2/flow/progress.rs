@@ -22,7 +22,14 @@ fn products(call: &mut Call<'_>) -> Answer {
     let session = campaign.discovery.as_deref().and_then(|id| account.session(id).ok());
     let row = |line: &Line| {
         let holds = |buy: &&MediaBuy| buy.packages.iter().any(|package| package.selection == line.selection);
-        let buys: Vec<Value> = campaign.buys.iter().filter(holds).map(|buy| buy.reference(now)).collect();
+        let reference = |buy: &MediaBuy| {
+            let mut shown = buy.reference(now);
+            let own = buy.packages.iter().filter(|package| package.selection == line.selection);
+            shown["name"] = buy.name.clone().into();
+            shown["packageIds"] = own.map(|package| package.id.as_str()).collect();
+            shown
+        };
+        let buys: Vec<Value> = campaign.buys.iter().filter(holds).map(reference).collect();
         let storefront = line.offer.storefront;
         json!({
             "productId": line.offer.id(), "productName": line.offer.product.name,
@@ -35,6 +42,16 @@ fn products(call: &mut Call<'_>) -> Answer {
     let rows: Vec<Value> = session.into_iter().flat_map(|session| &session.cart).map(row).collect();
     let bought =
         rows.iter().filter(|row| row["mediaBuys"].as_array().is_some_and(|buys| !buys.is_empty())).count();
+    let contexts: Vec<Value> = session
+        .into_iter()
+        .map(|session| {
+            json!({
+                "id": session.id, "brief": session.wanted.brief, "channels": session.wanted.channels,
+                "countries": session.wanted.countries, "createdAt": campaign.created,
+                "productCount": session.cart.len(),
+            })
+        })
+        .collect();
     Ok(Reply::of(json!({
         "campaignId": id,
         "discoveryId": campaign.discovery,
@@ -42,6 +59,7 @@ fn products(call: &mut Call<'_>) -> Answer {
             "totalProducts": rows.len(), "productsOnMediaBuys": bought, "productsPending": rows.len() - bought,
         },
         "products": rows,
+        "searchContexts": contexts,
     })))
 }
 
@@ -61,6 +79,7 @@ fn status(call: &mut Call<'_>) -> Answer {
             "media_buy_id": buy.id, "adcp_media_buy_id": null, "internal_status": status,
             "adcp_status": operational, "operational_status": operational, "previous_internal_status": status,
             "previous_adcp_status": operational, "updated": false, "status_refresh_source": "direct_agent",
+            "blockers": [],
         })
     };
     let rows: Vec<Value> = campaign.buys.iter().map(row).collect();
@@ -73,7 +92,8 @@ fn status(call: &mut Call<'_>) -> Answer {
     };
     Ok(Reply::of(json!({
         "campaign_id": id, "campaign_status": campaign.status(now), "operational_status": operational,
-        "agents_queried": rows.len(), "media_buys": rows, "pending_creative_reviews": 0,
+        "agents_queried": rows.len(), "media_buys": rows, "errors": [], "blockers": [],
+        "pending_creative_reviews": 0,
         "has_upstream_media_buy": campaign.buys.iter().any(|buy| buy.forwarded.is_some()),
         "has_delivery": campaign.delivered(now).spend_cents > 0,
     })))

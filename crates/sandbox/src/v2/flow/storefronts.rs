@@ -34,6 +34,20 @@ fn card(storefront: &Storefront) -> Value {
         "countries": storefront.countries,
         "acceptsAllCountries": false,
         "coverage": { "channels": "declared", "countries": "declared" },
+        "logoUrl": null,
+        "logoBackground": null,
+        "brandColors": null,
+        "coverageDeclarations": [
+            { "channels": storefront.channels, "countries": storefront.countries, "acceptsAllCountries": false },
+        ],
+        "provenance": {
+            "identity": {
+                "displayName": "operator", "logoUrl": "unknown", "description": "operator", "website": "operator",
+                "brandColors": "unknown",
+            },
+            "coverage": { "channels": "operator", "countries": "operator" },
+            "advertisingPolicies": "unknown",
+        },
     })
 }
 
@@ -55,6 +69,18 @@ fn common(storefront: &Storefront) -> Value {
             "blockerIds": blockers,
         },
         "supportedBilling": ["operator"],
+        "supportedRoutingTypes": ["ROUTED"],
+        "logoUrl": null,
+        "logoBackground": null,
+        "brandColors": null,
+        "adapterProviderType": null,
+        "adapterSourceKind": "sales",
+        "creativeCapabilities": null,
+        "adapterConnection": null,
+        "discoveryPerformance": {
+            "sampleCount": 20, "successCount": 20, "timeoutCount": 0, "avgResponseTimeMs": 900,
+            "maxResponseTimeMs": 2_000, "lastResponseTimeMs": 800, "lastDiscoveryAt": null,
+        },
         "discoveryCard": card(storefront),
         "channels": storefront.channels,
         "regions": storefront.countries,
@@ -75,6 +101,8 @@ fn list(call: &mut Call<'_>) -> Answer {
     };
     let row = |storefront: &Storefront| {
         let mut row = common(storefront);
+        row["discoveryCard"]["hasAdvertisingPolicies"] = false.into();
+        row["discoveryCard"]["advertisingPoliciesExcerpt"] = Value::Null;
         row["sourceCount"] = 1.into();
         row["connectedSourceCount"] = u8::from(storefront.is_connected).into();
         row
@@ -85,13 +113,17 @@ fn list(call: &mut Call<'_>) -> Answer {
 fn get(call: &mut Call<'_>) -> Answer {
     let storefront = found(call)?;
     let mut answer = common(storefront);
+    answer["discoveryCard"]["advertisingPolicies"] = Value::Null;
+    answer["customerAccounts"] = json!([]);
     answer["publishers"] = json!({ "total": 1, "verified": 1, "sample": [storefront.domain()] });
     answer["connected"] = storefront.is_connected.into();
     answer["requiresCredentials"] = (!storefront.is_connected).into();
     answer["adcpCapabilities"] = json!({
         "supportsUpdateMediaBuy": true, "supportsCreateMediaBuy": true, "supportsGetReporting": true,
         "supportsSandbox": true, "protocols": ["adcp"], "channels": storefront.channels,
-        "countries": storefront.countries, "countriesComplete": true, "channelsComplete": true,
+        "countries": storefront.countries, "countriesComplete": true, "channelsComplete": true, "extensions": [],
+        "version": "3", "reportingDeliveryMethods": null, "offlineDeliveryProtocols": null,
+        "capabilitiesCachedAt": null,
     });
     Ok(Reply::of(answer))
 }
@@ -107,6 +139,7 @@ fn capabilities(call: &mut Call<'_>) -> Answer {
             "capabilities": {
                 "version": "3", "tools": ["get_products", "create_media_buy"], "protocols": ["adcp"], "features": {},
                 "channels": storefront.channels, "countries": storefront.countries, "requireOperatorAuth": false,
+                "accountResolution": null, "defaultBilling": "operator", "reportingDeliveryMethods": null,
                 "supportedBillings": ["operator"], "sandboxSupported": true, "synthetic": true,
             },
         }],

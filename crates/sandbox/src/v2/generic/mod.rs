@@ -45,8 +45,8 @@ impl Action {
             _ => "",
         };
         match operation.method {
-            Method::Get if last.is_empty() => Self::Get,
             Method::Get if is_list(operation) => Self::List,
+            Method::Get if last.is_empty() => Self::Get,
             Method::Get => Self::GetSingle,
             Method::Put | Method::Patch if last.is_empty() => Self::Update,
             Method::Put | Method::Patch => Self::UpdateSingle,
@@ -102,7 +102,7 @@ pub(super) fn answer(
         }
         Action::GetSingle => {
             let mut object = call.account.things.single(&place.whole()).clone();
-            object.extend(parents(path));
+            object.extend(parents(call, path));
             Ok(Reply::of(shape.answer(object)))
         }
         Action::UpdateSingle => {
@@ -112,7 +112,7 @@ pub(super) fn answer(
             things::merge(object, change);
             object.insert("updatedAt".to_owned(), json!(now));
             let mut object = object.clone();
-            object.extend(parents(path));
+            object.extend(parents(call, path));
             Ok(Reply::of(shape.answer(object)))
         }
         Action::DeleteSingle => {
@@ -228,9 +228,13 @@ fn camel(collection: &str) -> String {
     })
 }
 
-/// The ids in the path.
-fn parents(path: &[(String, String)]) -> Object {
-    path.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
+/// The ids in the path, as numbers where the schema says so.
+fn parents(call: &Call<'_>, path: &[(String, String)]) -> Object {
+    let typed = |(name, text): &(String, String)| {
+        let value = call.arguments.get(name).cloned();
+        (name.clone(), value.unwrap_or_else(|| text.clone().into()))
+    };
+    path.iter().map(typed).collect()
 }
 
 /// The members of the body without secrets, and what the operation sets.
@@ -278,6 +282,9 @@ fn list(call: &mut Call<'_>, place: &Place<'_>, shape: &Shape) -> Reply {
     let mut reply = call.list(&name, items);
     if let Value::Object(data) = &mut reply.data {
         data.extend(shape.with.clone());
+        if let (Some(name), Some(total)) = (&shape.total, data.shift_remove("total")) {
+            data.insert(name.clone(), total);
+        }
     }
     reply
 }
@@ -383,7 +390,7 @@ fn other(
         let object = object.clone();
         return Reply::of(shape.answer(object));
     }
-    let mut object = parents(path);
+    let mut object = parents(call, path);
     object.extend(change);
     let data = if let Some(name) = &shape.list {
         let mut data = shape.with.clone();

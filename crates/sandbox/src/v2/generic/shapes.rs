@@ -12,6 +12,8 @@ use super::things::Object;
 pub(super) struct Shape {
     /// The member of the answer with the list, or nothing if the list is the answer.
     pub(super) list: Option<String>,
+    /// The member of the answer with the length of the list, if it is not `total`.
+    pub(super) total: Option<String>,
     /// The member of the answer with the object.
     pub(super) wrap: Option<String>,
     /// What the operation sets in the object that it is about.

@@ -30,6 +30,13 @@ impl Advertiser {
             members.shift_remove("linkedAccountCount");
             members.insert("optimizationApplyMode".to_owned(), "MANUAL".into());
             members.extend(self.others.clone());
+            if let Some(caps) = members.get_mut("frequencyCaps") {
+                *caps = super::caps(caps, "ADVERTISER", &self.id, self.updated);
+            }
+            for parameter in members.get_mut("utmConfig").and_then(Value::as_array_mut).into_iter().flatten()
+            {
+                parameter["source"] = "advertiser".into();
+            }
         }
         shown
     }

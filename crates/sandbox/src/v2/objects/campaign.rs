@@ -139,6 +139,9 @@ impl Campaign {
         let mut shown = self.common(now, around.products.len());
         if let Value::Object(members) = &mut shown {
             members.extend(self.others.clone());
+            if let Some(caps) = members.get_mut("frequencyCaps") {
+                *caps = super::caps(caps, "CAMPAIGN", &self.id, self.updated);
+            }
         }
         let allocated = self.allocated(now);
         let is_shown = |buy: &&MediaBuy| only.is_empty() || only.contains(&buy.id);

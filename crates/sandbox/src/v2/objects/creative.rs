@@ -57,6 +57,9 @@ impl Creative {
     pub(in crate::v2) fn to_json(&self, campaign: Option<&str>) -> Value {
         let mut shown = self.common(campaign);
         shown.extend(self.others.clone());
+        if let Some(caps) = shown.get_mut("frequencyCaps") {
+            *caps = super::caps(caps, "CREATIVE", &self.id, self.updated);
+        }
         shown.insert("assets".to_owned(), self.assets.clone().into());
         shown.into()
     }

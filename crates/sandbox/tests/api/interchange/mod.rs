@@ -6,6 +6,7 @@ mod flow;
 mod keys;
 mod lists;
 mod paths;
+mod sample;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Api, every_operation};
 
 /// The data of an operation's answer to a sample.
-async fn answer(api: &Api, entry: &Entry, known: &every_operation::Known) -> Value {
+async fn answer(api: &Api, entry: &Entry, known: &super::sample::Known) -> Value {
     let request = entry.tool.request.as_ref().unwrap();
     let (path, body) = every_operation::request(entry, known);
     api.call(request.method.as_str(), &path, body.map_or(Value::Null, Value::Object)).await.1["data"].clone()
