@@ -59,7 +59,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), CommandError> {
 
 /// Imports a document. Nothing is written unless all of it is valid.
 fn import_file(file: &Path, surface: &str, output: &Path) -> anyhow::Result<Vec<String>> {
-    let Imported { contract, notes } =
+    let Imported { contract, notes, .. } =
         import::import(&read(file)?).with_context(|| format!("{}", file.display()))?;
     let profile = Surface::ALL.into_iter().find(|known| known.as_str() == surface).and_then(Profile::of);
     if let Some(profile) = profile.filter(|profile| profile.production != contract.server) {

@@ -15,13 +15,31 @@ use super::{
     walk::Schemas,
 };
 
+/// What a published document says about a tool, as far as a newer document is compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The digest of the request and its schemas. Empty for a tool without a document.
+    pub facts: &'static str,
+    /// The digest of the description.
+    pub description: &'static str,
+    /// Our words for its arguments and our corrections, as JSON. Empty if there are none.
+    pub(super) words: &'static str,
+}
+
+impl Published {
+    /// A tool that no document describes.
+    const NONE: Self = Self { facts: "", description: "", words: "" };
+}
+
 /// A tool, with its surface and toolset.
 #[derive(Debug)]
 pub struct Entry {
     /// The API behind it.
     pub surface: Surface,
     /// Other APIs that have it at the same address.
-    also: &'static [Surface],
+    pub(super) also: &'static [Surface],
+    /// What the built-in document says about it.
+    pub(super) published: Published,
     /// The toolset that it belongs to.
     pub toolset: Text,
     /// The entry itself.
@@ -39,8 +57,9 @@ impl Entry {
         toolset: Text,
         tool: Tool,
         shown: Option<Schema>,
+        published: Published,
     ) -> Self {
-        Self { surface, also, toolset, tool, shown, validator: OnceLock::new() }
+        Self { surface, also, published, toolset, tool, shown, validator: OnceLock::new() }
     }
 
     /// The first of these APIs that has the tool.
@@ -51,7 +70,7 @@ impl Entry {
 
     /// The same entry as a tool of another API.
     pub(super) fn of_surface(&self, surface: Surface) -> Self {
-        Self::new(surface, self.also, self.toolset.clone(), self.tool.clone(), self.shown.clone())
+        Self::new(surface, self.also, self.toolset.clone(), self.tool.clone(), self.shown.clone(), self.published)
     }
 
     /// An entry created at run time, from a tool in the format of the catalog files.
@@ -59,7 +78,7 @@ impl Entry {
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();
         let shown = Some(Schema::of(present::listed(&tool)));
-        Self::new(surface, &[], toolset.into(), tool.map_input(Schema::of), shown)
+        Self::new(surface, &[], toolset.into(), tool.map_input(Schema::of), shown, Published::NONE)
     }
 
     /// The entry as it is for a call with these arguments: with the effect of the call. `None` if that is the tool's own.

@@ -4,7 +4,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | `tool`, `words`, `request`, `checks` | the format of an entry: the tool, what else we say of it, its request, its checks between arguments |
-//! | `check` | the rules for entries, applied by the build |
+//! | `check` | the rules for entries, applied by the build and to newer documents |
+//! | `join`, `digest` | joining a contract with our words; what shows that an operation changed |
 //! | `entry`, `index`, `schema` | entries in the program; the catalog, which can be replaced; schemas, parsed when needed |
 //! | `alternatives`, `arguments`, `reading`, `contradictions`, `problem` | checking arguments: schema, unwrapping, checks, what is wrong |
 //! | `binding` | placing arguments in a request |
@@ -20,13 +21,16 @@ mod alternatives;
 mod arguments;
 mod binding;
 mod call;
+mod check;
 mod checks;
 mod commitment;
 pub mod contract;
 mod contradictions;
+mod digest;
 mod entry;
 pub mod import;
 mod index;
+mod join;
 mod money;
 mod present;
 mod problem;
@@ -51,7 +55,7 @@ pub use self::{
     binding::{Placed, PlacementError, PlacementReason},
     checks::Check,
     commitment::{Commitment, Unmeasured, commitment, commitment_in, replaces_amount, same_id},
-    entry::{Entry, EntryRef},
+    entry::{Entry, EntryRef, Published},
     index::{CHECK_AUTH_STATUS, Catalog, Live},
     money::{hundredths, in_words, money, money_in_words, money_in_words_of},
     problem::{Problem, Problems},

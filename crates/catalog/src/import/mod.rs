@@ -27,6 +27,10 @@ pub use self::{
     reading::MAX_BYTES,
     writing::to_text,
 };
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::contract::Contract;
 
 /// A contract, and what was left out of it.
@@ -34,8 +38,19 @@ use crate::contract::Contract;
 pub struct Imported {
     /// The facts of the document.
     pub contract: Contract,
+    /// What the document says about its operations in prose, by their ids.
+    pub prose: BTreeMap<String, Prose>,
     /// What was left out, one sentence each, for people.
     pub notes: Vec<String>,
+}
+
+/// What a document says about an operation in prose, as it stands there. It is not clean.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Prose {
+    /// One line.
+    pub summary: String,
+    /// All that an operation does.
+    pub description: String,
 }
 
 /// Reads an OpenAPI 3.0 or 3.1 document, in YAML or JSON.

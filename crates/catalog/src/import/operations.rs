@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
-    Imported,
+    Imported, Prose,
     error::{At, Fault},
     schemas::Converter,
 };
 use crate::{
     contract::{Answer, Body, Contract, JSON, Operation, Parameter},
+    digest::digest_of_prose,
     problem::type_of,
     request::{Method, Place, Request},
     shortened,
@@ -36,15 +37,20 @@ pub(super) fn of(document: &Value) -> Result<Imported, Fault> {
     let Some(server) = server_of(document, at, None)? else {
         return Err(at.expected("a list with the base URL of the API", "nothing"));
     };
-    let mut reader =
-        Reader { document, server, schemas: Converter::new(document, is_3_0), operations: BTreeMap::new() };
+    let mut reader = Reader {
+        document,
+        server,
+        schemas: Converter::new(document, is_3_0),
+        operations: BTreeMap::new(),
+        prose: BTreeMap::new(),
+    };
     let mut gateway = 0;
     let at = root.member("paths");
     for (path, item) in object(members.get("paths").unwrap_or(&Value::Null), at, "the operations by path")? {
         gateway += reader.path(path, item, at.member(path))?;
     }
     let schemas = reader.schemas.shared()?;
-    let Reader { server, schemas: converter, operations, .. } = reader;
+    let Reader { server, schemas: converter, operations, prose, .. } = reader;
     let mut notes = converter.notes;
     if gateway > 0 {
         notes.push(format!("{gateway} operations of Scope3's own MCP server (tag `{MCP_TAG}`) are left out"));
@@ -52,6 +58,7 @@ pub(super) fn of(document: &Value) -> Result<Imported, Fault> {
     let server = server.as_str().trim_end_matches('/').to_owned();
     Ok(Imported {
         contract: Contract { version: info_version.to_owned(), server, operations, schemas },
+        prose,
         notes,
     })
 }
@@ -61,6 +68,7 @@ struct Reader<'a> {
     server: Url,
     schemas: Converter<'a>,
     operations: BTreeMap<String, Operation>,
+    prose: BTreeMap<String, Prose>,
 }
 
 impl<'a> Reader<'a> {
@@ -94,7 +102,12 @@ impl<'a> Reader<'a> {
                 Some(body) => self.body(body, at_operation.member("requestBody"))?,
             };
             let (answer, accepted) = answer(operation.get("responses"));
-            self.operations.insert(id, Operation { request, base, parameters, body, answer, accepted });
+            let text = |name: &str| operation.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let prose = Prose { summary: text("summary"), description: text("description") };
+            let description = (!prose.description.is_empty()).then(|| digest_of_prose(&prose.description));
+            self.prose.insert(id.clone(), prose);
+            let operation = Operation { request, base, parameters, body, description, answer, accepted };
+            self.operations.insert(id, operation);
         }
         Ok(left_out)
     }
