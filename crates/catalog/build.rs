@@ -74,6 +74,7 @@ fn embed() -> Result<(), Error> {
         }
     }
     for (position, (surface, facts, folder)) in surfaces.iter().enumerate() {
+        generated.servers.extend(facts.iter().map(|facts| (capitalized(surface), facts.server.clone())));
         let (before, after) = (&surfaces[..position], &surfaces[position + 1..]);
         let facts = facts.as_ref().map(|facts| Facts {
             contract: facts,
@@ -260,6 +261,8 @@ fn file_of(owners: &HashMap<String, PathBuf>, finding: &Finding) -> String {
 struct Generated {
     /// The entries, as Rust expressions.
     entries: Vec<String>,
+    /// The base URL of each surface with a contract.
+    servers: Vec<(String, String)>,
     /// The names and texts of the schemas that entries share.
     shared: Vec<(String, String)>,
     /// The positions of the shared schemas of the surface in work.
@@ -377,14 +380,19 @@ impl Generated {
     }
 
     fn code(&self) -> String {
-        let Self { entries, shared, .. } = self;
+        let Self { entries, shared, servers, .. } = self;
+        let servers: Vec<String> =
+            servers.iter().map(|(surface, url)| format!("(Surface::{surface}, {url:?})")).collect();
         let shared: Vec<String> = shared.iter().map(|(name, text)| format!("({name:?}, {text:?})")).collect();
         format!(
-            "static ENTRIES: [Entry; {}] = [{}];\nstatic SHARED: [(&str, &str); {}] = [{}];\n",
+            "static ENTRIES: [Entry; {}] = [{}];\nstatic SHARED: [(&str, &str); {}] = [{}];\n\
+             static SERVERS: [(Surface, &str); {}] = [{}];\n",
             entries.len(),
             entries.join(",\n"),
             shared.len(),
-            shared.join(",\n")
+            shared.join(",\n"),
+            servers.len(),
+            servers.join(", ")
         )
     }
 }

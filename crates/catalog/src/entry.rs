@@ -31,6 +31,15 @@ impl Published {
     const NONE: Self = Self { facts: "", description: "", words: "" };
 }
 
+/// A description by Scope3 that changed against the built-in document, in short and on one line. It is data, not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reworded {
+    /// What it was, if an earlier document is here that has it.
+    pub before: Option<String>,
+    /// What it is now.
+    pub now: String,
+}
+
 /// A tool, with its surface and toolset.
 #[derive(Debug)]
 pub struct Entry {
@@ -40,6 +49,8 @@ pub struct Entry {
     pub(super) also: &'static [Surface],
     /// What the built-in document says about it.
     pub(super) published: Published,
+    /// What Scope3 changed in its description, if it can spend or delete and the operator has not acknowledged the change.
+    pub reworded: Option<Box<Reworded>>,
     /// The toolset that it belongs to.
     pub toolset: Text,
     /// The entry itself.
@@ -59,7 +70,12 @@ impl Entry {
         shown: Option<Schema>,
         published: Published,
     ) -> Self {
-        Self { surface, also, published, toolset, tool, shown, validator: OnceLock::new() }
+        Self { surface, also, published, reworded: None, toolset, tool, shown, validator: OnceLock::new() }
+    }
+
+    /// Whether an API has the tool.
+    pub(super) fn is_in(&self, surface: Surface) -> bool {
+        self.surface == surface || self.also.contains(&surface)
     }
 
     /// The first of these APIs that has the tool.
@@ -70,7 +86,16 @@ impl Entry {
 
     /// The same entry as a tool of another API.
     pub(super) fn of_surface(&self, surface: Surface) -> Self {
-        Self::new(surface, self.also, self.toolset.clone(), self.tool.clone(), self.shown.clone(), self.published)
+        Self {
+            surface,
+            also: self.also,
+            published: self.published,
+            reworded: self.reworded.clone(),
+            toolset: self.toolset.clone(),
+            tool: self.tool.clone(),
+            shown: self.shown.clone(),
+            validator: OnceLock::new(),
+        }
     }
 
     /// An entry created at run time, from a tool in the format of the catalog files.
@@ -79,6 +104,13 @@ impl Entry {
         tool.expand();
         let shown = Some(Schema::of(present::listed(&tool)));
         Self::new(surface, &[], toolset.into(), tool.map_input(Schema::of), shown, Published::NONE)
+    }
+
+    /// The same entry, with the tool that a newer document makes of it.
+    pub(super) fn joined(&self, surface: Surface, toolset: Text, mut tool: tool::Tool<Input>) -> Self {
+        tool.expand();
+        let shown = Some(Schema::of(present::listed(&tool)));
+        Self::new(surface, self.also, toolset, tool.map_input(Schema::of), shown, self.published)
     }
 
     /// The entry as it is for a call with these arguments: with the effect of the call. `None` if that is the tool's own.

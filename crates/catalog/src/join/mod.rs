@@ -64,11 +64,13 @@ impl<'a> Join<'a> {
     }
 
     /// The ids of operations with words.
+    #[allow(dead_code, reason = "for the build")]
     pub(crate) fn worded(&self) -> impl Iterator<Item = &str> {
         self.worded.iter().map(String::as_str)
     }
 
     /// The ids of operations without words.
+    #[allow(dead_code, reason = "for the build")]
     pub(crate) fn unworded(&self) -> impl Iterator<Item = &str> {
         self.contract.operations.keys().filter(|id| !self.worded.contains(*id)).map(String::as_str)
     }
@@ -82,6 +84,15 @@ pub(crate) fn facts(contract: &Contract, operation: &Operation) -> String {
         .filter_map(|name| Some((name, contract.schemas.get(name)?)))
         .collect();
     digest(&json!([operation, shared]).to_string())
+}
+
+/// How many bytes the schemas of an operation take as text, with those that they refer to.
+#[allow(dead_code, reason = "the build does not need it")]
+pub(crate) fn bytes(contract: &Contract, operation: &Operation) -> usize {
+    let operation = json!(operation);
+    let shared = reachable(&operation, &contract.schemas).into_iter();
+    let shared = shared.filter_map(|name| contract.schemas.get(name)).map(|schema| schema.to_string().len());
+    operation.to_string().len() + shared.sum::<usize>()
 }
 
 /// The facts of one operation, on their way into a tool.
