@@ -11,11 +11,20 @@ const MAX_FAULTS: usize = 200;
 /// How many faults get their line. The document is read once for each.
 const MAX_LINES: usize = 20;
 
+/// What is wrong with a document, each with its location.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// What prevents that an operation is used.
+    pub faults: Vec<String>,
+    /// What is left out or corrected.
+    pub notes: Vec<String>,
+}
+
 /// Lists what a document gets wrong, each with its location. Unlike an import, this does not stop at the first fault.
 ///
 /// # Errors
 /// If the document is not an OpenAPI document at all.
-pub fn check(document: &[u8]) -> Result<Vec<String>, ImportError> {
+pub fn check(document: &[u8]) -> Result<Checked, ImportError> {
     with_stack(|| {
         let value = reading::read(document)?;
         let mut faults = Vec::new();
@@ -26,17 +35,16 @@ pub fn check(document: &[u8]) -> Result<Vec<String>, ImportError> {
             Err(fault) => faults.push(fault),
         }
         let count = faults.len();
-        let mut lines: Vec<String> = faults
+        let mut faults: Vec<String> = faults
             .into_iter()
             .take(MAX_FAULTS)
             .enumerate()
             .map(|(position, fault)| located(document, fault, position < MAX_LINES))
             .collect();
         if count > MAX_FAULTS {
-            lines.push(format!("and {} more", count - MAX_FAULTS));
+            faults.push(format!("and {} more", count - MAX_FAULTS));
         }
-        lines.extend(notes);
-        Ok(lines)
+        Ok(Checked { faults, notes })
     })
 }
 

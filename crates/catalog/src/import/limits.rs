@@ -13,7 +13,10 @@ const MAX_WEIGHT: u64 = 2_000;
 /// The name of a schema that applies more schemas to one value than anything can check.
 pub(super) fn heaviest(shared: &BTreeMap<String, Value>) -> Option<String> {
     let mut known = HashMap::new();
-    shared.iter().find(|(_, schema)| weight(schema, shared, &mut known) > MAX_WEIGHT).map(|(name, _)| name.clone())
+    shared
+        .iter()
+        .find(|(_, schema)| weight(schema, shared, &mut known) > MAX_WEIGHT)
+        .map(|(name, _)| name.clone())
 }
 
 /// Whether a schema applies more schemas to one value than anything can check.

@@ -27,7 +27,7 @@ mod writing;
 pub(crate) use self::{changes::references, limits::is_heavy};
 pub use self::{
     changes::{Change, Changes, changes},
-    check::check,
+    check::{Checked, check},
     error::{ImportError, Line},
     reading::MAX_BYTES,
     writing::to_text,

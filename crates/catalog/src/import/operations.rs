@@ -186,14 +186,12 @@ impl<'a> Reader<'a> {
         at: At<'_>,
     ) -> Result<Option<String>, Fault> {
         let own = match operation.get("servers") {
-            Some(_) => {
-                server_of(
+            Some(_) => server_of(
                 &Value::Object(operation.clone()),
                 at.member("servers"),
                 Some(&self.server),
                 self.expected,
-            )?
-            }
+            )?,
             None => server_of(item, at_item.member("servers"), Some(&self.server), self.expected)?,
         };
         let path = |url: &Url| url.path().trim_end_matches('/').to_owned();

@@ -75,7 +75,8 @@ fn tool(name: &str, effect: Effect, summary: &str) -> Result<Tool<Input>, String
         "effect": effect,
     });
     if effect != Effect::Read {
-        words["not_settled"] = json!("The operation is new, and this server does not know which read shows its change");
+        words["not_settled"] =
+            json!("The operation is new, and this server does not know which read shows its change");
     }
     if effect >= Effect::Delete {
         words["consequence"] = json!(

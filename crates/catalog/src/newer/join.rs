@@ -52,10 +52,7 @@ pub enum JoinError {
 ///
 /// # Errors
 /// If a document exceeds what an API needs.
-pub fn with_newer(
-    surfaces: &[Surface],
-    newer: &[Newer<'_>],
-) -> Result<(Catalog, Vec<Report>), JoinError> {
+pub fn with_newer(surfaces: &[Surface], newer: &[Newer<'_>]) -> Result<(Catalog, Vec<Report>), JoinError> {
     /// Schemas are walked recursively.
     const STACK_BYTES: usize = 64 << 20;
     let join = || {
@@ -135,7 +132,8 @@ impl<'a> Part<'a> {
                 continue;
             }
             self.check_time(id)?;
-            let is_same = self.newer.document.facts.get(id).is_some_and(|facts| *facts == entry.published.facts);
+            let is_same =
+                self.newer.document.facts.get(id).is_some_and(|facts| *facts == entry.published.facts);
             let mut joined = None;
             if !is_same {
                 self.take_bytes(id)?;
@@ -153,7 +151,11 @@ impl<'a> Part<'a> {
             joined.reworded = reworded;
             let joined: EntryRef = joined.into();
             if has_changed {
-                self.report.changed.push(Changed { name, before: EntryRef::Embedded(entry), now: joined.clone() });
+                self.report.changed.push(Changed {
+                    name,
+                    before: EntryRef::Embedded(entry),
+                    now: joined.clone(),
+                });
             }
             self.replaced.push((position, joined));
         }
@@ -217,7 +219,11 @@ impl<'a> Part<'a> {
     }
 
     fn check_time(&self, id: &str) -> Result<(), JoinError> {
-        if Instant::now() < self.until { Ok(()) } else { Err(JoinError::TooLong { operation: id.to_owned() }) }
+        if Instant::now() < self.until {
+            Ok(())
+        } else {
+            Err(JoinError::TooLong { operation: id.to_owned() })
+        }
     }
 
     /// Counts the schemas that a tool gets.
@@ -242,8 +248,8 @@ fn rejoined(entry: &Entry, newer: &Newer<'_>, id: &str) -> Result<Entry, String>
     tool.request = None;
     tool.operation = Some(id.to_owned().into());
     if !entry.published.words.is_empty() {
-        let words: (BTreeMap<String, String>, Vec<Correction>) =
-            serde_json::from_str(entry.published.words).map_err(|_| "the words of this server are broken".to_owned())?;
+        let words: (BTreeMap<String, String>, Vec<Correction>) = serde_json::from_str(entry.published.words)
+            .map_err(|_| "the words of this server are broken".to_owned())?;
         (tool.arguments, tool.corrections) = words;
     }
     let findings = Join::new(&newer.document.contract).add_facts(&mut tool);
@@ -339,9 +345,11 @@ fn may_have(input: &Input, path: &str) -> bool {
     }
     let owner = match path.rsplit_once('.') {
         None => Some(schemas),
-        Some((owner, _)) => schemas.at(owner.trim_end_matches("[]")).map(|owner| {
-            if path.contains("[].") { owner.item(usize::MAX) } else { owner }
-        }),
+        Some((owner, _)) => schemas
+            .at(owner.trim_end_matches("[]"))
+            .map(|owner| if path.contains("[].") { owner.item(usize::MAX) } else { owner }),
     };
-    owner.is_some_and(|owner| owner.is_open() || owner.iter().any(|it| it.get("patternProperties").is_some_and(Value::is_object)))
+    owner.is_some_and(|owner| {
+        owner.is_open() || owner.iter().any(|it| it.get("patternProperties").is_some_and(Value::is_object))
+    })
 }

@@ -39,7 +39,8 @@ impl<'a> Walk<'a> {
             return;
         }
         self.left -= 1;
-        if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix("#/$defs/"))
+        if let Some(name) =
+            schema.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix("#/$defs/"))
             && !self.open.contains(&name)
             && let Some(target) = self.root.get("$defs").and_then(|shared| shared.get(name)?.as_object())
         {

@@ -1,9 +1,6 @@
 //! What a newer document changes against what is built in.
 
-use super::{
-    Document, one_line,
-    outline::differences,
-};
+use super::{Document, one_line, outline::differences};
 use crate::{EntryRef, Reworded, Surface};
 
 /// What a newer document changes against what is built in.

@@ -128,7 +128,10 @@ fn new_operations_are_never_harmless_by_default() {
 
 #[test]
 fn a_long_summary_is_cut() {
-    let (catalog, _) = joined(&format!("  /things:\n    get: {{ operationId: listThings, summary: {} }}\n", "so ".repeat(999)));
+    let (catalog, _) = joined(&format!(
+        "  /things:\n    get: {{ operationId: listThings, summary: {} }}\n",
+        "so ".repeat(999)
+    ));
     let description = &catalog.get("list_things").unwrap().tool.description;
     assert!(description.chars().count() < 280 && description.contains('…'), "{description}");
 }
@@ -138,7 +141,10 @@ fn no_document_changes_where_the_key_is_sent() {
     let good = format!("{HEAD}  /things:\n    get: {{ operationId: listThings }}\n");
     let own = "servers: [{ url: 'https://api.interchange.io/api/v2/buyer' }]";
     for (servers, expected) in [
-        ("servers: [{ url: 'https://evil.example/api/v2/buyer' }]", "line 3, servers.0.url: expected `https://api.interchange.io/api/v2/buyer`"),
+        (
+            "servers: [{ url: 'https://evil.example/api/v2/buyer' }]",
+            "line 3, servers.0.url: expected `https://api.interchange.io/api/v2/buyer`",
+        ),
         ("servers: [{ url: 'http://api.interchange.io/api/v2/buyer' }]", "servers.0.url"),
         ("servers: [{ url: 'https://api.interchange.io/api/v3/buyer' }]", "servers.0.url"),
         ("servers: [{ url: 'https://api.interchange.io:444/api/v2/buyer' }]", "servers.0.url"),
@@ -146,14 +152,20 @@ fn no_document_changes_where_the_key_is_sent() {
         ("servers: [{ url: 'https://api.interchange.io.evil.example/api/v2/buyer' }]", "servers.0.url"),
         ("servers: [{ url: '/api/v2/buyer' }]", "servers.0.url"),
         ("servers: [{ url: 'https://{host}/api/v2/buyer' }]", "servers.0.url"),
-        ("servers: [{ url: 'https://api.interchange.io/api/v2/buyer' }, { url: 'https://evil.example' }]", "servers.1.url"),
+        (
+            "servers: [{ url: 'https://api.interchange.io/api/v2/buyer' }, { url: 'https://evil.example' }]",
+            "servers.1.url",
+        ),
         ("servers: []", "servers"),
     ] {
         let error = error(&good.replace(own, servers));
         assert!(error.contains(expected), "{servers}: {error}");
     }
     for (below, expected) in [
-        ("servers: [{ url: 'https://evil.example/' }], ", "line 6, paths./things.get.servers.0.url: expected"),
+        (
+            "servers: [{ url: 'https://evil.example/' }], ",
+            "line 6, paths./things.get.servers.0.url: expected",
+        ),
         ("servers: [{ url: '//evil.example/' }], ", "servers.0.url: expected"),
         ("servers: [{ url: /rest/v1 }], ", "or another known path of its host"),
         ("servers: [{ url: '../../..' }, { url: /elsewhere }], ", "servers.1.url"),
@@ -204,7 +216,8 @@ fn a_clashing_name_keeps_the_known_tool() {
         assert!(report.left_out[0].why.contains(known), "{report:?}");
         assert!(catalog.get(known).is_none_or(|entry| entry.toolset != TOOLSET));
     }
-    let (_, report) = joined("  /things:\n    get: { operationId: getThing }\n    post: { operationId: get_thing }\n");
+    let (_, report) =
+        joined("  /things:\n    get: { operationId: getThing }\n    post: { operationId: get_thing }\n");
     assert_eq!((report.added.len(), report.left_out.len()), (1, 1));
 }
 
@@ -220,11 +233,17 @@ fn what_guards_a_known_tool_stays() {
              requestBody: {{ content: {{ application/json: {{ schema: {{ type: object, properties: {{ {members} }} }} }} }} }}\n"
         )
     };
-    for members in ["dry_run: { type: boolean, default: true }", "dry_run: { type: string }, confirm_partial_batch: { type: boolean }"] {
+    for members in [
+        "dry_run: { type: boolean, default: true }",
+        "dry_run: { type: string }, confirm_partial_batch: { type: boolean }",
+    ] {
         let (catalog, report) = joined(&body(members));
         let now = catalog.get("bulk_update_creatives").unwrap();
         assert_eq!(now.tool.input.object(), bulk.tool.input.object(), "{members}");
-        assert_eq!((&now.tool.by_consent, &now.tool.effect_when), (&bulk.tool.by_consent, &bulk.tool.effect_when));
+        assert_eq!(
+            (&now.tool.by_consent, &now.tool.effect_when),
+            (&bulk.tool.by_consent, &bulk.tool.effect_when)
+        );
         assert!(report.kept.iter().any(|kept| kept.name == "bulk_update_creatives"), "{members}: {report:?}");
     }
     // A new operation that could send its requests is left out.
@@ -248,7 +267,10 @@ fn no_call_gets_a_weaker_effect() {
     assert!(report.kept.iter().any(|kept| kept.name == "create_advertiser"), "{report:?}");
     for entry in catalog.entries().filter(|entry| entry.surface != Surface::Local) {
         let known = known.get(&entry.tool.name).unwrap();
-        assert!(entry.tool.effect >= known.tool.effect && entry.tool.strongest_effect() >= known.tool.strongest_effect());
+        assert!(
+            entry.tool.effect >= known.tool.effect
+                && entry.tool.strongest_effect() >= known.tool.strongest_effect()
+        );
         assert_eq!(request(entry).split(' ').next(), request(known).split(' ').next());
     }
 }
@@ -278,7 +300,10 @@ fn a_document_is_kept_as_it_was_read() {
     assert_eq!(kept, read);
     assert_eq!(Document::kept(&read.to_text(), Surface::Storefront, &read.digest), None);
     assert_eq!(Document::kept(&read.to_text(), Surface::Buyer, "0"), None);
-    assert_eq!(Document::kept(&read.to_text().replacen("1 0.", "0 0.", 1), Surface::Buyer, &read.digest), None);
+    assert_eq!(
+        Document::kept(&read.to_text().replacen("1 0.", "0 0.", 1), Surface::Buyer, &read.digest),
+        None
+    );
 }
 
 #[test]
@@ -299,13 +324,18 @@ fn hostile_documents_are_rejected_with_their_location() {
     let text = with(&format!("{doubling}    S40: {{ type: object }}\n"));
     assert!(error(&text).contains("fewer alternatives"), "{}", error(&text));
     let text = with("    S0: { anyOf: [{ $ref: '#/components/schemas/S0' }] }\n");
-    assert!(error(&text).contains("components.schemas.S0: expected a schema, got one that consists of itself"));
+    assert!(
+        error(&text).contains("components.schemas.S0: expected a schema, got one that consists of itself")
+    );
     for target in ["https://evil.example/x.yaml", "other.yaml#/S0", "#/components/schemas/None"] {
         let text = with("").replace("#/components/schemas/S0", target);
         assert!(error(&text).contains("schema.$ref"), "{target}: {}", error(&text));
     }
-    let recursive = with("    S0: { type: object, properties: { next: { $ref: '#/components/schemas/S0' } } }\n");
+    let recursive =
+        with("    S0: { type: object, properties: { next: { $ref: '#/components/schemas/S0' } } }\n");
     assert!(Document::read(Surface::Buyer, recursive.as_bytes()).is_ok());
-    let bomb = format!("{HEAD}x: &a [1,1,1,1,1,1,1,1,1]\ny: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nz: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nu: &d [*c,*c,*c,*c,*c,*c,*c]\nv: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n");
+    let bomb = format!(
+        "{HEAD}x: &a [1,1,1,1,1,1,1,1,1]\ny: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nz: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nu: &d [*c,*c,*c,*c,*c,*c,*c]\nv: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n"
+    );
     assert!(error(&bomb).contains("expected YAML or JSON"), "{}", error(&bomb));
 }

@@ -33,7 +33,8 @@ pub fn one_line(text: &str, max: usize) -> String {
 
 fn is_plain(c: char) -> bool {
     // The first are letters that nobody sees.
-    let is_invisible = matches!(c, '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}');
+    let is_invisible =
+        matches!(c, '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}');
     !is_invisible && (c.is_alphanumeric() || c.is_ascii_graphic() || "–—‘’…•€£¥§°×".contains(c))
 }
 

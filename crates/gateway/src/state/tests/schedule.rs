@@ -70,6 +70,7 @@ pub(in crate::state) fn intent(change: usize, confirmation: Option<String>) -> I
         sends_key: true,
         idempotent: false,
         confirmation,
+        is_reworded: false,
         consent: Consent::NotNeeded,
         spender: Spender::Operator,
         commitment: None,
