@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use scope3_mcp_gateway::{
     Api, Backend, BaseUrl, BaseUrlError, Caller, ClientConfig, Environment, Gateway, GatewayConfig, KeyOwner,
     Profile, ResponseMemory,
-    catalog::{Catalog, Surface},
+    catalog::Surface,
     credentials::{ApiKey, KeyError, KeyRing},
     state::StateError,
 };
@@ -13,7 +13,8 @@ use scope3_mcp_sandbox::{Options, Sandbox};
 
 use crate::{
     config::{ConfigError, Settings},
-    mcp::{Keys, Server},
+    documents::{self, DocumentError},
+    mcp::{Keys, Listeners, Server},
 };
 
 /// The parts that every command works with.
@@ -25,6 +26,8 @@ pub struct App {
     pub keys: Arc<KeyRing>,
     // The sandbox stops when this is dropped.
     sandbox: Option<Sandbox>,
+    /// The sessions that hear when the list of tools changes, if it can.
+    listeners: Option<Listeners>,
 }
 
 /// Why the parts cannot be built.
@@ -33,6 +36,14 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A newer document cannot be used.
+    #[error("{name}: {source}")]
+    Document {
+        /// The setting, as the user gave it.
+        name: String,
+        /// Why it cannot be used.
+        source: DocumentError,
+    },
     /// The sandbox cannot start.
     #[error("the sandbox cannot start: {0}")]
     Sandbox(#[source] io::Error),
@@ -61,7 +72,7 @@ impl StartError {
     /// Whether the user can fix the error with other settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::NoBaseUrl { .. } | Self::State { .. })
+        matches!(self, Self::Config(_) | Self::NoBaseUrl { .. } | Self::State { .. } | Self::Document { .. })
     }
 }
 
@@ -71,7 +82,8 @@ impl App {
     /// # Errors
     /// If a setting is wrong or the sandbox cannot start.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
-        let catalog = Catalog::of_surfaces(&settings.api);
+        let catalog = documents::catalog(settings)
+            .map_err(|source| StartError::Document { name: settings.name_of("openapi"), source })?;
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
         let state = settings.state_location().state();
@@ -121,7 +133,12 @@ impl App {
         if let Err(error) = opened {
             gateway.note_state_failure(error);
         }
-        Ok(Self { gateway: Arc::new(gateway), keys: Arc::new(keys), sandbox })
+        Ok(Self {
+            gateway: Arc::new(gateway),
+            keys: Arc::new(keys),
+            sandbox,
+            listeners: documents::can_change(settings).then(Listeners::default),
+        })
     }
 
     /// The operator as a caller, with the server's own keys.
@@ -139,6 +156,16 @@ impl App {
             tokio::spawn(warn_about(Arc::clone(&self.keys)));
         }
         Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
+            .with_listeners(self.listeners.clone())
+    }
+
+    /// Uses the documents that the operator chooses from now on, and tells the sessions, as long as the server runs.
+    pub fn follow_documents(&self, settings: &Settings) {
+        if let Some(listeners) = &self.listeners {
+            let followed =
+                documents::follow(Arc::downgrade(&self.gateway), settings.clone(), listeners.clone());
+            tokio::spawn(followed);
+        }
     }
 }
 

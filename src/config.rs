@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod file;
 mod keys;
+mod openapi;
 mod secrets;
 mod sources;
 mod state;
@@ -35,6 +36,7 @@ pub use self::{
     choices::{AuthChoice, ConfirmChoice, EnvironmentChoice, LimitChoice, LogFormat},
     environment::unknown_variables,
     error::ConfigError,
+    openapi::OpenApiFile,
     values::{parse_duration, parse_period},
 };
 pub(crate) use self::{
@@ -103,6 +105,11 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_API", value_delimiter = ',', default_value = "buyer")]
     #[arg(help_heading = heading::TOOLS)]
     pub api: Vec<Surface>,
+
+    /// Newer OpenAPI documents to use instead of the built-in ones, comma-separated: `buyer=FILE`
+    #[arg(long, env = "SCOPE3_OPENAPI", value_delimiter = ',', value_name = "SURFACE=FILE")]
+    #[arg(value_hint = ValueHint::FilePath, help_heading = heading::TOOLS)]
+    pub openapi: Vec<OpenApiFile>,
 
     /// Toolsets to offer, comma-separated: names, `default` or `all`
     #[arg(long, env = "SCOPE3_TOOLSETS", value_delimiter = ',', value_name = "NAMES")]

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`cli`] | the command line: one file for each command |
 //! | [`app`] | builds the parts from the settings |
+//! | [`documents`] | newer documents of the API: pulled, chosen, noticed while the server runs |
 //! | [`config`] | every setting: flags, environment, file, default |
 //! | [`telemetry`] | the log |
 //! | [`transport`] | carries messages over stdio, Streamable HTTP and HTTP+SSE; authenticates clients |
@@ -23,6 +24,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod documents;
 mod hygiene;
 pub mod mcp;
 pub mod telemetry;

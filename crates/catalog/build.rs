@@ -17,6 +17,8 @@ mod catalog {
     pub(crate) mod check;
     pub(crate) mod checks;
     pub(crate) mod contract;
+    pub(crate) mod digest;
+    pub(crate) mod join;
     pub(crate) mod present;
     pub(crate) mod request;
     pub(crate) mod response;
@@ -26,20 +28,16 @@ mod catalog {
     pub(crate) mod walk;
     pub(crate) mod words;
 }
-#[path = "build/edit.rs"]
-mod edit;
-#[path = "build/join.rs"]
-mod join;
 #[path = "build/literal.rs"]
 mod literal;
 
 use catalog::{
     check::{Finding, check, check_surface},
     contract::Contract,
+    join::{self, Join},
     present,
     tool::{Input, Tool, Toolset},
 };
-use join::Join;
 use literal::Literal;
 
 /// The folder of the tools, relative to this package. Cargo runs build scripts in the package's folder.
@@ -77,6 +75,7 @@ fn embed() -> Result<(), Error> {
         }
     }
     for (position, (surface, facts, folder)) in surfaces.iter().enumerate() {
+        generated.servers.extend(facts.iter().map(|facts| (capitalized(surface), facts.server.clone())));
         let (before, after) = (&surfaces[..position], &surfaces[position + 1..]);
         let facts = facts.as_ref().map(|facts| Facts {
             contract: facts,
@@ -117,11 +116,27 @@ impl Facts<'_> {
         self.before.iter().any(|before| share(before, self.contract, id))
     }
 
+    /// What the contract says about an operation, in digests.
+    fn digests(&self, id: &str) -> Option<Digests> {
+        let operation = self.contract.operations.get(id)?;
+        Some(Digests {
+            facts: join::facts(self.contract, operation),
+            description: operation.description.clone().unwrap_or_default(),
+        })
+    }
+
     /// The surfaces after this one that have the operation too.
     fn shared_with(&self, id: &str) -> Vec<&str> {
         let shared = self.after.iter().filter(|(_, after)| share(self.contract, after, id));
         shared.map(|(name, _)| *name).collect()
     }
+}
+
+/// The digests of what a contract says about an operation.
+#[derive(Default)]
+struct Digests {
+    facts: String,
+    description: String,
 }
 
 /// Whether both documents have the operation at the same address, which is not below the base URL of either.
@@ -150,9 +165,15 @@ fn embed_surface(
     if !findings.is_empty() {
         return Ok(findings);
     }
+    let mut words = HashMap::new();
     if let Some(facts) = &facts {
         let file = folder.join("contract.json");
         let location = relative(&file);
+        for (_, file) in &files {
+            for tool in &file.tools {
+                words.insert(tool.name.to_string(), words_of(tool)?);
+            }
+        }
         let mut join = Join::new(facts.contract);
         for (path, file) in &mut files {
             let broken = file.tools.iter_mut().flat_map(|tool| join.add_facts(tool));
@@ -189,7 +210,13 @@ fn embed_surface(
         for (tool, listed) in file.tools.iter().zip(listed) {
             let id = tool.operation.as_deref().unwrap_or_default();
             let also = facts.as_ref().map(|facts| facts.shared_with(id)).unwrap_or_default();
-            generated.add(surface, &also, &file.toolset, tool, &listed)?;
+            let digests = facts.as_ref().and_then(|facts| facts.digests(id)).unwrap_or_default();
+            let words = words.get(&*tool.name).map(String::as_str).unwrap_or_default();
+            let published = format!(
+                "Published {{ facts: {:?}, description: {:?}, words: {words:?} }}",
+                digests.facts, digests.description
+            );
+            generated.add((surface, &also), &file.toolset, tool, &listed, &published)?;
             if let Some(other) = owners.insert(tool.name.to_string(), path.clone())
                 && other != *path
             {
@@ -205,6 +232,15 @@ fn embed_surface(
     let broken = check_surface(&files);
     findings.extend(broken.iter().map(|finding| format!("{}: {finding}", file_of(&owners, finding))));
     Ok(findings)
+}
+
+/// Our words and corrections for an operation, which the join moves into the input. A newer document is joined with them
+/// again.
+fn words_of(tool: &Tool<Input>) -> Result<String, Error> {
+    if tool.arguments.is_empty() && tool.corrections.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(serde_json::to_string(&(&tool.arguments, &tool.corrections))?)
 }
 
 fn read(path: &Path) -> Result<Toolset, Error> {
@@ -226,6 +262,8 @@ fn file_of(owners: &HashMap<String, PathBuf>, finding: &Finding) -> String {
 struct Generated {
     /// The entries, as Rust expressions.
     entries: Vec<String>,
+    /// The base URL of each surface with a contract.
+    servers: Vec<(String, String)>,
     /// The names and texts of the schemas that entries share.
     shared: Vec<(String, String)>,
     /// The positions of the shared schemas of the surface in work.
@@ -236,11 +274,11 @@ impl Generated {
     /// Adds an entry. The program has nothing to parse when it starts.
     fn add(
         &mut self,
-        surface: &str,
-        also: &[&str],
+        (surface, also): (&str, &[&str]),
         toolset: &str,
         tool: &Tool<Input>,
         listed: &Input,
+        published: &str,
     ) -> Result<(), Error> {
         let Tool {
             name,
@@ -321,7 +359,7 @@ impl Generated {
         let own = (!also.is_empty()).then(|| format!("Surface::{surface}"));
         let also: Vec<String> = own.into_iter().chain(others).collect();
         self.entries.push(format!(
-            "Entry::new(Surface::{surface}, &[{}], Cow::Borrowed({toolset:?}), Tool {{ {} }}, {listed})",
+            "Entry::new(Surface::{surface}, &[{}], Cow::Borrowed({toolset:?}), Tool {{ {} }}, {listed}, {published})",
             also.join(", "),
             fields.join(", ")
         ));
@@ -347,14 +385,19 @@ impl Generated {
     }
 
     fn code(&self) -> String {
-        let Self { entries, shared, .. } = self;
+        let Self { entries, shared, servers, .. } = self;
+        let servers: Vec<String> =
+            servers.iter().map(|(surface, url)| format!("(Surface::{surface}, {url:?})")).collect();
         let shared: Vec<String> = shared.iter().map(|(name, text)| format!("({name:?}, {text:?})")).collect();
         format!(
-            "static ENTRIES: [Entry; {}] = [{}];\nstatic SHARED: [(&str, &str); {}] = [{}];\n",
+            "static ENTRIES: [Entry; {}] = [{}];\nstatic SHARED: [(&str, &str); {}] = [{}];\n\
+             static SERVERS: [(Surface, &str); {}] = [{}];\n",
             entries.len(),
             entries.join(",\n"),
             shared.len(),
-            shared.join(",\n")
+            shared.join(",\n"),
+            servers.len(),
+            servers.join(", ")
         )
     }
 }

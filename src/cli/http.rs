@@ -80,6 +80,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
         deadlines: Deadlines::default(),
         state_kind: settings.state_location().kind(),
     };
+    app.follow_documents(settings);
     let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
     let served = http::serve(listener, gateway, keys, || app.server(), options, stop).await;
     following.abort();

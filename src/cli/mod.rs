@@ -65,7 +65,7 @@ enum Command {
     Journal(journal::Arguments),
     /// Show how many calls were made, and what each limit has left
     Usage(usage::Arguments),
-    /// Read published documents of the API; for people who work on this program
+    /// Get newer documents of the API, compare and use them
     Catalog(catalog::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
@@ -282,7 +282,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Policy(arguments)) => Box::pin(policy::run(&settings, arguments)).await,
         Some(Command::Journal(arguments)) => Box::pin(journal::run(&settings, arguments)).await,
         Some(Command::Usage(arguments)) => Box::pin(usage::run(&settings, arguments)).await,
-        Some(Command::Catalog(arguments)) => catalog::run(arguments),
+        Some(Command::Catalog(arguments)) => Box::pin(catalog::run(&settings, arguments)).await,
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Healthcheck(arguments)) => Box::pin(healthcheck::run(&settings, arguments)).await,
     }

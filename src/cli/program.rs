@@ -106,6 +106,7 @@ fn shown(path: &[&str]) -> &'static [&'static str] {
         ["journal", ..] => &[STATE, LOG, FILE],
         ["demo"] => &[LIMITS, LOG, FILE],
         ["http"] => &[KEY, SCOPE3, TOOLS, MONEY, LIMITS, STATE, LISTEN, HTTP, LOG, FILE],
+        ["catalog", "pull"] => &[SCOPE3, TOOLS, LOG, FILE],
         ["catalog" | "key", ..] | ["policy", "check" | "example"] => &[LOG, FILE],
         ["policy", ..] => &[KEY, TOOLS, LOG, FILE],
         ["tools"] | ["tools", "list" | "show" | "search"] => &[TOOLS, LOG, FILE],

@@ -4,6 +4,7 @@
 
 mod consent;
 mod instructions;
+mod listeners;
 mod listing;
 mod resources;
 mod results;
@@ -21,7 +22,7 @@ use rmcp::{
         PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
         ServerCapabilities, ServerConfig, Tool,
     },
-    service::RequestContext,
+    service::{NotificationContext, RequestContext},
 };
 use scope3_mcp_gateway::{
     Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Reader, WaitReason, Waiting,
@@ -31,6 +32,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use self::listeners::Listeners;
 use crate::traceparent;
 
 /// How long clients may cache the tool list. Without a policy file the list does not change while the server runs.
@@ -66,6 +68,7 @@ pub struct Server {
     is_reachable: fn(&Extensions) -> bool,
     memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
     end_of_answers: CancellationToken,
+    listeners: Option<Listeners>,
 }
 
 impl Server {
@@ -83,7 +86,14 @@ impl Server {
             is_reachable: |_| true,
             memory_holder: |message| message.get().cloned(),
             end_of_answers: CancellationToken::new(),
+            listeners: None,
         }
+    }
+
+    /// Lets sessions hear when the list of tools changes.
+    #[must_use]
+    pub fn with_listeners(self, listeners: Option<Listeners>) -> Self {
+        Self { listeners, ..self }
     }
 
     /// Sets the function that finds the trace context of a request without one in its `_meta`.
@@ -275,13 +285,24 @@ impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let (title, notice) = about(self.gateway.target());
         let instructions = instructions::instructions(&self.gateway.surfaces());
-        ServerConfig::new(ServerCapabilities::builder().enable_resources().enable_tools().build())
+        let capabilities = ServerCapabilities::builder().enable_resources().enable_tools();
+        let capabilities = match self.listeners {
+            Some(_) => capabilities.enable_tool_list_changed(),
+            None => capabilities,
+        };
+        ServerConfig::new(capabilities.build())
             .with_server_info(
                 Implementation::new("scope3-mcp", env!("CARGO_PKG_VERSION"))
                     .with_title(title)
                     .with_description("Scope3's advertising platform for AI agents"),
             )
             .with_instructions(format!("{notice}{instructions}"))
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Some(listeners) = &self.listeners {
+            listeners.add(context.peer);
+        }
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -308,7 +329,7 @@ impl ServerHandler for Server {
         let offered = self.gateway.offered(narrowing.as_ref());
         let mut page =
             ListToolsResult::with_all_items(offered.iter().map(|entry| listing::tool(entry)).collect());
-        let can_change = self.gateway.policy().rules().is_some();
+        let can_change = self.gateway.policy().rules().is_some() || self.listeners.is_some();
         page.ttl_ms = Some(millis(if can_change { CHANGING_TOOL_LIST_TTL } else { TOOL_LIST_TTL }));
         // Another request may be offered other tools.
         let scope = if narrowing.is_some() { CacheScope::Private } else { CacheScope::Public };

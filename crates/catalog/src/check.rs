@@ -29,10 +29,20 @@ impl Finding {
     pub(crate) fn new(tool: &str, field: &str, rule: String) -> Self {
         Self { tool: tool.to_owned(), field: field.to_owned(), rule }
     }
+
+    /// Whether the finding is about this field.
+    pub(crate) fn is_about(&self, field: &str) -> bool {
+        self.field == field
+    }
+
+    /// The field and the rule, without the tool.
+    pub(crate) fn in_short(&self) -> String {
+        format!("{}: {}", self.field, self.rule)
+    }
 }
 
 /// Clients put `mcp__scope3__` before a name and cut at 64 characters.
-const MAX_NAME_LENGTH: usize = 50;
+pub(crate) const MAX_NAME_LENGTH: usize = 50;
 
 /// JSON Schema keywords that some model provider refuses in a tool's input, or reads differently from the rest.
 const UNPORTABLE: [&str; 9] =
@@ -67,6 +77,7 @@ pub(crate) fn check(file: &Toolset, local: bool, listed: &[Input]) -> Vec<Findin
 }
 
 /// Checks all files of a surface together.
+#[allow(dead_code, reason = "for the build")]
 pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
     let tools = || files.iter().flat_map(|file| &file.tools);
     let reads: HashMap<&str, &Tool<Input>> =

@@ -40,6 +40,9 @@ pub struct Operation {
     /// Its body, if it takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
+    /// The digest of its description. A change under the same name shows in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// The kind of its successful response.
     #[serde(default, skip_serializing_if = "Answer::is_json")]
     pub answer: Answer,

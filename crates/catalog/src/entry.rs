@@ -15,13 +15,42 @@ use super::{
     walk::Schemas,
 };
 
+/// What a published document says about a tool, as far as a newer document is compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The digest of the request and its schemas. Empty for a tool without a document.
+    pub facts: &'static str,
+    /// The digest of the description.
+    pub description: &'static str,
+    /// Our words for its arguments and our corrections, as JSON. Empty if there are none.
+    pub(super) words: &'static str,
+}
+
+impl Published {
+    /// A tool that no document describes.
+    const NONE: Self = Self { facts: "", description: "", words: "" };
+}
+
+/// A description by Scope3 that changed against the built-in document, in short and on one line. It is data, not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reworded {
+    /// What it was, if an earlier document is here that has it.
+    pub before: Option<String>,
+    /// What it is now.
+    pub now: String,
+}
+
 /// A tool, with its surface and toolset.
 #[derive(Debug)]
 pub struct Entry {
     /// The API behind it.
     pub surface: Surface,
     /// The APIs that have it at the same address, where several have.
-    also: &'static [Surface],
+    pub(super) also: &'static [Surface],
+    /// What the built-in document says about it.
+    pub(super) published: Published,
+    /// What Scope3 changed in its description, if it can spend or delete and the operator has not acknowledged the change.
+    pub reworded: Option<Box<Reworded>>,
     /// The toolset that it belongs to.
     pub toolset: Text,
     /// The entry itself.
@@ -39,8 +68,9 @@ impl Entry {
         toolset: Text,
         tool: Tool,
         shown: Option<Schema>,
+        published: Published,
     ) -> Self {
-        Self { surface, also, toolset, tool, shown, validator: OnceLock::new() }
+        Self { surface, also, published, reworded: None, toolset, tool, shown, validator: OnceLock::new() }
     }
 
     /// Whether this API has the tool. Some tools belong to several.
@@ -57,7 +87,16 @@ impl Entry {
 
     /// The same entry as a tool of another API.
     pub(super) fn of_surface(&self, surface: Surface) -> Self {
-        Self::new(surface, self.also, self.toolset.clone(), self.tool.clone(), self.shown.clone())
+        Self {
+            surface,
+            also: self.also,
+            published: self.published,
+            reworded: self.reworded.clone(),
+            toolset: self.toolset.clone(),
+            tool: self.tool.clone(),
+            shown: self.shown.clone(),
+            validator: OnceLock::new(),
+        }
     }
 
     /// An entry created at run time, from a tool in the format of the catalog files.
@@ -65,7 +104,14 @@ impl Entry {
     pub fn loaded(surface: Surface, toolset: impl Into<Text>, mut tool: tool::Tool<Input>) -> Self {
         tool.expand();
         let shown = Some(Schema::of(present::listed(&tool)));
-        Self::new(surface, &[], toolset.into(), tool.map_input(Schema::of), shown)
+        Self::new(surface, &[], toolset.into(), tool.map_input(Schema::of), shown, Published::NONE)
+    }
+
+    /// The same entry, with the tool that a newer document makes of it.
+    pub(super) fn joined(&self, surface: Surface, toolset: Text, mut tool: tool::Tool<Input>) -> Self {
+        tool.expand();
+        let shown = Some(Schema::of(present::listed(&tool)));
+        Self::new(surface, self.also, toolset, tool.map_input(Schema::of), shown, self.published)
     }
 
     /// The entry as it is for a call with these arguments: with the effect of the call. `None` if that is the tool's own.

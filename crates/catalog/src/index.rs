@@ -35,13 +35,23 @@ impl Catalog {
     /// such as `buyer_get_thing`. `check_auth_status`, which is promised, keeps its name in the first of them.
     #[must_use]
     pub fn of_surfaces(surfaces: &[Surface]) -> Self {
-        let active = |entry: &'static Entry| match entry.surface_among(surfaces) {
+        Self::combined(surfaces, &HashMap::new(), Vec::new())
+    }
+
+    /// The embedded tools of these APIs, some replaced by position, and others after them.
+    pub(super) fn combined(
+        surfaces: &[Surface],
+        replaced: &HashMap<usize, EntryRef>,
+        added: Vec<EntryRef>,
+    ) -> Self {
+        let active = |(position, entry): (usize, &'static Entry)| match entry.surface_among(surfaces) {
             _ if entry.surface == Surface::Local => Some(EntryRef::Embedded(entry)),
+            Some(_) if replaced.contains_key(&position) => replaced.get(&position).cloned(),
             Some(surface) if surface == entry.surface => Some(EntryRef::Embedded(entry)),
             Some(surface) => Some(entry.of_surface(surface).into()),
             None => None,
         };
-        let mut entries: Vec<EntryRef> = ENTRIES.iter().filter_map(active).collect();
+        let mut entries: Vec<EntryRef> = ENTRIES.iter().enumerate().filter_map(active).chain(added).collect();
         if !entries.iter().any(|entry| entry.tool.pending.is_some()) {
             // There is nothing to wait for.
             entries.retain(|entry| entry.tool.answers != Some(Local::Wait));

@@ -176,6 +176,7 @@ impl Gateway {
                 Begun::Unknown(earlier, confirmation) => {
                     return Err(Failure::outcome_unknown(entry, &earlier, confirmation).into());
                 }
+                Begun::Reworded(code) => return Err(Failure::reworded(entry, code).into()),
                 Begun::KeyReused(earlier) => return Err(Failure::caller_key_reused(&earlier).into()),
                 Begun::Invalid(reason) => return Err(Failure::confirmation_invalid(reason).into()),
             }
@@ -216,6 +217,7 @@ impl Gateway {
             sends_key: entry.tool.idempotency.is_some(),
             idempotent: entry.tool.is_idempotent(),
             confirmation,
+            is_reworded: entry.reworded.is_some(),
             consent: Consent::NotNeeded,
             spender: match call.caller.key_owner {
                 KeyOwner::Server => Spender::Operator,

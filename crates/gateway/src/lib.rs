@@ -73,7 +73,7 @@ use self::{
     discover::Resolved,
     failure::Failure,
     limits::{Limits, Usage},
-    policy::Policy,
+    policy::{Policy, PolicyFileError},
     present::Expected,
     question::Matter,
     record::CallRecord,
@@ -313,6 +313,16 @@ impl Gateway {
     #[must_use]
     pub fn catalog(&self) -> Catalog {
         self.catalog.current()
+    }
+
+    /// Replaces the catalog for all later calls, and checks the rules of the policy against it.
+    ///
+    /// # Errors
+    /// If the rules cannot be used with it. The current catalog then stays.
+    pub fn adopt_catalog(&self, catalog: Catalog) -> Result<(), PolicyFileError> {
+        self.policy.adopt(&catalog)?;
+        self.catalog.replace(catalog);
+        Ok(())
     }
 
     /// Replaces the catalog for all later calls.

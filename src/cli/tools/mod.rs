@@ -77,7 +77,8 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> Result<(),
 }
 
 pub(super) fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy), CommandError> {
-    let catalog = Catalog::of_surfaces(&settings.api);
+    let catalog = crate::documents::catalog(settings)
+        .map_err(|error| CommandError::Usage(format!("{}: {error}", settings.name_of("openapi"))))?;
     let policy = settings.policy(&catalog).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((catalog, policy))
 }

@@ -78,6 +78,7 @@ fn changed_parts(old: (&Contract, &Operation), new: (&Contract, &Operation)) -> 
         Some((body.content_type.clone(), body.required, schema))
     };
     note(body(old.0, before) != body(new.0, after), "body");
+    note(before.description != after.description, "description");
     note((before.answer, before.accepted) != (after.answer, after.accepted), "answer");
     parts
 }

@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
-    Imported,
+    Expected, Imported, Prose,
     error::{At, Fault},
     schemas::Converter,
 };
 use crate::{
     contract::{Answer, Body, Contract, JSON, Operation, Parameter},
+    digest::digest_of_prose,
     problem::type_of,
     request::{Method, Place, Request},
     shortened,
@@ -21,8 +22,15 @@ use crate::{
 /// The tag of the operations of Scope3's own MCP server. They are no operations of the API.
 const MCP_TAG: &str = "MCP";
 
-/// Reads the operations of a document.
-pub(super) fn of(document: &Value) -> Result<Imported, Fault> {
+/// The maximum number of operations. The largest document that Scope3 publishes has 270.
+const MAX_OPERATIONS: usize = 2_000;
+
+/// Reads the operations of a document. With a place for `faults`, an operation with a fault does not stop the reading.
+pub(super) fn of(
+    document: &Value,
+    expected: Option<&Expected>,
+    faults: Option<&mut Vec<Fault>>,
+) -> Result<Imported, Fault> {
     let root = At::Root;
     let members = object(document, root, "an OpenAPI document")?;
     let version = members.get("openapi").and_then(Value::as_str).unwrap_or_default();
@@ -33,25 +41,34 @@ pub(super) fn of(document: &Value) -> Result<Imported, Fault> {
     }
     let info_version = document.pointer("/info/version").and_then(Value::as_str).unwrap_or("unknown");
     let at = root.member("servers");
-    let Some(server) = server_of(document, at, None)? else {
+    let Some(server) = server_of(document, at, None, expected)? else {
         return Err(at.expected("a list with the base URL of the API", "nothing"));
     };
-    let mut reader =
-        Reader { document, server, schemas: Converter::new(document, is_3_0), operations: BTreeMap::new() };
+    let mut reader = Reader {
+        document,
+        server,
+        expected,
+        faults,
+        schemas: Converter::new(document, is_3_0, expected.map(|expected| expected.until)),
+        notes: Vec::new(),
+        operations: BTreeMap::new(),
+        prose: BTreeMap::new(),
+    };
     let mut gateway = 0;
     let at = root.member("paths");
     for (path, item) in object(members.get("paths").unwrap_or(&Value::Null), at, "the operations by path")? {
         gateway += reader.path(path, item, at.member(path))?;
     }
     let schemas = reader.schemas.shared()?;
-    let Reader { server, schemas: converter, operations, .. } = reader;
-    let mut notes = converter.notes;
+    let Reader { server, schemas: converter, operations, prose, mut notes, .. } = reader;
+    notes.extend(converter.notes);
     if gateway > 0 {
         notes.push(format!("{gateway} operations of Scope3's own MCP server (tag `{MCP_TAG}`) are left out"));
     }
     let server = server.as_str().trim_end_matches('/').to_owned();
     Ok(Imported {
         contract: Contract { version: info_version.to_owned(), server, operations, schemas },
+        prose,
         notes,
     })
 }
@@ -59,8 +76,14 @@ pub(super) fn of(document: &Value) -> Result<Imported, Fault> {
 struct Reader<'a> {
     document: &'a Value,
     server: Url,
+    expected: Option<&'a Expected>,
+    /// The faults so far, if they do not stop the reading.
+    faults: Option<&'a mut Vec<Fault>>,
+    /// What is wrong and does not prevent calls.
+    notes: Vec<String>,
     schemas: Converter<'a>,
     operations: BTreeMap<String, Operation>,
+    prose: BTreeMap<String, Prose>,
 }
 
 impl<'a> Reader<'a> {
@@ -81,22 +104,60 @@ impl<'a> Reader<'a> {
                 left_out += 1;
                 continue;
             }
-            let id = self.id(operation, at_operation)?;
-            let line = format!("{} {path}", method.as_str());
-            let request: Request = line.parse().map_err(|error| at.fault(format!("{error}")))?;
-            let base = self.base(item, at, operation, at_operation)?;
-            let mut parameters = Vec::new();
-            for (owner, at) in [(members, at), (operation, at_operation)] {
-                self.parameters(owner.get("parameters"), at.member("parameters"), &mut parameters)?;
+            if self.operations.len() >= MAX_OPERATIONS {
+                return Err(at.fault(format!("expected at most {MAX_OPERATIONS} operations, got more")));
             }
-            let body = match operation.get("requestBody") {
-                None => None,
-                Some(body) => self.body(body, at_operation.member("requestBody"))?,
-            };
-            let (answer, accepted) = answer(operation.get("responses"));
-            self.operations.insert(id, Operation { request, base, parameters, body, answer, accepted });
+            let read = self.operation((path, method), (item, members, at), (operation, at_operation));
+            match (read, &mut self.faults) {
+                (Err(fault), Some(faults)) => faults.push(fault),
+                (read, _) => read?,
+            }
         }
         Ok(left_out)
+    }
+
+    fn operation(
+        &mut self,
+        (path, method): (&str, Method),
+        (item, members, at): (&Value, &'a Map<String, Value>, At<'_>),
+        (operation, at_operation): (&'a Map<String, Value>, At<'_>),
+    ) -> Result<(), Fault> {
+        let id = self.id(operation, at_operation)?;
+        let line = format!("{} {path}", method.as_str());
+        let request: Request = line.parse().map_err(|error| at.fault(format!("{error}")))?;
+        // Such a path would leave the base URL.
+        if path.split('/').skip(1).any(|step| matches!(step, "." | "..")) || path.contains("//") {
+            return Err(at.fault("expected a path without `.`, `..` and empty steps"));
+        }
+        let base = self.base(item, at, operation, at_operation)?;
+        let mut parameters = Vec::new();
+        for (owner, at) in [(members, at), (operation, at_operation)] {
+            self.parameters(owner.get("parameters"), at.member("parameters"), &mut parameters)?;
+        }
+        let is_declared = |name: &str| {
+            parameters.iter().any(|declared| declared.place == Place::Path && declared.name == name)
+        };
+        for name in request.path_parameters().filter(|name| !is_declared(name)) {
+            let fault = at_operation.fault(format!("no parameter declares `{{{name}}}` of the path"));
+            self.notes.push(format!("{}: {}", fault.path(), fault.why));
+        }
+        let is_used = |name: &str| request.path_parameters().any(|used| used == name);
+        for declared in parameters.iter().filter(|it| it.place == Place::Path && !is_used(&it.name)) {
+            let fault = at_operation.fault(format!("the path has no `{{{}}}`", declared.name));
+            self.notes.push(format!("{}: {}", fault.path(), fault.why));
+        }
+        let body = match operation.get("requestBody") {
+            None => None,
+            Some(body) => self.body(body, at_operation.member("requestBody"))?,
+        };
+        let (answer, accepted) = answer(operation.get("responses"));
+        let text = |name: &str| operation.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let prose = Prose { summary: text("summary"), description: text("description") };
+        let description = (!prose.description.is_empty()).then(|| digest_of_prose(&prose.description));
+        self.prose.insert(id.clone(), prose);
+        let operation = Operation { request, base, parameters, body, description, answer, accepted };
+        self.operations.insert(id, operation);
+        Ok(())
     }
 
     fn id(&self, operation: &Map<String, Value>, at: At<'_>) -> Result<String, Fault> {
@@ -125,10 +186,13 @@ impl<'a> Reader<'a> {
         at: At<'_>,
     ) -> Result<Option<String>, Fault> {
         let own = match operation.get("servers") {
-            Some(_) => {
-                server_of(&Value::Object(operation.clone()), at.member("servers"), Some(&self.server))?
-            }
-            None => server_of(item, at_item.member("servers"), Some(&self.server))?,
+            Some(_) => server_of(
+                &Value::Object(operation.clone()),
+                at.member("servers"),
+                Some(&self.server),
+                self.expected,
+            )?,
+            None => server_of(item, at_item.member("servers"), Some(&self.server), self.expected)?,
         };
         let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
         Ok(own.map(|own| path(&own)).filter(|own| *own != path(&self.server)))
@@ -214,23 +278,52 @@ fn object<'v>(value: &'v Value, at: At<'_>, expected: &str) -> Result<&'v Map<St
     value.as_object().ok_or_else(|| at.expected(expected, type_of(value)))
 }
 
-/// The first server of a part of the document. `None` if it names none.
-fn server_of(owner: &Value, at: At<'_>, base: Option<&Url>) -> Result<Option<Url>, Fault> {
-    let Some(first) = owner.get("servers").and_then(|servers| servers.get(0)) else { return Ok(None) };
-    let at = At::Item(&at, 0);
-    let at = at.member("url");
-    let text = first.get("url").and_then(Value::as_str).unwrap_or_default();
-    let url = match base {
-        Some(base) => base.join(text).ok(),
-        None => Url::parse(text).ok(),
-    };
-    let url = url.filter(|url| url.has_host() && !text.contains('{') && url.query().is_none());
-    let Some(url) = url else { return Err(at.expected("the base URL of the API", text)) };
-    if base.is_some_and(|base| base.origin() != url.origin()) {
-        // The key of the one must not go to the other.
-        return Err(at.expected("a URL on the host of the document's server", shortened(url.as_str())));
+/// The first server of a part of the document. `None` if it names none. Of a document with an expected server, all must be
+/// known.
+fn server_of(
+    owner: &Value,
+    at: At<'_>,
+    base: Option<&Url>,
+    expected: Option<&Expected>,
+) -> Result<Option<Url>, Fault> {
+    let servers = owner.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut first = None;
+    for (position, server) in servers.iter().enumerate() {
+        if position > 0 && expected.is_none() {
+            break;
+        }
+        let at = At::Item(&at, position);
+        let at = at.member("url");
+        let text = server.get("url").and_then(Value::as_str).unwrap_or_default();
+        let url = match base {
+            Some(base) => base.join(text).ok(),
+            None => Url::parse(text).ok(),
+        };
+        let url = url.filter(|url| url.has_host() && !text.contains('{') && url.query().is_none());
+        let Some(url) = url else { return Err(at.expected("the base URL of the API", text)) };
+        if base.is_some_and(|base| base.origin() != url.origin()) {
+            // The key of the one must not go to the other.
+            return Err(at.expected("a URL on the host of the document's server", shortened(url.as_str())));
+        }
+        if let Some(expected) = expected {
+            check_server(&url, base.is_some(), expected, at)?;
+        }
+        first.get_or_insert(url);
     }
-    Ok(Some(url))
+    Ok(first)
+}
+
+/// Checks that a server is where the API is known to be.
+fn check_server(url: &Url, is_of_part: bool, expected: &Expected, at: At<'_>) -> Result<(), Fault> {
+    let has_user = !url.username().is_empty() || url.password().is_some() || url.fragment().is_some();
+    let path = url.path().trim_end_matches('/');
+    let is_known = url.as_str().trim_end_matches('/') == expected.server
+        || (is_of_part && expected.bases.iter().any(|known| known == path));
+    if is_known && !has_user {
+        return Ok(());
+    }
+    let others = if is_of_part { " or another known path of its host" } else { "" };
+    Err(at.expected(&format!("`{}`{others}", expected.server), shortened(url.as_str())))
 }
 
 /// The kind of the successful response, and whether it may come before the work is done. Responses are not checked: what

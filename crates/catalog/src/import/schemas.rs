@@ -1,10 +1,16 @@
 //! Turns the schemas of OpenAPI 3.0 and 3.1 into JSON Schema 2020-12 without prose.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use serde_json::{Map, Value, json};
 
-use super::error::{At, Fault};
+use super::{
+    error::{At, Fault},
+    limits::{MAX_SHARED, circle, heaviest},
+};
 use crate::{problem::type_of, walk::percent_decoded};
 
 /// What a keyword of a schema contains.
@@ -91,24 +97,30 @@ pub(super) struct Converter<'a> {
     pending: Vec<String>,
     /// Whether the validator accepts a pattern, by pattern.
     patterns: HashMap<String, bool>,
+    /// When the conversion has to be done.
+    until: Option<Instant>,
     /// What was left out, for people.
     pub(super) notes: Vec<String>,
 }
 
 impl<'a> Converter<'a> {
-    pub(super) fn new(document: &'a Value, is_3_0: bool) -> Self {
+    pub(super) fn new(document: &'a Value, is_3_0: bool, until: Option<Instant>) -> Self {
         Self {
             document,
             is_3_0,
             names: BTreeMap::new(),
             pending: Vec::new(),
             patterns: HashMap::new(),
+            until,
             notes: Vec::new(),
         }
     }
 
     /// Converts a schema.
     pub(super) fn convert(&mut self, schema: &Value, at: At<'_>) -> Result<Map<String, Value>, Fault> {
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return Err(at.fault("reading the document takes too long"));
+        }
         let source = match schema {
             Value::Object(source) => source,
             Value::Bool(true) => return Ok(Map::new()),
@@ -220,6 +232,9 @@ impl<'a> Converter<'a> {
         if let Some(name) = self.names.get(pointer) {
             return Ok(format!("#/$defs/{name}"));
         }
+        if self.names.len() >= MAX_SHARED {
+            return Err(at.fault(format!("expected at most {MAX_SHARED} shared schemas, got more")));
+        }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let steps = pointer.strip_prefix(SHARED).unwrap_or(fragment.trim_start_matches('/'));
         let name: String = steps.chars().map(|c| if is_plain(c) { c } else { '.' }).collect();
@@ -246,15 +261,14 @@ impl<'a> Converter<'a> {
             let Some(name) = self.names.get(&pointer) else { continue };
             shared.insert(name.clone(), converted.into());
         }
-        match circle(&shared) {
-            None => Ok(shared),
-            Some(name) => {
-                let pointer = self.names.iter().find(|(_, known)| **known == name);
-                let steps = pointer.iter().flat_map(|(pointer, _)| pointer.split('/').skip(1));
-                let steps = steps.map(str::to_owned).collect();
-                Err(Fault { steps, why: "expected a schema, got one that consists of itself".to_owned() })
-            }
-        }
+        let (name, why) = match (circle(&shared), heaviest(&shared)) {
+            (Some(name), _) => (name, "expected a schema, got one that consists of itself"),
+            (None, Some(name)) => (name, "expected a schema with fewer alternatives"),
+            (None, None) => return Ok(shared),
+        };
+        let pointer = self.names.iter().find(|(_, known)| **known == name);
+        let steps = pointer.iter().flat_map(|(pointer, _)| pointer.split('/').skip(1));
+        Err(Fault { steps: steps.map(str::to_owned).collect(), why: why.to_owned() })
     }
 }
 
@@ -317,47 +331,4 @@ fn nullable(mut schema: Map<String, Value>) -> Map<String, Value> {
         values.push(Value::Null);
     }
     schema
-}
-
-/// The name of a schema that applies itself to the same value. No value could be checked against it.
-fn circle(shared: &BTreeMap<String, Value>) -> Option<String> {
-    fn applied<'a>(schema: &'a Value, found: &mut Vec<&'a str>) {
-        if let Some(name) =
-            schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix("#/$defs/"))
-        {
-            found.push(name);
-        }
-        let lists =
-            ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array());
-        for branch in lists.flatten().chain(schema.get("not")) {
-            applied(branch, found);
-        }
-    }
-    // Whether a schema is being visited, or was.
-    let mut visited: HashMap<&str, bool> = HashMap::new();
-    for start in shared.keys() {
-        let mut path: Vec<(&str, Vec<&str>)> = Vec::new();
-        let mut next = Some(start.as_str());
-        loop {
-            if let Some(name) = next.take() {
-                match visited.get(name) {
-                    Some(true) => return Some(name.to_owned()),
-                    Some(false) => {}
-                    None => {
-                        visited.insert(name, true);
-                        let mut found = Vec::new();
-                        shared.get(name).into_iter().for_each(|schema| applied(schema, &mut found));
-                        path.push((name, found));
-                    }
-                }
-            }
-            let Some((name, left)) = path.last_mut() else { break };
-            next = left.pop();
-            if next.is_none() {
-                visited.insert(*name, false);
-                path.pop();
-            }
-        }
-    }
-    None
 }

@@ -90,6 +90,8 @@ pub(crate) enum Decision {
     Join(EntryId),
     /// It needs a confirmation for this purpose, because of this entry.
     Confirm(Purpose, EntryId),
+    /// It needs a confirmation for this purpose, because Scope3 changed its description of the operation.
+    Reworded(Purpose),
     /// The caller's key names another change.
     KeyReused(EntryId),
     /// The caller's confirmation cannot be used.
@@ -122,7 +124,7 @@ pub(crate) fn decide(intent: &Intent, found: &Found, now: Timestamp) -> Decision
     if let Some(invalid) = found.invalid_reply {
         return Decision::Invalid(invalid);
     }
-    let is_confirmed = matches!(confirmed, Some(Purpose::Unknown | Purpose::Repeat));
+    let is_confirmed = matches!(confirmed, Some(Purpose::Unknown | Purpose::Repeat | Purpose::AgainReworded));
     if !is_confirmed && let Some((purpose, id)) = held_back(intent, named, same, now) {
         return Decision::Confirm(purpose, id);
     }
@@ -130,6 +132,10 @@ pub(crate) fn decide(intent: &Intent, found: &Found, now: Timestamp) -> Decision
         && !cap.has_room(found.committed, commitment)
     {
         return Decision::OverCap;
+    }
+    if intent.is_reworded && !matches!(confirmed, Some(Purpose::Reworded | Purpose::AgainReworded)) {
+        // A call has one code, so this one also confirms what the last one did.
+        return Decision::Reworded(if is_confirmed { Purpose::AgainReworded } else { Purpose::Reworded });
     }
     match intent.consent {
         Consent::Needed(Asked::Now) => Decision::Ask(None),

@@ -87,6 +87,8 @@ pub struct Intent {
     pub idempotent: bool,
     /// The caller's confirmation.
     pub confirmation: Option<String>,
+    /// Whether Scope3 changed its description of the operation, and the operator has not acknowledged that.
+    pub is_reworded: bool,
     /// Whether a person has to consent, and how.
     pub consent: Consent,
     /// Whose money the change commits.
@@ -138,6 +140,8 @@ pub enum Begun {
     Unknown(Box<Entry>, Confirmation),
     /// The caller used its key for other arguments before.
     KeyReused(Box<Entry>),
+    /// Scope3 changed its description of the operation. It is not sent without the confirmation.
+    Reworded(Confirmation),
     /// The caller's confirmation cannot be used.
     Invalid(InvalidConfirmation),
     /// A person has to consent first. The code stands for the answer, unless the person is asked at once.
@@ -321,6 +325,10 @@ pub enum Purpose {
     Unknown,
     /// To make a change once more.
     Repeat,
+    /// To make a change although Scope3 changed its description of the operation.
+    Reworded,
+    /// Both: once more, or with an unknown outcome, and although the description changed.
+    AgainReworded,
     /// That a person consents to a change. The caller gives the code in the argument `confirmation`.
     Consent,
     /// That a person consents to a change. The client gives the code together with the person's answer.
@@ -334,6 +342,8 @@ impl Purpose {
         match self {
             Self::Unknown => "unknown",
             Self::Repeat => "repeat",
+            Self::Reworded => "reworded",
+            Self::AgainReworded => "againreworded",
             Self::Consent => "consent",
             Self::Reply => "reply",
         }
@@ -344,7 +354,8 @@ impl FromStr for Purpose {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let purposes = [Self::Unknown, Self::Repeat, Self::Consent, Self::Reply];
+        let purposes =
+            [Self::Unknown, Self::Repeat, Self::Reworded, Self::AgainReworded, Self::Consent, Self::Reply];
         let purpose = purposes.into_iter().find(|purpose| purpose.as_str() == text);
         purpose.ok_or_else(|| format!("expected the purpose of a confirmation, got `{}`", shortened(text)))
     }

@@ -71,7 +71,8 @@ fn in_lines(path: &Path, problems: &[Problem]) -> String {
 #[derive(Debug)]
 pub struct PolicyFile {
     path: PathBuf,
-    catalog: Catalog,
+    /// The catalog against which rules are checked. A newer document can replace it.
+    catalog: Mutex<Catalog>,
     current: Mutex<Current>,
     /// Locked while the file is read, so that a file system that hangs blocks only one thread.
     read_lock: Arc<tokio::sync::Mutex<()>>,
@@ -103,7 +104,8 @@ impl PolicyFile {
         let Read { version, rules } = read(&path, &catalog)?;
         let current =
             Current { rules: Arc::new(rules?), seen: version, looked: Instant::now(), problem: None };
-        Ok(Self { path, catalog, current: Mutex::new(current), read_lock: Arc::default() })
+        let (catalog, current) = (Mutex::new(catalog), Mutex::new(current));
+        Ok(Self { path, catalog, current, read_lock: Arc::default() })
     }
 
     /// The rules in force.
@@ -123,7 +125,7 @@ impl PolicyFile {
             current.seen
         };
         let Ok(lock) = Arc::clone(&self.read_lock).try_lock_owned() else { return };
-        let (path, catalog) = (self.path.clone(), self.catalog.clone());
+        let (path, catalog) = (self.path.clone(), self.catalog().clone());
         let reading = spawn_blocking(move || {
             let _until_done = lock;
             match look(&path)? {
@@ -137,6 +139,23 @@ impl PolicyFile {
             Err(_) => Err(self.unreadable(io::ErrorKind::TimedOut.into())),
         };
         self.apply(found);
+    }
+
+    /// Checks the rules against another catalog from now on.
+    ///
+    /// # Errors
+    /// If the file cannot be used with it. Nothing changes then.
+    pub fn adopt(&self, catalog: &Catalog) -> Result<(), PolicyFileError> {
+        let Read { version, rules } = read(&self.path, catalog)?;
+        let rules = Arc::new(rules?);
+        *self.catalog() = catalog.clone();
+        let mut current = self.current();
+        (current.rules, current.seen, current.problem) = (rules, version, None);
+        Ok(())
+    }
+
+    fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unreadable(&self, cause: io::Error) -> PolicyFileError {

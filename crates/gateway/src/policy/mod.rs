@@ -78,6 +78,14 @@ impl Policy {
         Ok(Self { file: Some(PolicyFile::open(path, catalog.clone())?), ..self })
     }
 
+    /// Checks the rules against another catalog from now on. The operator's selection of names stays.
+    ///
+    /// # Errors
+    /// If the rules cannot be used with it. Nothing changes then.
+    pub fn adopt(&self, catalog: &Catalog) -> Result<(), PolicyFileError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.adopt(catalog))
+    }
+
     /// Reads the policy file again if it has changed.
     pub async fn refresh(&self) {
         if let Some(file) = &self.file {

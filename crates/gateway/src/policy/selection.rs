@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use scope3_mcp_catalog::{CHECK_AUTH_STATUS, Catalog, Effect, Entry, Surface, echo, nearest};
+use scope3_mcp_catalog::{CHECK_AUTH_STATUS, Catalog, Effect, Entry, Surface, echo, nearest, newer};
 
 use super::Denied;
 
@@ -65,8 +65,10 @@ impl Selected {
     /// # Errors
     /// If the selection names an unknown tool or toolset: a typo in `--exclude-tools` must not be ignored.
     pub(super) fn new(catalog: &Catalog, selection: Selection) -> Result<Self, UnknownName> {
-        let toolset_names: Vec<&str> =
-            ["default", "all"].into_iter().chain(catalog.entries().map(|entry| &*entry.toolset)).collect();
+        let toolset_names: Vec<&str> = ["default", "all", newer::TOOLSET]
+            .into_iter()
+            .chain(catalog.entries().map(|entry| &*entry.toolset))
+            .collect();
         for name in selection.toolsets.iter().flatten() {
             if !toolset_names.contains(&name.as_str()) {
                 let instead = nearest(name, toolset_names.iter().copied()).map(str::to_owned);

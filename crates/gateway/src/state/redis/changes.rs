@@ -145,6 +145,9 @@ impl RedisState {
                 let Some(entry) = entry(id).map(Box::new) else { return Ok(Some(Begun::InProgress(id))) };
                 Some(Begun::held_back(purpose, entry, confirmation))
             }
+            Decision::Reworded(purpose) => {
+                self.confirmation(intent, &look.version, purpose).await?.map(Begun::Reworded)
+            }
             Decision::OverCap => Some(Begun::OverCap(found.committed)),
             Decision::Ask(None) => Some(Begun::Ask(None)),
             Decision::Ask(Some(purpose)) => {

@@ -75,6 +75,7 @@ impl Work<'_> {
                 let Some(entry) = entry(id).map(Box::new) else { return Ok(Ok(Begun::InProgress(id))) };
                 Begun::held_back(purpose, entry, confirmation)
             }
+            Decision::Reworded(purpose) => Begun::Reworded(self.confirmation(&key, intent, purpose)?),
             Decision::OverCap => Begun::OverCap(found.committed),
             Decision::Ask(purpose) => {
                 let code = purpose.map(|purpose| self.confirmation(&key, intent, purpose)).transpose()?;

@@ -70,6 +70,7 @@ pub(in crate::state) fn intent(change: usize, confirmation: Option<String>) -> I
         sends_key: true,
         idempotent: false,
         confirmation,
+        is_reworded: false,
         consent: Consent::NotNeeded,
         spender: Spender::Operator,
         commitment: None,
@@ -117,7 +118,9 @@ impl<'a, P: Place> World<'a, P> {
                 self.codes[change] = Some(confirmation.code);
             }
             Begun::InProgress(_) | Begun::Invalid(_) | Begun::KeyReused(_) => {}
-            other @ (Begun::Ask(_) | Begun::OverCap(_)) => panic!("nobody is asked, got {other:?}"),
+            other @ (Begun::Ask(_) | Begun::OverCap(_) | Begun::Reworded(_)) => {
+                panic!("nobody is asked, got {other:?}")
+            }
         }
     }
 

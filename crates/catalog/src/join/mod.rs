@@ -1,4 +1,9 @@
-//! Joins the facts of a contract with our words.
+//! Joins the facts of a contract with our words: for the build, and again when the operator uses a newer document.
+//!
+//! The build script includes this file too.
+
+mod edit;
+mod loosen;
 
 use std::{
     borrow::Cow,
@@ -7,16 +12,18 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    catalog::{
-        check::Finding,
-        contract::{Body, Contract, JSON, Operation, Parameter},
-        request::{Binding, OTHERS, Place, Style},
-        tool::{IdempotencyKey, Input, Tool},
-        walk::Schemas,
-        words::Correction,
-    },
+use self::{
     edit::{Shared, defines, edit, reachable, target},
+    loosen::{loosen, loosened, opened},
+};
+use super::{
+    check::Finding,
+    contract::{Body, Contract, JSON, Operation, Parameter},
+    digest::digest,
+    request::{Binding, OTHERS, Place, Style},
+    tool::{IdempotencyKey, Input, Tool},
+    walk::Schemas,
+    words::Correction,
 };
 
 /// The operations of a contract that have words.
@@ -57,14 +64,35 @@ impl<'a> Join<'a> {
     }
 
     /// The ids of operations with words.
+    #[allow(dead_code, reason = "for the build")]
     pub(crate) fn worded(&self) -> impl Iterator<Item = &str> {
         self.worded.iter().map(String::as_str)
     }
 
     /// The ids of operations without words.
+    #[allow(dead_code, reason = "for the build")]
     pub(crate) fn unworded(&self) -> impl Iterator<Item = &str> {
         self.contract.operations.keys().filter(|id| !self.worded.contains(*id)).map(String::as_str)
     }
+}
+
+/// The digest of what a contract says about an operation: its request, and all schemas that it uses.
+pub(crate) fn facts(contract: &Contract, operation: &Operation) -> String {
+    let operation = json!(Operation { description: None, ..operation.clone() });
+    let shared: Vec<(&str, &Value)> = reachable(&operation, &contract.schemas)
+        .into_iter()
+        .filter_map(|name| Some((name, contract.schemas.get(name)?)))
+        .collect();
+    digest(&json!([operation, shared]).to_string())
+}
+
+/// How many bytes the schemas of an operation take as text, with those that they refer to.
+#[allow(dead_code, reason = "the build does not need it")]
+pub(crate) fn bytes(contract: &Contract, operation: &Operation) -> usize {
+    let operation = json!(operation);
+    let shared = reachable(&operation, &contract.schemas).into_iter();
+    let shared = shared.filter_map(|name| contract.schemas.get(name)).map(|schema| schema.to_string().len());
+    operation.to_string().len() + shared.sum::<usize>()
 }
 
 /// The facts of one operation, on their way into a tool.
@@ -355,49 +383,5 @@ fn hide(owner: &mut Map<String, Value>, name: &str) {
     remove_required(owner, name);
     if let Some(Value::Object(members)) = owner.get_mut("properties") {
         members.shift_remove(name);
-    }
-}
-
-/// The schema of a body, which may stand beside the parameters: its alternatives do not forbid other members. Closing the
-/// arguments as a whole forbids what no alternative names.
-fn opened(schema: &Map<String, Value>, shared: &Shared) -> Map<String, Value> {
-    let mut schema = target(schema, shared).map_or_else(|| schema.clone(), |target| opened(target, shared));
-    schema.shift_remove("additionalProperties");
-    for keyword in ["allOf", "anyOf", "oneOf"] {
-        let branches = schema.get_mut(keyword).and_then(Value::as_array_mut);
-        for branch in branches.into_iter().flatten().filter_map(Value::as_object_mut) {
-            *branch = opened(branch, shared);
-        }
-    }
-    schema
-}
-
-fn loosened(schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    if let Value::Object(schema) = &mut schema {
-        loosen(schema);
-    }
-    schema
-}
-
-/// Turns each `oneOf` into an `anyOf`. Documents tell the alternatives of a `oneOf` apart by one member, and the others may
-/// fit several: Scope3 accepts what fits one of them.
-fn loosen(schema: &mut Map<String, Value>) {
-    if !schema.contains_key("anyOf")
-        && let Some(branches) = schema.shift_remove("oneOf")
-    {
-        schema.insert("anyOf".to_owned(), branches);
-    }
-    for (pointer, _) in super::catalog::subschemas::children(&schema.clone()) {
-        let mut steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
-        let first = steps.next().and_then(|step| schema.get_mut(&step));
-        let child = steps.fold(first, |child, step| match child? {
-            Value::Object(members) => members.get_mut(&step),
-            Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
-            _ => None,
-        });
-        if let Some(Value::Object(child)) = child {
-            loosen(child);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `scope3-mcp catalog`: the facts of a published document, as the build uses them.
+//! `scope3-mcp catalog import`: the facts of a published document, as the build uses them.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Args, Subcommand, ValueHint, builder::PossibleValuesParser};
 use scope3_mcp_gateway::{
     Profile,
     catalog::{
@@ -17,49 +16,17 @@ use scope3_mcp_gateway::{
     },
 };
 
-use super::{CommandError, layout};
+use super::super::CommandError;
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Read a published OpenAPI document, write its facts as a contract, and say what changed
-    Import {
-        /// The document, in YAML or JSON
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
-        /// The API that it describes
-        #[arg(long, value_name = "NAME", value_parser = surface_names())]
-        surface: String,
-        /// Where to write the contract [default: tools/NAME/contract.json]
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        output: Option<PathBuf>,
-    },
-}
-
-fn surface_names() -> PossibleValuesParser {
-    let with_profile = Surface::ALL.into_iter().filter(|surface| Profile::of(*surface).is_some());
-    PossibleValuesParser::new(with_profile.map(Surface::as_str))
-}
-
-pub(super) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let Command::Import { file, surface, output } = arguments.command;
-    let output = output.unwrap_or_else(|| ["tools", &surface, "contract.json"].iter().collect());
-    let summary = import_file(&file, &surface, &output)?;
-    let mut out = io::stdout().lock();
-    for line in summary {
-        writeln!(out, "{}", layout::harmless(&line))?;
-    }
-    Ok(())
+/// Imports a document, and prints what changed.
+pub(super) fn run(file: &Path, surface: &str, output: Option<PathBuf>) -> Result<(), CommandError> {
+    let output = output.unwrap_or_else(|| ["tools", surface, "contract.json"].iter().collect());
+    super::print(import_file(file, surface, &output)?)
 }
 
 /// Imports a document. Nothing is written unless all of it is valid.
 fn import_file(file: &Path, surface: &str, output: &Path) -> anyhow::Result<Vec<String>> {
-    let Imported { contract, notes } =
+    let Imported { contract, notes, .. } =
         import::import(&read(file)?).with_context(|| format!("{}", file.display()))?;
     let profile = Surface::ALL.into_iter().find(|known| known.as_str() == surface).and_then(Profile::of);
     if let Some(profile) = profile.filter(|profile| profile.production != contract.server) {
@@ -86,7 +53,7 @@ fn import_file(file: &Path, surface: &str, output: &Path) -> anyhow::Result<Vec<
 }
 
 /// The document. No more of it is read than a document can have.
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let cannot = || format!("{}: cannot be read", file.display());
     let mut bytes = Vec::new();
     let most = u64::try_from(import::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
