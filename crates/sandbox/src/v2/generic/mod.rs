@@ -200,7 +200,7 @@ impl<'a> Place<'a> {
                 "campaigns" => drop(account.campaign(id)?),
                 "media-buys" => drop(account.media_buy(id)?),
                 "creatives" => drop(account.creative(id)?),
-                "discovery" => drop(account.session(id)?),
+                "discovery" => drop(account.search(id)?),
                 "storefronts" if Storefront::by_id(id).is_none() => {
                     return Err(Refusal::not_found("Storefront", id));
                 }
