@@ -18,7 +18,7 @@ use super::{
         campaign::{Campaign, Surroundings},
         creative::Creative,
         media_buy::MediaBuy,
-        session::Session,
+        search::Search,
     },
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Account {
     pub(super) ids: Ids,
     pub(super) advertisers: Vec<Advertiser>,
     pub(super) campaigns: Vec<Campaign>,
-    pub(super) sessions: Vec<Session>,
+    pub(super) searches: Vec<Search>,
     pub(super) creatives: Vec<Creative>,
     /// Everything else.
     pub(super) things: Things,
@@ -45,7 +45,7 @@ impl Account {
             clock,
             advertisers: Vec::new(),
             campaigns: Vec::new(),
-            sessions: Vec::new(),
+            searches: Vec::new(),
             creatives: Vec::new(),
             things: Things::default(),
             tasks_read: BTreeMap::new(),
@@ -84,14 +84,14 @@ impl Account {
             .ok_or_else(|| Refusal::not_found("Campaign", id))
     }
 
-    pub(super) fn session(&self, id: &str) -> Answer<&Session> {
-        self.sessions.iter().find(|session| session.id == id).ok_or_else(|| Refusal::not_found("Search", id))
+    pub(super) fn search(&self, id: &str) -> Answer<&Search> {
+        self.searches.iter().find(|search| search.id == id).ok_or_else(|| Refusal::not_found("Search", id))
     }
 
-    pub(super) fn session_mut(&mut self, id: &str) -> Answer<&mut Session> {
-        self.sessions
+    pub(super) fn search_mut(&mut self, id: &str) -> Answer<&mut Search> {
+        self.searches
             .iter_mut()
-            .find(|session| session.id == id)
+            .find(|search| search.id == id)
             .ok_or_else(|| Refusal::not_found("Search", id))
     }
 
@@ -127,8 +127,8 @@ impl Account {
 
     /// What the account adds to the JSON of a campaign.
     pub(super) fn around(&self, campaign: &Campaign) -> Surroundings {
-        let session = campaign.discovery.as_deref().and_then(|id| self.session(id).ok());
-        let in_cart = session.into_iter().flat_map(|session| &session.cart).map(|line| line.offer);
+        let search = campaign.discovery.as_deref().and_then(|id| self.search(id).ok());
+        let in_cart = search.into_iter().flat_map(|search| &search.cart).map(|line| line.offer);
         let bought = campaign.buys.iter().flat_map(|buy| &buy.packages).map(|package| package.offer);
         let mut offers = Vec::new();
         for offer in in_cart.chain(bought) {

@@ -5,7 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Moment;
 
-use super::envelope::{Answer, Refusal};
+use super::{
+    Incoming,
+    envelope::{Answer, Refusal},
+    multipart,
+};
 
 /// Valid arguments, by their names in the catalog.
 #[derive(Debug, Clone)]
@@ -20,23 +24,29 @@ impl Arguments {
     pub(super) fn read(
         entry: &EntryRef,
         path: &[(String, String)],
-        query: &str,
+        request: &Incoming<'_>,
         body: &[u8],
     ) -> Answer<Self> {
         let bindings = entry.tool.request.as_ref().map(|request| &*request.bindings).unwrap_or_default();
         let mut all = Map::new();
         let mut in_body = Vec::new();
-        for (name, value) in members(body)? {
+        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+        let boundary = header("content-type").and_then(multipart::boundary);
+        let (place, members) = match boundary {
+            Some(boundary) => (Place::Part, multipart::parts(boundary, body)),
+            None => (Place::Body, members(body)?),
+        };
+        for (name, value) in members {
             // The server that tests use adds both after its own checks, so the schema does not have them.
             let is_key = matches!(&entry.tool.idempotency, Some(IdempotencyKey::Body(key)) if *key == name);
             if is_key || entry.tool.by_consent.iter().any(|path| *path == name) {
                 continue;
             }
-            let argument = argument(bindings, Place::Body, &name).unwrap_or(&name).to_owned();
+            let argument = argument(bindings, place, &name).unwrap_or(&name).to_owned();
             in_body.push(argument.clone());
             all.insert(argument, value);
         }
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in url::form_urlencoded::parse(request.query.as_bytes()) {
             let binding = bindings.iter().find(|binding| {
                 binding.place == Place::Query
                     && binding.name.trim_end_matches("[]") == name.trim_end_matches("[]")
@@ -46,6 +56,11 @@ impl Arguments {
             let values: Vec<&str> = if is_comma { value.split(',').collect() } else { vec![&*value] };
             for value in values {
                 add(&mut all, &argument, value.into(), is_comma || takes_list(entry, &argument));
+            }
+        }
+        for binding in bindings.iter().filter(|binding| binding.place == Place::Header) {
+            if let Some(value) = header(&binding.name) {
+                all.insert(binding.argument.to_string(), value.into());
             }
         }
         for (name, value) in path {

@@ -16,6 +16,7 @@ mod envelope;
 mod flow;
 mod generic;
 mod market;
+mod multipart;
 mod objects;
 mod route;
 mod seed;
@@ -118,7 +119,7 @@ impl Interchange {
         let (operation, path) = found?;
         let body = request.body.ok_or_else(Refusal::too_large)?;
         let customer = customer(request.headers, sight, operation.entry.tool.effect == Effect::Read)?;
-        let arguments = Arguments::read(&operation.entry, &path, request.query, body)?;
+        let arguments = Arguments::read(&operation.entry, &path, request, body)?;
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let account = accounts.get_mut(&customer.id).ok_or_else(Refusal::unknown_key)?;
         let bindings = operation.entry.tool.request.iter().flat_map(|request| &*request.bindings);

@@ -15,7 +15,7 @@ use super::{
         campaign::{Campaign, Phase},
         creative::Creative,
         media_buy::BuyStatus,
-        session::{Line, Session},
+        search::{Line, Search},
     },
 };
 
@@ -200,10 +200,10 @@ fn add(account: &mut Account, advertiser: &str, currency: &str, flight: &Flight)
             selected: created,
         })
     });
-    let session =
-        Session { id: account.ids.short("disc"), found: wanted.found(), wanted, cart: cart.collect() };
+    let search =
+        Search { id: account.ids.short("disc"), found: wanted.found(), wanted, cart: cart.collect() };
     let id = account.ids.short("cmp");
-    creatives(account, advertiser, &id, flight, &session, created);
+    creatives(account, advertiser, &id, flight, &search, created);
     account.campaigns.push(Campaign {
         id: id.clone(),
         advertiser: advertiser.to_owned(),
@@ -217,14 +217,14 @@ fn add(account: &mut Account, advertiser: &str, currency: &str, flight: &Flight)
         daily_cap_cents: None,
         pacing: None,
         storefronts: Vec::new(),
-        discovery: Some(session.id.clone()),
+        discovery: Some(search.id.clone()),
         buys: Vec::new(),
         others: Map::new(),
         created,
         updated: created,
         revision: 1,
     });
-    account.sessions.push(session);
+    account.searches.push(search);
     if flight.state != State::Draft {
         // It was valid when it was launched, and a test checks that it was.
         let _ = flow::launch(account, &id, created);
@@ -247,10 +247,10 @@ fn creatives(
     advertiser: &str,
     campaign: &str,
     flight: &Flight,
-    session: &Session,
+    search: &Search,
     created: Moment,
 ) {
-    let mut formats: Vec<&str> = session.cart.iter().map(|line| line.offer.product.format).collect();
+    let mut formats: Vec<&str> = search.cart.iter().map(|line| line.offer.product.format).collect();
     formats.dedup();
     for format in formats {
         let kind = match format {

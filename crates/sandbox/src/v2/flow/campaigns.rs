@@ -11,7 +11,7 @@ use super::{
         objects::{
             campaign::{Campaign, Phase},
             media_buy::{BuyStatus, MediaBuy},
-            session::Line,
+            search::Line,
         },
     },
     Answer, Call, Handler, Refusal, Reply, media_buys, moderation,
@@ -98,7 +98,7 @@ pub(super) fn draft(call: &mut Call<'_>, prefix: &str) -> Answer<String> {
         flight(arguments, &at("flightDates"))?.unwrap_or((call.account.now(), call.account.now()));
     let discovery = arguments.id(&at("discoveryId"));
     if let Some(id) = &discovery {
-        call.account.session(id)?;
+        call.account.search(id)?;
     }
     let body = match prefix {
         "" => arguments.body(),
@@ -148,11 +148,11 @@ pub(super) fn draft(call: &mut Call<'_>, prefix: &str) -> Answer<String> {
 }
 
 fn preselect(call: &mut Call<'_>, discovery: &str, products: &[String], now: Moment) -> Answer<()> {
-    let session = call.account.session_mut(discovery)?;
+    let search = call.account.search_mut(discovery)?;
     for id in products {
         let offer = Offer::by_id(id).ok_or_else(|| Refusal::not_found("Product", id))?;
-        if session.cart.iter().all(|line| line.offer != offer) {
-            session.cart.push(Line {
+        if search.cart.iter().all(|line| line.offer != offer) {
+            search.cart.push(Line {
                 selection: id.clone(),
                 offer,
                 budget_cents: None,
@@ -244,7 +244,7 @@ fn update(call: &mut Call<'_>) -> Answer {
         campaign.storefronts = arguments.ids("storefrontIds");
     }
     if let Some(discovery) = arguments.id("discoveryId") {
-        call.account.session(&discovery)?;
+        call.account.search(&discovery)?;
         campaign.discovery = Some(discovery);
     }
     campaign.others = stored(campaign.others, arguments.body());

@@ -10,7 +10,7 @@ use super::{
         arguments::cents,
         market::{Offer, Storefront, Wanted},
         objects::{
-            session::{Line, Session},
+            search::{Line, Search},
             units,
         },
     },
@@ -34,7 +34,7 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
 pub(super) fn open(account: &mut Account, wanted: Wanted) -> String {
     let id = account.ids.short("disc");
     let found = wanted.found();
-    account.sessions.push(Session { id: id.clone(), wanted, found, cart: Vec::new() });
+    account.searches.push(Search { id: id.clone(), wanted, found, cart: Vec::new() });
     id
 }
 
@@ -62,7 +62,7 @@ fn discover(call: &mut Call<'_>) -> Answer {
     call.account.tick();
     let arguments = &call.arguments;
     let mut wanted = match (arguments.id("discoveryId"), arguments.id("campaignId")) {
-        (Some(id), _) => call.account.session(&id)?.wanted.clone(),
+        (Some(id), _) => call.account.search(&id)?.wanted.clone(),
         (None, Some(id)) => wanted_by(call.account, &id)?,
         (None, None) => Wanted { currency, ..Wanted::default() },
     };
@@ -88,14 +88,14 @@ fn discover(call: &mut Call<'_>) -> Answer {
     wanted.budget_cents = arguments.cents("budget").or(wanted.budget_cents);
     let id = match arguments.id("discoveryId") {
         Some(id) => {
-            let session = call.account.session_mut(&id)?;
-            session.found = wanted.found();
-            session.wanted = wanted;
+            let search = call.account.search_mut(&id)?;
+            search.found = wanted.found();
+            search.wanted = wanted;
             id
         }
         None => open(call.account, wanted),
     };
-    let mut answer = results(call, call.account.session(&id)?);
+    let mut answer = results(call, call.account.search(&id)?);
     let refined = call.arguments.list("refine");
     if !refined.is_empty() {
         let result = |wish: &Value| json!({ "scope": wish["scope"], "id": wish["id"], "status": "applied" });
@@ -105,8 +105,8 @@ fn discover(call: &mut Call<'_>) -> Answer {
 }
 
 fn browse(call: &mut Call<'_>) -> Answer {
-    let session = call.account.session(&call.id("discoveryId")?)?;
-    let mut narrowed = session.clone();
+    let search = call.account.search(&call.id("discoveryId")?)?;
+    let mut narrowed = search.clone();
     let named: Vec<String> =
         ["storefrontIds", "storefrontNames"].iter().flat_map(|name| call.arguments.ids(name)).collect();
     let is_named = |storefront: &Storefront| {
@@ -121,18 +121,18 @@ fn browse(call: &mut Call<'_>) -> Answer {
 }
 
 /// The results of a search, by seller.
-fn results(call: &Call<'_>, session: &Session) -> Value {
+fn results(call: &Call<'_>, search: &Search) -> Value {
     let count = |name: &str, default| call.arguments.count(name).unwrap_or(default);
-    let Wanted { currency, brief, .. } = &session.wanted;
+    let Wanted { currency, brief, .. } = &search.wanted;
     let mut sellers: Vec<&Storefront> = Vec::new();
-    for offer in &session.found {
+    for offer in &search.found {
         if !sellers.contains(&offer.storefront) {
             sellers.push(offer.storefront);
         }
     }
     let (skip, take) = (count("productOffset", 0), count("productsPerGroup", 10));
     let group = |storefront: &&Storefront| {
-        let of_seller = session.found.iter().filter(|offer| offer.storefront == *storefront);
+        let of_seller = search.found.iter().filter(|offer| offer.storefront == *storefront);
         let all: Vec<Value> = of_seller.map(|offer| offer.to_json(currency, brief)).collect();
         let shown: Vec<&Value> = all.iter().skip(skip).take(take).collect();
         json!({
@@ -149,26 +149,26 @@ fn results(call: &Call<'_>, session: &Session) -> Value {
     };
     let (first, groups) = (count("groupOffset", 0), count("groupLimit", 10));
     let shown: Vec<Value> = sellers.iter().skip(first).take(groups).map(group).collect();
-    let prices: Vec<u64> = session.found.iter().filter_map(|offer| offer.cpm_cents(currency)).collect();
+    let prices: Vec<u64> = search.found.iter().filter_map(|offer| offer.cpm_cents(currency)).collect();
     let average = prices.iter().sum::<u64>().checked_div(prices.len() as u64);
     let mut answer = json!({
-        "discoveryId": session.id,
+        "discoveryId": search.id,
         "totalGroups": sellers.len(),
         "hasMoreGroups": first + shown.len() < sellers.len(),
         "productGroups": shown,
         "summary": {
-            "totalProducts": session.found.len(),
+            "totalProducts": search.found.len(),
             "publishersCount": sellers.len(),
             "priceRange": {
                 "min": prices.iter().min().copied().map(units), "max": prices.iter().max().copied().map(units),
                 "avg": average.map(units), "currency": currency,
             },
         },
-        "budgetContext": session.budget(),
+        "budgetContext": search.budget(),
         "revision": 1,
         "resultsComplete": true,
     });
-    let proposals: Vec<Value> = sellers.iter().filter_map(|seller| proposal(session, seller)).collect();
+    let proposals: Vec<Value> = sellers.iter().filter_map(|seller| proposal(search, seller)).collect();
     if !proposals.is_empty() {
         answer["proposals"] = proposals.into();
     }
@@ -176,8 +176,8 @@ fn results(call: &Call<'_>, session: &Session) -> Value {
 }
 
 /// What a seller with several fitting products proposes: an equal share for each.
-fn proposal(session: &Session, seller: &Storefront) -> Option<Value> {
-    let offers: Vec<&Offer> = session.found.iter().filter(|offer| offer.storefront == seller).collect();
+fn proposal(search: &Search, seller: &Storefront) -> Option<Value> {
+    let offers: Vec<&Offer> = search.found.iter().filter(|offer| offer.storefront == seller).collect();
     if offers.len() < 2 {
         return None;
     }
@@ -190,7 +190,7 @@ fn proposal(session: &Session, seller: &Storefront) -> Option<Value> {
         })
     };
     Some(json!({
-        "proposalId": proposal_id(session, seller),
+        "proposalId": proposal_id(search, seller),
         "name": format!("All of {}", seller.name),
         "salesAgentId": seller.sales_agent(),
         "salesAgentName": seller.name,
@@ -198,25 +198,25 @@ fn proposal(session: &Session, seller: &Storefront) -> Option<Value> {
         "storefrontName": seller.name,
         "allocations": offers.iter().map(allocation).collect::<Vec<_>>(),
         "totalBudgetGuidance": {
-            "min": units(minimum), "recommended": units(minimum * 2), "currency": session.wanted.currency,
+            "min": units(minimum), "recommended": units(minimum * 2), "currency": search.wanted.currency,
         },
     }))
 }
 
-fn proposal_id(session: &Session, seller: &Storefront) -> String {
-    format!("prop_{}_{}", session.id.trim_start_matches("disc_"), seller.id)
+fn proposal_id(search: &Search, seller: &Storefront) -> String {
+    format!("prop_{}_{}", search.id.trim_start_matches("disc_"), seller.id)
 }
 
 fn details(call: &mut Call<'_>) -> Answer {
-    let session = call.account.session(&call.id("discoveryId")?)?;
+    let search = call.account.search(&call.id("discoveryId")?)?;
     let id = call.id("productId")?;
-    let offer = session.found.iter().find(|offer| offer.id() == id);
+    let offer = search.found.iter().find(|offer| offer.id() == id);
     let offer = offer.ok_or_else(|| Refusal::not_found("Product", &id))?;
-    Ok(Reply::of(offer.to_json(&session.wanted.currency, &session.wanted.brief)))
+    Ok(Reply::of(offer.to_json(&search.wanted.currency, &search.wanted.brief)))
 }
 
 fn shown(call: &Call<'_>, id: &str) -> Answer {
-    Ok(Reply::of(call.account.session(id)?.cart(call.account.buyer_of(id))))
+    Ok(Reply::of(call.account.search(id)?.cart(call.account.buyer_of(id))))
 }
 
 fn cart(call: &mut Call<'_>) -> Answer {
@@ -226,14 +226,14 @@ fn cart(call: &mut Call<'_>) -> Answer {
 fn add(call: &mut Call<'_>) -> Answer {
     let id = call.id("discoveryId")?;
     let now = call.account.tick();
-    let currency = call.account.session(&id)?.wanted.currency.clone();
-    let before = call.account.session(&id)?.cart.clone();
+    let currency = call.account.search(&id)?.wanted.currency.clone();
+    let before = call.account.search(&id)?.cart.clone();
     if call.arguments.is_true("replace") {
-        call.account.session_mut(&id)?.cart.clear();
+        call.account.search_mut(&id)?.cart.clear();
     }
     for product in call.arguments.list("products") {
         if let Err(refusal) = select(call.account, &id, &product, &currency, now) {
-            call.account.session_mut(&id)?.cart = before;
+            call.account.search_mut(&id)?.cart = before;
             return Err(refusal);
         }
     }
@@ -243,7 +243,7 @@ fn add(call: &mut Call<'_>) -> Answer {
 /// Puts a product into a cart, or replaces the line with the same selection.
 pub(super) fn select(
     account: &mut Account,
-    session: &str,
+    search: &str,
     wanted: &Value,
     currency: &str,
     now: Moment,
@@ -265,7 +265,7 @@ pub(super) fn select(
         others: others.collect(),
         selected: now,
     };
-    let cart = &mut account.session_mut(session)?.cart;
+    let cart = &mut account.search_mut(search)?.cart;
     match cart.iter_mut().find(|other| other.selection == line.selection) {
         Some(other) => *other = line,
         None => cart.push(line),
@@ -277,7 +277,7 @@ fn remove(call: &mut Call<'_>) -> Answer {
     let id = call.id("discoveryId")?;
     let products = call.arguments.ids("productIds");
     call.account.tick();
-    let cart = &mut call.account.session_mut(&id)?.cart;
+    let cart = &mut call.account.search_mut(&id)?.cart;
     cart.retain(|line| !products.contains(&line.offer.id()) && !products.contains(&line.selection));
     shown(call, &id)
 }
@@ -285,7 +285,7 @@ fn remove(call: &mut Call<'_>) -> Answer {
 fn apply_proposal(call: &mut Call<'_>) -> Answer {
     let (id, proposal) = (call.id("discoveryId")?, call.id("proposalId")?);
     if call.arguments.is_true("replace") {
-        call.account.session_mut(&id)?.cart.clear();
+        call.account.search_mut(&id)?.cart.clear();
     }
     let (name, applied, total) = apply(call.account, &id, &proposal, call.arguments.cents("totalBudget"))?;
     let Reply { mut data, .. } = shown(call, &id)?;
@@ -299,12 +299,12 @@ fn apply_proposal(call: &mut Call<'_>) -> Answer {
 /// Puts the products of a proposal into a cart. Returns its name, the number of products and the budget.
 pub(super) fn apply(
     account: &mut Account,
-    session: &str,
+    search: &str,
     proposal_id: &str,
     total_cents: Option<u64>,
 ) -> Answer<(String, usize, u64)> {
     let now = account.tick();
-    let found = account.session(session)?;
+    let found = account.search(search)?;
     let sellers = found.found.iter().map(|offer| offer.storefront);
     let seller = sellers.into_iter().find(|seller| self::proposal_id(found, seller) == proposal_id);
     let seller = seller.ok_or_else(|| Refusal::not_found("Proposal", proposal_id))?;
@@ -315,7 +315,7 @@ pub(super) fn apply(
     let share = total.checked_div(offers.len() as u64).unwrap_or_default();
     for offer in &offers {
         let wanted = json!({ "productId": offer.id(), "budget": units(share) });
-        select(account, session, &wanted, &currency, now)?;
+        select(account, search, &wanted, &currency, now)?;
     }
     Ok((format!("All of {}", seller.name), offers.len(), total))
 }

@@ -12,7 +12,7 @@ use super::{
             campaign::{Campaign, Phase},
             ledger::Ledger,
             media_buy::{BuyStatus, MediaBuy, Package},
-            session::Line,
+            search::Line,
             units,
         },
     },
@@ -122,10 +122,10 @@ fn stage(account: &mut Account, id: &str, now: Moment) -> Answer<usize> {
         .flat_map(|buy| &buy.packages)
         .map(|package| package.selection.as_str())
         .collect();
-    let session = campaign.discovery.as_deref().and_then(|id| account.session(id).ok());
+    let search = campaign.discovery.as_deref().and_then(|id| account.search(id).ok());
     let is_new = |line: &&Line| !bought.contains(&line.selection.as_str());
     let lines: Vec<Line> =
-        session.into_iter().flat_map(|session| &session.cart).filter(is_new).cloned().collect();
+        search.into_iter().flat_map(|search| &search.cart).filter(is_new).cloned().collect();
     let fixed: u64 = lines.iter().filter_map(|line| line.budget_cents).sum();
     let open = lines.iter().filter(|line| line.budget_cents.is_none()).count() as u64;
     let left = campaign.total_cents.saturating_sub(campaign.allocated(now));
@@ -198,7 +198,7 @@ fn media_buy(
 /// Chooses products, stages their media buys and, if told so, sends them.
 fn batch(call: &mut Call<'_>) -> Answer {
     let query = call.id("productQueryId")?;
-    call.account.session(&query)?;
+    call.account.search(&query)?;
     let existing = call.arguments.id("campaign/campaignId");
     let id = match &existing {
         Some(id) => call.account.campaign(id)?.id.clone(),
@@ -207,7 +207,7 @@ fn batch(call: &mut Call<'_>) -> Answer {
     let currency = call.account.campaign(&id)?.currency.clone();
     let now = call.account.tick();
     if call.arguments.is_true("replace") {
-        call.account.session_mut(&query)?.cart.clear();
+        call.account.search_mut(&query)?.cart.clear();
     }
     let mut proposals = 0;
     for selection in call.arguments.list("selections") {
@@ -238,7 +238,7 @@ fn batch(call: &mut Call<'_>) -> Answer {
         "campaignCreated": existing.is_none(),
         "mode": mode,
         "campaignStatus": campaign.status(now),
-        "queryProductsSelected": call.account.session(&query)?.cart.len(),
+        "queryProductsSelected": call.account.search(&query)?.cart.len(),
         "proposalsApplied": proposals,
         "mediaBuysStaged": campaign.buys.iter().filter(|buy| buy.status == BuyStatus::Draft).count(),
         "mediaBuysExecuted": executed,
@@ -263,18 +263,18 @@ fn auto_select(call: &mut Call<'_>) -> Answer {
     }
     let (total, known) = (campaign.total_cents, campaign.discovery.clone());
     let wanted = discovery::wanted_by(call.account, &id)?;
-    let session = match known {
-        Some(session) => session,
+    let search = match known {
+        Some(search) => search,
         None => discovery::open(call.account, wanted.clone()),
     };
-    call.account.campaign_mut(&id)?.discovery = Some(session.clone());
+    call.account.campaign_mut(&id)?.discovery = Some(search.clone());
     let found: Vec<Offer> = wanted.found().into_iter().take(3).collect();
     let share = total.checked_div(found.len() as u64).unwrap_or_default();
-    let session = call.account.session_mut(&session)?;
-    let before = session.cart.len();
-    session.cart.clear();
+    let search = call.account.search_mut(&search)?;
+    let before = search.cart.len();
+    search.cart.clear();
     for offer in found {
-        session.cart.push(Line {
+        search.cart.push(Line {
             selection: offer.id(),
             offer,
             budget_cents: Some(share),
@@ -283,13 +283,13 @@ fn auto_select(call: &mut Call<'_>) -> Answer {
             selected: now,
         });
     }
-    let cart = session.cart(Some(&id));
+    let cart = search.cart(Some(&id));
     Ok(Reply::of(json!({
         "campaignId": id,
-        "discoveryId": session.id,
+        "discoveryId": search.id,
         "selectedProducts": cart["products"],
         "budgetContext": { "campaignBudget": units(total), "totalAllocated": cart["budgetContext"]["allocatedBudget"] },
-        "productCount": session.cart.len(),
+        "productCount": search.cart.len(),
         "previouslySelectedCount": before,
     })))
 }

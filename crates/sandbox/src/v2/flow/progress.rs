@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::objects::{media_buy::MediaBuy, session::Line, units},
+    super::objects::{media_buy::MediaBuy, search::Line, units},
     Answer, Call, Handler, Reply,
 };
 
@@ -19,7 +19,7 @@ fn products(call: &mut Call<'_>) -> Answer {
     let id = call.id("campaignId")?;
     let account = &call.account;
     let (campaign, now) = (account.campaign(&id)?, account.now());
-    let session = campaign.discovery.as_deref().and_then(|id| account.session(id).ok());
+    let search = campaign.discovery.as_deref().and_then(|id| account.search(id).ok());
     let row = |line: &Line| {
         let holds = |buy: &&MediaBuy| buy.packages.iter().any(|package| package.selection == line.selection);
         let reference = |buy: &MediaBuy| {
@@ -39,16 +39,16 @@ fn products(call: &mut Call<'_>) -> Answer {
             "selectedAt": line.selected, "mediaBuys": buys,
         })
     };
-    let rows: Vec<Value> = session.into_iter().flat_map(|session| &session.cart).map(row).collect();
+    let rows: Vec<Value> = search.into_iter().flat_map(|search| &search.cart).map(row).collect();
     let bought =
         rows.iter().filter(|row| row["mediaBuys"].as_array().is_some_and(|buys| !buys.is_empty())).count();
-    let contexts: Vec<Value> = session
+    let contexts: Vec<Value> = search
         .into_iter()
-        .map(|session| {
+        .map(|search| {
             json!({
-                "id": session.id, "brief": session.wanted.brief, "channels": session.wanted.channels,
-                "countries": session.wanted.countries, "createdAt": campaign.created,
-                "productCount": session.cart.len(),
+                "id": search.id, "brief": search.wanted.brief, "channels": search.wanted.channels,
+                "countries": search.wanted.countries, "createdAt": campaign.created,
+                "productCount": search.cart.len(),
             })
         })
         .collect();

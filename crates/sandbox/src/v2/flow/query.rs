@@ -1,11 +1,11 @@
-//! Searches in the words of `AdCP`. They open the same sessions as the others.
+//! Searches in the words of `AdCP`. Their carts are those of the other searches.
 
 use serde_json::{Value, json};
 
 use super::{
     super::{
         market::{Offer, STOREFRONTS, Wanted},
-        objects::{session::Session, units},
+        objects::{search::Search, units},
     },
     Answer, Call, Handler, Refusal, Reply, discovery,
 };
@@ -35,14 +35,14 @@ fn query(call: &mut Call<'_>) -> Answer {
         };
         discovery::open(call.account, wanted)
     };
-    let session = call.account.session(&id)?;
+    let search = call.account.search(&id)?;
     let products: Vec<Value> =
-        session.found.iter().map(|offer| product(*offer, &session.wanted.currency)).collect();
+        search.found.iter().map(|offer| product(*offer, &search.wanted.currency)).collect();
     Ok(Reply::of(json!({
         "status": "completed",
         "products": products,
         "cache_scope": "account",
-        "ext": { "interchange": progress(session) },
+        "ext": { "interchange": progress(search) },
     })))
 }
 
@@ -72,9 +72,9 @@ fn product(offer: Offer, currency: &str) -> Value {
 }
 
 /// How far a search is: here, always at its end. Nothing is evaluated, so nothing is charged.
-fn progress(session: &Session) -> Value {
+fn progress(search: &Search) -> Value {
     let result = |storefront: &super::super::market::Storefront| {
-        let count = session.found.iter().filter(|offer| offer.storefront == storefront).count();
+        let count = search.found.iter().filter(|offer| offer.storefront == storefront).count();
         json!({
             "storefront_id": storefront.id.to_string(), "storefront_name": storefront.name, "status": "completed",
             "product_count": count,
@@ -89,11 +89,11 @@ fn progress(session: &Session) -> Value {
         })
     };
     json!({
-        "execution_id": session.id,
+        "execution_id": search.id,
         "revision": 1,
         "results_complete": true,
         "provisional": false,
-        "candidate_count": session.found.len(),
+        "candidate_count": search.found.len(),
         "storefront_results": connected.map(result).collect::<Vec<_>>(),
         "evaluation": none("evaluation_passes"),
         "screening": none("screening_passes"),

@@ -75,7 +75,7 @@ pub(super) fn answer(
 ) -> Answer {
     let shape = shape(&operation.id);
     let place = Place::of(operation, path);
-    place.check_parents(call)?;
+    place.check_parents(call, operation, routes)?;
     match Action::of(operation, routes, &shape) {
         Action::List => Ok(list(call, &place, &shape)),
         Action::Get => {
@@ -179,21 +179,28 @@ impl<'a> Place<'a> {
         call.account.things.get_mut(&collection, &id).ok_or_else(|| Refusal::not_found("Object", &id))
     }
 
-    /// Checks that what the path names before its last segment exists.
-    fn check_parents(&self, call: &Call<'_>) -> Answer<()> {
+    /// Checks that what the path names before its last segment exists. An object of a collection that nobody can see or
+    /// fill is taken as it is.
+    fn check_parents(&self, call: &Call<'_>, operation: &Operation, routes: &Routes) -> Answer<()> {
         let account = &call.account;
         for at in 1..self.segments.len() - 1 {
             let (segment, id) = &self.segments[at];
             if !segment.is_template() {
                 continue;
             }
-            // Only a template directly below a literal at the beginning names a main object.
+            let is_filled = account.things.all(&self.up_to(at)).next().is_some();
+            let can_be_filled = routes.at(Method::Post, &operation.path[..at]).is_some();
             match self.segments[at - 1].1.as_str() {
+                _ if account.things.get(&self.up_to(at), id).is_some() => {}
+                name if !operation.is_for_buyers && (is_filled || can_be_filled) => {
+                    return Err(Refusal::not_found(&singular(name), id));
+                }
+                _ if !operation.is_for_buyers => {}
                 "advertisers" => drop(account.advertiser(id)?),
                 "campaigns" => drop(account.campaign(id)?),
                 "media-buys" => drop(account.media_buy(id)?),
                 "creatives" => drop(account.creative(id)?),
-                "discovery" => drop(account.session(id)?),
+                "discovery" => drop(account.search(id)?),
                 "storefronts" if Storefront::by_id(id).is_none() => {
                     return Err(Refusal::not_found("Storefront", id));
                 }
@@ -201,7 +208,7 @@ impl<'a> Place<'a> {
                 // A source has the id of its storefront.
                 "sources" if *id == self.segments[at - 2].1 => {}
                 "accounts" if *id == account.customer.id.to_string() => {}
-                _ if account.things.get(&self.up_to(at), id).is_some() => {}
+                _ if !is_filled && !can_be_filled => {}
                 name => return Err(Refusal::not_found(&singular(name), id)),
             }
         }

@@ -5,7 +5,7 @@ pub(super) mod campaign;
 pub(super) mod creative;
 pub(super) mod ledger;
 pub(super) mod media_buy;
-pub(super) mod session;
+pub(super) mod search;
 
 use serde_json::{Value, json};
 

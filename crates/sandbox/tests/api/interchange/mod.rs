@@ -1,5 +1,6 @@
 //! The Interchange over real HTTP.
 
+mod another_surface;
 mod errors;
 mod every_operation;
 mod flow;

@@ -11,7 +11,7 @@ use super::{
 
 /// A search, with its results and its cart.
 #[derive(Debug, Clone)]
-pub(in crate::v2) struct Session {
+pub(in crate::v2) struct Search {
     pub(in crate::v2) id: String,
     pub(in crate::v2) wanted: Wanted,
     pub(in crate::v2) found: Vec<Offer>,
@@ -55,7 +55,7 @@ impl Line {
     }
 }
 
-impl Session {
+impl Search {
     /// The sum of the budgets in the cart, in cents.
     fn allocated(&self) -> u64 {
         self.cart.iter().filter_map(|line| line.budget_cents).sum()
