@@ -113,7 +113,7 @@ async fn a_server_that_lists_its_tools_does_not_offer_to_find_them() {
 
 #[tokio::test]
 async fn the_list_costs_few_tokens() {
-    let mut program = command(&["--discover"]);
+    let mut program = command(&["--discover", "--api", "buyer,storefront,measurement,campaign"]);
     let mut session = Session::start(program.env("SCOPE3_SANDBOX", "1"), "2025-11-25").await;
     let answer = session.request("tools/list", json!({})).await;
     let shown = answer["result"]["tools"].as_array().unwrap().iter();

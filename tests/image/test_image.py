@@ -276,14 +276,14 @@ def test_a_server_with_a_key_generates_a_token_if_none_is_set() -> None:
 
 
 def test_a_server_without_a_key_requires_one_from_each_caller() -> None:
-    env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/rest/v1"}
+    env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/api/v2/buyer"}
     with running(env=env), sandbox():
         assert ask("POST", "/mcp", initialize("2025-06-18"), Authorization="").status == 401
         streamable(Authorization=f"Bearer {KEY}")
 
 
 def test_a_key_can_be_mounted_as_a_file() -> None:
-    env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/rest/v1", "SCOPE3_API_KEY_FILE": "/run/secrets/scope3"}
+    env = {"SCOPE3_API_URL": "http://127.0.0.1:8081/api/v2/buyer", "SCOPE3_API_KEY_FILE": "/run/secrets/scope3"}
     with tempfile.NamedTemporaryFile("w") as file, sandbox():
         os.chmod(file.name, 0o644)
         file.write(KEY + "\n")
@@ -321,9 +321,9 @@ def test_the_server_trusts_the_certificates_of_the_image() -> None:
         tls.load_cert_chain(certificate, key)
         server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = ["--env", "SCOPE3_API_URL=https://localhost:8443/rest/v1", "--env", f"SCOPE3_API_KEY={KEY}"]
+        env = ["--env", "SCOPE3_API_URL=https://localhost:8443/api/v2/buyer", "--env", f"SCOPE3_API_KEY={KEY}"]
         mount = ["--volume", f"{certificate}:/etc/ssl/certs/ca-certificates.crt:ro"]
-        call = [IMAGE, "tools", "call", "brand_agent_list"]
+        call = [IMAGE, "tools", "call", "list_advertisers"]
         rejected = podman("run", "--rm", *RESTRICTED, *env, *call, code=1).stderr
         assert "UnknownIssuer" in rejected and not EmptyApi.requests, rejected
         answered = podman("run", "--rm", *RESTRICTED, *env, *mount, *call, code=1).stderr
@@ -337,8 +337,8 @@ def test_host_names_are_resolved_over_the_network() -> None:
         dns.bind(("127.0.0.1", 53))
         api.settimeout(20)
         threading.Thread(target=resolve, args=(dns,), daemon=True).start()
-        env = ["--env", "SCOPE3_API_URL=https://api.example.test:8444/rest/v1", "--env", f"SCOPE3_API_KEY={KEY}"]
-        call = [IMAGE, "tools", "call", "brand_agent_list"]
+        env = ["--env", "SCOPE3_API_URL=https://api.example.test:8444/api/v2/buyer", "--env", f"SCOPE3_API_KEY={KEY}"]
+        call = [IMAGE, "tools", "call", "list_advertisers"]
         container = podman("run", "--detach", *RESTRICTED, "--dns=127.0.0.1", *env, *call).stdout.strip()
         try:
             api.accept()[0].close()

@@ -15,6 +15,7 @@ SANDBOX = "This is the sandbox: its data is invented, and nothing is spent."
 AUTHENTICATED = f"✅ Authenticated as dana@acme-outdoor.example (Customer ID: 12345). {SANDBOX}"
 OTHER_CUSTOMER = f"✅ Authenticated as quinn@quill-books.example (Customer ID: 67890). {SANDBOX}"
 TOOLS_IN_ALL = 68
+TOOLS_BY_API = {"buyer": 214, "storefront": 270, "measurement": 12, "buyer,storefront,measurement,campaign": 513}
 TOOLS_BY_DEFAULT = 31
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 META = {"scope3-mcp/effect", "scope3-mcp/toolset", "scope3-mcp/surface"}
@@ -71,6 +72,22 @@ async def test_lists_the_default_tools_on_one_page(connected):
         assert not page.get("nextCursor"), page.get("nextCursor")
         check_tools(page["tools"])
         assert page == await client.list_tools(None)
+
+
+async def test_lists_the_tools_of_every_api(connected):
+    for apis, count in TOOLS_BY_API.items():
+        async with connected("--sandbox", "--api", apis, "--toolsets", "all") as client:
+            page = await client.list_tools(None)
+            assert not page.get("nextCursor"), page.get("nextCursor")
+            assert len(page["tools"]) == count, (apis, len(page["tools"]))
+            if "buyer" in apis or "storefront" in apis:
+                check_tools(page["tools"])
+
+
+async def test_calls_a_tool_of_the_default_api(connected):
+    async with connected("--sandbox", "--api", "buyer") as client:
+        result = await client.call("list_advertisers", {})
+        assert not result.get("isError") and result["structuredContent"]["scope3Mcp"]["sandbox"] is True, result
 
 
 async def test_lists_all_tools_on_one_page(connected):

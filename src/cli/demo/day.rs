@@ -13,7 +13,7 @@ use super::{
 impl Day {
     /// Checks the account and picks an advertiser. Returns its id.
     pub(super) async fn look_around(&mut self) -> anyhow::Result<String> {
-        self.step("Whose account is this?", "get_current_account", json!({}), account).await?;
+        self.step("Whose account is this?", "check_auth_status", json!({}), account).await?;
         let columns =
             [("ID", "/id"), ("NAME", "/name"), ("CURRENCY", "/primaryCurrency"), ("TEST", "/sandbox")];
         let show = |answer: &Value| table(answer, "/items", &columns);
@@ -126,11 +126,11 @@ impl Day {
         let left = general.filter_map(|limit| limit.pointer("/left")?.as_u64()).min().unwrap_or_default();
         let started = Instant::now();
         for _ in 0..left {
-            self.agent.call("get_current_account", &json!({})).await?;
+            self.agent.call("check_auth_status", &json!({})).await?;
         }
         let seconds = started.elapsed().as_secs_f64();
         let heading = format!("All {left} at once, which took {seconds:.1} s, and one more:");
-        self.step(&heading, "get_current_account", json!({}), account).await?;
+        self.step(&heading, "check_auth_status", json!({}), account).await?;
         Ok(())
     }
 }

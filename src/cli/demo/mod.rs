@@ -176,7 +176,7 @@ fn end() -> std::io::Result<()> {
     print(HEADING, "\nYour turn")?;
     print(OUTPUT, "README.md has a section for each client, and says how to use your own key.")?;
     print(OUTPUT, "In Claude Code, this sandbox is one line away:")?;
-    print(OUTPUT, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox --api buyer")
+    print(OUTPUT, "claude mcp add scope3-sandbox -- scope3-mcp stdio --sandbox")
 }
 
 /// Prints a line, with color if standard output is a terminal.

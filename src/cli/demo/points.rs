@@ -40,10 +40,9 @@ pub(super) fn note(result: &Value) -> Vec<String> {
     paragraph(found.and_then(Value::as_str).unwrap_or_default())
 }
 
-/// The account of a key.
+/// The sentence of `check_auth_status`.
 pub(super) fn account(result: &Value) -> Vec<String> {
-    let [company, id, name] = ["/company", "/id", "/name"].map(|pointer| text(result, pointer));
-    vec![format!("✅ {company}, customer {id} ({name})")]
+    paragraph(&text(result, "/message"))
 }
 
 /// The products of a search, with their sellers and prices.
@@ -118,7 +117,13 @@ fn lines(sheet: &Sheet) -> Vec<String> {
 }
 
 pub(super) fn paragraph(text: &str) -> Vec<String> {
-    wrapped(&harmless(text), DEFAULT_COLUMNS - INDENT.len(), "", "")
+    paragraph_after(text, "")
+}
+
+/// A paragraph whose lines follow a mark.
+pub(super) fn paragraph_after(text: &str, mark: &str) -> Vec<String> {
+    let lines = wrapped(&harmless(text), DEFAULT_COLUMNS - INDENT.len() - mark.len(), "", "");
+    lines.iter().map(|line| format!("{mark}{line}")).collect()
 }
 
 /// A member as text; empty if it is absent or null.

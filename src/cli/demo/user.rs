@@ -11,7 +11,7 @@ use rmcp::{
 
 use super::{
     HEADING, OUTPUT,
-    points::{INDENT, paragraph},
+    points::{INDENT, paragraph_after},
     print,
 };
 
@@ -26,8 +26,8 @@ impl User {
     fn show(self, question: &str) -> std::io::Result<()> {
         print(HEADING, &format!("{INDENT}The server asks the person, not the agent:"))?;
         for line in question.lines().filter(|line| self.full || !line.starts_with("Arguments")) {
-            for part in paragraph(line) {
-                print(OUTPUT, &format!("{INDENT}| {part}"))?;
+            for part in paragraph_after(line, "| ") {
+                print(OUTPUT, &format!("{INDENT}{part}"))?;
             }
         }
         print(OUTPUT, &format!("{INDENT}In this demo, the demo itself answers: yes."))
