@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use scope3_mcp_gateway::{BaseUrl, catalog::Surface};
+use scope3_mcp_gateway::{
+    BaseUrl, Profile,
+    catalog::{Surface, echo},
+};
 
 use super::{ConfigError, Settings};
 
@@ -32,7 +35,8 @@ impl Settings {
     /// The base URL that the operator set for an API.
     ///
     /// # Errors
-    /// If a URL does not say which of several APIs it is for. The key would go to the wrong one.
+    /// If a URL does not say which of several APIs it is for, or has the path of another API. The key would go to the wrong
+    /// one.
     pub fn base_url(&self, surface: Surface) -> Result<Option<BaseUrl>, ConfigError> {
         if self.api.len() > 1 && self.api_url.iter().any(|given| given.surface.is_none()) {
             let problem = "expected the name of the API before each URL, such as `buyer=https://host/path`, because several \
@@ -40,7 +44,23 @@ impl Settings {
             return Err(ConfigError::value(self.name_of("api_url"), problem));
         }
         let is_for = |given: &&ApiUrl| given.surface.is_none_or(|named| named == surface);
-        Ok(self.api_url.iter().find(is_for).map(|given| given.url.clone()))
+        let Some(given) = self.api_url.iter().find(is_for) else { return Ok(None) };
+        let url = given.url.to_string();
+        let has_path_of = |other: &Surface| {
+            Profile::of(*other)
+                .is_some_and(|profile| url.trim_end_matches('/').ends_with(profile.published_path()))
+        };
+        // The key would go to paths that do not exist there, and every call fail.
+        let other = Surface::ALL.into_iter().filter(|other| *other != surface).find(has_path_of);
+        if let Some(other) = other.filter(|_| !has_path_of(&surface)) {
+            let problem = format!(
+                "expected the URL of the API `{surface}`, got `{}`, which has the path of `{other}`; use --api {other}, or \
+                 another URL",
+                echo(&url)
+            );
+            return Err(ConfigError::value(self.name_of("api_url"), problem));
+        }
+        Ok(Some(given.url.clone()))
     }
 }
 

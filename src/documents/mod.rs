@@ -171,7 +171,7 @@ pub async fn follow(gateway: Weak<Gateway>, settings: Settings, listeners: Liste
                     event = "catalog_replaced",
                     "the documents that the operator chose are in use"
                 );
-                listeners.tell().await;
+                listeners.tell();
             }
             Err(error) => tracing::warn!(
                 event = "document_rejected",

@@ -1,6 +1,7 @@
 //! What a client's model reads about this server when it connects.
 
-use scope3_mcp_gateway::catalog::Surface;
+use jiff::{Timestamp, tz::Offset};
+use scope3_mcp_gateway::{Backend, catalog::Surface};
 
 /// The instructions for these APIs: the first in full, what holds for all, and what the others are for.
 pub(super) fn instructions(surfaces: &[Surface]) -> String {
@@ -19,6 +20,25 @@ fn about(surface: Surface) -> &'static str {
         Surface::Storefront => include_str!("instructions/storefront.txt"),
         Surface::Measurement => include_str!("instructions/measurement.txt"),
         Surface::Local => "",
+    }
+}
+
+/// The title of the server, and a notice for the model about the API behind it.
+pub(super) fn title_and_notice(backend: Backend) -> (&'static str, String) {
+    match backend {
+        Backend::Production => ("Scope3", String::new()),
+        Backend::Staging => (
+            "Scope3 (staging)",
+            "This server works with Scope3's staging environment, not with production.\n\n".to_owned(),
+        ),
+        Backend::Sandbox => {
+            let today = Offset::UTC.to_datetime(Timestamp::now()).date();
+            let notice = format!(
+                "This is a sandbox: an imitation of Scope3's API with made-up data. Nothing here reaches Scope3 or costs \
+                 money. Today is {today}.\n\n"
+            );
+            ("Scope3 (sandbox)", notice)
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl Listeners {
     }
 
     /// Tells all sessions that the list of tools has changed.
-    pub async fn tell(&self) {
+    pub fn tell(&self) {
         let peers = self.peers().clone();
         for peer in peers.into_iter().filter(|peer| !peer.is_transport_closed()) {
             // A client that does not read must not keep the others waiting.

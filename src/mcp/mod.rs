@@ -13,7 +13,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use jiff::{Timestamp, tz::Offset};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -25,7 +24,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext},
 };
 use scope3_mcp_gateway::{
-    Backend, CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Reader, WaitReason, Waiting,
+    CallError, CallSlot, Caller, Gateway, KeyOwner, MemoryHolder, Reader, WaitReason, Waiting,
     catalog::shortened, credentials::KeyRing, policy::Narrowing,
 };
 use serde_json::Value;
@@ -225,25 +224,6 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The title of the server, and a notice for the model about the API behind it.
-fn about(backend: Backend) -> (&'static str, String) {
-    match backend {
-        Backend::Production => ("Scope3", String::new()),
-        Backend::Staging => (
-            "Scope3 (staging)",
-            "This server works with Scope3's staging environment, not with production.\n\n".to_owned(),
-        ),
-        Backend::Sandbox => {
-            let today = Offset::UTC.to_datetime(Timestamp::now()).date();
-            let notice = format!(
-                "This is a sandbox: an imitation of Scope3's API with made-up data. Nothing here reaches Scope3 or costs \
-                 money. Today is {today}.\n\n"
-            );
-            ("Scope3 (sandbox)", notice)
-        }
-    }
-}
-
 /// The caller's own name for a change: `_meta.idempotencyKey`, as in the MCP proposal SEP-3182.
 fn idempotency_key(context: &RequestContext<RoleServer>) -> Result<Option<String>, ErrorData> {
     match context.meta.get("idempotencyKey") {
@@ -283,7 +263,7 @@ async fn forward_progress(context: &RequestContext<RoleServer>, mut notices: mps
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let (title, notice) = about(self.gateway.target());
+        let (title, notice) = instructions::title_and_notice(self.gateway.target());
         let instructions = instructions::instructions(&self.gateway.surfaces());
         let capabilities = ServerCapabilities::builder().enable_resources().enable_tools();
         let capabilities = match self.listeners {

@@ -143,6 +143,15 @@ impl Entry {
         Some(Self { tool, ..self.of_surface(self.surface) })
     }
 
+    /// The whole input schema in keywords that every client reads, with alternatives at the top as one list of arguments.
+    #[must_use]
+    pub fn portable_schema(&self) -> Map<String, Value> {
+        match self.tool.operation {
+            Some(_) => present::portable(self.tool.input.object()),
+            None => self.tool.input.object().clone(),
+        }
+    }
+
     /// Whether the tool has an argument of this name.
     #[must_use]
     pub fn has_argument(&self, name: &str) -> bool {

@@ -59,6 +59,19 @@ impl Catalog {
         prefixed(entries, surfaces.first().copied())
     }
 
+    /// These tools, and the built-in ones of APIs that are not active. Rules may name them.
+    #[must_use]
+    pub fn with_inactive(&self) -> Self {
+        self.shared_entries().iter().chain(Self::embedded().shared_entries()).cloned().collect()
+    }
+
+    /// The API of a built-in tool that is not among these.
+    #[must_use]
+    pub fn inactive_api_of(&self, name: &str) -> Option<Surface> {
+        let known = Self::embedded().get(name)?.surface;
+        (self.get(name).is_none() && known != Surface::Local).then_some(known)
+    }
+
     /// All tools, in list order.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.tools.entries.iter().map(|entry| &**entry)

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Local, Problem, Surface, search};
+use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Local, Problem, Surface, search, shortened};
 use serde_json::{Map, Value, json};
 
-use crate::{CallError, Gateway, failure::Failure, policy::Narrowing, unknown_tool, wait};
+use crate::{
+    CallError, Gateway,
+    failure::Failure,
+    policy::{Denied, Narrowing},
+    wait,
+};
 
 /// How many tools are found if the caller names no number.
 const DEFAULT_LIMIT: usize = 5;
@@ -130,4 +135,17 @@ fn described(entry: &Entry) -> Value {
         "effect": entry.tool.effect,
         "arguments": arguments,
     })
+}
+
+/// The error for a name that is none of the tools.
+pub(super) fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
+    if catalog.inactive_api_of(name).is_some()
+        && let Some(known) = Catalog::embedded().get(name)
+    {
+        return Failure::denied(known, &Denied::OtherSurface).into();
+    }
+    let similar = catalog.nearest(name).map(str::to_owned);
+    // Without a similar name, search by meaning: the caller may know the task but not the tool's name.
+    let nearest = similar.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
+    CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

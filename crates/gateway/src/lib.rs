@@ -39,9 +39,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use scope3_mcp_catalog::{
-    Catalog, Effect, Entry, EntryRef, Live, Surface, money_in_words, search, shortened,
-};
+use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Live, Surface, money_in_words};
 use scope3_mcp_client::{
     PreparedRequest,
     credentials::{Fingerprint, KeyReputations},
@@ -70,7 +68,7 @@ use self::{
     caller::Call,
     changes::Next,
     consent::Confirm,
-    discover::Resolved,
+    discover::{Resolved, unknown_tool},
     failure::Failure,
     limits::{Limits, Usage},
     policy::{Policy, PolicyFileError},
@@ -387,11 +385,4 @@ impl Gateway {
             );
         }
     }
-}
-
-fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
-    let similar = catalog.nearest(name).map(str::to_owned);
-    // Without a similar name, search by meaning: the caller may know the task but not the tool's name.
-    let nearest = similar.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
-    CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

@@ -160,6 +160,7 @@ pub fn describe_tool(
         ("title", Some(json!(tool.title))),
         ("description", Some(json!(tool.description))),
         ("effect", Some(json!(tool.effect))),
+        ("effectWhen", (!tool.effect_when.is_empty()).then(|| json!(tool.effect_when))),
         ("surface", Some(json!(surface))),
         ("toolset", Some(json!(toolset))),
         ("offered", Some(json!(permitted.is_ok()))),

@@ -33,6 +33,9 @@ pub(super) fn take_dry_run(entry: &Entry, arguments: &mut Map<String, Value>) ->
     match arguments.remove(DRY_RUN) {
         None => Ok(false),
         Some(Value::Bool(is_dry_run)) => Ok(is_dry_run),
+        // Models and command lines write booleans as text.
+        Some(Value::String(text)) if text == "true" => Ok(true),
+        Some(Value::String(text)) if text == "false" => Ok(false),
         Some(_) => {
             let problem = Problem::at(DRY_RUN, "expected true or false");
             Err(Failure::arguments(entry, &problem.into()).into())

@@ -62,8 +62,8 @@ impl Gateway {
             note("message", Some(format!("Scope3 has accepted the work and goes on with it.{look}").into()));
         }
         note("partial", partial.map(Value::from));
-        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        if data.values().any(is_empty) {
+        let lists: Vec<&Vec<Value>> = data.values().filter_map(Value::as_array).collect();
+        if !lists.is_empty() && lists.iter().all(|list| list.is_empty()) {
             note("message", entry.tool.empty.as_deref().map(Value::from));
         }
         note("replaced", replaced.map(Value::from));

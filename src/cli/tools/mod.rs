@@ -91,6 +91,11 @@ pub(super) fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, Co
     catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
         let found = search(catalog.entries(), name);
         let similar = catalog.nearest(name).or_else(|| found.first().map(|entry| &*entry.tool.name));
+        if let Some(api) = catalog.inactive_api_of(name) {
+            return CommandError::Usage(format!(
+                "`{name}` is a tool of the API `{api}`; run with --api {api}"
+            ));
+        }
         let suggestion = similar.map_or_else(
             || "`scope3-mcp tools list --toolsets all` lists every tool".to_owned(),
             |similar| format!("did you mean `{similar}`?"),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use scope3_mcp_gateway::{
-    catalog::{Entry, MoneyUnit},
+    catalog::{EffectWhen, Entry, MoneyUnit},
     policy::Policy,
 };
 use serde_json::{Map, Value};
@@ -47,6 +47,11 @@ fn tool_lines(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
     if let Some(request) = &tool.request {
         facts.push(("Request", request.to_string()));
     }
+    for EffectWhen { argument, is, effect, because } in tool.effect_when.iter() {
+        let value = is.as_ref().map(|value| format!(" = {}", serde_json::json!(value)));
+        let value = value.unwrap_or_default();
+        facts.push(("Effect", format!("{effect} with {argument}{value}: {because}")));
+    }
     if let Some(money) = &tool.money {
         let unit = match money.unit {
             MoneyUnit::Hundredths => "in hundredths of the currency unit",
@@ -59,7 +64,8 @@ fn tool_lines(entry: &Entry, policy: &Policy, columns: usize) -> Vec<String> {
     }
     lines.push(String::new());
     let mut arguments = Vec::new();
-    collect(&mut arguments, "", tool.input.object(), true);
+    // Alternatives at the top are shown as one list.
+    collect(&mut arguments, "", &entry.portable_schema(), true);
     if arguments.is_empty() {
         lines.push("No arguments.".to_owned());
     } else {

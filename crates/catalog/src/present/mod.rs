@@ -66,7 +66,7 @@ fn fold_to_fit(listed: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// The whole schema in portable keywords.
-fn portable(input: &Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn portable(input: &Map<String, Value>) -> Map<String, Value> {
     let mut listed = Simplifier { subschemas_left: MAX_SUBSCHEMAS }.simplify(&Schemas::of(input), 0);
     listed.insert("type".to_owned(), "object".into());
     let has_members =

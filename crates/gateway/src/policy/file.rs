@@ -241,7 +241,8 @@ fn parse(path: &Path, file: File, catalog: &Catalog) -> Result<Rules, PolicyFile
         .map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))?;
     // Editors on Windows write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    match Rules::parse(text, catalog) {
+    // A file may have rules for APIs that are not active now.
+    match Rules::parse(text, &catalog.with_inactive()) {
         Ok(rules) => Ok(rules),
         Err(RulesError::Invalid(problems)) => {
             Err(PolicyFileError::Invalid { path: path.to_owned(), problems })
