@@ -116,6 +116,7 @@ impl App {
             confirm: settings.confirm.into(),
             caps: settings.caps()?,
             max_result: settings.max_result as usize,
+            uploads: settings.uploads()?,
             target,
         });
         if let Err(error) = opened {

@@ -29,6 +29,7 @@ pub mod results;
 pub mod state;
 mod surfaces;
 mod tally;
+pub mod uploads;
 mod wait;
 mod whoami;
 
@@ -80,6 +81,7 @@ use self::{
     results::Results,
     state::{State, StateError},
     tally::Tally,
+    uploads::Uploads,
 };
 
 /// Carries calls from clients to Scope3, within the operator's policy and the rate limits.
@@ -98,6 +100,7 @@ pub struct Gateway {
     confirm: Confirm,
     caps: Caps,
     max_result: usize,
+    uploads: Uploads,
     results: Results,
     target: Backend,
     changes: TaskTracker,
@@ -120,6 +123,7 @@ impl Gateway {
             confirm,
             caps,
             max_result,
+            uploads,
             target,
         } = parts;
         Self {
@@ -136,6 +140,7 @@ impl Gateway {
             confirm,
             caps,
             max_result,
+            uploads,
             results: Results::default(),
             target,
             changes: TaskTracker::new(),
@@ -235,7 +240,7 @@ impl Gateway {
         let confirmation = own_arguments::take_confirmation(entry, &mut call.arguments, has_rules)?;
         let is_dry_run = own_arguments::take_dry_run(entry, &mut call.arguments)?;
         let fields = results::take_fields(entry, &mut call.arguments)?;
-        let arguments = entry
+        let mut arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
         // From here on, the entry has the effect of this call.
@@ -247,6 +252,8 @@ impl Gateway {
                 .map_err(|why| Failure::denied(entry, &why))?;
         }
         let reason = self.apply_rules(catalog, entry, &call, &arguments, record).await?;
+        // From here on, a file is its description. Its content is what is sent, whatever becomes of the file.
+        let files = self.uploads.read(entry, call.caller.key_owner, &mut arguments).await?;
         // A read for which a rule asks a person is recorded, too.
         let is_recorded = entry.tool.effect != Effect::Read || reason.is_some();
         let sanitized =
@@ -281,7 +288,7 @@ impl Gateway {
         // Nothing that can delete or spend is sent before a person has consented.
         let is_risky = entry.tool.effect >= Effect::Delete;
         let sent = if is_risky { entry.tool.with_consent(arguments.clone()) } else { arguments.clone() };
-        let mut request = PreparedRequest::new(api.client.base(), request, sent)
+        let mut request = PreparedRequest::with_files(api.client.base(), request, sent, &files)
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         if is_dry_run {
