@@ -74,6 +74,7 @@ impl App {
         let catalog = Catalog::of_surfaces(&settings.api);
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
+        let uploads = settings.uploads()?;
         let state = settings.state_location().state();
         let opened = if settings.state.is_some() { state.open().await } else { Ok(()) };
         if let Err(source) = &opened
@@ -116,7 +117,7 @@ impl App {
             confirm: settings.confirm.into(),
             caps: settings.caps()?,
             max_result: settings.max_result as usize,
-            uploads: settings.uploads()?,
+            uploads,
             target,
         });
         if let Err(error) = opened {

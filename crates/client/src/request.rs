@@ -195,6 +195,24 @@ mod tests {
         prepare("GET /a/{id}", json!({})).unwrap_err();
     }
 
+    #[test]
+    fn a_file_argument_is_never_sent_as_text() {
+        let base = "https://api.example.com".parse().unwrap();
+        let binding = json!({ "argument": "file", "place": "file", "reason": "A test." });
+        let request: Request =
+            serde_json::from_value(json!({ "line": "POST /a", "bindings": [binding] })).unwrap();
+        let arguments = Map::from_iter([("file".to_owned(), json!("prices.csv"))]);
+        let error = PreparedRequest::new(&base, &request, arguments.clone()).unwrap_err();
+        assert_eq!((&*error.argument, error.reason), ("file", PlacementReason::Unread));
+        let read = Arc::new(FileContent::new("a\r\n\"b\".csv", b"secret".to_vec()));
+        let files = Files::from_iter([("file".to_owned(), read)]);
+        let prepared = PreparedRequest::with_files(&base, &request, arguments, &files).unwrap();
+        let shown = Value::from(prepared.description());
+        assert_eq!(shown["parts"]["file"]["name"], "a___b_.csv");
+        assert_eq!(shown["parts"]["file"]["bytes"], 6);
+        assert!(!format!("{shown} {prepared:?}").contains("secret"));
+    }
+
     proptest! {
         #[test]
         fn no_argument_changes_the_structure_of_the_path(id in any::<String>()) {

@@ -1,8 +1,8 @@
 //! The path of one call, from the tool's name to the result. There is no other path to Scope3.
 //!
 //! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, apply the operator's rules,
-//! ask for consent, answer a local tool here, place the arguments in a request, record a change in the journal, send it,
-//! present the response.
+//! read files, ask for consent, answer a local tool here, place the arguments in a request, record a change in the journal,
+//! send it, present the response.
 
 mod attempts;
 pub mod audit;
