@@ -10,10 +10,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use scope3_mcp_gateway::{
     Api, Caller, ClientConfig, GatewayConfig, KeyOwner, Profile, ResponseMemory,
     catalog::{Catalog, Surface},
+    credentials::{ApiKey, KeyRing},
     journal::Filter,
     policy::{Policy, Selection},
     uploads::{MAX_FILE_BYTES, Uploads},
 };
+use scope3_mcp_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -374,4 +376,20 @@ async fn a_person_is_asked_about_the_content_and_a_code_counts_for_it_alone() {
     world.write("avails.csv", CSV);
     world.rig.call(tool, confirmed).await.unwrap();
     assert_eq!(world.parts().await[0].2, CSV.as_bytes());
+}
+
+#[tokio::test]
+async fn the_sandbox_takes_files() {
+    let catalog = Catalog::of_surfaces(&[Surface::Measurement]);
+    let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
+    let profile = Profile::of(Surface::Measurement).unwrap();
+    let base = sandbox.url_of(Surface::Measurement).unwrap().parse().unwrap();
+    let memory = ResponseMemory::new(1 << 20);
+    let api = Api::new(profile, base, ClientConfig::default(), memory, profile.quotas.to_vec());
+    let mut world =
+        World::with(|parts, _| GatewayConfig { surfaces: [api].into_iter().collect(), ..parts }).await;
+    let key = ApiKey::parse(&Sandbox::keys()[0].into()).unwrap();
+    world.rig.caller = Caller::new(Arc::new(KeyRing::of(key)), KeyOwner::Server);
+    let success = world.rig.call("upload_measurement_data", measured(&data("text/csv", CSV))).await.unwrap();
+    assert_eq!(success.notes["sandbox"], true);
 }

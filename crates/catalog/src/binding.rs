@@ -47,7 +47,7 @@ pub enum PlacementReason {
     )]
     Path,
     /// It is `null`, where only text is possible.
-    #[error("is null, which cannot be sent in a path, a query or a header")]
+    #[error("is null, which cannot be sent in a path, a query, a header or a form")]
     Null,
     /// It would end its header, or be changed in transit.
     #[error("cannot be sent in a header: expected visible ASCII characters without spaces at either end")]
@@ -98,6 +98,7 @@ impl Request {
                 Place::Body => {
                     body.insert(name, value);
                 }
+                Place::Part if value.is_null() => return Err(error(PlacementReason::Null)),
                 Place::Part => placed.parts.push((name, Part::Text(to_text(&value)))),
                 Place::File => placed.parts.push((name, Part::File(argument))),
             }

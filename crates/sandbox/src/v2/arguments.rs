@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Moment;
 
-use super::envelope::{Answer, Refusal};
+use super::{
+    envelope::{Answer, Refusal},
+    form,
+};
 
 /// Valid arguments, by their names in the catalog.
 #[derive(Debug, Clone)]
@@ -26,7 +29,12 @@ impl Arguments {
         let bindings = entry.tool.request.as_ref().map(|request| &*request.bindings).unwrap_or_default();
         let mut all = Map::new();
         let mut in_body = Vec::new();
-        for (name, value) in members(body)? {
+        let members = if bindings.iter().any(|binding| binding.place.is_in_form()) {
+            form::members(body).ok_or_else(|| Refusal::bad_request("The body is not a form.".to_owned()))?
+        } else {
+            members(body)?
+        };
+        for (name, value) in members {
             // The server that tests use adds both after its own checks, so the schema does not have them.
             let is_key = matches!(&entry.tool.idempotency, Some(IdempotencyKey::Body(key)) if *key == name);
             if is_key || entry.tool.by_consent.iter().any(|path| *path == name) {

@@ -14,6 +14,7 @@ mod arguments;
 mod call;
 mod envelope;
 mod flow;
+mod form;
 mod generic;
 mod market;
 mod objects;
