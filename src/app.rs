@@ -86,6 +86,7 @@ impl App {
             .map_err(|source| StartError::Document { name: settings.name_of("openapi"), source })?;
         let policy = settings.policy(&catalog)?;
         let own_keys = settings.key_ring()?;
+        let uploads = settings.uploads()?;
         let state = settings.state_location().state();
         let opened = if settings.state.is_some() { state.open().await } else { Ok(()) };
         if let Err(source) = &opened
@@ -128,6 +129,7 @@ impl App {
             confirm: settings.confirm.into(),
             caps: settings.caps()?,
             max_result: settings.max_result as usize,
+            uploads,
             target,
         });
         if let Err(error) = opened {

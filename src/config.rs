@@ -27,6 +27,7 @@ use scope3_mcp_gateway::{
     policy::{Policy, Selection},
     redaction,
     state::StateLocation,
+    uploads::Uploads,
 };
 use secrecy::SecretString;
 use url::Url;
@@ -140,6 +141,12 @@ pub struct Settings {
     #[arg(long, env = "SCOPE3_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = heading::TOOLS)]
     pub policy: Option<PathBuf>,
+
+    /// Directory below which tools may send files, for calls with this server's own key; without it, no file of this
+    /// machine is sent
+    #[arg(long, env = "SCOPE3_ALLOW_UPLOAD", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(help_heading = heading::TOOLS)]
+    pub allow_upload: Option<PathBuf>,
 
     /// Whether a person has to consent to calls that can spend or delete
     #[arg(long, env = "SCOPE3_CONFIRM", value_enum, value_name = "WHEN", default_value = "auto")]
@@ -360,6 +367,19 @@ impl Settings {
             LimitChoice::Reject => OnLimit::Reject,
             LimitChoice::Wait => OnLimit::Wait(self.max_wait),
         }
+    }
+
+    /// From where files may be sent.
+    ///
+    /// # Errors
+    /// If the directory cannot be opened.
+    pub fn uploads(&self) -> Result<Uploads, ConfigError> {
+        let Some(directory) = &self.allow_upload else { return Ok(Uploads::default()) };
+        Uploads::below(directory.clone()).map_err(|error| {
+            let problem =
+                format!("expected a directory that can be opened, got `{}`: {error}", directory.display());
+            ConfigError::value(self.name_of("allow_upload"), problem)
+        })
     }
 
     /// The token that clients of `http --auth token` must send, if the operator set one.

@@ -29,5 +29,6 @@ mod sample;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;
+mod uploads;
 mod waiting;
 mod waits;

@@ -10,6 +10,7 @@ use scope3_mcp_gateway::{
     consent::Confirm,
     policy::{Policy, Selection},
     state::StateLocation,
+    uploads::Uploads,
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -70,6 +71,7 @@ async fn each_call_goes_to_its_tools_api_and_tools_can_be_added_at_any_time() {
         confirm: Confirm::Off,
         caps: Caps::default(),
         max_result: 6_000,
+        uploads: Uploads::default(),
         target: Backend::Production,
     }));
 

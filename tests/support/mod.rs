@@ -27,6 +27,7 @@ use scope3_mcp_gateway::{
     limits::{Class, Quota},
     policy::{Policy, Selection},
     state::{State, StateLocation},
+    uploads::Uploads,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -291,6 +292,7 @@ impl Rig {
             confirm: Confirm::Off,
             caps: Caps::default(),
             max_result: 6_000,
+            uploads: Uploads::default(),
             target: Backend::Production,
         }
     }

@@ -16,7 +16,16 @@ pub struct Placed {
     /// The JSON body, if there is one.
     pub body: Option<Map<String, Value>>,
     /// The parts of a `multipart/form-data` body in order. A request with parts has no JSON body.
-    pub parts: Vec<(String, String)>,
+    pub parts: Vec<(String, Part)>,
+}
+
+/// A part of a `multipart/form-data` body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A text.
+    Text(String),
+    /// The file of this argument. What the caller gave for it only names the file, so it is not here.
+    File(String),
 }
 
 /// An argument that cannot be placed in the request.
@@ -38,7 +47,7 @@ pub enum PlacementReason {
     )]
     Path,
     /// It is `null`, where only text is possible.
-    #[error("is null, which cannot be sent in a path, a query or a header")]
+    #[error("is null, which cannot be sent in a path, a query, a header or a form")]
     Null,
     /// It would end its header, or be changed in transit.
     #[error("cannot be sent in a header: expected visible ASCII characters without spaces at either end")]
@@ -46,6 +55,9 @@ pub enum PlacementReason {
     /// An item would be read as two items.
     #[error("has an item with a comma, but this list is comma-separated")]
     Comma,
+    /// It is a file, and nobody has read it.
+    #[error("is a file that was not read")]
+    Unread,
     /// The catalog does not say where it goes.
     #[error("is not assigned to any part of the request")]
     Unbound,
@@ -86,7 +98,9 @@ impl Request {
                 Place::Body => {
                     body.insert(name, value);
                 }
-                Place::Part => placed.parts.push((name, to_text(&value))),
+                Place::Part if value.is_null() => return Err(error(PlacementReason::Null)),
+                Place::Part => placed.parts.push((name, Part::Text(to_text(&value)))),
+                Place::File => placed.parts.push((name, Part::File(argument))),
             }
         }
         let is_usual = || self.method.has_body() && placed.parts.is_empty();
@@ -230,11 +244,14 @@ mod tests {
         let part = |argument: &str| json!({ "argument": argument, "place": "part", "reason": reason });
         let form = place(
             "POST /a",
-            json!([part("file"), part("rows")]),
-            json!({"file": "a,b\n1,2", "rows": [1, {"a": null}]}),
+            json!([part("text"), part("rows"), { "argument": "file", "place": "file", "reason": reason }]),
+            json!({"text": "a,b\n1,2", "rows": [1, {"a": null}], "file": "prices.csv"}),
         )
         .unwrap();
-        assert_eq!(form.parts, pairs(&[("file", "a,b\n1,2"), ("rows", r#"[1,{"a":null}]"#)]));
+        let text = |text: &str| Part::Text(text.to_owned());
+        let file = Part::File("file".to_owned());
+        let parts = [("text", text("a,b\n1,2")), ("rows", text(r#"[1,{"a":null}]"#)), ("file", file)];
+        assert_eq!(form.parts, parts.map(|(name, part)| (name.to_owned(), part)));
         assert_eq!(form.body, None);
 
         let body = json!([{ "argument": "ids", "place": "body", "reason": reason }]);

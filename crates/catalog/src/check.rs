@@ -331,8 +331,8 @@ fn check_request(request: &Request, tool: &Tool<Input>, report: &mut dyn FnMut(&
             Place::Header if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) => {
                 reject("names a header that a tool may not set");
             }
-            Place::Part if !request.method.has_body() => reject("needs a method with a body"),
-            Place::Body if request.bindings.iter().any(|other| other.place == Place::Part) => {
+            Place::Part | Place::File if !request.method.has_body() => reject("needs a method with a body"),
+            Place::Body if request.bindings.iter().any(|other| other.place.is_in_form()) => {
                 reject("uses a JSON body, but other arguments are form parts");
             }
             _ => {}
@@ -364,7 +364,7 @@ fn check_idempotency(tool: &Tool<Input>, key: &IdempotencyKey, report: &mut dyn 
             reject("is also the place of an argument");
         }
         IdempotencyKey::Body(_) if !request.method.has_body() => reject("needs a method with a body"),
-        IdempotencyKey::Body(_) if request.bindings.iter().any(|binding| binding.place == Place::Part) => {
+        IdempotencyKey::Body(_) if request.bindings.iter().any(|binding| binding.place.is_in_form()) => {
             reject("uses a JSON body, but the arguments are form parts");
         }
         IdempotencyKey::Body(name) if is_bound(Place::Body, name) => {

@@ -55,7 +55,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    binding::{Placed, PlacementError, PlacementReason},
+    binding::{Part, Placed, PlacementError, PlacementReason},
     checks::Check,
     commitment::{Commitment, Unmeasured, commitment, commitment_in, replaces_amount, same_id},
     entry::{Entry, EntryRef, Published, Reworded},

@@ -58,6 +58,16 @@ pub enum Place {
     Body,
     /// A part of a `multipart/form-data` body.
     Part,
+    /// A file, as a part of a `multipart/form-data` body.
+    File,
+}
+
+impl Place {
+    /// Whether it is in a `multipart/form-data` body.
+    #[must_use]
+    pub fn is_in_form(self) -> bool {
+        matches!(self, Self::Part | Self::File)
+    }
 }
 
 /// How a list is written in the query or a header.
@@ -113,6 +123,11 @@ impl Request {
     /// The names in the path's template, in order.
     pub fn path_parameters(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter_map(parameter_name)
+    }
+
+    /// The arguments that are files.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.bindings.iter().filter(|binding| binding.place == Place::File).map(|binding| &*binding.argument)
     }
 
     /// Adds the default binding for each of these arguments that has no binding.

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod deadlines;
 mod dialect;
 mod error;
+mod file;
 pub mod instruments;
 mod json;
 mod memory;
@@ -24,7 +25,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
-use reqwest::multipart::Form;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value};
 
 use self::credentials::ApiKey;
@@ -33,6 +34,7 @@ pub use self::{
     base::{BaseUrl, BaseUrlError, Environment},
     dialect::Dialect,
     error::{Error, Refusal},
+    file::{FileContent, Files, extension_of},
     memory::{MemoryHolder, MemoryPermit, ResponseMemory},
     quota::{Class, Counts, Quota},
     request::PreparedRequest,
@@ -41,6 +43,7 @@ pub use self::{
 use self::{
     dialect::{Payload, RawResponse},
     redaction::Redactor,
+    request::FormPart,
     sanitize::Sanitizer,
     waits::Waits,
 };
@@ -169,9 +172,7 @@ impl Client {
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
         } else if !request.parts.is_empty() {
-            let parts = request.parts.iter().cloned();
-            outgoing =
-                outgoing.multipart(parts.fold(Form::new(), |form, (name, text)| form.text(name, text)));
+            outgoing = outgoing.multipart(form(&request.parts)?);
         }
         let sent = Instant::now();
         let outcome = outgoing.send().await.map_err(Error::from_transport);
@@ -256,6 +257,21 @@ impl Client {
         let client = builder.build().map_err(Error::from_transport)?;
         Ok(self.http.get_or_init(|| client))
     }
+}
+
+/// The parts of a request as a form. The content of files is shared, not copied.
+fn form(parts: &[(String, FormPart)]) -> Result<Form, Error> {
+    // File names go out as they are, as browsers send them; `FileContent` has made them safe.
+    parts.iter().try_fold(Form::new().percent_encode_noop(), |form, (name, part)| {
+        let name = name.clone();
+        Ok(match part {
+            FormPart::Text(text) => form.text(name, text.clone()),
+            FormPart::File(file) => {
+                let part = Part::stream(file.content().clone()).file_name(file.name().to_owned());
+                form.part(name, part.mime_str(file.content_type()).map_err(Error::from_transport)?)
+            }
+        })
+    })
 }
 
 fn content_type(headers: &HeaderMap) -> String {

@@ -1,11 +1,16 @@
 //! Builds an HTTP request from a catalog entry and validated arguments.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
-use scope3_mcp_catalog::{IdempotencyKey, Method, Placed, PlacementError, PlacementReason, Request};
+use scope3_mcp_catalog::{IdempotencyKey, Method, Part, Placed, PlacementError, PlacementReason, Request};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::base::BaseUrl;
+use super::{
+    base::BaseUrl,
+    file::{FileContent, Files},
+};
 
 /// A request that is ready to be sent with any key.
 #[derive(Debug, Clone)]
@@ -14,18 +19,48 @@ pub struct PreparedRequest {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Map<String, Value>>,
-    pub(super) parts: Vec<(String, String)>,
+    pub(super) parts: Vec<(String, FormPart)>,
+}
+
+/// A part of a `multipart/form-data` body, with its content.
+#[derive(Debug, Clone)]
+pub(super) enum FormPart {
+    Text(String),
+    File(Arc<FileContent>),
+}
+
+impl FormPart {
+    /// The part in words. The content of a file is not among them.
+    fn description(&self) -> Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::File(file) => file.description(),
+        }
+    }
 }
 
 impl PreparedRequest {
     /// Places each argument where the catalog says: in the path, the query, a header, the body or a part of the body.
     ///
     /// # Errors
-    /// When an argument is not allowed in its place.
+    /// When an argument is not allowed in its place, or is a file.
     pub fn new(
         base: &BaseUrl,
         request: &Request,
         arguments: Map<String, Value>,
+    ) -> Result<Self, PlacementError> {
+        Self::with_files(base, request, arguments, &Files::new())
+    }
+
+    /// As [`PreparedRequest::new`], with the files that arguments name.
+    ///
+    /// # Errors
+    /// When an argument is not allowed in its place, or is a file that is not among `files`.
+    pub fn with_files(
+        base: &BaseUrl,
+        request: &Request,
+        arguments: Map<String, Value>,
+        files: &Files,
     ) -> Result<Self, PlacementError> {
         let Placed { path, query, headers: placed_headers, body, parts } = request.place(arguments)?;
         let mut url = base.join(request.base.as_deref(), path.iter().map(String::as_str));
@@ -38,6 +73,17 @@ impl PreparedRequest {
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
             headers.append(header, HeaderValue::from_str(&value).map_err(|_| invalid())?);
         }
+        let with_content = |(name, part)| {
+            let part = match part {
+                Part::Text(text) => FormPart::Text(text),
+                Part::File(argument) => match files.get(&argument) {
+                    Some(file) => FormPart::File(Arc::clone(file)),
+                    None => return Err(PlacementError { argument, reason: PlacementReason::Unread }),
+                },
+            };
+            Ok((name, part))
+        };
+        let parts = parts.into_iter().map(with_content).collect::<Result<_, _>>()?;
         Ok(Self { method: http_method(request.method), url, headers, body, parts })
     }
 
@@ -79,7 +125,7 @@ impl PreparedRequest {
         }
         if !self.parts.is_empty() {
             let parts: Map<String, Value> =
-                self.parts.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect();
+                self.parts.iter().map(|(name, part)| (name.clone(), part.description())).collect();
             request.insert("parts".to_owned(), parts.into());
         }
         request
@@ -147,6 +193,24 @@ mod tests {
             assert_eq!(problem.argument, "id", "{bad:?}");
         }
         prepare("GET /a/{id}", json!({})).unwrap_err();
+    }
+
+    #[test]
+    fn a_file_argument_is_never_sent_as_text() {
+        let base = "https://api.example.com".parse().unwrap();
+        let binding = json!({ "argument": "file", "place": "file", "reason": "A test." });
+        let request: Request =
+            serde_json::from_value(json!({ "line": "POST /a", "bindings": [binding] })).unwrap();
+        let arguments = Map::from_iter([("file".to_owned(), json!("prices.csv"))]);
+        let error = PreparedRequest::new(&base, &request, arguments.clone()).unwrap_err();
+        assert_eq!((&*error.argument, error.reason), ("file", PlacementReason::Unread));
+        let read = Arc::new(FileContent::new("a\r\n\"b\".csv", b"secret".to_vec()));
+        let files = Files::from_iter([("file".to_owned(), read)]);
+        let prepared = PreparedRequest::with_files(&base, &request, arguments, &files).unwrap();
+        let shown = Value::from(prepared.description());
+        assert_eq!(shown["parts"]["file"]["name"], "a___b_.csv");
+        assert_eq!(shown["parts"]["file"]["bytes"], 6);
+        assert!(!format!("{shown} {prepared:?}").contains("secret"));
     }
 
     proptest! {

@@ -4,7 +4,9 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use scope3_mcp_catalog::Catalog;
 
-use crate::{OnLimit, Surfaces, budget::Caps, consent::Confirm, policy::Policy, state::State};
+use crate::{
+    OnLimit, Surfaces, budget::Caps, consent::Confirm, policy::Policy, state::State, uploads::Uploads,
+};
 
 /// The parts of a gateway.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct GatewayConfig {
     pub caps: Caps,
     /// The most tokens of a result that a model gets, about.
     pub max_result: usize,
+    /// From where files may be sent.
+    pub uploads: Uploads,
     /// What the APIs connect to.
     pub target: Backend,
 }

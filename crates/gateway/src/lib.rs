@@ -1,8 +1,8 @@
 //! The path of one call, from the tool's name to the result. There is no other path to Scope3.
 //!
 //! `Gateway::run` reads from top to bottom: check that the tool may run, check the arguments, apply the operator's rules,
-//! ask for consent, answer a local tool here, place the arguments in a request, record a change in the journal, send it,
-//! present the response.
+//! read files, ask for consent, answer a local tool here, place the arguments in a request, record a change in the journal,
+//! send it, present the response.
 
 mod attempts;
 pub mod audit;
@@ -29,6 +29,7 @@ pub mod results;
 pub mod state;
 mod surfaces;
 mod tally;
+pub mod uploads;
 mod wait;
 mod whoami;
 
@@ -78,6 +79,7 @@ use self::{
     results::Results,
     state::{State, StateError},
     tally::Tally,
+    uploads::Uploads,
 };
 
 /// Carries calls from clients to Scope3, within the operator's policy and the rate limits.
@@ -96,6 +98,7 @@ pub struct Gateway {
     confirm: Confirm,
     caps: Caps,
     max_result: usize,
+    uploads: Uploads,
     results: Results,
     target: Backend,
     changes: TaskTracker,
@@ -118,6 +121,7 @@ impl Gateway {
             confirm,
             caps,
             max_result,
+            uploads,
             target,
         } = parts;
         Self {
@@ -134,6 +138,7 @@ impl Gateway {
             confirm,
             caps,
             max_result,
+            uploads,
             results: Results::default(),
             target,
             changes: TaskTracker::new(),
@@ -233,7 +238,7 @@ impl Gateway {
         let confirmation = own_arguments::take_confirmation(entry, &mut call.arguments, has_rules)?;
         let is_dry_run = own_arguments::take_dry_run(entry, &mut call.arguments)?;
         let fields = results::take_fields(entry, &mut call.arguments)?;
-        let arguments = entry
+        let mut arguments = entry
             .check_arguments(std::mem::take(&mut call.arguments))
             .map_err(|problems| Failure::arguments(entry, &problems))?;
         // From here on, the entry has the effect of this call.
@@ -245,6 +250,8 @@ impl Gateway {
                 .map_err(|why| Failure::denied(entry, &why))?;
         }
         let reason = self.apply_rules(catalog, entry, &call, &arguments, record).await?;
+        // From here on, a file is its description. Its content is what is sent, whatever becomes of the file.
+        let files = self.uploads.read(entry, call.caller.key_owner, &mut arguments).await?;
         // A read for which a rule asks a person is recorded, too.
         let is_recorded = entry.tool.effect != Effect::Read || reason.is_some();
         let sanitized =
@@ -279,7 +286,7 @@ impl Gateway {
         // Nothing that can delete or spend is sent before a person has consented.
         let is_risky = entry.tool.effect >= Effect::Delete;
         let sent = if is_risky { entry.tool.with_consent(arguments.clone()) } else { arguments.clone() };
-        let mut request = PreparedRequest::new(api.client.base(), request, sent)
+        let mut request = PreparedRequest::with_files(api.client.base(), request, sent, &files)
             .map_err(|problem| Failure::placement(&problem))?
             .with_traceparent(call.caller.traceparent.clone());
         if is_dry_run {

@@ -16,10 +16,10 @@ use crate::{
     surfaces::Api,
 };
 
-/// The longest name that a question shows, the longest text among the arguments, and the longest list of arguments, in
-/// characters.
+/// The longest name that a question shows, the longest text among the arguments (a SHA-256 fits), and the longest list of
+/// arguments, in characters.
 const MAX_NAME_CHARACTERS: usize = 80;
-const MAX_TEXT_CHARACTERS: usize = 60;
+const MAX_TEXT_CHARACTERS: usize = 64;
 const MAX_ARGUMENTS_CHARACTERS: usize = 400;
 
 /// What a question is about.

@@ -259,7 +259,11 @@ impl Facts<'_> {
         let place = if body.content_type == JSON { Place::Body } else { Place::Part };
         let whole =
             Map::from_iter([("allOf".to_owned(), json!([schema])), ("$defs".to_owned(), json!(self.shared))]);
-        for member in Schemas::of(&whole).members() {
+        let members = Schemas::of(&whole);
+        for member in members.members() {
+            let is_binary = |schema: &Map<String, Value>| schema.get("format") == Some(&json!("binary"));
+            let is_file = place == Place::Part && members.member(member).iter().any(is_binary);
+            let place = if is_file { Place::File } else { place };
             let (argument, name, style) =
                 (member.to_owned().into(), member.to_owned().into(), Style::default());
             let is_taken = |other: &Binding| other.argument == argument && other.place != Place::Path;

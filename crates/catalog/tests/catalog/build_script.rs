@@ -246,6 +246,43 @@ fn join(contract: &str, words: &str) -> (Output, tempfile::TempDir) {
     (output, folder)
 }
 
+/// The same operation with a form, which has a file.
+const FORM: &str = r##"{
+    "version": "1", "server": "https://api.example.com/v1",
+    "operations": { "setThing": {
+        "request": "POST /thing",
+        "body": { "type": "multipart/form-data", "required": true, "schema": { "$ref": "#/$defs/Form" } }
+    } },
+    "$defs": {
+        "Bytes": { "type": "string", "format": "binary" },
+        "Form": { "type": "object", "properties": {
+            "sheet": { "$ref": "#/$defs/Bytes" }, "raw": { "type": "string", "format": "binary" },
+            "kind": { "type": "string" } } }
+    }
+}"##;
+
+#[test]
+fn the_binary_members_of_a_form_are_files() {
+    let words = "
+toolset: things
+description: Things.
+tools:
+  - name: set_thing
+    operation: setThing
+    title: Set thing
+    description: Set a thing.
+    effect: write
+    not_settled: No read shows it.
+";
+    let (output, folder) = join(FORM, words);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let code = fs::read_to_string(folder.path().join("catalog.rs")).unwrap();
+    for (argument, place) in [("sheet", "File"), ("raw", "File"), ("kind", "Part")] {
+        let expected = format!("argument: Cow::Borrowed(\"{argument}\"), place: Place::{place}");
+        assert!(code.contains(&expected), "expected `{expected}` in {code}");
+    }
+}
+
 #[test]
 fn words_are_joined_with_the_facts_of_the_contract() {
     let (output, folder) = join(CONTRACT, WORDS);

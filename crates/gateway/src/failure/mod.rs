@@ -7,6 +7,7 @@ mod journal;
 mod rules;
 mod sanitize;
 mod size;
+mod upload;
 
 use std::{error::Error as StdError, time::Duration};
 
