@@ -16,7 +16,7 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, Metadata, OpenOptions},
 };
-use scope3_mcp_catalog::Entry;
+use scope3_mcp_catalog::{Entry, Request};
 use scope3_mcp_client::{FileContent, Files, extension_of};
 use serde_json::{Map, Value};
 
@@ -55,7 +55,7 @@ impl Uploads {
         arguments: &mut Map<String, Value>,
     ) -> Result<Files, CallError> {
         let mut files = Files::new();
-        for argument in entry.tool.request.iter().flat_map(|request| request.files()) {
+        for argument in entry.tool.request.iter().flat_map(Request::files) {
             let Some(given) = arguments.get_mut(argument) else { continue };
             let source = self.source(given.take(), owner).map_err(|e| Failure::upload(entry, argument, e))?;
             // A file system can take its time, and so can the hash of a large file.
