@@ -10,6 +10,7 @@ mod budgets;
 mod catalog;
 mod consent;
 mod discover;
+mod documents;
 mod effects;
 mod every_tool;
 mod failures;

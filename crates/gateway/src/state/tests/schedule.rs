@@ -118,7 +118,7 @@ impl<'a, P: Place> World<'a, P> {
                 self.codes[change] = Some(confirmation.code);
             }
             Begun::InProgress(_) | Begun::Invalid(_) | Begun::KeyReused(_) => {}
-            other @ (Begun::Ask(_) | Begun::OverCap(_)) => panic!("nobody is asked, got {other:?}"),
+            other @ (Begun::Ask(_) | Begun::OverCap(_) | Begun::Reworded(_)) => panic!("nobody is asked, got {other:?}"),
         }
     }
 
