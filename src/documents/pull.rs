@@ -1,12 +1,16 @@
 //! Downloads the provider's published documents. No key is sent.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::{StatusCode, header, redirect};
 use scope3_mcp_gateway::{
     BaseUrl,
-    catalog::{Surface, import::MAX_BYTES, newer::Document},
+    catalog::{
+        Surface,
+        import::MAX_BYTES,
+        newer::{Document, Newer, with_newer},
+    },
 };
 
 use super::{DocumentError, Pulled, Store};
@@ -80,6 +84,10 @@ impl<'a> Puller<'a> {
         }
         let document = Document::read(surface, &bytes)
             .map_err(|source| DocumentError::Import { place: url.clone(), source })?;
+        // What cannot be joined with what is built in is not kept either.
+        let (acknowledged, earlier) = (BTreeMap::new(), BTreeMap::new());
+        let newer = Newer { document: &document, acknowledged: &acknowledged, earlier: &earlier };
+        with_newer(&[surface], &[newer])?;
         let pulled = Pulled { url, etag, digest: document.digest.clone(), at: Timestamp::now() };
         self.store.store(&document, &bytes, &pulled)?;
         Ok(Pull::New(Box::new(document), pulled))

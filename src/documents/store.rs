@@ -116,6 +116,10 @@ impl Store {
     /// # Errors
     /// If it cannot be used.
     pub fn document(&self, surface: Surface, digest: &str) -> Result<Document, DocumentError> {
+        // It becomes the name of a file.
+        if digest.is_empty() || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(DocumentError::Changed(self.choice(surface)));
+        }
         if let Some(kept) = self.kept(surface, digest) {
             return Ok(kept);
         }

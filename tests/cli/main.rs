@@ -7,6 +7,7 @@ mod consent;
 #[cfg(unix)]
 mod consent_terminal;
 mod demo;
+mod documents;
 mod healthcheck;
 mod help;
 mod journal;

@@ -11,6 +11,7 @@ mod catalog;
 mod consent;
 mod customers;
 mod discover;
+mod documents;
 mod effects;
 mod every_tool;
 mod failures;

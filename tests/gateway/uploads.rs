@@ -129,7 +129,8 @@ fn data(kind: &str, content: impl AsRef<[u8]>) -> String {
 }
 
 fn sha256(content: impl AsRef<[u8]>) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = Sha256::digest(content).into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod canary;
 mod changes;
 mod consent;
 mod deadlines;
+mod documents;
 // Reads /proc.
 #[cfg(target_os = "linux")]
 mod floods;

@@ -11,6 +11,7 @@
 pub mod api;
 pub mod campaign;
 pub mod canary;
+pub mod documents;
 #[cfg(unix)]
 pub mod pty;
 pub mod redis;

@@ -53,7 +53,7 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         }
     }
     // The directory of the tester's own settings file.
-    for variable in ["HOME", "XDG_CONFIG_HOME", "APPDATA"] {
+    for variable in ["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "APPDATA"] {
         command.env_remove(variable);
     }
     command

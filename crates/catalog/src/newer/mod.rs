@@ -44,7 +44,7 @@ use super::{
 };
 
 /// How long reading a document may take.
-pub const PATIENCE: Duration = Duration::from_secs(4);
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 4 });
 
 /// The version of the form in which documents are kept, with that of the program. A document that another program kept is
 /// read anew.

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{Machine, Place, key, schedule::intent};
 use crate::{
     journal::{
-        Begun, Confirmation, Ending, EntryId, EntryState, Filter, Intent, InvalidConfirmation, Settlement,
+        Begun, Confirmation, Ending, EntryId, EntryState, Filter, Intent, InvalidConfirmation, Purpose,
+        Settlement,
     },
     state::{CallCount, Request, State},
 };
@@ -140,4 +141,31 @@ pub(in crate::state) async fn calls_are_counted_by_hour_tool_and_outcome(place: 
     let later = hour + jiff::SignedDuration::from_secs(1);
     assert_eq!(other.counts(later, None).await.unwrap(), all[1..]);
     assert_eq!(other.counts(hour, mine).await.unwrap(), [count(1, "a", 1), count(1, "b", 1)]);
+}
+
+pub(in crate::state) async fn a_changed_description_is_confirmed_besides_a_repetition(place: &impl Place) {
+    let machine = Machine::new();
+    let (state, other) = (place.process(&machine), place.process(&machine));
+    let reworded = |confirmation: Option<&Confirmation>| Intent {
+        is_reworded: true,
+        ..intent(0, confirmation.map(|issued| issued.code.clone()))
+    };
+    let asks = |intent: Intent| {
+        let state = &other;
+        async move {
+            match state.begin(intent).await.unwrap() {
+                Begun::Reworded(code) | Begun::Repeated(_, code) => code,
+                other => panic!("a confirmation is needed, got {other:?}"),
+            }
+        }
+    };
+    let first = asks(reworded(None)).await;
+    assert_eq!(first.purpose, Purpose::Reworded);
+    make(&*state, reworded(Some(&first)), EntryState::Done).await;
+    // Who confirmed the description has not confirmed the repetition, and the other way round.
+    let repeat = asks(reworded(None)).await;
+    assert_eq!(repeat.purpose, Purpose::Repeat);
+    let both = asks(reworded(Some(&repeat))).await;
+    assert_eq!(both.purpose, Purpose::AgainReworded);
+    send(&*state, reworded(Some(&both))).await;
 }

@@ -88,6 +88,7 @@ macro_rules! promises {
             confirmations {
             a_confirmation_counts_once_and_only_for_its_change
             a_change_is_joined_repeated_and_settled
+            a_changed_description_is_confirmed_besides_a_repetition
             a_caller_that_names_its_changes_says_which_are_the_same
             calls_are_counted_by_hour_tool_and_outcome
             }
