@@ -64,12 +64,15 @@ class Client(Protocol):
 
 def clean_env(**more: str) -> dict[str, str]:
     """An environment without the caller's settings. Its TMPDIR marks the processes of the test session."""
-    return {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir(), "RUST_LOG": "warn", "SCOPE3_CONFIRM": "off", "SCOPE3_API": "campaign", **more}
+    return {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir(), "RUST_LOG": "warn", "SCOPE3_CONFIRM": "off", **more}
 
 
 @asynccontextmanager
 async def server(transport: str, *flags: str, env: dict[str, str] | None = None) -> AsyncIterator[Endpoint]:
-    """A server with these flags, its own environment and its own home."""
+    """A server with these flags, its own environment and its own home; by default with the tools of the Campaign API."""
+    if "--api" not in flags:
+        # As an argument, because some clients do not pass their environment on to the servers that they start.
+        flags = ("--api", "campaign", *flags)
     with tempfile.TemporaryDirectory() as home:
         env = clean_env(HOME=home, **(env or {}))
         if transport == "stdio":
