@@ -12,7 +12,7 @@ use scope3_mcp_gateway::{
 use scope3_mcp_sandbox::{Options, Sandbox};
 
 use crate::{
-    config::{ConfigError, Settings},
+    config::{ConfigError, DiscoverChoice, Settings},
     documents::{self, DocumentError},
     mcp::{Keys, Listeners, Server},
 };
@@ -28,6 +28,7 @@ pub struct App {
     sandbox: Option<Sandbox>,
     /// The sessions that hear when the list of tools changes, if it can.
     listeners: Option<Listeners>,
+    lists_found_tools: bool,
 }
 
 /// Why the parts cannot be built.
@@ -140,6 +141,7 @@ impl App {
             keys: Arc::new(keys),
             sandbox,
             listeners: documents::can_change(settings).then(Listeners::default),
+            lists_found_tools: settings.discover == DiscoverChoice::List,
         })
     }
 
@@ -149,16 +151,23 @@ impl App {
         Caller::new(Arc::clone(&self.keys), KeyOwner::Server)
     }
 
-    /// An MCP server that uses the server's own keys.
+    /// An MCP server that uses these keys.
     #[must_use]
-    pub fn server(&self) -> Server {
-        if self.sandbox.is_none() {
+    pub fn server(&self, keys: Keys) -> Server {
+        if self.sandbox.is_none() && matches!(keys, Keys::Own(_)) {
             // Run in the background: the command that prints the key may take longer than a client waits for the
             // server.
             tokio::spawn(warn_about(Arc::clone(&self.keys)));
         }
-        Server::new(Arc::clone(&self.gateway), Keys::Own(Arc::clone(&self.keys)))
+        Server::new(Arc::clone(&self.gateway), keys)
             .with_listeners(self.listeners.clone())
+            .with_found_tools(self.lists_found_tools)
+    }
+
+    /// An MCP server that uses the server's own keys.
+    #[must_use]
+    pub fn own_server(&self) -> Server {
+        self.server(Keys::Own(Arc::clone(&self.keys)))
     }
 
     /// Uses the documents that the operator chooses from now on, and tells the sessions, as long as the server runs.

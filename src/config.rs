@@ -34,7 +34,7 @@ use url::Url;
 
 pub use self::{
     api_url::ApiUrl,
-    choices::{AuthChoice, ConfirmChoice, EnvironmentChoice, LimitChoice, LogFormat},
+    choices::{AuthChoice, ConfirmChoice, DiscoverChoice, EnvironmentChoice, LimitChoice, LogFormat},
     environment::unknown_variables,
     error::ConfigError,
     openapi::OpenApiFile,
@@ -127,10 +127,18 @@ pub struct Settings {
     #[arg(help_heading = heading::TOOLS)]
     pub exclude_tools: Vec<String>,
 
-    /// Offer tools that find and call others, instead of a list of all
-    #[arg(long, env = "SCOPE3_DISCOVER", value_parser = BoolishValueParser::new())]
-    #[arg(help_heading = heading::TOOLS)]
-    pub discover: bool,
+    /// Offer tools that find and call others, instead of a list of all; `list` also adds what a session finds to its list
+    #[arg(
+        long,
+        env = "SCOPE3_DISCOVER",
+        value_enum,
+        value_name = "HOW",
+        ignore_case = true,
+        default_value = "false",
+        hide_default_value = true
+    )]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = heading::TOOLS)]
+    pub discover: DiscoverChoice,
 
     /// Offer read-only tools only; overrides every other setting
     #[arg(long, env = "SCOPE3_READ_ONLY", value_parser = BoolishValueParser::new())]
@@ -343,7 +351,7 @@ impl Settings {
             tools: self.tools.clone(),
             exclude: self.exclude_tools.clone(),
             read_only: self.read_only,
-            discover: self.discover,
+            discover: self.discover != DiscoverChoice::False,
             surfaces: self.api.clone(),
         };
         let policy = Policy::new(catalog, selection)

@@ -82,7 +82,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
     };
     app.follow_documents(settings);
     let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
-    let served = http::serve(listener, gateway, keys, || app.server(), options, stop).await;
+    let served = http::serve(listener, gateway, keys, |keys| app.server(keys), options, stop).await;
     following.abort();
     Ok(served?)
 }

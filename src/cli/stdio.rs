@@ -20,7 +20,7 @@ pub(super) async fn run(settings: &Settings, by_default: bool) -> Result<(), Com
         let _ignored = std::io::stderr().write_all(welcome(by_default).as_bytes());
     }
     app.follow_documents(settings);
-    transport::stdio::serve(app.server(), stop).await.context("the MCP session could not begin")?;
+    transport::stdio::serve(app.own_server(), stop).await.context("the MCP session could not begin")?;
     app.gateway.finish_changes().await;
     Ok(())
 }

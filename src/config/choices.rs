@@ -51,6 +51,19 @@ impl From<ConfirmChoice> for Confirm {
     }
 }
 
+/// How a model reaches tools that are not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiscoverChoice {
+    /// All tools are listed.
+    #[value(aliases = ["0", "no", "off", "n", "f"])]
+    False,
+    /// With tools that find and call others.
+    #[value(aliases = ["1", "yes", "on", "y", "t"])]
+    True,
+    /// In the same way; the tools that a session finds are also added to its list.
+    List,
+}
+
 /// Who may connect over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AuthChoice {

@@ -3,6 +3,7 @@
 //! It supports every protocol version that rmcp supports, over any transport. It does not depend on HTTP.
 
 mod consent;
+mod found;
 mod instructions;
 mod listeners;
 mod listing;
@@ -31,8 +32,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::found::Found;
 pub use self::listeners::Listeners;
 use crate::traceparent;
+
+/// The tool whose results `--discover=list` adds to the list.
+const FIND_TOOLS: &str = "find_tools";
 
 /// How long clients may cache the tool list. Without a policy file the list does not change while the server runs.
 const TOOL_LIST_TTL: Duration = Duration::from_hours(1);
@@ -68,6 +73,7 @@ pub struct Server {
     memory_holder: fn(&Extensions) -> Option<MemoryHolder>,
     end_of_answers: CancellationToken,
     listeners: Option<Listeners>,
+    found: Option<Arc<Found>>,
 }
 
 impl Server {
@@ -86,7 +92,21 @@ impl Server {
             memory_holder: |message| message.get().cloned(),
             end_of_answers: CancellationToken::new(),
             listeners: None,
+            found: None,
         }
+    }
+
+    /// Adds the tools that a session finds to its list.
+    #[must_use]
+    pub fn with_found_tools(self, adds: bool) -> Self {
+        Self { found: adds.then(Arc::default), ..self }
+    }
+
+    /// The server for one more session: it shares all but what a session finds.
+    #[must_use]
+    pub fn for_session(&self) -> Self {
+        let adds = self.found.is_some();
+        self.clone().with_found_tools(adds)
     }
 
     /// Lets sessions hear when the list of tools changes.
@@ -144,6 +164,11 @@ impl Server {
         Self { end_of_answers, ..self }
     }
 
+    /// Whether clients hear of changes of the list.
+    fn list_can_change(&self) -> bool {
+        self.listeners.is_some() || self.found.is_some()
+    }
+
     /// The keys of a request, and whose they are.
     fn caller_keys(&self, context: &RequestContext<RoleServer>) -> (Arc<KeyRing>, KeyOwner) {
         match &self.keys {
@@ -194,6 +219,7 @@ impl Server {
                 .map_err(|_| ErrorData::invalid_params("tools/call: `arguments` must be an object", None))?,
             None => request.arguments.unwrap_or_default(),
         };
+        let finds = request.name == FIND_TOOLS;
         let call = async move {
             // If an older notice is still in the channel, this one adds nothing and can be dropped.
             let on_wait = Arc::new(move |notice| {
@@ -204,6 +230,13 @@ impl Server {
         // The call owns the sender, so progress ends with the call and no notification follows the response.
         match tokio::join!(call, progress).0 {
             Ok(mut success) => {
+                if let Some(found) = &self.found
+                    && finds
+                    && found.add(&success)
+                {
+                    // An error means that the client is gone.
+                    drop(context.peer.notify_tool_list_changed().await);
+                }
                 if let Some(holder) = (self.memory_holder)(&context.extensions) {
                     holder.hold(std::mem::take(&mut success.memory));
                 }
@@ -266,10 +299,8 @@ impl ServerHandler for Server {
         let (title, notice) = instructions::title_and_notice(self.gateway.target());
         let instructions = instructions::instructions(&self.gateway.surfaces());
         let capabilities = ServerCapabilities::builder().enable_resources().enable_tools();
-        let capabilities = match self.listeners {
-            Some(_) => capabilities.enable_tool_list_changed(),
-            None => capabilities,
-        };
+        let capabilities =
+            if self.list_can_change() { capabilities.enable_tool_list_changed() } else { capabilities };
         ServerConfig::new(capabilities.build())
             .with_server_info(
                 Implementation::new("scope3-mcp", env!("CARGO_PKG_VERSION"))
@@ -280,6 +311,9 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Some(found) = &self.found {
+            found.open();
+        }
         if let Some(listeners) = &self.listeners {
             listeners.add(context.peer);
         }
@@ -306,13 +340,18 @@ impl ServerHandler for Server {
         }
         self.gateway.policy().refresh().await;
         let narrowing = (self.narrowing)(&context.extensions);
-        let offered = self.gateway.offered(narrowing.as_ref());
+        let is_found = |name: &str| self.found.as_ref().is_some_and(|found| found.has(name));
+        let offered = self.gateway.offered(narrowing.as_ref(), is_found);
         let mut page =
             ListToolsResult::with_all_items(offered.iter().map(|entry| listing::tool(entry)).collect());
-        let can_change = self.gateway.policy().rules().is_some() || self.listeners.is_some();
+        let can_change = self.gateway.policy().rules().is_some() || self.list_can_change();
         page.ttl_ms = Some(millis(if can_change { CHANGING_TOOL_LIST_TTL } else { TOOL_LIST_TTL }));
         // Another request may be offered other tools.
-        let scope = if narrowing.is_some() { CacheScope::Private } else { CacheScope::Public };
+        let scope = if narrowing.is_some() || self.found.is_some() {
+            CacheScope::Private
+        } else {
+            CacheScope::Public
+        };
         page.cache_scope = Some(scope);
         Ok(page)
     }

@@ -31,7 +31,7 @@ async fn a_small_list_leads_to_every_tool() {
     let server = api().await;
     let rig = discovering(&server, Selection::default());
     let listed: Vec<String> =
-        rig.gateway.offered(None).iter().map(|entry| entry.tool.name.to_string()).collect();
+        rig.gateway.offered(None, |_| false).iter().map(|entry| entry.tool.name.to_string()).collect();
     assert_eq!(
         listed,
         [
@@ -106,7 +106,7 @@ async fn read_only_leaves_no_way_to_change_anything() {
 async fn a_server_that_lists_its_tools_does_not_offer_to_find_them() {
     let server = api().await;
     let rig = Rig::new(&server.uri());
-    assert!(rig.gateway.offered(None).iter().all(|entry| entry.toolset != "discover"));
+    assert!(rig.gateway.offered(None, |_| false).iter().all(|entry| entry.toolset != "discover"));
     let call = json!({ "name": "tactic_list", "arguments": { "campaignId": "c" } });
     assert_eq!(rig.failure("call_read_tool", call).await["code"], "TOOL_NOT_OFFERED");
 }

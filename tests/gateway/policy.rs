@@ -113,7 +113,7 @@ async fn a_call_for_which_a_rule_asks_waits_for_consent() {
         "{ALL}@ask(\"It commits money\") forbid(principal, action in Action::\"effect:spend\", resource);"
     );
     let rig = Rig::under(&server.uri(), &write(&folder, &text));
-    assert_eq!(rig.gateway.offered(None).len(), 68, "a tool that needs consent is listed");
+    assert_eq!(rig.gateway.offered(None, |_| false).len(), 68, "a tool that needs consent is listed");
     let failure = rig.failure("campaign_create", campaign(1)).await;
     assert_eq!((&failure["code"], &failure["changed"]), (&json!("CONFIRMATION_REQUIRED"), &json!("no")));
     assert!(failure["message"].as_str().unwrap().contains("It commits money"), "{failure}");
@@ -235,7 +235,7 @@ async fn a_tool_that_no_call_can_use_is_not_listed() {
     );
     let rig = Rig::under(&server.uri(), &write(&folder, &text));
     let listed: Vec<String> =
-        rig.gateway.offered(None).iter().map(|entry| entry.tool.name.to_string()).collect();
+        rig.gateway.offered(None, |_| false).iter().map(|entry| entry.tool.name.to_string()).collect();
     assert!(
         listed.contains(&"campaign_create".to_owned()) && !listed.contains(&"campaign_delete".to_owned())
     );
@@ -249,7 +249,7 @@ async fn a_tool_that_no_call_can_use_is_not_listed() {
     assert_eq!(described.data["offered"], false);
 
     let stop = format!("{ALL}forbid(principal, action, resource);");
-    assert!(Rig::under(&server.uri(), &write(&folder, &stop)).gateway.offered(None).is_empty());
+    assert!(Rig::under(&server.uri(), &write(&folder, &stop)).gateway.offered(None, |_| false).is_empty());
 
     let reads = "permit(principal, action in Action::\"effect:read\", resource);";
     let rig = Rig::under(&server.uri(), &write(&folder, reads));

@@ -76,9 +76,9 @@ async fn each_call_goes_to_its_tools_api_and_tools_can_be_added_at_any_time() {
     }));
 
     rig.call("list_things", json!({})).await.unwrap_err();
-    assert_eq!(rig.gateway.offered(None).len(), 68);
+    assert_eq!(rig.gateway.offered(None, |_| false).len(), 68);
     rig.gateway.replace_catalog(embedded.shared_entries().iter().cloned().chain([buyer_tool()]).collect());
-    assert_eq!(rig.gateway.offered(None).len(), 69);
+    assert_eq!(rig.gateway.offered(None, |_| false).len(), 69);
 
     let value = rig.call("list_things", json!({ "take": 5 })).await.map(Success::into_value).unwrap();
     assert_eq!(value, json!({ "items": [{ "id": 7 }], "meta": { "requestId": "r" } }));

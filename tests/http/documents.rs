@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::support::{Server, command, message};
+use crate::support::{FIRST, Server, command, message};
 
 const NEWER: &str = "openapi: 3.1.0
 info: { title: Buyer, version: 2.1.0 }
@@ -29,21 +29,29 @@ async fn a_session_hears_that_the_list_of_tools_changed() {
         assert!(output.status.success(), "{output:?}");
     };
     run(&["catalog", "pull", "--api", "buyer", "--api-url", &url]);
-    let arguments = ["http", "--bind", "127.0.0.1:0", "--api", "buyer", "--toolsets", "new"];
-    let server = Server::start(&arguments, &environment);
-    let client = server.client().begin("2025-06-18").await;
-    let mut stream = client.stream().await.bytes_stream();
+    let arguments = ["http", "--bind", "127.0.0.1:0", "--api", "buyer", "--toolsets", "new", "--auth"];
+    let start = |auth| Server::start(&[&arguments[..], &[auth]].concat(), &environment);
+    let servers = [start("none"), start("key")];
+    let own_key = servers[0].client().begin("2025-06-18").await;
+    let callers_key = servers[1].with_key(FIRST).begin("2025-06-18").await;
+    let mut sessions = Vec::new();
+    for client in [own_key, callers_key] {
+        let stream = client.stream().await.bytes_stream();
+        sessions.push((client, stream));
+    }
     run(&["catalog", "use", "buyer"]);
-    let heard = async {
-        let mut text = String::new();
-        while !text.contains("notifications/tools/list_changed") {
-            let part = stream.next().await.expect("the stream has ended").unwrap();
-            text.push_str(&String::from_utf8_lossy(&part));
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), heard).await.expect("no notification");
-    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
-    let response = message(client.post(&list).await).await;
-    assert!(response.to_string().contains("list_gadgets"), "{response}");
+    for (client, mut stream) in sessions {
+        let heard = async {
+            let mut text = String::new();
+            while !text.contains("notifications/tools/list_changed") {
+                let part = stream.next().await.expect("the stream has ended").unwrap();
+                text.push_str(&String::from_utf8_lossy(&part));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("no notification");
+        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let response = message(client.post(&list).await).await;
+        assert!(response.to_string().contains("list_gadgets"), "{response}");
+    }
     assert!(fs::metadata(cache.path().join("scope3-mcp/documents/buyer/active.json")).is_ok());
 }

@@ -13,6 +13,7 @@ mod documents;
 // Reads /proc.
 #[cfg(target_os = "linux")]
 mod floods;
+mod found_tools;
 mod guide;
 mod invented_keys;
 mod isolation;

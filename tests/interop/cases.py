@@ -85,6 +85,19 @@ async def test_lists_the_tools_of_every_api(connected):
                 check_tools(page["tools"])
 
 
+async def test_finds_and_calls_a_tool_that_is_not_listed(connected):
+    async with connected("--sandbox", "--discover=list") as client:
+        listed = {tool["name"] for tool in (await client.list_tools(None))["tools"]}
+        found = data_of(await client.call("find_tools", {"query": "show the tactics of a campaign"}))
+        names = {tool["name"] for tool in found["tools"]}
+        assert names and not names & listed, (names, listed)
+        # Only a session has a list of its own.
+        now = {tool["name"] for tool in (await client.list_tools(None))["tools"]}
+        assert now in (listed, listed | names), now
+        reads = {"name": "brand_agent_list", "arguments": {}}
+        assert data_of(await client.call("call_read_tool", reads))["brandAgents"]
+
+
 async def test_calls_a_tool_of_the_default_api(connected):
     async with connected("--sandbox", "--api", "buyer") as client:
         result = await client.call("list_advertisers", {})

@@ -24,13 +24,13 @@ impl Gateway {
     }
 
     /// The tools that a request is offered, with the default set first because some clients read only the start of the
-    /// list.
+    /// list. `is_found` adds tools that the policy lists only once the client found them.
     #[must_use]
-    pub fn offered(&self, narrowing: Option<&Narrowing>) -> Vec<EntryRef> {
+    pub fn offered(&self, narrowing: Option<&Narrowing>, is_found: impl Fn(&str) -> bool) -> Vec<EntryRef> {
         let catalog = self.catalog();
+        let is_listed = |entry: &Entry| self.policy.lists(entry) || is_found(&entry.tool.name);
         let offered = catalog.shared_entries().iter();
-        let offered =
-            offered.filter(|entry| self.policy.lists(entry) && self.policy.check(entry, narrowing).is_ok());
+        let offered = offered.filter(|entry| is_listed(entry) && self.policy.check(entry, narrowing).is_ok());
         let (default, more): (Vec<_>, Vec<_>) = offered.cloned().partition(|entry| entry.tool.default);
         default.into_iter().chain(more).collect()
     }

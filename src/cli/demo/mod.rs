@@ -97,7 +97,7 @@ impl Agent {
     async fn start(settings: &Settings, user: User) -> Result<Self, CommandError> {
         let app = App::start(settings).await?;
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-        let server = tokio::spawn(app.server().serve(theirs));
+        let server = tokio::spawn(app.own_server().serve(theirs));
         let client = user.serve(ours).await.context("the MCP connection")?;
         let server = server.await.context("the MCP server")?.context("the MCP server")?;
         Ok(Self { client, _server: server, _app: app })

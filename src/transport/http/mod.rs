@@ -88,8 +88,7 @@ use crate::mcp::{Keys, Server};
 
 /// Serves until `stop` is cancelled, then responds to the requests accepted so far.
 ///
-/// Unless callers send their own keys, calls go through the MCP server that `own_server` creates, which uses
-/// `own_keys`.
+/// `server` creates the MCP server, which uses `own_keys` unless callers send theirs.
 ///
 /// # Errors
 /// If the listener fails.
@@ -97,7 +96,7 @@ pub async fn serve(
     listener: TcpListener,
     gateway: Arc<Gateway>,
     own_keys: Arc<KeyRing>,
-    own_server: impl FnOnce() -> Server,
+    server: impl FnOnce(Keys) -> Server,
     options: HttpOptions,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -114,10 +113,10 @@ pub async fn serve(
     } = options;
     let is_proven = auth::is_proven(&gateway);
     let max_connections = sockets::available_connections(max_connections);
-    let server = match auth {
-        Auth::Key => Server::new(Arc::clone(&gateway), Keys::OfRequest(extensions::keys)),
-        Auth::Token(_) | Auth::None => own_server(),
-    };
+    let server = server(match auth {
+        Auth::Key => Keys::OfRequest(extensions::keys),
+        Auth::Token(_) | Auth::None => Keys::Own(Arc::clone(&own_keys)),
+    });
     let state = Arc::new(ServerState {
         gateway,
         server: server

@@ -43,7 +43,7 @@ impl ServerState {
         let rejection = Arc::new(OnceLock::new());
         let sessions = Arc::clone(&self.sessions);
         let manager = OwnerSessions::new(sessions, caller.owner, Arc::clone(&rejection));
-        let server = self.server.clone();
+        let server = self.server.for_session();
         let service = StreamableHttpService::new(
             move || Ok(server.clone()),
             Arc::new(manager),

@@ -66,7 +66,7 @@ fn start_session(state: &Arc<ServerState>, owner: Owner) -> Result<Response, Rej
     let open =
         OpenStream { sessions: Arc::clone(&state.sessions), id: Arc::clone(&id), owner, _stream: stream };
     tokio::spawn(run_session(
-        state.server.clone(),
+        state.server.for_session(),
         to_client,
         from_client,
         Arc::clone(&state.sessions),

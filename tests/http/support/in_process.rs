@@ -66,7 +66,7 @@ impl InProcess {
         let stopped = stop.clone();
         tokio::spawn(async move {
             let (gateway, keys) = (Arc::clone(&app.gateway), Arc::clone(&app.keys));
-            serve(listener, gateway, keys, || app.server(), options, stopped).await
+            serve(listener, gateway, keys, |keys| app.server(keys), options, stopped).await
         });
         Self { address, stop }
     }
