@@ -238,3 +238,24 @@ async fn standard_input_is_limited_in_size() {
         assert!(stderr.contains(expected), "{stderr}");
     }
 }
+
+/// Answers of the Campaign API hold some things twice.
+#[tokio::test]
+async fn what_the_campaign_api_repeats_is_sent_once() {
+    let call = async |arguments: &[&str]| -> Value {
+        let outcome = tools(&[&["call"], arguments].concat()).await;
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        serde_json::from_str(&outcome.stdout).unwrap()
+    };
+    let campaigns = call(&["campaign_list"]).await;
+    let id = campaigns["campaigns"][0]["id"].as_str().unwrap();
+    let campaign = format!("campaignId={id}");
+    let tactics = call(&["tactic_list", &campaign]).await;
+    assert!(tactics["tactics"].is_array() && tactics.get("groupedTactics").is_none(), "{tactics}");
+    let summary = call(&["campaign_get_summary", &campaign]).await;
+    assert!(summary["message"].is_string() && summary["summary"].get("textSummary").is_none(), "{summary}");
+    let found = call(&["media_product_list", "promoted_offering=boots"]).await;
+    let product = found["products"][0].as_object().unwrap();
+    assert!(product["basePricing"].is_object() && product["publisherId"].is_string(), "{found}");
+    assert!(product.keys().all(|name| !name.contains('_') && name != "pricing"), "{found}");
+}
