@@ -24,6 +24,7 @@ mod policy;
 mod policy_files;
 mod policy_owners;
 mod questions;
+mod removals;
 mod results;
 #[path = "../../crates/sandbox/tests/api/interchange/sample.rs"]
 mod sample;

@@ -7,7 +7,7 @@ use super::catalog::{
     request::{Binding, Request},
     response::{Partial, Pending, Unchanged},
     tool::{Effect, IdempotencyKey, Local, Presentation, SpecialLimit, Text},
-    words::{Constant, EffectWhen, Money, MoneyUnit, ReadOf, Replaced, Spends, Start, Subject},
+    words::{Constant, EffectWhen, Money, MoneyUnit, ReadOf, Removes, Replaced, Spends, Start, Subject},
 };
 
 /// A value as a Rust expression that can initialize a `static`.
@@ -93,7 +93,8 @@ structures! {
     Money { amount, currency, unit, replaces, starts, unmeasured }
     Replaced { id, from, amount, currency }
     Start { argument, is }
-    Subject { kind, id, from, name }
+    Subject { kind, id, from, name, shows }
+    Removes { argument, from, same, only }
     ReadOf { read, with, object, key }
     Unchanged { zero, unless }
     EffectWhen { argument, is, effect, because }

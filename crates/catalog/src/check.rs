@@ -93,7 +93,11 @@ pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
             ("money", replaced.map(|old| &old.from.read), replaced.map(|old| &old.from)),
         ];
         let subject = tool.subject.as_ref().and_then(|subject| subject.from.as_ref());
-        let named = named.into_iter().chain([("subject", subject.map(|from| &from.read), subject)]);
+        let removes = tool.removes.as_ref().map(|removes| &removes.from);
+        let named = named.into_iter().chain([
+            ("subject", subject.map(|from| &from.read), subject),
+            ("removes", removes.map(|from| &from.read), removes),
+        ]);
         for (field, read, from) in named {
             let Some(read) = read else { continue };
             let Some(found) = reads.get(&**read) else {
@@ -173,6 +177,14 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         let passed_on = subject.from.iter().flat_map(|from| from.with.iter());
         for path in passed_on.chain([&subject.id]) {
             check_path("subject", path);
+        }
+    }
+    if let Some(removes) = &tool.removes {
+        for path in removes.from.with.iter().chain([&removes.argument]) {
+            check_path("removes", path);
+        }
+        if removes.same.is_empty() {
+            report("removes", "`same` is empty; name the members that tell the items apart".to_owned());
         }
     }
     let is_risky = strongest_effect(tool) >= Effect::Delete && !local;

@@ -12,7 +12,7 @@ use super::{
     checks::Check,
     request::Request,
     response::{Partial, Pending, Unchanged},
-    words::{Correction, EffectWhen, Money, Spends, Subject},
+    words::{Correction, EffectWhen, Money, Removes, Spends, Subject},
 };
 
 /// Text from a file, or embedded in the program.
@@ -69,6 +69,9 @@ pub struct Tool<Input> {
     /// The object that a call is about. A person who has to consent reads its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
+    /// The list that a call replaces as a whole. A person who has to consent reads what is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removes: Option<Removes>,
     /// What a person has to know before the call: what starts at once, and what cannot be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consequence: Option<Text>,
@@ -152,6 +155,7 @@ impl<Input> Tool<Input> {
             self.spends.as_mut().map(|spends| &mut spends.tool),
             replaced.map(|old| &mut old.from.read),
             subject.map(|from| &mut from.read),
+            self.removes.as_mut().map(|removes| &mut removes.from.read),
         ]
         .into_iter()
         .flatten()
@@ -198,6 +202,7 @@ impl<Input> Tool<Input> {
             effect_when,
             money,
             subject,
+            removes,
             consequence,
             spends,
             partial,
@@ -233,6 +238,7 @@ impl<Input> Tool<Input> {
             effect_when,
             money,
             subject,
+            removes,
             consequence,
             spends,
             partial,

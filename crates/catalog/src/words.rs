@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::tool::{Effect, Text};
 
@@ -121,11 +121,64 @@ pub struct Subject {
     /// Path of its name in the object.
     #[serde(default = "name")]
     pub name: Text,
+    /// Paths of what else a person has to know of the object, such as `impact.archiveCount`.
+    #[serde(default)]
+    pub shows: Cow<'static, [Text]>,
 }
 
 fn name() -> Text {
     Cow::Borrowed("name")
 }
+
+/// The list that a call replaces as a whole. What the new list leaves out is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Removes {
+    /// The argument that has the new list.
+    pub argument: Text,
+    /// Where to read the present list.
+    pub from: ReadOf,
+    /// The members that tell the items of the present list apart. The new list has objects with the same members, or the
+    /// values of the only one.
+    pub same: Cow<'static, [Text]>,
+    /// Members of the items that the call replaces, with their values. Without it, it replaces all.
+    #[serde(default, deserialize_with = "pairs", serialize_with = "as_object")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub only: Cow<'static, [(Text, Text)]>,
+}
+
+impl Removes {
+    /// What tells each item apart that a call with these arguments removes from the present list, and the number of all items
+    /// that it replaces.
+    #[must_use]
+    pub fn removed<'a>(
+        &self,
+        present: &'a [Value],
+        arguments: &Map<String, Value>,
+    ) -> (Vec<Identity<'a>>, usize) {
+        let kept = arguments.get(&*self.argument).and_then(Value::as_array);
+        let kept: Vec<Identity<'_>> = kept.into_iter().flatten().map(|item| self.identity(item)).collect();
+        let is_replaced = |item: &&Value| {
+            self.only.iter().all(|(name, value)| item.get(&**name).and_then(Value::as_str) == Some(value))
+        };
+        let replaced: Vec<Identity<'_>> =
+            present.iter().filter(is_replaced).map(|item| self.identity(item)).collect();
+        let count = replaced.len();
+        (replaced.into_iter().filter(|item| !kept.contains(item)).collect(), count)
+    }
+
+    fn identity<'a>(&self, item: &'a Value) -> Identity<'a> {
+        match item {
+            Value::Object(members) => {
+                self.same.iter().map(|name| members.get(&**name).filter(|value| !value.is_null())).collect()
+            }
+            value => vec![Some(value)],
+        }
+    }
+}
+
+/// The values of the members that tell an item of a list apart, in their order.
+pub type Identity<'a> = Vec<Option<&'a Value>>;
 
 /// A read that finds an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! What a person reads before a call that needs consent: what will happen, to what, for how much.
 
 use scope3_mcp_catalog::{
-    CONFIRMATION, Catalog, Commitment, Entry, MoneyUnit, ReadOf, Spends, Subject, in_words,
+    CONFIRMATION, Catalog, Commitment, Entry, MoneyUnit, ReadOf, Removes, Spends, Subject, in_words,
     money_in_words_of, same_id,
 };
 use scope3_mcp_client::PreparedRequest;
@@ -21,6 +21,9 @@ use crate::{
 const MAX_NAME_CHARACTERS: usize = 80;
 const MAX_TEXT_CHARACTERS: usize = 64;
 const MAX_ARGUMENTS_CHARACTERS: usize = 400;
+
+/// The most removed items that a question names.
+const MAX_REMOVED: usize = 10;
 
 /// What a question is about.
 pub(super) struct Matter<'a> {
@@ -60,6 +63,12 @@ impl Gateway {
             && let Some(id) = arguments.get(&*subject.id)
         {
             lines.push(self.subject(call, matter, subject, id, record).await);
+        }
+        if let Some(removes) = &entry.tool.removes
+            && arguments.contains_key(&*removes.argument)
+        {
+            let present = self.read_objects(call, matter, &removes.from, record).await;
+            lines.push(removed(removes, present.as_deref(), arguments));
         }
         let found = matter.commitment.as_ref();
         let currency = found.map(|found| &*found.currency);
@@ -105,8 +114,11 @@ impl Gateway {
         let name = object.and_then(|object| at(object, &subject.name)?.as_str());
         let kind = capitalized(&subject.kind);
         let id = excerpt(&unquoted(id), MAX_NAME_CHARACTERS);
+        let more = subject.shows.iter().filter_map(|path| Some((path, at(object?, path)?)));
+        let more: String = more.map(|(path, value)| format!(", {path}: {}", shown(value))).collect();
         match name {
-            Some(name) => format!("{kind}: {} ({id})", quoted(name)),
+            Some(name) => format!("{kind}: {} ({id}){more}", quoted(name)),
+            None if !more.is_empty() => format!("{kind}: {id}{more}"),
             None => format!("{kind}: {id} (its name cannot be read)"),
         }
     }
@@ -161,6 +173,33 @@ impl Gateway {
                 None
             }
         }
+    }
+}
+
+/// What a call removes that replaces a list: `Removes 2 of 14: "a.example", "b.example"`.
+fn removed(removes: &Removes, present: Option<&[Value]>, arguments: &Map<String, Value>) -> String {
+    let Some(present) = present else {
+        return "What the new list leaves out is removed; the present list cannot be read.".to_owned();
+    };
+    let (removed, count) = removes.removed(present, arguments);
+    if removed.is_empty() {
+        return format!("Removes none of the {count} present items.");
+    }
+    let named = removed.iter().take(MAX_REMOVED).map(|item| {
+        let members: Vec<String> = item.iter().flatten().map(|value| shown(value)).collect();
+        members.join(" ")
+    });
+    let named: Vec<String> = named.collect();
+    let more = removed.len().saturating_sub(MAX_REMOVED);
+    let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+    format!("Removes {} of {count}: {}{more}", removed.len(), named.join(", "))
+}
+
+/// A value of Scope3's on one line.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        value => excerpt(&value.to_string(), MAX_NAME_CHARACTERS),
     }
 }
 
