@@ -31,6 +31,7 @@ mod sample;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;
+mod twins;
 mod uploads;
 mod waiting;
 mod waits;

@@ -7,7 +7,10 @@ use super::catalog::{
     request::{Binding, Request},
     response::{Partial, Pending, Unchanged},
     tool::{Effect, IdempotencyKey, Local, Presentation, SpecialLimit, Text},
-    words::{Constant, EffectWhen, Money, MoneyUnit, ReadOf, Removes, Replaced, Spends, Start, Subject},
+    words::{
+        Constant, EffectWhen, Money, MoneyUnit, OtherId, ReadOf, Removes, Replaced, SameAs, Spends, Start,
+        Subject,
+    },
 };
 
 /// A value as a Rust expression that can initialize a `static`.
@@ -94,6 +97,8 @@ structures! {
     Replaced { id, from, amount, currency }
     Start { argument, is }
     Subject { kind, id, from, name, shows }
+    SameAs { tool, id }
+    OtherId { argument, other, from, member }
     Removes { argument, from, same, only }
     ReadOf { read, with, object, key }
     Unchanged { zero, unless }

@@ -94,9 +94,11 @@ pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
         ];
         let subject = tool.subject.as_ref().and_then(|subject| subject.from.as_ref());
         let removes = tool.removes.as_ref().map(|removes| &removes.from);
+        let other_id = tool.same_as.as_ref().and_then(|same| same.id.as_ref()).map(|id| &id.from);
         let named = named.into_iter().chain([
             ("subject", subject.map(|from| &from.read), subject),
             ("removes", removes.map(|from| &from.read), removes),
+            ("same_as", other_id.map(|from| &from.read), other_id),
         ]);
         for (field, read, from) in named {
             let Some(read) = read else { continue };
@@ -107,6 +109,21 @@ pub(crate) fn check_surface(files: &[&Toolset]) -> Vec<Finding> {
             let passed_on = from.into_iter().flat_map(|from| from.with.iter());
             for name in passed_on.filter(|name| !Schemas::of(&found.input).has_member(name)) {
                 report(field, format!("`{name}` is not an argument of `{read}`"));
+            }
+        }
+        if let Some(same) = &tool.same_as {
+            let other = tools().find(|other| other.name == same.tool && other.effect == tool.effect);
+            let has_id = |other: &Tool<Input>| {
+                same.id.as_ref().is_none_or(|id| Schemas::of(&other.input).has_member(&id.other))
+            };
+            if !other.is_some_and(has_id) {
+                report(
+                    "same_as",
+                    format!(
+                        "`{}` is not a tool of the same surface with the same effect and the other id",
+                        same.tool
+                    ),
+                );
             }
         }
     }
@@ -177,6 +194,11 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
         let passed_on = subject.from.iter().flat_map(|from| from.with.iter());
         for path in passed_on.chain([&subject.id]) {
             check_path("subject", path);
+        }
+    }
+    if let Some(id) = tool.same_as.as_ref().and_then(|same| same.id.as_ref()) {
+        for path in id.from.with.iter().chain([&id.argument]) {
+            check_path("same_as", path);
         }
     }
     if let Some(removes) = &tool.removes {

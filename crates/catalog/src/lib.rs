@@ -75,8 +75,8 @@ pub use self::{
 
 pub use self::suggest::{echo, nearest, shortened};
 pub use self::words::{
-    Constant, Correction, EffectWhen, Identity, Money, MoneyUnit, ReadOf, Removes, Replaced, Spends, Start,
-    Subject, values_at,
+    Constant, Correction, EffectWhen, Identity, Money, MoneyUnit, OtherId, ReadOf, Removes, Replaced, SameAs,
+    Spends, Start, Subject, values_at,
 };
 
 /// A tool that an agent can call.

@@ -12,7 +12,7 @@ use super::{
     checks::Check,
     request::Request,
     response::{Partial, Pending, Unchanged},
-    words::{Correction, EffectWhen, Money, Removes, Spends, Subject},
+    words::{Correction, EffectWhen, Money, Removes, SameAs, Spends, Subject},
 };
 
 /// Text from a file, or embedded in the program.
@@ -69,6 +69,9 @@ pub struct Tool<Input> {
     /// The object that a call is about. A person who has to consent reads its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
+    /// A tool that does the same. For the journal, a call of either is the same change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<SameAs>,
     /// The list that a call replaces as a whole. A person who has to consent reads what is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removes: Option<Removes>,
@@ -149,8 +152,11 @@ impl<Input> Tool<Input> {
     pub(crate) fn names_of_tools(&mut self) -> impl Iterator<Item = &mut Text> {
         let replaced = self.money.as_mut().and_then(|money| money.replaces.as_mut());
         let subject = self.subject.as_mut().and_then(|subject| subject.from.as_mut());
+        let (same, other) = self.same_as.as_mut().map(|same| (&mut same.tool, same.id.as_mut())).unzip();
         [
             Some(&mut self.name),
+            same,
+            other.flatten().map(|id| &mut id.from.read),
             self.settled_by.as_mut(),
             self.spends.as_mut().map(|spends| &mut spends.tool),
             replaced.map(|old| &mut old.from.read),
@@ -202,6 +208,7 @@ impl<Input> Tool<Input> {
             effect_when,
             money,
             subject,
+            same_as,
             removes,
             consequence,
             spends,
@@ -238,6 +245,7 @@ impl<Input> Tool<Input> {
             effect_when,
             money,
             subject,
+            same_as,
             removes,
             consequence,
             spends,

@@ -130,6 +130,31 @@ fn name() -> Text {
     Cow::Borrowed("name")
 }
 
+/// A tool that does the same. For the journal, a call of either is the same change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SameAs {
+    /// Its name.
+    pub tool: Text,
+    /// The id by which it knows the object. Without it, it has the same arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<OtherId>,
+}
+
+/// Another id of the object that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OtherId {
+    /// The argument with this tool's id.
+    pub argument: Text,
+    /// The argument with the other tool's id.
+    pub other: Text,
+    /// Where to read the object.
+    pub from: ReadOf,
+    /// The member of the object that is the other id.
+    pub member: Text,
+}
+
 /// The list that a call replaces as a whole. What the new list leaves out is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

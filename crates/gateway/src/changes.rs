@@ -17,8 +17,8 @@ use crate::{
     consent::{Answer, Person, Reply},
     failure::{Changed, Failure},
     journal::{
-        Begun, Confirmation, Consent, Digest, Ending, Entry, EntryId, EntryState, Intent, MAX_RESULT_BYTES,
-        Spender, Started,
+        Begun, Confirmation, Consent, Ending, Entry, EntryId, EntryState, Intent, MAX_RESULT_BYTES, Spender,
+        Started,
     },
     question::Matter,
     record::CallRecord,
@@ -114,7 +114,7 @@ impl Gateway {
         }
         let consent = self.confirm.consent(entry, &call.caller.person, matter.reason)?;
         self.measure(call, matter, record).await?;
-        let mut intent = self.intent(call, matter, confirmation).await?;
+        let mut intent = self.intent(call, matter, confirmation, record).await?;
         intent.consent = consent;
         let patience = tokio::time::Instant::now() + deadlines::SHUTDOWN;
         loop {
@@ -188,6 +188,7 @@ impl Gateway {
         call: &Call,
         matter: &Matter<'_>,
         confirmation: Option<String>,
+        record: &mut CallRecord,
     ) -> Result<Intent, CallError> {
         let &Matter { entry, arguments, .. } = matter;
         let caller_key = call.caller.idempotency_key.clone();
@@ -208,7 +209,7 @@ impl Gateway {
             session: call.caller.session.clone(),
             tool: entry.tool.name.to_string(),
             effect: entry.tool.effect,
-            digest: Digest::of(entry.surface, &entry.tool.name, customer, arguments),
+            digest: self.digest(call, matter, customer, record).await,
             target: target(entry, arguments),
             amount,
             currency: committed.or(currency.flatten()),

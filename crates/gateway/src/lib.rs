@@ -13,6 +13,7 @@ mod config;
 pub mod consent;
 mod discover;
 pub mod failure;
+mod identity;
 pub mod journal;
 pub mod limits;
 mod local;
