@@ -34,7 +34,7 @@ mod generated;
 mod literal;
 
 use catalog::{
-    check::{Finding, check, check_surface},
+    check::{Finding, check, surface::check_surface},
     contract::Contract,
     join::{self, Join},
     present,

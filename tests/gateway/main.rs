@@ -28,6 +28,8 @@ mod removals;
 mod results;
 #[path = "../../crates/sandbox/tests/api/interchange/sample.rs"]
 mod sample;
+mod seller;
+mod signed_uploads;
 #[path = "../support/mod.rs"]
 mod support;
 mod surfaces;

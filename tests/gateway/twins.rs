@@ -2,48 +2,32 @@
 
 use std::time::Duration;
 
-use scope3_mcp_gateway::{
-    Api, ClientConfig, GatewayConfig, Profile, ResponseMemory,
-    catalog::{Catalog, Surface},
-    policy::{Policy, Selection},
-};
+use scope3_mcp_gateway::GatewayConfig;
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{method, path},
 };
 
-use crate::support::Rig;
+use crate::{
+    seller::{self, answer},
+    support::Rig,
+};
 
 /// A gateway to the API of sellers, whose source `gam` has the connection 7.
 async fn seller(connection: ResponseTemplate) -> (MockServer, Rig) {
     let server = MockServer::start().await;
-    let answer =
-        |data: Value| ResponseTemplate::new(200).set_body_json(json!({ "data": data, "error": null }));
-    Mock::given(method("GET"))
-        .and(path("/inventory-sources/gam/esa"))
-        .respond_with(connection)
-        .mount(&server)
-        .await;
+    let place = path("/inventory-sources/gam/esa");
+    Mock::given(method("GET")).and(place).respond_with(connection).mount(&server).await;
     let started = answer(json!({ "status": "started", "syncRunIds": { "orders": "run-1" } }));
     Mock::given(method("POST")).respond_with(started).mount(&server).await;
-    let rig = Rig::changed(&server.uri(), |parts| {
-        let surfaces = vec![Surface::Storefront];
-        let catalog = Catalog::of_surfaces(&surfaces);
-        let choice = Selection { toolsets: Some(vec!["all".to_owned()]), surfaces, ..Selection::default() };
-        let profile = Profile::of(Surface::Storefront).unwrap();
-        let base = server.uri().parse().unwrap();
-        let memory = ResponseMemory::new(256 << 20);
-        let api = Api::new(profile, base, ClientConfig::default(), memory, profile.quotas.to_vec());
-        let policy = Policy::new(&catalog, choice).unwrap();
-        let surfaces = [api].into_iter().collect();
-        GatewayConfig { catalog, policy, surfaces, repeat_guard: Duration::from_mins(15), ..parts }
-    });
+    let repeat_guard = Duration::from_mins(15);
+    let rig = seller::rig(&server.uri(), |parts| GatewayConfig { repeat_guard, ..parts });
     (server, rig)
 }
 
 fn connection(id: Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({ "data": { "id": id, "customerId": 1 }, "error": null }))
+    answer(json!({ "id": id, "customerId": 1 }))
 }
 
 async fn changes(server: &MockServer) -> usize {

@@ -8,8 +8,8 @@ use super::catalog::{
     response::{Partial, Pending, Unchanged},
     tool::{Effect, IdempotencyKey, Local, Presentation, SpecialLimit, Text},
     words::{
-        Constant, EffectWhen, Money, MoneyUnit, OtherId, ReadOf, Removes, Replaced, SameAs, Spends, Start,
-        Subject,
+        Constant, EffectWhen, Money, MoneyUnit, OtherId, ReadOf, Removes, Replaced, SameAs, SignedUpload,
+        Spends, Start, Subject,
     },
 };
 
@@ -98,6 +98,7 @@ structures! {
     Start { argument, is }
     Subject { kind, id, from, name, shows }
     SameAs { tool, id }
+    SignedUpload { argument, name, url, headers }
     OtherId { argument, other, from, member }
     Removes { argument, from, same, only }
     ReadOf { read, with, object, key }

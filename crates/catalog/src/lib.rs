@@ -76,7 +76,7 @@ pub use self::{
 pub use self::suggest::{echo, nearest, shortened};
 pub use self::words::{
     Constant, Correction, EffectWhen, Identity, Money, MoneyUnit, OtherId, ReadOf, Removes, Replaced, SameAs,
-    Spends, Start, Subject, values_at,
+    SignedUpload, Spends, Start, Subject, values_at,
 };
 
 /// A tool that an agent can call.

@@ -12,7 +12,7 @@ use super::{
     checks::Check,
     request::Request,
     response::{Partial, Pending, Unchanged},
-    words::{Correction, EffectWhen, Money, Removes, SameAs, Spends, Subject},
+    words::{Correction, EffectWhen, Money, Removes, SameAs, SignedUpload, Spends, Subject},
 };
 
 /// Text from a file, or embedded in the program.
@@ -72,6 +72,9 @@ pub struct Tool<Input> {
     /// A tool that does the same. For the journal, a call of either is the same change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<SameAs>,
+    /// The file that goes to a signed URL of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_upload: Option<SignedUpload>,
     /// The list that a call replaces as a whole. A person who has to consent reads what is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removes: Option<Removes>,
@@ -209,6 +212,7 @@ impl<Input> Tool<Input> {
             money,
             subject,
             same_as,
+            signed_upload,
             removes,
             consequence,
             spends,
@@ -246,6 +250,7 @@ impl<Input> Tool<Input> {
             money,
             subject,
             same_as,
+            signed_upload,
             removes,
             consequence,
             spends,

@@ -155,6 +155,20 @@ pub struct OtherId {
     pub member: Text,
 }
 
+/// A file that goes to a signed URL outside the API. The request describes it, and the answer has the URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedUpload {
+    /// The argument with the file. In the request, it is an object with `name`, `sha256`, `sizeBytes` and `rowCount`.
+    pub argument: Text,
+    /// The name under which the API expects it.
+    pub name: Text,
+    /// The member of the answer that is the URL.
+    pub url: Text,
+    /// The member of the answer that has the headers of the upload.
+    pub headers: Text,
+}
+
 /// The list that a call replaces as a whole. What the new list leaves out is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -39,6 +39,13 @@ impl FileContent {
         json!({ "name": self.name, "bytes": self.content.len(), "sha256": self.sha256 })
     }
 
+    /// What an API wants to know of a file with rows before it is uploaded under a name. The first row is the header.
+    #[must_use]
+    pub fn announcement(&self, name: &str) -> Value {
+        let rows = rows(&self.content).saturating_sub(1);
+        json!({ "name": name, "sha256": self.sha256, "sizeBytes": self.content.len(), "rowCount": rows })
+    }
+
     /// The name under which it is sent.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -52,6 +59,25 @@ impl FileContent {
     pub(super) fn content(&self) -> &Bytes {
         &self.content
     }
+}
+
+/// The number of rows of a CSV file. A line break in quotation marks does not end a row, and an empty line is none.
+fn rows(csv: &[u8]) -> usize {
+    let (mut rows, mut is_quoted, mut is_empty) = (0, false, true);
+    for &byte in csv {
+        match byte {
+            b'\n' if !is_quoted => {
+                rows += usize::from(!is_empty);
+                is_empty = true;
+            }
+            b'\r' if !is_quoted => {}
+            _ => {
+                is_quoted ^= byte == b'"';
+                is_empty = false;
+            }
+        }
+    }
+    rows + usize::from(!is_empty)
 }
 
 impl fmt::Debug for FileContent {
@@ -86,4 +112,23 @@ fn content_type_of(name: &str) -> &'static str {
 pub fn extension_of(content_type: &str) -> &'static str {
     let known = CONTENT_TYPES.iter().find(|(_, known)| known.eq_ignore_ascii_case(content_type));
     known.map_or("bin", |(extension, _)| extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_as_a_reader_of_csv_does() {
+        for (csv, expected) in [
+            ("", 0),
+            ("a,b", 0),
+            ("a,b\n1,2\n", 1),
+            ("a,b\r\n1,2\r\n\r\n3,4", 2),
+            ("a,b\n\"one\ntwo\",2\n\"say \"\"hi\"\"\",3\n", 2),
+        ] {
+            let file = FileContent::new("x.csv", csv.into());
+            assert_eq!(file.announcement("y.csv")["rowCount"], expected, "{csv:?}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod quota;
 pub mod redaction;
 mod request;
 pub mod sanitize;
+mod signed;
 mod surface;
 mod waits;
 
@@ -38,6 +39,7 @@ pub use self::{
     memory::{MemoryHolder, MemoryPermit, ResponseMemory},
     quota::{Class, Counts, Quota},
     request::PreparedRequest,
+    signed::SignedUploadError,
     surface::{KeyHeader, Profile},
 };
 use self::{

@@ -305,8 +305,9 @@ impl Gateway {
             }
         }
         let answer = Box::pin(self.send_until_done(&call, entry, api, &request, record)).await;
-        let (answer, waited) =
+        let (mut answer, waited) =
             answer.map_err(|error| Failure::send(error, &entry.tool, call.caller.key_owner))?;
+        self.upload_signed(api, entry, &files, &mut answer).await;
         let expected = Expected { amount, unchanged, key: record.key };
         let next = paging::next(entry, &arguments, &answer.data);
         let mut success = self.present(entry, &call.caller.keys, answer, expected)?;

@@ -17,10 +17,10 @@ use cap_std::{
     fs::{Dir, Metadata, OpenOptions},
 };
 use scope3_mcp_catalog::{Entry, Request};
-use scope3_mcp_client::{FileContent, Files, extension_of};
+use scope3_mcp_client::{ApiResponse, FileContent, Files, extension_of};
 use serde_json::{Map, Value};
 
-use crate::{CallError, KeyOwner, failure::Failure};
+use crate::{CallError, Gateway, KeyOwner, failure::Failure, surfaces::Api};
 
 /// The largest file that is sent, in bytes.
 pub const MAX_FILE_BYTES: usize = 10 * 1024 * 1024;
@@ -55,14 +55,16 @@ impl Uploads {
         arguments: &mut Map<String, Value>,
     ) -> Result<Files, CallError> {
         let mut files = Files::new();
-        for argument in entry.tool.request.iter().flat_map(Request::files) {
+        let signed = entry.tool.signed_upload.as_ref();
+        let arguments_of_files = entry.tool.request.iter().flat_map(Request::files);
+        for argument in arguments_of_files.chain(signed.map(|signed| &*signed.argument)) {
             let Some(given) = arguments.get_mut(argument) else { continue };
             let source = self.source(given.take(), owner).map_err(|e| Failure::upload(entry, argument, e))?;
             // A file system can take its time, and so can the hash of a large file.
             let read = tokio::task::spawn_blocking(move || source.read()).await;
             let file = read.map_err(|_| Failure::internal(false))?;
             let file = file.map_err(|error| Failure::upload(entry, argument, error))?;
-            *given = file.description();
+            *given = signed.map_or_else(|| file.description(), |signed| file.announcement(&signed.name));
             files.insert(argument.to_owned(), Arc::new(file));
         }
         Ok(files)
@@ -79,6 +81,29 @@ impl Uploads {
         }
         let directory = self.directory.clone().ok_or(UploadError::NotAllowed)?;
         Ok(Source::Path { directory, path: text })
+    }
+}
+
+impl Gateway {
+    /// Sends the file of a call to the signed URL of its answer, and removes the URL from the answer: it is a secret.
+    pub(super) async fn upload_signed(
+        &self,
+        api: &Api,
+        entry: &Entry,
+        files: &Files,
+        answer: &mut ApiResponse,
+    ) {
+        let Some(signed) = &entry.tool.signed_upload else { return };
+        let url = answer.data.shift_remove(&*signed.url);
+        let headers = answer.data.shift_remove(&*signed.headers);
+        let Some(file) = files.get(&*signed.argument) else { return };
+        let no_headers = Map::new();
+        let headers = headers.as_ref().and_then(Value::as_object).unwrap_or(&no_headers);
+        let sent = api.client.upload_signed(url.as_ref().and_then(Value::as_str), headers, file).await;
+        if let Err(error) = sent {
+            tracing::warn!(tool = &*entry.tool.name, %error, "a file did not reach its signed URL");
+            answer.partial = Some(format!("the file was not uploaded: {error}"));
+        }
     }
 }
 
