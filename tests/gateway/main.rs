@@ -21,6 +21,7 @@ mod journal;
 mod keys;
 mod limits;
 mod policy;
+mod policy_effects;
 mod policy_files;
 mod policy_owners;
 mod questions;

@@ -27,7 +27,7 @@ fn rules(text: &str) -> Rules {
 }
 
 /// The verdict on a call at noon, without a client's name.
-fn verdict(text: &str, tool: &str, arguments: &Value) -> Verdict {
+pub(crate) fn verdict(text: &str, tool: &str, arguments: &Value) -> Verdict {
     decide(text, tool, arguments, None, "2026-03-01T12:30:00Z")
 }
 
@@ -41,7 +41,7 @@ fn decide(text: &str, tool: &str, arguments: &Value, client: Option<&str>, now: 
 }
 
 /// The decision in a word, with the rule that decides.
-fn word(verdict: &Verdict) -> String {
+pub(crate) fn word(verdict: &Verdict) -> String {
     let (word, rule) = match &verdict.decision {
         Decision::Allowed { rule } => ("allowed", rule.as_ref()),
         Decision::Ask { rule, .. } => ("ask", Some(rule)),

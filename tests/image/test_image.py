@@ -27,7 +27,7 @@ REPO = Path(__file__).parent.parent.parent
 IMAGE = "localhost/scope3-mcp"
 KEY = "scope3_sandboxcustomer12345notarealkey0_sandboxsecret"
 TOKEN = "a-token-that-only-this-test-knows"
-MAX_IMAGE_BYTES = 36_000_000
+MAX_IMAGE_BYTES = 30_000_000
 # Accepted calls may take 25 s, open streams 2 s more; no call is running here.
 STOP_SECONDS = 10
 

@@ -1,5 +1,7 @@
 //! What an entry says about one call and its response.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -22,6 +24,24 @@ impl<Input> Tool<Input> {
             .unwrap_or(self.effect)
     }
 
+    /// The effects of a call with these arguments that a rule can be about: all of those that can delete or spend, or else
+    /// the strongest.
+    #[must_use]
+    pub fn effects_of(&self, arguments: &Map<String, Value>) -> BTreeSet<Effect> {
+        let strengthened = self.strengthened_by_any(arguments).map(|when| when.effect);
+        let mut effects: BTreeSet<Effect> = strengthened.chain([self.effect]).collect();
+        let strongest = effects.last().copied().unwrap_or(self.effect);
+        effects.retain(|effect| *effect == strongest || *effect >= Effect::Delete);
+        effects
+    }
+
+    /// The effects that some call can have.
+    pub fn possible_effects(&self) -> impl Iterator<Item = Effect> {
+        let effects: BTreeSet<Effect> =
+            self.effect_when.iter().map(|when| when.effect).chain([self.effect]).collect();
+        effects.into_iter()
+    }
+
     /// The strongest effect that a call can have.
     #[must_use]
     pub fn strongest_effect(&self) -> Effect {
@@ -33,8 +53,16 @@ impl<Input> Tool<Input> {
         &'t self,
         arguments: &Map<String, Value>,
     ) -> impl Iterator<Item = &'t EffectWhen> {
+        self.strengthened_by_any(arguments).filter(|when| when.effect > self.effect)
+    }
+
+    /// The entries of `effect_when` that apply to these arguments.
+    fn strengthened_by_any<'t>(
+        &'t self,
+        arguments: &Map<String, Value>,
+    ) -> impl Iterator<Item = &'t EffectWhen> {
         let arguments = Value::Object(arguments.clone());
-        self.effect_when.iter().filter(move |when| when.effect > self.effect && when.applies_to(&arguments))
+        self.effect_when.iter().filter(move |when| when.applies_to(&arguments))
     }
 
     /// Why a call with these arguments has the effect that it has, where an argument is the reason.

@@ -81,7 +81,9 @@ impl Gateway {
         };
         let brand_agent = brand_agent.as_deref();
         let facts = CallFacts { key, client, arguments, brand_agent, now: Timestamp::now(), spent_today };
-        let Verdict { decision, shadows } = rules.decide(entry, &facts);
+        // That of the tool: the rules look at every effect that the arguments bring.
+        let of_tool = catalog.get(&entry.tool.name).map_or(entry, |found| found);
+        let Verdict { decision, shadows } = rules.decide(of_tool, &facts);
         if !shadows.is_empty() {
             let names: Vec<&str> = shadows.iter().map(|rule| rule.name.as_str()).collect();
             tracing::info!(

@@ -190,7 +190,13 @@ fn allowed_texts(parts: &[&Map<String, Value>], is_single: bool) -> Map<String, 
     if lists.is_empty() || !is_single && lists.len() < parts.len() - 1 {
         return simple;
     }
-    let values: Vec<&Value> = lists.into_iter().flatten().filter(|value| !value.is_null()).collect();
+    let mut values: Vec<&Value> = Vec::new();
+    for value in lists.into_iter().flatten().filter(|value| !value.is_null()) {
+        // Alternatives can have values in common.
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
     if values.iter().all(|value| value.is_string()) {
         simple.insert("enum".to_owned(), json!(values));
     }

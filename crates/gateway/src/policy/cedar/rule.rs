@@ -1,6 +1,9 @@
 //! One rule of a policy file, and what its annotations say.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 use scope3_mcp_catalog::nearest;
@@ -114,7 +117,16 @@ pub(super) fn offset(policy: &Policy) -> usize {
 
 /// Whether a rule applies to a tool, as far as its scope says.
 pub(super) fn covers(policy: &Policy, action: &Action) -> bool {
-    let is_in = |group: &EntityUid| *group == action.uid || action.groups.contains(group);
+    covers_a_call_in(policy, action, &action.groups)
+}
+
+/// Whether the scope of a rule covers every call of a tool, whatever its effect.
+pub(super) fn covers_every_call(policy: &Policy, action: &Action) -> bool {
+    covers_a_call_in(policy, action, &action.always)
+}
+
+fn covers_a_call_in(policy: &Policy, action: &Action, groups: &HashSet<EntityUid>) -> bool {
+    let is_in = |group: &EntityUid| *group == action.uid || groups.contains(group);
     match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::In(groups) => groups.iter().any(is_in),

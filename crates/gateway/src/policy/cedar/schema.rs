@@ -2,7 +2,7 @@
 //!
 //! | Cedar | what it is |
 //! |---|---|
-//! | `Action::"campaign_create"` | a tool, in the groups `effect:spend`, `toolset:campaigns` and `surface:campaign` |
+//! | `Action::"campaign_create"` | a tool, in the groups `effect:spend`, `toolset:campaigns` and `surface:campaign`. A call is in the group of its own effect |
 //! | `Key::"3f9a…"` | the principal: the fingerprint of the API key, in `Client::"name"` if the client gives its name |
 //! | `BrandAgent::"id"`, `Account::"scope3"` | the resource: to which brand agent what the arguments name belongs |
 //! | `context.arguments` | the arguments that have one type each |
@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, Policy, Schema, SchemaError};
-use scope3_mcp_catalog::{Catalog, Entry, Member, Shape, shape};
+use scope3_mcp_catalog::{Catalog, Effect, Entry, Member, Shape, shape};
 use serde_json::{Map, Value, json};
 
 use crate::policy::owner::{self, References};
@@ -27,10 +27,10 @@ const ACCOUNT_ID: &str = "scope3";
 pub(super) struct Action {
     /// Its id.
     pub(super) uid: EntityUid,
-    /// The action itself and its groups, as entities of a request.
-    pub(super) entities: Vec<Entity>,
-    /// The ids of its groups.
+    /// The ids of its groups: those that every call is in, and those of the effects that a call can have.
     pub(super) groups: HashSet<EntityUid>,
+    /// The ids of the groups that every call is in.
+    pub(super) always: HashSet<EntityUid>,
     /// The arguments that rules can read.
     pub(super) arguments: Vec<Member>,
 }
@@ -112,9 +112,17 @@ pub(super) fn generate(catalog: &Catalog) -> Result<Generated, SchemaFault> {
     let kind: EntityTypeName = "Action".parse().map_err(|error| SchemaFault::Name(Box::new(error)))?;
     for entry in catalog.entries() {
         let arguments = shape(&entry.tool);
-        let own = groups_of(entry);
+        let always = groups_of(entry);
+        let effects: Vec<String> = entry.tool.possible_effects().map(effect_group).collect();
+        let own: Vec<String> = always.iter().chain(&effects).cloned().collect();
         actions.insert(entry.tool.name.to_string(), action(&own, &arguments));
-        by_name.insert(entry.tool.name.to_string(), as_entities(&kind, entry, &own, arguments));
+        let ids = |groups: &[String]| groups.iter().map(|group| uid(&kind, group)).collect::<HashSet<_>>();
+        let mut always = ids(&always);
+        if let [only] = &effects[..] {
+            always.insert(uid(&kind, only));
+        }
+        let found = Action { uid: uid(&kind, &entry.tool.name), groups: ids(&own), always, arguments };
+        by_name.insert(entry.tool.name.to_string(), found);
         groups.extend(own);
     }
     actions.extend(groups.into_iter().map(|group| (group, json!({}))));
@@ -134,21 +142,27 @@ pub(super) fn generate(catalog: &Catalog) -> Result<Generated, SchemaFault> {
     })
 }
 
-/// The groups of a tool.
-fn groups_of(entry: &Entry) -> [String; 3] {
-    [
-        format!("effect:{}", entry.tool.strongest_effect()),
-        format!("toolset:{}", entry.toolset),
-        format!("surface:{}", entry.surface),
-    ]
+/// The groups that every call of a tool is in, besides that of its effect.
+fn groups_of(entry: &Entry) -> [String; 2] {
+    [format!("toolset:{}", entry.toolset), format!("surface:{}", entry.surface)]
 }
 
-fn as_entities(kind: &EntityTypeName, entry: &Entry, groups: &[String], arguments: Vec<Member>) -> Action {
-    let own = uid(kind, &entry.tool.name);
-    let groups: HashSet<EntityUid> = groups.iter().map(|group| uid(kind, group)).collect();
-    let mut entities = vec![Entity::new_no_attrs(own.clone(), groups.clone())];
-    entities.extend(groups.iter().map(|group| Entity::new_no_attrs(group.clone(), HashSet::new())));
-    Action { uid: own, entities, groups, arguments }
+fn effect_group(effect: Effect) -> String {
+    format!("effect:{effect}")
+}
+
+impl Action {
+    /// The action and its groups, as entities of a request about a call with this effect.
+    pub(super) fn entities(&self, effect: Effect) -> Vec<Entity> {
+        let own = uid(self.uid.type_name(), &effect_group(effect));
+        let is_of_call = |group: &&EntityUid| {
+            **group == own || self.always.contains(*group) && !group.id().unescaped().starts_with("effect:")
+        };
+        let groups: HashSet<EntityUid> = self.groups.iter().filter(is_of_call).cloned().collect();
+        let mut entities = vec![Entity::new_no_attrs(self.uid.clone(), groups.clone())];
+        entities.extend(groups.into_iter().map(|group| Entity::new_no_attrs(group, HashSet::new())));
+        entities
+    }
 }
 
 fn action(groups: &[String], arguments: &[Member]) -> Value {
