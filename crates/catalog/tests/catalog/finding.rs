@@ -1,6 +1,6 @@
 //! Finding tools by plain requests.
 
-use scope3_mcp_catalog::{Catalog, Surface, search};
+use scope3_mcp_catalog::{Catalog, Surface};
 use serde::Deserialize;
 
 /// Of 150 requests, over all tools.
@@ -23,8 +23,8 @@ struct Request {
 fn missed<'r>(requests: &'r [Request], surfaces: &[Surface]) -> Vec<&'r str> {
     let catalog = Catalog::of_surfaces(surfaces);
     let is_missed = |request: &&Request| {
-        let offered = catalog.entries().filter(|entry| entry.surface != Surface::Local);
-        let mut first = search(offered, &request.request).into_iter().take(5);
+        let found = catalog.search(&request.request, |entry| entry.surface != Surface::Local);
+        let mut first = found.into_iter().take(5);
         !first.any(|entry| request.tools.iter().any(|tool| *tool == *entry.tool.name))
     };
     requests.iter().filter(is_missed).map(|request| &*request.request).collect()
