@@ -75,6 +75,7 @@ bench: ## speed, as ratios within one run
 	$(CARGO) build --profile dist --locked
 	cp target/dist/scope3-mcp target/bench-scope3-mcp
 	BENCH_BINARY=$(CURDIR)/target/bench-scope3-mcp $(CARGO) bench --profile dist --locked
+	$(CARGO) bench --profile dist --locked --package scope3-mcp-catalog
 
 generated: ## update generated files: README tables, tools/schema.json, snapshots
 	UPDATE_GENERATED=1 INSTA_UPDATE=always $(CARGO) test --locked --test gateway --test cli -- catalog readme

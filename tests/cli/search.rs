@@ -1,6 +1,6 @@
 //! `tools search` finds tools by the words of a media buyer.
 
-use scope3_mcp_gateway::catalog::{Catalog, Surface, search};
+use scope3_mcp_gateway::catalog::{Catalog, Surface};
 
 /// The number of results that a person reads.
 const MAX_READ_RESULTS: usize = 3;
@@ -114,7 +114,7 @@ const COMMON: [(&str, &[&str]); 76] = [
 /// The names of the first results, and whether an expected tool is among them.
 fn found(phrase: &str, expected: &[&str]) -> (Vec<String>, bool) {
     let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
-    let results = search(catalog.entries().filter(|entry| entry.toolset != "discover"), phrase);
+    let results = catalog.search(phrase, |entry| entry.toolset != "discover");
     let names: Vec<String> =
         results.iter().take(MAX_READ_RESULTS).map(|entry| entry.tool.name.to_string()).collect();
     let is_found = names.iter().any(|name| expected.contains(&name.as_str()));
@@ -153,7 +153,7 @@ fn nine_in_ten_common_phrases_find_their_tool() {
 fn a_search_for_a_tools_name_finds_the_tool() {
     let catalog = Catalog::of_surfaces(&[Surface::Campaign]);
     for entry in catalog.entries() {
-        let by_name = search(catalog.entries(), &entry.tool.name);
+        let by_name = catalog.search(&entry.tool.name, |_| true);
         assert!(
             by_name.iter().take(MAX_READ_RESULTS).any(|found| found.tool.name == entry.tool.name),
             "{}",
@@ -175,7 +175,7 @@ fn phrases_without_a_matching_tool_find_nothing() {
 fn a_query_of_megabytes_is_fast() {
     let started = std::time::Instant::now();
     for query in ["campaign ".repeat(500_000), "c".repeat(4_000_000), "ß".repeat(2_000_000)] {
-        search(Catalog::of_surfaces(&[Surface::Campaign]).entries(), &query);
+        let _ = Catalog::of_surfaces(&[Surface::Campaign]).search(&query, |_| true);
     }
     assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
 }

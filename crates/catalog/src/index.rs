@@ -2,10 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, LazyLock, PoisonError, RwLock},
+    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
 };
 
-use super::{ENTRIES, Entry, EntryRef, Local, Surface, nearest};
+use super::{ENTRIES, Entry, EntryRef, Local, Surface, nearest, search::Index};
 
 /// The tool that says whose key it is. Documentation promises its name.
 pub const CHECK_AUTH_STATUS: &str = "check_auth_status";
@@ -21,6 +21,8 @@ struct Tools {
     entries: Vec<EntryRef>,
     /// Positions in `entries`, in the order of the tools' names.
     by_name: Vec<usize>,
+    // Made by the first search, because few processes search.
+    index: OnceLock<Index>,
 }
 
 impl Catalog {
@@ -86,9 +88,18 @@ impl Catalog {
     /// The tool with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&EntryRef> {
-        let Tools { entries, by_name } = &*self.tools;
+        let Tools { entries, by_name, .. } = &*self.tools;
         let found = by_name.binary_search_by(|&position| (*entries[position].tool.name).cmp(name)).ok()?;
         Some(&entries[by_name[found]])
+    }
+
+    /// The tools that match a query, best first, among those that are offered. Tools with the same score keep the order of
+    /// the list.
+    #[must_use]
+    pub fn search(&self, query: &str, is_offered: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
+        let Tools { entries, index, .. } = &*self.tools;
+        let index = index.get_or_init(|| Index::new(self.entries()));
+        index.search(entries, query, is_offered).into_iter().map(|found| &*entries[found]).collect()
     }
 
     /// The most similar tool name.
@@ -126,7 +137,7 @@ impl FromIterator<EntryRef> for Catalog {
             entries.into_iter().filter(|entry| names.insert(entry.tool.name.clone())).collect();
         let mut by_name: Vec<usize> = (0..entries.len()).collect();
         by_name.sort_unstable_by(|&a, &b| entries[a].tool.name.cmp(&entries[b].tool.name));
-        Self { tools: Arc::new(Tools { entries, by_name }) }
+        Self { tools: Arc::new(Tools { entries, by_name, index: OnceLock::new() }) }
     }
 }
 

@@ -65,7 +65,6 @@ pub use self::{
     request::{Binding, Method, OTHERS, Place, Request, RequestError, Style},
     response::{Partial, Pending, Unchanged},
     schema::Schema,
-    search::search,
     shape::{Member, Shape, shape},
     tool::{
         CONFIRMATION, DRY_RUN, Effect, FIELDS, IdempotencyKey, Local, Presentation, SpecialLimit, Text,

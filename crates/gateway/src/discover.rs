@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Local, Problem, Surface, search, shortened};
+use scope3_mcp_catalog::{Catalog, Effect, Entry, EntryRef, Local, Problem, Surface, shortened};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -101,8 +101,8 @@ impl Gateway {
         let limit = arguments.get("limit").and_then(Value::as_u64);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT);
         let may_run =
-            |entry: &&Entry| entry.surface != Surface::Local && self.policy.check(entry, narrowing).is_ok();
-        let found = search(catalog.entries().filter(may_run), query);
+            |entry: &Entry| entry.surface != Surface::Local && self.policy.check(entry, narrowing).is_ok();
+        let found = catalog.search(query, may_run);
         let tools: Vec<Value> = found.iter().take(limit).map(|entry| described(entry)).collect();
         let mut answer = Map::new();
         if tools.is_empty() {
@@ -146,6 +146,6 @@ pub(super) fn unknown_tool(catalog: &Catalog, name: &str) -> CallError {
     }
     let similar = catalog.nearest(name).map(str::to_owned);
     // Without a similar name, search by meaning: the caller may know the task but not the tool's name.
-    let nearest = similar.or_else(|| Some(search(catalog.entries(), name).first()?.tool.name.to_string()));
+    let nearest = similar.or_else(|| Some(catalog.search(name, |_| true).first()?.tool.name.to_string()));
     CallError::UnknownTool { name: shortened(name).into_owned(), nearest }
 }

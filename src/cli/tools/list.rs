@@ -3,10 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
-use scope3_mcp_gateway::{
-    catalog::{Entry, search},
-    policy::Denied,
-};
+use scope3_mcp_gateway::{catalog::Entry, policy::Denied};
 use serde_json::{Value, json};
 
 use super::{CommandError, catalog_and_policy, layout};
@@ -28,8 +25,8 @@ pub(super) fn list(settings: &Settings, json: bool) -> Result<(), CommandError> 
 pub(super) fn find(settings: &Settings, query: &str, json: bool) -> Result<(), CommandError> {
     let (catalog, policy) = catalog_and_policy(settings)?;
     // Tools that find tools are for clients alone.
-    let is_for_clients = |entry: &&Entry| policy.selection(entry) == Err(Denied::NotDiscovering);
-    let mut found = search(catalog.entries().filter(|entry| !is_for_clients(entry)), query);
+    let is_for_clients = |entry: &Entry| policy.selection(entry) == Err(Denied::NotDiscovering);
+    let mut found = catalog.search(query, |entry| !is_for_clients(entry));
     found.truncate(MAX_RESULTS);
     if found.is_empty() {
         if json {

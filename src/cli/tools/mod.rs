@@ -9,7 +9,7 @@ mod terminal;
 
 use clap::{Args, Subcommand};
 use scope3_mcp_gateway::{
-    catalog::{Catalog, Entry, search},
+    catalog::{Catalog, Entry},
     policy::Policy,
 };
 
@@ -89,7 +89,7 @@ pub(super) fn catalog_and_policy(settings: &Settings) -> Result<(Catalog, Policy
 /// If there is none. The error suggests a tool with a similar name or purpose.
 pub(super) fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Entry, CommandError> {
     catalog.get(name).map(|entry| &**entry).ok_or_else(|| {
-        let found = search(catalog.entries(), name);
+        let found = catalog.search(name, |_| true);
         let similar = catalog.nearest(name).or_else(|| found.first().map(|entry| &*entry.tool.name));
         if let Some(api) = catalog.inactive_api_of(name) {
             return CommandError::Usage(format!(
