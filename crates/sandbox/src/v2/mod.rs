@@ -3,7 +3,7 @@
 //! 1. `route` finds the operation.
 //! 2. The key tells which customers the caller sees; a change by someone who sees several names one in a header.
 //! 3. `arguments` reads path, query and body, and checks them against the catalog's full schema.
-//! 4. A handler answers: one of `flow` for buyers, of `seller` for sellers. An operation
+//! 4. A handler answers: one of `flow` for buyers, of `seller` for sellers, of `measurement` for emissions. An operation
 //!    without one is answered by `generic`, from its method and path.
 //! 5. After a change, sellers' decisions reach the accounts of the buyers, and the market gets the orders.
 //! 6. `envelope` writes the response.
@@ -18,6 +18,7 @@ mod envelope;
 mod flow;
 mod generic;
 mod market;
+mod measurement;
 mod multipart;
 mod objects;
 mod route;
@@ -147,6 +148,7 @@ fn handler(operation: &Operation) -> Option<Handler> {
     match operation.surface {
         _ if operation.is_for_buyers => flow::handler(&operation.id),
         Surface::Storefront => seller::handler(&operation.id),
+        Surface::Measurement => measurement::handler(&operation.id),
         _ => None,
     }
 }

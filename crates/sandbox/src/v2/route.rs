@@ -155,6 +155,8 @@ fn kind(surface: Surface, id: &str) -> Kind {
         Some(("csv", _)) => Kind::Text("text/csv"),
         Some(("text", _)) => Kind::Text("text/plain"),
         Some((_, true)) => Kind::Accepted,
+        // Its document knows no envelope.
+        _ if surface == Surface::Measurement => Kind::Bare,
         _ => Kind::Json,
     }
 }

@@ -6,6 +6,7 @@ mod every_operation;
 mod flow;
 mod keys;
 mod lists;
+mod measurement;
 mod orders;
 mod paths;
 mod products;
