@@ -17,6 +17,7 @@ use super::{
         media_buy::{BuyStatus, Review},
         search::{Line, Search},
     },
+    seller,
 };
 
 /// An advertiser with its campaigns.
@@ -189,6 +190,7 @@ pub(super) fn fill(account: &mut Account) {
         }
     }
     things(account);
+    seller::connect(account);
 }
 
 fn add(account: &mut Account, advertiser: &str, currency: &str, flight: &Flight) {

@@ -1,9 +1,8 @@
 //! The operations of a seller that play together with the buyers' side, written by hand: approvals, orders, products and
 //! reports. Orders are the buyers' media buys. The rest is in `generic`.
 
-#![expect(clippy::unnecessary_wraps, reason = "all handlers have the same type")]
-
 mod approvals;
+mod bookings;
 mod margin;
 mod orders;
 mod products;
@@ -20,10 +19,13 @@ use super::{
     objects::media_buy::MediaBuy,
 };
 
+pub(super) use self::storefront::connect;
+
 /// The handler of the operation with this id.
 pub(super) fn handler(operation: &str) -> Option<Handler> {
     let tables = [
         approvals::handler,
+        bookings::handler,
         margin::handler,
         orders::handler,
         products::handler,

@@ -6,12 +6,11 @@ use serde_json::{Map, Value, json};
 use super::{
     super::market::{Product, Storefront, shown},
     Answer, Call, Handler, Refusal, Reply, own,
+    storefront::AD_SERVERS,
 };
 
 pub(super) fn handler(operation: &str) -> Option<Handler> {
     match operation {
-        "listEsaConnections" => Some(connections),
-        "getEsaConnection" => Some(connection),
         "listEsaProducts" => Some(list),
         "getEsaProduct" => Some(get),
         "validateEsaProduct" => Some(validate),
@@ -24,46 +23,13 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
     }
 }
 
-/// The caller's storefront, if the path names its ad server.
-fn served(call: &Call<'_>) -> Answer<&'static Storefront> {
+/// The caller's storefront, if the path names one of its ad servers. All of them sell the same products.
+pub(super) fn served(call: &Call<'_>) -> Answer<&'static Storefront> {
     let id = call.id("esaId")?;
-    let storefront = own(call).ok().filter(|storefront| storefront.ad_server().to_string() == id);
-    storefront.ok_or_else(|| Refusal::not_found("Ad server source", &id))
-}
-
-/// The ad server of a storefront.
-pub(super) fn ad_server(call: &Call<'_>, storefront: &Storefront) -> Value {
-    let (created, checked) = (call.account.clock.day(-200), call.account.clock.day(-1));
-    json!({
-        "id": storefront.ad_server().to_string(),
-        "customerId": call.account.customer.id,
-        "tenantId": storefront.platform,
-        "mcpUrl": null,
-        "a2aUrl": null,
-        "adServer": { "type": "google_ad_manager", "networkCode": storefront.ad_server().to_string() },
-        "serviceAccountEmail": null,
-        "lastError": null,
-        "lastErrorCode": null,
-        "lastTestedAt": checked,
-        "provisionedAt": created,
-        "deactivatedAt": null,
-        "createdAt": created,
-        "updatedAt": checked,
-        "inventorySync": {
-            "status": "success", "lastRunAt": checked, "completedAt": checked,
-            "itemCount": call.account.market.products(storefront).len(), "error": null, "updatedAt": checked,
-        },
-    })
-}
-
-fn connections(call: &mut Call<'_>) -> Answer {
-    let servers: Vec<Value> = own(call).into_iter().map(|storefront| ad_server(call, storefront)).collect();
-    Ok(Reply::of(servers.into()))
-}
-
-fn connection(call: &mut Call<'_>) -> Answer {
-    let storefront = served(call)?;
-    Ok(Reply::of(ad_server(call, storefront)))
+    match call.account.things.get(AD_SERVERS, &id) {
+        Some(_) => own(call),
+        None => Err(Refusal::not_found("Ad server source", &id)),
+    }
 }
 
 fn list(call: &mut Call<'_>) -> Answer {

@@ -3,9 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{flow::storefront_card, market::Storefront},
+    super::{account::Account, flow::storefront_card, market::Storefront},
     Answer, Call, Handler, Refusal, Reply, own,
-    products::ad_server,
 };
 
 pub(super) fn handler(operation: &str) -> Option<Handler> {
@@ -13,7 +12,6 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
         // Each customer has a storefront already, and creating it again returns it.
         "getStorefront" | "createStorefront" => Some(get),
         "updateStorefront" => Some(update),
-        "listInventorySources" => Some(sources),
         _ => None,
     }
 }
@@ -102,36 +100,57 @@ fn update(call: &mut Call<'_>) -> Answer {
     Ok(Reply::of(shown(call, storefront)))
 }
 
-/// The ad server, which is the only source.
-fn sources(call: &mut Call<'_>) -> Answer {
-    let row = |storefront: &Storefront| {
-        let server = ad_server(call, storefront);
-        let kept = [
-            "tenantId",
-            "adServer",
-            "lastError",
-            "lastErrorCode",
-            "lastTestedAt",
-            "provisionedAt",
-            "deactivatedAt",
-        ];
-        let mut managed = Map::from_iter([("connectionId".to_owned(), server["id"].clone())]);
-        managed.extend(kept.iter().map(|name| ((*name).to_owned(), server[*name].clone())));
-        json!({
-            "id": storefront.ad_server().to_string(),
-            "sourceId": storefront.id.to_string(),
-            "name": format!("Ad server of {}", storefront.name),
-            "executionType": "MANAGED_SALES_AGENT",
-            "connectionType": "AD_SERVER",
-            "status": "ACTIVE",
-            "agentId": null,
-            "type": "SALES",
-            "authConfigured": true,
-            "managedSa": managed,
-            "createdAt": server["createdAt"],
-            "updatedAt": server["updatedAt"],
-        })
-    };
-    let sources: Vec<Value> = own(call).into_iter().map(row).collect();
-    Ok(Reply::of(sources.into()))
+/// Where the ad servers are kept, and where the sources.
+pub(super) const AD_SERVERS: &str = "api/v2/storefront/esa";
+const SOURCES: &str = "api/v2/storefront/inventory-sources";
+
+/// Connects the ad server of a customer's storefront, and makes it a source.
+pub(in crate::v2) fn connect(account: &mut Account) {
+    let Some(storefront) = Storefront::of_operator(account.customer.id) else { return };
+    let (created, checked) = (account.clock.day(-200), account.clock.day(-1));
+    let id = storefront.ad_server().to_string();
+    let state = json!({
+        "tenantId": storefront.platform,
+        "adServer": { "type": "google_ad_manager", "networkCode": id },
+        "lastError": null,
+        "lastErrorCode": null,
+        "lastTestedAt": checked,
+        "provisionedAt": created,
+        "deactivatedAt": null,
+    });
+    let mut server = json!({
+        "id": id,
+        "customerId": account.customer.id,
+        "mcpUrl": null,
+        "a2aUrl": null,
+        "serviceAccountEmail": null,
+        "createdAt": created,
+        "updatedAt": checked,
+        "inventorySync": {
+            "status": "success", "lastRunAt": checked, "completedAt": checked,
+            "itemCount": account.market.products(storefront).len(), "error": null, "updatedAt": checked,
+        },
+    });
+    let mut source = json!({
+        "id": id,
+        "sourceId": storefront.id.to_string(),
+        "name": format!("Ad server of {}", storefront.name),
+        "executionType": "MANAGED_SALES_AGENT",
+        "connectionType": "AD_SERVER",
+        "status": "ACTIVE",
+        "agentId": null,
+        "type": "SALES",
+        "authConfigured": true,
+        "createdAt": created,
+        "updatedAt": checked,
+    });
+    source["managedSa"] = state.clone();
+    source["managedSa"]["connectionId"] = id.clone().into();
+    if let (Value::Object(server), Value::Object(state)) = (&mut server, state) {
+        server.extend(state);
+    }
+    for (collection, key, object) in [(AD_SERVERS, id, server), (SOURCES, storefront.id.to_string(), source)]
+    {
+        account.things.put(collection, &key, object.as_object().cloned().unwrap_or_default());
+    }
 }

@@ -130,6 +130,13 @@ async fn an_order_waits_for_the_seller_and_delivers_only_after_the_approval() {
     assert_eq!(stages(&timeline["stages"]), ["received", "decided"]);
     assert_eq!(stages(&timeline["legs"][0]["stages"]), ["forwarded", "accepted", "delivering"]);
 
+    let at_server = seller.get(&shop(&format!("/esa/5031/media-buys/{id}"))).await;
+    assert_eq!(
+        (&at_server["totalBudget"], &at_server["principalName"]),
+        (&json!(6_000), &json!("Acme Outdoor"))
+    );
+    assert!((amount(&at_server, "/deliveredSpend") - spend).abs() < 0.001, "{at_server}");
+
     // A decision counts once.
     assert_eq!(seller.error("POST", &format!("{path}/decide"), body).await, "400 INVALID_STATE");
     assert_eq!(seller.error("POST", &format!("{path}/evaluate"), Value::Null).await, "400 INVALID_STATE");
@@ -214,6 +221,8 @@ async fn orders_belong_to_their_seller() {
     assert!(!buyer.get(&shop("/media-buy-approvals")).await.to_string().contains(&id));
     let timeline = shop(&format!("/media-buys/sf_{id}/timeline"));
     assert_eq!(buyer.error("GET", &timeline, Value::Null).await, "404 NOT_FOUND");
+    let at_server = shop(&format!("/esa/5031/media-buys/{id}"));
+    assert_eq!(seller.error("GET", &at_server, Value::Null).await, "404 NOT_FOUND", "it was not sent yet");
     // A user who sees both customers has to say for which one they act.
     let decide = format!("{path}/decide");
     let holding = buyer.holding(None);

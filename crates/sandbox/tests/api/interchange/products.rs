@@ -126,6 +126,7 @@ async fn products_belong_to_their_seller_and_wrong_ones_are_rejected() {
     assert_eq!((&servers[0]["id"], &servers[1]), (&json!("5031"), &Value::Null));
     let sources = seller.get("/api/v2/storefront/inventory-sources").await;
     assert_eq!(sources[0]["managedSa"]["connectionId"], "5031");
+    assert_eq!(seller.get("/api/v2/storefront/inventory-sources/503").await["status"], "ACTIVE");
     // The ad server of another customer does not exist for this one.
     assert_eq!(buyer.error("GET", PRODUCTS, Value::Null).await, "404 NOT_FOUND");
     assert_eq!(buyer.error("POST", PRODUCTS, garden()).await, "404 NOT_FOUND");
