@@ -29,6 +29,9 @@ pub(in crate::v2) struct Product {
 /// Clicks in ten thousand impressions of a product that does not say.
 const CLICKS: u64 = 15;
 
+/// The largest price and the largest smallest budget, in hundredths: ten billion.
+const MOST_CENTS: u64 = 1_000_000_000_000;
+
 /// Why a product is not offered to buyers: the member that is missing or wrong, and what is expected.
 pub(in crate::v2) type Lack = (&'static str, &'static str);
 
@@ -82,8 +85,8 @@ impl Product {
             format: first(object, "format_options", "format_kind")?.to_owned(),
             pricing_option: option.map_or_else(|| format!("{code}-cpm"), str::to_owned),
             prices: prices(object),
-            minimum_cents: minimum.unwrap_or_default(),
-            clicks: extra["clicks_per_10000"].as_u64().unwrap_or(CLICKS),
+            minimum_cents: minimum.unwrap_or_default().min(MOST_CENTS),
+            clicks: extra["clicks_per_10000"].as_u64().unwrap_or(CLICKS).min(10_000),
             is_guaranteed: text("delivery_type") == "guaranteed",
             words,
         })
@@ -120,7 +123,8 @@ fn prices(object: &Map<String, Value>) -> Vec<(String, u64)> {
     let price = |option: &Value| {
         let currency = option["currency"].as_str().unwrap_or("USD");
         let is_cpm = option["pricing_model"].as_str().is_none_or(|model| model == "cpm");
-        let price = cents(&option["fixed_price"]).filter(|price| is_cpm && *price > 0)?;
+        let price =
+            cents(&option["fixed_price"]).filter(|price| is_cpm && (1..=MOST_CENTS).contains(price))?;
         rate(currency)?;
         Some((currency.to_owned(), price))
     };

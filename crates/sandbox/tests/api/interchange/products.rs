@@ -152,8 +152,7 @@ async fn products_belong_to_their_seller_and_wrong_ones_are_rejected() {
     }
     // A price that nobody can pay is no price.
     let mut odd = garden();
-    odd["pricing_options"] =
-        json!([{ "fixed_price": -3 }, { "fixed_price": "9" }, 7, { "currency": "XXX", "fixed_price": 9 }]);
+    odd["pricing_options"] = json!([{ "fixed_price": -3 }, { "fixed_price": "9" }, 7, { "currency": "XXX", "fixed_price": 9 }, { "fixed_price": 1e300 }]);
     let (status, created) = seller.call("POST", PRODUCTS, odd).await;
     assert_eq!((status, &created["data"]["incomplete"]), (201, &json!(["pricing_options"])), "{created}");
     assert_eq!(find(&buyer, "Garden Stories").await, None);
