@@ -2,8 +2,11 @@
 //! HTTP server inside the process, so clients reach it with the code that ships. It serves the Campaign API (v1) and the
 //! Interchange (v2), each at its published paths and with its own data.
 //!
-//! The Interchange is in `v2`. The rest of this page is about v1. Responses of v1 follow Scope3's public repository `scope3data/activation-api` and the OpenAPI document published there.
-//! In some places the tool descriptions in that repository promise more than its code does. There the sandbox keeps
+//! The Interchange is in `v2`. Its two customers are buyers, and each also runs a storefront that reviews orders, so what one
+//! buys, the other approves. Products, orders and reports of both sides belong together.
+//!
+//! The rest of this page is about v1. Responses of v1 follow Scope3's public repository `scope3data/activation-api` and the
+//! OpenAPI document published there. In some places the tool descriptions in that repository promise more than its code does. There the sandbox keeps
 //! the promise, unless it starts with [`Options::as_published`].
 //!
 //! # A request

@@ -13,9 +13,10 @@ use crate::{
 use super::{
     envelope::{Answer, Refusal},
     generic::Things,
+    market::{Decision, Market, Order},
     objects::{
         advertiser::Advertiser,
-        campaign::{Campaign, Surroundings},
+        campaign::{Campaign, Phase, Surroundings},
         creative::Creative,
         media_buy::MediaBuy,
         search::Search,
@@ -26,6 +27,7 @@ use super::{
 pub(super) struct Account {
     pub(super) customer: Customer,
     pub(super) clock: Clock,
+    pub(super) market: Market,
     pub(super) ids: Ids,
     pub(super) advertisers: Vec<Advertiser>,
     pub(super) campaigns: Vec<Campaign>,
@@ -38,11 +40,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(customer: Customer, clock: Clock) -> Self {
+    pub(super) fn new(customer: Customer, clock: Clock, market: Market) -> Self {
         Self {
             ids: Ids::new(customer.id),
             customer,
             clock,
+            market,
             advertisers: Vec::new(),
             campaigns: Vec::new(),
             searches: Vec::new(),
@@ -128,15 +131,15 @@ impl Account {
     /// What the account adds to the JSON of a campaign.
     pub(super) fn around(&self, campaign: &Campaign) -> Surroundings {
         let search = campaign.discovery.as_deref().and_then(|id| self.search(id).ok());
-        let in_cart = search.into_iter().flat_map(|search| &search.cart).map(|line| line.offer);
-        let bought = campaign.buys.iter().flat_map(|buy| &buy.packages).map(|package| package.offer);
+        let in_cart = search.into_iter().flat_map(|search| &search.cart).map(|line| &line.offer);
+        let bought = campaign.buys.iter().flat_map(|buy| &buy.packages).map(|package| &package.offer);
         let mut offers = Vec::new();
         for offer in in_cart.chain(bought) {
             if !offers.contains(&offer) {
                 offers.push(offer);
             }
         }
-        let mut required: Vec<&str> = offers.iter().map(|offer| offer.product.format).collect();
+        let mut required: Vec<String> = offers.iter().map(|offer| offer.product.format.clone()).collect();
         required.sort_unstable();
         required.dedup();
         let covered = self.creatives.iter().filter(|creative| creative.campaigns.contains(&campaign.id));
@@ -144,6 +147,35 @@ impl Account {
             products: offers.iter().map(|offer| offer.id()).collect(),
             required,
             covered: covered.map(|creative| creative.format.clone()).collect(),
+        }
+    }
+
+    /// The orders of this customer for the sellers: all media buys that were sent.
+    pub(super) fn orders(&self) -> Vec<Order> {
+        let of = |campaign: &'_ Campaign| -> Vec<Order> {
+            let advertiser = self.advertiser(&campaign.advertiser).ok();
+            let sent = campaign.buys.iter().filter(|buy| buy.approval.is_some() || buy.forwarded.is_some());
+            let order = |buy: &MediaBuy| Order {
+                buyer: self.customer,
+                advertiser: campaign.advertiser.clone(),
+                advertiser_name: advertiser.map(|one| one.name.clone()).unwrap_or_default(),
+                brand: advertiser.map(|one| one.brand.clone()).unwrap_or_default(),
+                brief: campaign.brief.clone(),
+                buy: buy.clone(),
+            };
+            sent.map(order).collect()
+        };
+        self.campaigns.iter().flat_map(of).collect()
+    }
+
+    /// Lets a seller's decision take effect.
+    pub(super) fn settle(&mut self, decision: Decision) {
+        let Decision { media_buy, review, reviewer, notes, at, .. } = decision;
+        for campaign in &mut self.campaigns {
+            let is_paused = campaign.phase == Phase::Paused;
+            if let Some(buy) = campaign.buys.iter_mut().find(|buy| buy.id == media_buy) {
+                buy.decide(review, reviewer, notes.clone(), is_paused, at);
+            }
         }
     }
 

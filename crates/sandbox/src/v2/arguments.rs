@@ -17,6 +17,8 @@ pub(super) struct Arguments {
     all: Map<String, Value>,
     /// The names of those that came in the body.
     in_body: Vec<String>,
+    /// Members of the body that are true and say that a person has agreed. Tools have no arguments for them.
+    agreed: Vec<String>,
 }
 
 impl Arguments {
@@ -29,7 +31,7 @@ impl Arguments {
     ) -> Answer<Self> {
         let bindings = entry.tool.request.as_ref().map(|request| &*request.bindings).unwrap_or_default();
         let mut all = Map::new();
-        let mut in_body = Vec::new();
+        let (mut in_body, mut agreed) = (Vec::new(), Vec::new());
         let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
         let boundary = header("content-type").and_then(multipart::boundary);
         let (place, members) = match boundary {
@@ -39,7 +41,11 @@ impl Arguments {
         for (name, value) in members {
             // The server that tests use adds both after its own checks, so the schema does not have them.
             let is_key = matches!(&entry.tool.idempotency, Some(IdempotencyKey::Body(key)) if *key == name);
-            if is_key || entry.tool.by_consent.iter().any(|path| *path == name) {
+            let is_consent = entry.tool.by_consent.iter().any(|path| *path == name);
+            if is_consent && value == true {
+                agreed.push(name.clone());
+            }
+            if is_key || is_consent {
                 continue;
             }
             let argument = argument(bindings, place, &name).unwrap_or(&name).to_owned();
@@ -74,7 +80,7 @@ impl Arguments {
             };
             Refusal::invalid(&problems.iter().map(issue).collect::<Vec<_>>())
         })?;
-        Ok(Self { all, in_body })
+        Ok(Self { all, in_body, agreed })
     }
 
     /// The members of the body.
@@ -95,6 +101,11 @@ impl Arguments {
         let value = self.all.get(name)?;
         let value = rest.map_or(Some(value), |rest| value.pointer(&format!("/{rest}")))?;
         (!value.is_null()).then_some(value)
+    }
+
+    /// Whether the request says that a person has agreed, under this name.
+    pub(super) fn is_agreed(&self, name: &str) -> bool {
+        self.agreed.iter().any(|agreed| agreed == name)
     }
 
     /// Whether an argument was given, even as null.

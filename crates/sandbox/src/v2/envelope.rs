@@ -77,6 +77,8 @@ pub(super) enum Kind {
     Json,
     /// In the envelope, with 202.
     Accepted,
+    /// As the data alone.
+    Bare,
     /// Without a body.
     Empty,
     /// As a PDF document.
@@ -94,6 +96,7 @@ pub(super) fn success(reply: Reply, kind: Kind) -> Response {
         Kind::Empty => StatusCode::NO_CONTENT.into_response(),
         Kind::Pdf => raw("application/pdf", Body::from(PDF)),
         Kind::Text(media) => raw(media, Body::from(rows(&reply.data))),
+        Kind::Bare => Json(as_javascript(reply.data)).into_response(),
         Kind::Json | Kind::Accepted => {
             let status = match kind {
                 Kind::Accepted => StatusCode::ACCEPTED,

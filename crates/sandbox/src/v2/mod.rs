@@ -3,11 +3,13 @@
 //! 1. `route` finds the operation.
 //! 2. The key tells which customers the caller sees; a change by someone who sees several names one in a header.
 //! 3. `arguments` reads path, query and body, and checks them against the catalog's full schema.
-//! 4. A handler of `flow` answers. An operation without one is answered by `generic`, from its method and path.
-//! 5. `envelope` writes the response.
+//! 4. A handler answers: one of `flow` for buyers, of `seller` for sellers, of `measurement` for emissions. An operation
+//!    without one is answered by `generic`, from its method and path.
+//! 5. After a change, sellers' decisions reach the accounts of the buyers, and the market gets the orders.
+//! 6. `envelope` writes the response.
 //!
-//! `objects` has what the flow works on, with money in cents. `market` has the sellers, which all customers share. `seed`
-//! fills the accounts.
+//! `objects` has what the flow works on, with money in cents. `market` has the sellers with their products and orders,
+//! which all customers share. `seed` fills the accounts.
 
 mod account;
 mod arguments;
@@ -16,10 +18,12 @@ mod envelope;
 mod flow;
 mod generic;
 mod market;
+mod measurement;
 mod multipart;
 mod objects;
 mod route;
 mod seed;
+mod seller;
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +35,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use scope3_mcp_catalog::{Catalog, Effect};
+use scope3_mcp_catalog::{Catalog, Effect, Surface};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,9 +47,10 @@ use crate::{
 use self::{
     account::Account,
     arguments::Arguments,
-    call::Call,
+    call::{Call, Handler},
     envelope::{Answer, Kind, Refusal, Reply, Window},
-    route::{NotFound, Routes},
+    market::Market,
+    route::{NotFound, Operation, Routes},
 };
 
 pub(crate) use self::route::root;
@@ -74,9 +79,11 @@ pub(crate) struct Incoming<'a> {
 impl Interchange {
     /// Creates the initial state.
     pub(crate) fn new(catalog: &Catalog, clock: &Clock) -> Self {
+        let market = Market::new();
         let fresh = |customer: Customer| {
-            let mut account = Account::new(customer, clock.clone());
+            let mut account = Account::new(customer, clock.clone(), market.clone());
             seed::fill(&mut account);
+            market.publish(customer.id, account.orders());
             (customer.id, account)
         };
         Self { routes: Routes::of(catalog), accounts: Mutex::new(CUSTOMERS.into_iter().map(fresh).collect()) }
@@ -125,12 +132,40 @@ impl Interchange {
         let bindings = operation.entry.tool.request.iter().flat_map(|request| &*request.bindings);
         let has_offset = bindings.into_iter().any(|binding| binding.argument == "offset");
         let mut call = Call { account, arguments, sees_all: matches!(sight, Sight::All), has_offset };
-        let handler = flow::handler(&operation.id).filter(|_| operation.is_for_buyers);
-        let reply = match handler {
+        let reply = match handler(operation) {
             Some(handler) => handler(&mut call),
             None => generic::answer(&mut call, operation, &self.routes, &path),
         };
+        if operation.entry.tool.effect != Effect::Read {
+            share(&mut accounts, customer.id);
+        }
         Ok((reply?, operation.kind))
+    }
+}
+
+/// The handler of an operation that has rules of its own.
+fn handler(operation: &Operation) -> Option<Handler> {
+    match operation.surface {
+        _ if operation.is_for_buyers => flow::handler(&operation.id),
+        Surface::Storefront => seller::handler(&operation.id),
+        Surface::Measurement => measurement::handler(&operation.id),
+        _ => None,
+    }
+}
+
+/// Lets sellers' decisions reach the accounts of the buyers, and the market know the orders of these and of a customer.
+fn share(accounts: &mut BTreeMap<u32, Account>, changed: u32) {
+    let mut all = vec![changed];
+    if let Some(account) = accounts.get(&changed) {
+        for decision in account.market.take_decisions() {
+            all.push(decision.buyer);
+            if let Some(buyer) = accounts.get_mut(&decision.buyer) {
+                buyer.settle(decision);
+            }
+        }
+    }
+    for account in all.iter().filter_map(|id| accounts.get(id)) {
+        account.market.publish(account.customer.id, account.orders());
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Operation {
     pub(super) path: Vec<Segment>,
     /// How it answers.
     pub(super) kind: Kind,
+    /// The API that it belongs to, the first if there are several.
+    pub(super) surface: Surface,
     /// Whether it belongs to the buyer's API.
     pub(super) is_for_buyers: bool,
 }
@@ -140,7 +142,8 @@ impl Operation {
         let id = entry.tool.operation.as_deref().unwrap_or(&entry.tool.name).to_owned();
         let kind = kind(entry.surface, &id);
         let is_for_buyers = entry.is_of(Surface::Buyer);
-        Some(Self { id, method: request.method, path, kind, is_for_buyers, entry: entry.clone() })
+        let surface = entry.surface;
+        Some(Self { id, method: request.method, path, kind, surface, is_for_buyers, entry: entry.clone() })
     }
 }
 
@@ -152,6 +155,8 @@ fn kind(surface: Surface, id: &str) -> Kind {
         Some(("csv", _)) => Kind::Text("text/csv"),
         Some(("text", _)) => Kind::Text("text/plain"),
         Some((_, true)) => Kind::Accepted,
+        // Its document knows no envelope.
+        _ if surface == Surface::Measurement => Kind::Bare,
         _ => Kind::Json,
     }
 }

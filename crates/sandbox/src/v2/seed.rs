@@ -9,14 +9,15 @@ use super::{
     account::Account,
     flow,
     generic::Object,
-    market::{Offer, Wanted},
+    market::Wanted,
     objects::{
         advertiser::Advertiser,
         campaign::{Campaign, Phase},
         creative::Creative,
-        media_buy::BuyStatus,
+        media_buy::{BuyStatus, Review},
         search::{Line, Search},
     },
+    seller,
 };
 
 /// An advertiser with its campaigns.
@@ -45,6 +46,8 @@ enum State {
     Launched,
     /// Launched, and paused three days ago.
     Paused,
+    /// Sent, and waiting for the sellers' decisions.
+    Waiting,
 }
 
 const ACME: &[Brand] = &[
@@ -146,6 +149,14 @@ const QUILL: &[Brand] = &[
                 budget: 4_000,
                 cart: &[],
             },
+            Flight {
+                name: "Summer Stories",
+                brief: "Short stories for the journey, told in podcasts.",
+                state: State::Waiting,
+                days: (6, 36),
+                budget: 3_000,
+                cart: &[("sf1:504:podcast-host", 3_000)],
+            },
         ],
     },
     Brand {
@@ -179,6 +190,7 @@ pub(super) fn fill(account: &mut Account) {
         }
     }
     things(account);
+    seller::connect(account);
 }
 
 fn add(account: &mut Account, advertiser: &str, currency: &str, flight: &Flight) {
@@ -193,15 +205,19 @@ fn add(account: &mut Account, advertiser: &str, currency: &str, flight: &Flight)
     let cart = flight.cart.iter().filter_map(|(id, budget)| {
         Some(Line {
             selection: (*id).to_owned(),
-            offer: Offer::by_id(id)?,
+            offer: account.market.offer(id)?,
             budget_cents: Some(budget * 100),
             bid_cents: None,
             others: Map::new(),
             selected: created,
         })
     });
-    let search =
-        Search { id: account.ids.short("disc"), found: wanted.found(), wanted, cart: cart.collect() };
+    let search = Search {
+        id: account.ids.short("disc"),
+        found: wanted.found(&account.market),
+        wanted,
+        cart: cart.collect(),
+    };
     let id = account.ids.short("cmp");
     creatives(account, advertiser, &id, flight, &search, created);
     account.campaigns.push(Campaign {
@@ -229,6 +245,14 @@ fn add(account: &mut Account, advertiser: &str, currency: &str, flight: &Flight)
         // It was valid when it was launched, and a test checks that it was.
         let _ = flow::launch(account, &id, created);
     }
+    if flight.state != State::Waiting
+        && let Ok(campaign) = account.campaign_mut(&id)
+    {
+        for buy in &mut campaign.buys {
+            let seller = buy.storefront.operator.unwrap_or_default();
+            buy.decide(Review::Approved, seller, None, false, created);
+        }
+    }
     let paused = account.clock.day(-3);
     if flight.state == State::Paused
         && let Ok(campaign) = account.campaign_mut(&id)
@@ -250,7 +274,7 @@ fn creatives(
     search: &Search,
     created: Moment,
 ) {
-    let mut formats: Vec<&str> = search.cart.iter().map(|line| line.offer.product.format).collect();
+    let mut formats: Vec<&str> = search.cart.iter().map(|line| line.offer.product.format.as_str()).collect();
     formats.dedup();
     for format in formats {
         let kind = match format {
@@ -305,15 +329,19 @@ fn put(account: &mut Account, collection: &str, object: &Object) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::tests::june, customers::CUSTOMERS};
+    use crate::{clock::tests::june, customers::CUSTOMERS, v2::market::Market};
 
     #[test]
     fn every_customer_has_campaigns_in_several_states_that_delivered() {
         for customer in CUSTOMERS {
-            let mut account = Account::new(customer, june());
+            let mut account = Account::new(customer, june(), Market::new());
             fill(&mut account);
             let now = account.now();
-            for campaign in account.campaigns.iter().filter(|campaign| campaign.status(now) != "DRAFT") {
+            let has_started = |campaign: &&Campaign| {
+                campaign.status(now) != "DRAFT"
+                    && campaign.buys.iter().all(|buy| buy.status != BuyStatus::Pending)
+            };
+            for campaign in account.campaigns.iter().filter(has_started) {
                 assert!(campaign.delivered(now).spend_cents > 0, "{}", campaign.name);
                 assert!(campaign.delivered(now).spend_cents <= campaign.total_cents, "{}", campaign.name);
                 assert!(campaign.buys.iter().all(|buy| buy.failure.is_none()), "{}", campaign.name);

@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use super::{
     super::{
         arguments::Arguments,
-        market::{Offer, Storefront},
+        market::Storefront,
         objects::{
             campaign::{Campaign, Phase},
             media_buy::{BuyStatus, MediaBuy},
@@ -148,9 +148,10 @@ pub(super) fn draft(call: &mut Call<'_>, prefix: &str) -> Answer<String> {
 }
 
 fn preselect(call: &mut Call<'_>, discovery: &str, products: &[String], now: Moment) -> Answer<()> {
+    let market = call.account.market.clone();
     let search = call.account.search_mut(discovery)?;
     for id in products {
-        let offer = Offer::by_id(id).ok_or_else(|| Refusal::not_found("Product", id))?;
+        let offer = market.offer(id).ok_or_else(|| Refusal::not_found("Product", id))?;
         if search.cart.iter().all(|line| line.offer != offer) {
             search.cart.push(Line {
                 selection: id.clone(),
@@ -288,8 +289,8 @@ fn change_buy(
             buy.apply(now);
             buy.touch(now);
         }
-        "cancel" => Campaign::end_buy(buy, BuyStatus::Canceled, now),
-        "delete" => Campaign::end_buy(buy, BuyStatus::Archived, now),
+        "cancel" => buy.end(BuyStatus::Canceled, now),
+        "delete" => buy.end(BuyStatus::Archived, now),
         _ => {
             let dates = ["start_time", "end_time"].map(|name| change[name].as_str().and_then(Moment::parse));
             if dates.into_iter().flatten().any(|date| date < start || date > end) {
@@ -307,7 +308,7 @@ fn archive(call: &mut Call<'_>) -> Answer {
     let campaign = call.account.campaign_mut(&id)?;
     campaign.phase = Phase::Archived;
     for buy in campaign.buys.iter_mut().filter(|buy| buy.is_open(now)) {
-        Campaign::end_buy(buy, BuyStatus::Archived, now);
+        buy.end(BuyStatus::Archived, now);
     }
     campaign.touch(now);
     Ok(Reply::nothing())

@@ -242,17 +242,17 @@ fn templates(call: &mut Call<'_>) -> Answer {
     let account = &call.account;
     let campaign = account.campaign(&call.id("campaignId")?)?;
     let around = account.around(campaign);
-    let template = |kind: &&str| {
+    let template = |kind: &String| {
         json!({
             "template_id": kind, "name": kind, "description": format!("A creative of the format {kind}"),
             "category": "standard", "assets_required": [], "expects_html_wrapper": false, "supports_tag_input": false,
         })
     };
-    let option = |kind: &&str| json!({ "format_option_id": kind, "format_kind": kind });
-    let format = |kind: &&str| json!({ "id": kind, "agent_url": "https://formats.example/adcp" });
+    let option = |kind: &String| json!({ "format_option_id": kind, "format_kind": kind });
+    let format = |kind: &String| json!({ "id": kind, "agent_url": "https://formats.example/adcp" });
     let product = |id: &String| {
-        let offer = super::super::market::Offer::by_id(id);
-        let kinds: Vec<&str> = offer.map(|offer| offer.product.format).into_iter().collect();
+        let offer = account.market.offer(id);
+        let kinds: Vec<String> = offer.map(|offer| offer.product.format.clone()).into_iter().collect();
         json!({
             "product_id": id, "formats": kinds.iter().map(format).collect::<Vec<_>>(),
             "format_options": kinds.iter().map(option).collect::<Vec<_>>(),

@@ -33,7 +33,7 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
 /// Opens a search. Returns its id.
 pub(super) fn open(account: &mut Account, wanted: Wanted) -> String {
     let id = account.ids.short("disc");
-    let found = wanted.found();
+    let found = wanted.found(&account.market);
     account.searches.push(Search { id: id.clone(), wanted, found, cart: Vec::new() });
     id
 }
@@ -88,8 +88,9 @@ fn discover(call: &mut Call<'_>) -> Answer {
     wanted.budget_cents = arguments.cents("budget").or(wanted.budget_cents);
     let id = match arguments.id("discoveryId") {
         Some(id) => {
+            let found = wanted.found(&call.account.market);
             let search = call.account.search_mut(&id)?;
-            search.found = wanted.found();
+            search.found = found;
             search.wanted = wanted;
             id
         }
@@ -186,7 +187,7 @@ fn proposal(search: &Search, seller: &Storefront) -> Option<Value> {
     let minimum: u64 = offers.iter().map(|offer| offer.product.minimum_cents).sum();
     let allocation = |offer: &&Offer| {
         json!({
-            "productId": offer.id(), "allocationPercentage": share, "pricingOptionId": offer.pricing_option(),
+            "productId": offer.id(), "allocationPercentage": share, "pricingOptionId": offer.product.pricing_option,
         })
     };
     Some(json!({
@@ -249,8 +250,8 @@ pub(super) fn select(
     now: Moment,
 ) -> Answer<()> {
     let id = wanted["productId"].as_str().unwrap_or_default();
-    let offer = Offer::by_id(id).ok_or_else(|| Refusal::not_found("Product", id))?;
-    let price = offer.cpm_cents(currency).ok_or_else(|| Refusal::no_price(offer.product.name, currency))?;
+    let offer = account.market.offer(id).ok_or_else(|| Refusal::not_found("Product", id))?;
+    let price = offer.cpm_cents(currency).ok_or_else(|| Refusal::no_price(&offer.product.name, currency))?;
     let bid_cents = cents(&wanted["bidPrice"]);
     if bid_cents.is_some_and(|bid| bid < price) {
         return Err(Refusal::invalid_value("products.bidPrice", "is below the seller's price"));
@@ -309,7 +310,7 @@ pub(super) fn apply(
     let seller = sellers.into_iter().find(|seller| self::proposal_id(found, seller) == proposal_id);
     let seller = seller.ok_or_else(|| Refusal::not_found("Proposal", proposal_id))?;
     let currency = found.wanted.currency.clone();
-    let offers: Vec<Offer> = found.found.iter().copied().filter(|offer| offer.storefront == seller).collect();
+    let offers: Vec<Offer> = found.found.iter().filter(|offer| offer.storefront == seller).cloned().collect();
     let minimum: u64 = offers.iter().map(|offer| offer.product.minimum_cents).sum();
     let total = total_cents.unwrap_or(minimum * 2);
     let share = total.checked_div(offers.len() as u64).unwrap_or_default();

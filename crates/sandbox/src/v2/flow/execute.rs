@@ -42,6 +42,7 @@ pub(in crate::v2) fn launch(account: &mut Account, id: &str, now: Moment) -> Ans
     let around = account.around(account.campaign(id)?);
     let formats: Vec<(String, String)> =
         account.creatives.iter().map(|creative| (creative.id.clone(), creative.format.clone())).collect();
+    let (market, buyer) = (account.market.clone(), account.customer.id);
     let campaign = account.campaign_mut(id)?;
     let mut errors = Vec::new();
     let mut sent = 0;
@@ -50,14 +51,17 @@ pub(in crate::v2) fn launch(account: &mut Account, id: &str, now: Moment) -> Ans
             formats.iter().filter(|(id, _)| ids.contains(id)).map(|(_, format)| format.clone()).collect()
         });
         buy.failure = rejection(buy, own.as_ref().unwrap_or(&around.covered));
+        let is_gone = |package: &&Package| market.offer(&package.offer.id()).is_none();
+        if let Some(gone) = buy.packages.iter().find(is_gone) {
+            let name = &gone.offer.product.name;
+            buy.failure.get_or_insert_with(|| format!("{} no longer sells {name}", buy.storefront.name));
+        }
         if let Some(message) = &buy.failure {
             errors.push(json!({
                 "mediaBuyId": buy.id, "salesAgentId": buy.storefront.sales_agent(), "message": message,
             }));
         } else {
-            buy.status = BuyStatus::Active;
-            buy.forwarded = Some(now);
-            buy.apply(now);
+            buy.send(market.needs_review(buy.storefront, buyer, now), now);
             sent += 1;
         }
         buy.touch(now);
@@ -87,15 +91,15 @@ fn rejection(buy: &MediaBuy, covered: &[String]) -> Option<String> {
     if !buy.storefront.is_connected {
         return Some(format!("{} is not connected to this account", buy.storefront.name));
     }
-    let lacks = |package: &&Package| !covered.iter().any(|format| format == package.offer.product.format);
+    let lacks = |package: &&Package| !covered.contains(&package.offer.product.format);
     if let Some(package) = buy.packages.iter().find(lacks) {
-        let Offer { product, .. } = package.offer;
+        let Offer { product, .. } = &package.offer;
         return Some(format!("{} needs a creative of the format {}", product.name, product.format));
     }
     let small =
         buy.packages.iter().find(|package| package.budget_cents < package.offer.product.minimum_cents);
     small.map(|package| {
-        let Offer { product, .. } = package.offer;
+        let Offer { product, .. } = &package.offer;
         format!(
             "{} needs a budget of at least {} {}, not {}",
             product.name,
@@ -140,10 +144,10 @@ fn stage(account: &mut Account, id: &str, now: Moment) -> Answer<usize> {
     let mut packages = Vec::new();
     for line in &lines {
         let cpm = line.offer.cpm_cents(&currency);
-        let cpm = cpm.ok_or_else(|| Refusal::no_price(line.offer.product.name, &currency))?;
+        let cpm = cpm.ok_or_else(|| Refusal::no_price(&line.offer.product.name, &currency))?;
         packages.push(Package {
             id: account.ids.short("pkg"),
-            offer: line.offer,
+            offer: line.offer.clone(),
             selection: line.selection.clone(),
             budget_cents: line.budget_cents.unwrap_or(share),
             cpm_cents: line.bid_cents.unwrap_or(cpm).max(1),
@@ -188,6 +192,7 @@ fn media_buy(
         goals: None,
         creatives: None,
         failure: None,
+        approval: None,
         forwarded: None,
         created: now,
         updated: now,
@@ -268,7 +273,7 @@ fn auto_select(call: &mut Call<'_>) -> Answer {
         None => discovery::open(call.account, wanted.clone()),
     };
     call.account.campaign_mut(&id)?.discovery = Some(search.clone());
-    let found: Vec<Offer> = wanted.found().into_iter().take(3).collect();
+    let found: Vec<Offer> = wanted.found(&call.account.market).into_iter().take(3).collect();
     let share = total.checked_div(found.len() as u64).unwrap_or_default();
     let search = call.account.search_mut(&search)?;
     let before = search.cart.len();

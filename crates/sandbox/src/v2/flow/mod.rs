@@ -13,7 +13,7 @@ mod media_buys;
 mod moderation;
 mod progress;
 mod query;
-mod reports;
+pub(super) mod reports;
 mod storefronts;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     envelope::{Answer, Refusal, Reply},
 };
 
-pub(super) use self::execute::launch;
+pub(super) use self::{execute::launch, moderation::banned, storefronts::card as storefront_card};
 
 /// The handler of the operation with this id.
 pub(super) fn handler(operation: &str) -> Option<Handler> {

@@ -6,7 +6,7 @@ use super::super::envelope::{Answer, Refusal};
 const BANNED: [&str; 6] = ["counterfeit", "cocaine", "heroin", "ponzi", "ransomware", "stolen"];
 
 /// The first word of a text that is not allowed.
-pub(super) fn banned(text: &str) -> Option<&'static str> {
+pub(in crate::v2) fn banned(text: &str) -> Option<&'static str> {
     let text = text.to_lowercase();
     let mut words = text.split(|c: char| !c.is_alphanumeric());
     words.find_map(|word| BANNED.into_iter().find(|banned| *banned == word))

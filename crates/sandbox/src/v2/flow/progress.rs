@@ -63,6 +63,16 @@ fn products(call: &mut Call<'_>) -> Answer {
     })))
 }
 
+/// Members that say why a media buy does not deliver, and their names in the answers of media buys.
+const WHY: [(&str, &str); 6] = [
+    ("pending_reason", "pendingReason"),
+    ("pending_since", "pendingSince"),
+    ("error_code", "errorCode"),
+    ("error_owner", "errorOwner"),
+    ("source_message", "sourceMessage"),
+    ("forwarded_at", "forwardedAt"),
+];
+
 fn status(call: &mut Call<'_>) -> Answer {
     let id = call.id("campaignId")?;
     let (campaign, now) = (call.account.campaign(&id)?, call.account.now());
@@ -70,17 +80,26 @@ fn status(call: &mut Call<'_>) -> Answer {
         let status = buy.status(now);
         let operational = match status {
             "DRAFT" => "not_submitted",
+            "PENDING_APPROVAL" => "pending_start",
+            "REJECTED" => "attention_required",
             "ACTIVE" if now < buy.start => "pending_start",
             "ACTIVE" => "active",
             "PAUSED" => "paused",
             _ => "completed",
         };
-        json!({
+        let mut row = json!({
             "media_buy_id": buy.id, "adcp_media_buy_id": null, "internal_status": status,
             "adcp_status": operational, "operational_status": operational, "previous_internal_status": status,
             "previous_adcp_status": operational, "updated": false, "status_refresh_source": "direct_agent",
             "blockers": [],
-        })
+        });
+        let shown = buy.to_json(now);
+        for (name, from) in WHY {
+            if let Some(value) = shown.get(from) {
+                row[name] = value.clone();
+            }
+        }
+        row
     };
     let rows: Vec<Value> = campaign.buys.iter().map(row).collect();
     let operational = match campaign.status(now) {

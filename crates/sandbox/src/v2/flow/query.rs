@@ -37,7 +37,7 @@ fn query(call: &mut Call<'_>) -> Answer {
     };
     let search = call.account.search(&id)?;
     let products: Vec<Value> =
-        search.found.iter().map(|offer| product(*offer, &search.wanted.currency)).collect();
+        search.found.iter().map(|offer| product(offer, &search.wanted.currency)).collect();
     Ok(Reply::of(json!({
         "status": "completed",
         "products": products,
@@ -46,7 +46,7 @@ fn query(call: &mut Call<'_>) -> Answer {
     })))
 }
 
-fn product(offer: Offer, currency: &str) -> Value {
+fn product(offer: &Offer, currency: &str) -> Value {
     let Offer { storefront, product } = offer;
     json!({
         "product_id": offer.id(),
@@ -56,7 +56,7 @@ fn product(offer: Offer, currency: &str) -> Value {
         "publisher_properties": [{ "publisher_domain": storefront.domain(), "selection_type": "all" }],
         "delivery_type": if product.is_guaranteed { "guaranteed" } else { "non_guaranteed" },
         "pricing_options": [{
-            "pricing_option_id": offer.pricing_option(), "pricing_model": "cpm", "currency": currency,
+            "pricing_option_id": product.pricing_option, "pricing_model": "cpm", "currency": currency,
             "fixed_price": offer.cpm_cents(currency).map(units),
         }],
         "reporting_capabilities": {

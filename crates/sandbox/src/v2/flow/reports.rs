@@ -20,17 +20,18 @@ pub(super) fn handler(operation: &str) -> Option<Handler> {
 
 /// The days of a report.
 #[derive(Debug, Clone, Copy)]
-struct Period {
-    first: Date,
-    last: Date,
-    now: Moment,
+pub(in crate::v2) struct Period {
+    pub(in crate::v2) first: Date,
+    pub(in crate::v2) last: Date,
+    pub(in crate::v2) now: Moment,
 }
 
 /// The days of a report that names none.
 const DEFAULT_DAYS: usize = 7;
 
 impl Period {
-    fn of(call: &Call<'_>) -> Answer<Self> {
+    /// The days that the arguments name.
+    pub(in crate::v2) fn of(call: &Call<'_>) -> Answer<Self> {
         let now = call.account.now();
         let date = |name: &str| call.arguments.text(name).and_then(|text| text.parse::<Date>().ok());
         let last = date("endDate").unwrap_or(now.date());
@@ -43,12 +44,13 @@ impl Period {
     }
 
     /// What a package delivered from the first day to the last.
-    fn figures(self, package: &Package) -> Figures {
+    pub(in crate::v2) fn figures(self, package: &Package) -> Figures {
         let until = self.last.tomorrow().map_or(self.now, |next| midnight(next).min(self.now));
         package.delivered(until) - package.delivered(midnight(self.first).min(self.now))
     }
 
-    fn days(self) -> impl Iterator<Item = Self> {
+    /// Each day alone.
+    pub(in crate::v2) fn days(self) -> impl Iterator<Item = Self> {
         self.first.series(1.day()).take_while(move |day| *day <= self.last).map(move |day| Self {
             first: day,
             last: day,
@@ -68,7 +70,8 @@ fn ratio(part: u64, whole: u64, factor: f64) -> Value {
     if whole > 0.0 { json!((part * factor / whole * 1e6).round() / 1e6) } else { Value::Null }
 }
 
-fn metrics(figures: Figures) -> Value {
+/// The figures as reports show them.
+pub(in crate::v2) fn metrics(figures: Figures) -> Value {
     let Figures { spend_cents, impressions, clicks, completed_views } = figures;
     let conversions = clicks / 40;
     json!({

@@ -22,7 +22,8 @@ fn found(call: &Call<'_>) -> Answer<&'static Storefront> {
     Storefront::by_id(&id).ok_or_else(|| Refusal::not_found("Storefront", &id))
 }
 
-fn card(storefront: &Storefront) -> Value {
+/// What buyers see of a storefront.
+pub(in crate::v2) fn card(storefront: &Storefront) -> Value {
     json!({
         "storefrontId": storefront.id.to_string(),
         "platformId": storefront.platform,

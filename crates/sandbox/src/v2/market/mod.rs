@@ -1,12 +1,27 @@
-//! The market that all customers share: storefronts and what they sell. All of it is invented.
+//! The market that all customers share: storefronts, what they sell, and the orders that they got. All of it is invented.
 
+mod orders;
+mod product;
 mod stock;
+mod wanted;
 
-use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Moment;
 
 use super::objects::units;
 
-pub(super) use self::stock::STOREFRONTS;
+pub(super) use self::{
+    orders::{Decision, Order, Trust},
+    product::{Product, shown},
+    stock::STOREFRONTS,
+    wanted::Wanted,
+};
 
 /// A seller.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,27 +36,12 @@ pub(super) struct Storefront {
     pub(super) currencies: &'static [&'static str],
     /// Whether it can sell to the sandbox's customers. Otherwise they would have to connect an account first.
     pub(super) is_connected: bool,
-    pub(super) products: &'static [Product],
-}
-
-/// Something that a storefront sells.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Product {
-    pub(super) code: &'static str,
-    pub(super) name: &'static str,
-    pub(super) description: &'static str,
-    pub(super) channel: &'static str,
-    /// The kind of creative that it needs.
-    pub(super) format: &'static str,
-    /// The price of a thousand impressions, in US cents.
-    pub(super) cpm_cents: u64,
-    /// The smallest budget, in hundredths of any currency.
-    pub(super) minimum_cents: u64,
-    /// Clicks in ten thousand impressions.
-    pub(super) clicks: u64,
-    pub(super) is_guaranteed: bool,
-    /// Words in a brief that it fits.
-    pub(super) words: &'static [&'static str],
+    /// The customer who runs it, if it is one of the sandbox's.
+    pub(super) operator: Option<u32>,
+    /// Whether it reviews new orders at the start.
+    pub(super) reviews_orders: bool,
+    /// What it pays for the inventory that it sells, in percent of its price, if that is not its own.
+    pub(super) cost_percent: Option<u64>,
 }
 
 /// The value of a US dollar in hundredths of some currencies.
@@ -58,99 +58,6 @@ const RATES: [(&str, u64); 10] = [
     ("NZD", 166),
 ];
 
-/// The channels of a search that names none, as the document says.
-const DEFAULT_CHANNELS: [&str; 4] = ["display", "olv", "ctv", "social"];
-
-/// Channels, and the words of a brief that ask for them. The market has some of them only.
-const CHANNEL_WORDS: [(&str, &str); 13] = [
-    ("ctv", "ctv|connected tv|streaming tv"),
-    ("olv", "video|pre-roll"),
-    ("display", "display|banner|banners|native"),
-    ("podcast", "podcast|podcasts"),
-    ("streaming_audio", "audio|music"),
-    ("dooh", "dooh|billboard|billboards|out-of-home"),
-    ("retail_media", "retail media"),
-    ("radio", "radio"),
-    ("cinema", "cinema"),
-    ("print", "newspaper|newspapers|print"),
-    ("linear_tv", "linear tv"),
-    ("ooh", "skywriting|blimp"),
-    ("influencer", "influencer|influencers"),
-];
-
-/// What a search wants.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
-    pub(super) brief: String,
-    pub(super) channels: Vec<String>,
-    pub(super) countries: Vec<String>,
-    pub(super) storefronts: Vec<String>,
-    pub(super) publisher: Option<String>,
-    pub(super) pricing_model: Option<String>,
-    pub(super) currency: String,
-    pub(super) budget_cents: Option<u64>,
-}
-
-impl Wanted {
-    fn channels(&self) -> Vec<&str> {
-        if !self.channels.is_empty() {
-            let name = |channel: &'_ String| match channel.as_str() {
-                "video" => "olv".to_owned(),
-                "audio" => "streaming_audio".to_owned(),
-                other => other.to_owned(),
-            };
-            let known = self.channels.iter().map(name);
-            return known
-                .filter_map(|name| CHANNEL_WORDS.iter().find(|row| row.0 == name))
-                .map(|row| row.0)
-                .collect();
-        }
-        let brief = spaced(&self.brief);
-        let asked = |words: &str| words.split('|').any(|word| brief.contains(&format!(" {word} ")));
-        let named: Vec<&str> =
-            CHANNEL_WORDS.iter().filter(|row| asked(row.1)).map(|(channel, _)| *channel).collect();
-        if named.is_empty() { DEFAULT_CHANNELS.to_vec() } else { named }
-    }
-
-    fn accepts(&self, storefront: &Storefront) -> bool {
-        let is_named = self.storefronts.is_empty()
-            || self.storefronts.iter().any(|wanted| {
-                *wanted == storefront.id.to_string() || wanted.eq_ignore_ascii_case(storefront.name)
-            });
-        let reaches = |country: &String| storefront.countries.contains(&country.as_str());
-        let is_reached = self.countries.is_empty() || self.countries.iter().any(reaches);
-        let is_published = self.publisher.as_ref().is_none_or(|domain| *domain == storefront.domain());
-        let is_cpm = self.pricing_model.as_ref().is_none_or(|model| model == "cpm");
-        storefront.is_connected
-            && is_named
-            && is_reached
-            && is_published
-            && is_cpm
-            && storefront.currencies.contains(&self.currency.as_str())
-    }
-
-    /// The products that fit, those with the most words of the brief first.
-    pub(super) fn found(&self) -> Vec<Offer> {
-        let channels = self.channels();
-        let brief = spaced(&self.brief);
-        let fits = |offer: &Offer| {
-            channels.contains(&offer.product.channel)
-                && self.budget_cents.is_none_or(|budget| budget >= offer.product.minimum_cents)
-        };
-        let score = |offer: &Offer| {
-            offer.product.words.iter().filter(|word| brief.contains(&format!(" {word} "))).count()
-        };
-        let mut found: Vec<Offer> = STOREFRONTS
-            .iter()
-            .filter(|storefront| self.accepts(storefront))
-            .flat_map(Storefront::offers)
-            .filter(fits)
-            .collect();
-        found.sort_by_key(|offer| std::cmp::Reverse(score(offer)));
-        found
-    }
-}
-
 /// A text in lower case, with one space around each word.
 fn spaced(text: &str) -> String {
     let words: Vec<&str> =
@@ -158,11 +65,188 @@ fn spaced(text: &str) -> String {
     format!(" {} ", words.join(" ").to_lowercase())
 }
 
+/// The changing part of the market. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Market(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// In the order of creation.
+    listings: Vec<Listing>,
+    desks: BTreeMap<u32, Desk>,
+    orders: Vec<Order>,
+    decisions: Vec<Decision>,
+}
+
+/// A product in its seller's words, and for buyers if it can be sold.
+#[derive(Debug)]
+struct Listing {
+    storefront: &'static Storefront,
+    code: String,
+    object: Map<String, Value>,
+    product: Option<Arc<Product>>,
+}
+
+impl Listing {
+    fn new(storefront: &'static Storefront, code: &str, object: Map<String, Value>) -> Self {
+        let channel = storefront.channels.first().copied().unwrap_or("display");
+        let product = Product::of(&object, code, channel).map(Arc::new);
+        Self { storefront, code: code.to_owned(), object, product }
+    }
+
+    fn offer(&self) -> Option<Offer> {
+        Some(Offer { storefront: self.storefront, product: self.product.clone()? })
+    }
+}
+
+/// What the operator of a storefront has set.
+#[derive(Debug, Default)]
+struct Desk {
+    settings: Map<String, Value>,
+    trusted: BTreeMap<u32, Trust>,
+}
+
+impl Desk {
+    fn is_paused(&self) -> bool {
+        self.settings.get("isPaused").is_some_and(|paused| *paused == true)
+    }
+}
+
+impl Market {
+    /// The market at the start.
+    pub(super) fn new() -> Self {
+        let stock: BTreeMap<String, Vec<Map<String, Value>>> =
+            serde_json::from_str(include_str!("products.json")).unwrap_or_default();
+        let mut listings = Vec::new();
+        let mut desks = BTreeMap::new();
+        for storefront in &STOREFRONTS {
+            for object in stock.get(&storefront.id.to_string()).into_iter().flatten() {
+                let code = object.get("productId").and_then(Value::as_str).unwrap_or_default();
+                listings.push(Listing::new(storefront, code, object.clone()));
+            }
+            let approval = if storefront.reviews_orders { "manual" } else { "auto" };
+            let settings =
+                json!({ "mediaBuyApproval": approval, "creativeApproval": "auto", "isPaused": false });
+            let settings = settings.as_object().cloned().unwrap_or_default();
+            desks.insert(storefront.id, Desk { settings, ..Desk::default() });
+        }
+        Self(Arc::new(Mutex::new(State { listings, desks, orders: Vec::new(), decisions: Vec::new() })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All products that can be bought, by storefront.
+    pub(super) fn offers(&self) -> Vec<Offer> {
+        let state = self.state();
+        let is_open =
+            |storefront: &&Storefront| state.desks.get(&storefront.id).is_none_or(|desk| !desk.is_paused());
+        let of = |storefront: &'static Storefront| {
+            state.listings.iter().filter(move |listing| listing.storefront == storefront)
+        };
+        STOREFRONTS.iter().filter(is_open).flat_map(of).filter_map(Listing::offer).collect()
+    }
+
+    /// The product with an id such as `sf1:501:news-video`.
+    pub(super) fn offer(&self, id: &str) -> Option<Offer> {
+        self.offers().into_iter().find(|offer| offer.id() == id)
+    }
+
+    /// The products of a storefront in its own words.
+    pub(super) fn products(&self, storefront: &Storefront) -> Vec<Map<String, Value>> {
+        let state = self.state();
+        let own = state.listings.iter().filter(|listing| listing.storefront == storefront);
+        own.map(|listing| listing.object.clone()).collect()
+    }
+
+    /// Adds a product, or replaces the one with this code.
+    pub(super) fn put_product(
+        &self,
+        storefront: &'static Storefront,
+        code: &str,
+        object: Map<String, Value>,
+    ) {
+        let listing = Listing::new(storefront, code, object);
+        let mut state = self.state();
+        let is_it = |other: &&mut Listing| other.storefront == storefront && other.code == code;
+        match state.listings.iter_mut().find(is_it) {
+            Some(old) => *old = listing,
+            None => state.listings.push(listing),
+        }
+    }
+
+    /// Removes a product.
+    pub(super) fn remove_product(&self, storefront: &Storefront, code: &str) {
+        self.state().listings.retain(|other| other.storefront != storefront || other.code != code);
+    }
+
+    /// What the operator of a storefront has set.
+    pub(super) fn settings(&self, storefront: &Storefront) -> Map<String, Value> {
+        self.state().desks.get(&storefront.id).map(|desk| desk.settings.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn set(&self, storefront: &Storefront, settings: Map<String, Value>) {
+        self.state().desks.entry(storefront.id).or_default().settings = settings;
+    }
+
+    /// The buyers that a storefront trusts or did once, by customer.
+    pub(super) fn trusted(&self, storefront: &Storefront) -> BTreeMap<u32, Trust> {
+        self.state().desks.get(&storefront.id).map(|desk| desk.trusted.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn trust(&self, storefront: &Storefront, buyer: u32, trust: Trust) {
+        self.state().desks.entry(storefront.id).or_default().trusted.insert(buyer, trust);
+    }
+
+    /// Whether a new order of a customer waits for the seller's decision. An order that skips a review is counted.
+    pub(super) fn needs_review(&self, storefront: &Storefront, buyer: u32, now: Moment) -> bool {
+        let mut state = self.state();
+        let desk = state.desks.entry(storefront.id).or_default();
+        if desk.settings.get("mediaBuyApproval").is_none_or(|approval| *approval != "manual") {
+            return false;
+        }
+        let trust = desk.trusted.get_mut(&buyer).filter(|trust| trust.is_on);
+        let is_trusted = trust.is_some();
+        if let Some(trust) = trust {
+            trust.bypassed += 1;
+            trust.last_bypassed = Some(now);
+        }
+        !is_trusted
+    }
+
+    /// The orders of a storefront, the newest first.
+    pub(super) fn orders(&self, storefront: &Storefront) -> Vec<Order> {
+        let state = self.state();
+        let own = state.orders.iter().filter(|order| order.buy.storefront == storefront);
+        let mut own: Vec<Order> = own.cloned().collect();
+        own.sort_by_key(|order| std::cmp::Reverse(order.buy.submitted()));
+        own
+    }
+
+    /// Renews the orders of a customer.
+    pub(super) fn publish(&self, buyer: u32, orders: Vec<Order>) {
+        let mut state = self.state();
+        state.orders.retain(|order| order.buyer.id != buyer);
+        state.orders.extend(orders);
+    }
+
+    /// Keeps a decision until the buyer's account has it.
+    pub(super) fn decide(&self, decision: Decision) {
+        self.state().decisions.push(decision);
+    }
+
+    /// The decisions that the buyers' accounts do not have yet.
+    pub(super) fn take_decisions(&self) -> Vec<Decision> {
+        std::mem::take(&mut self.state().decisions)
+    }
+}
+
 /// A product of a storefront.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) storefront: &'static Storefront,
-    pub(super) product: &'static Product,
+    pub(super) product: Arc<Product>,
 }
 
 impl Storefront {
@@ -170,8 +254,14 @@ impl Storefront {
         STOREFRONTS.iter().find(|storefront| storefront.id.to_string() == id)
     }
 
-    pub(super) fn offers(&'static self) -> impl Iterator<Item = Offer> {
-        self.products.iter().map(move |product| Offer { storefront: self, product })
+    /// The storefront that a customer runs.
+    pub(super) fn of_operator(customer: u32) -> Option<&'static Self> {
+        STOREFRONTS.iter().find(|storefront| storefront.operator == Some(customer))
+    }
+
+    /// The number of its ad server.
+    pub(super) fn ad_server(&self) -> u32 {
+        self.id * 10 + 1
     }
 
     pub(super) fn domain(&self) -> String {
@@ -184,33 +274,22 @@ impl Storefront {
 }
 
 impl Offer {
-    /// The product with an id such as `sf1:501:news-video`.
-    pub(super) fn by_id(id: &str) -> Option<Self> {
-        STOREFRONTS.iter().flat_map(Storefront::offers).find(|offer| offer.id() == id)
-    }
-
-    pub(super) fn id(self) -> String {
+    pub(super) fn id(&self) -> String {
         format!("sf1:{}:{}", self.storefront.id, self.product.code)
     }
 
     /// The price of a thousand impressions in hundredths of a currency, if there is one.
-    pub(super) fn cpm_cents(self, currency: &str) -> Option<u64> {
-        let sold = self.storefront.currencies.contains(&currency);
-        let (_, rate) = RATES.iter().find(|(code, _)| sold && *code == currency)?;
-        Some(self.product.cpm_cents * rate / 100)
-    }
-
-    pub(super) fn pricing_option(self) -> String {
-        format!("{}-cpm", self.product.code)
+    pub(super) fn cpm_cents(&self, currency: &str) -> Option<u64> {
+        let is_sold = self.storefront.currencies.contains(&currency);
+        self.product.cpm_cents(currency).filter(|_| is_sold)
     }
 
     /// The product in the answer of a search.
-    pub(super) fn to_json(self, currency: &str, brief: &str) -> Value {
+    pub(super) fn to_json(&self, currency: &str, brief: &str) -> Value {
         let Self { storefront, product } = self;
         let cpm = self.cpm_cents(currency).map(units);
         let brief = spaced(brief);
-        let words: Vec<&str> =
-            product.words.iter().copied().filter(|word| brief.contains(&format!(" {word} "))).collect();
+        let words = product.words_in(&brief);
         let relevance = if words.is_empty() {
             format!("In the channel {}.", product.channel)
         } else {
@@ -232,7 +311,7 @@ impl Offer {
             "deliveryType": if product.is_guaranteed { "guaranteed" } else { "non_guaranteed" },
             "briefRelevance": relevance,
             "pricingOptions": [{
-                "pricingOptionId": self.pricing_option(), "pricingModel": "cpm", "isFixed": true,
+                "pricingOptionId": product.pricing_option, "pricingModel": "cpm", "isFixed": true,
                 "rate": cpm, "fixedPrice": cpm, "currency": currency,
             }],
             "publisherProperties": [{ "publisherDomain": storefront.domain(), "propertyType": "website" }],

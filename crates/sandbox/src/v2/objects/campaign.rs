@@ -50,7 +50,7 @@ pub(in crate::v2) struct Surroundings {
     /// The products of the cart.
     pub(in crate::v2) products: Vec<String>,
     /// The kinds of formats that the products need.
-    pub(in crate::v2) required: Vec<&'static str>,
+    pub(in crate::v2) required: Vec<String>,
     /// The kinds of formats that the creatives have.
     pub(in crate::v2) covered: Vec<String>,
 }
@@ -96,13 +96,6 @@ impl Campaign {
         self.revision += 1;
     }
 
-    /// Cancels or archives a media buy for good.
-    pub(in crate::v2) fn end_buy(buy: &mut MediaBuy, status: BuyStatus, now: Moment) {
-        buy.status = status;
-        buy.apply(now);
-        buy.touch(now);
-    }
-
     fn common(&self, now: Moment, products: usize) -> Value {
         json!({
             "campaignId": self.id,
@@ -146,8 +139,8 @@ impl Campaign {
         let allocated = self.allocated(now);
         let is_shown = |buy: &&MediaBuy| only.is_empty() || only.contains(&buy.id);
         let format = |kind: &str| json!({ "format_kind": kind });
-        let (covered, missing): (Vec<&str>, Vec<&str>) =
-            around.required.iter().partition(|kind| around.covered.iter().any(|other| other == **kind));
+        let (covered, missing): (Vec<&String>, Vec<&String>) =
+            around.required.iter().partition(|kind| around.covered.contains(kind));
         let mut optional = vec![
             ("brief", self.brief.clone().map(Value::from)),
             ("discoveryId", self.discovery.clone().map(Value::from)),
@@ -175,8 +168,8 @@ impl Campaign {
         shown["products"] = around.products.iter().map(|id| json!({ "productId": id })).collect();
         shown["creativeFormats"] = json!({
             "required": around.required.iter().map(|kind| format(kind)).collect::<Vec<_>>(),
-            "covered": covered.into_iter().map(format).collect::<Vec<_>>(),
-            "missing": missing.into_iter().map(format).collect::<Vec<_>>(),
+            "covered": covered.into_iter().map(|kind| format(kind)).collect::<Vec<_>>(),
+            "missing": missing.into_iter().map(|kind| format(kind)).collect::<Vec<_>>(),
         });
         shown["mediaBuyRefs"] = self.buys.iter().map(|buy| buy.reference(now)).collect();
         shown["mediaBuys"] =

@@ -15,10 +15,47 @@ use super::{
 pub(in crate::v2) enum BuyStatus {
     /// Not sent to the seller.
     Draft,
+    /// Sent, and waiting for the seller's decision.
+    Pending,
     Active,
     Paused,
+    /// Declined by the seller.
+    Rejected,
     Canceled,
     Archived,
+}
+
+/// How far a seller's review of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::v2) enum Review {
+    Pending,
+    Approved,
+    Rejected,
+    /// The buyer withdrew the order first.
+    Revoked,
+}
+
+impl Review {
+    /// Its word in answers.
+    pub(in crate::v2) fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// A seller's review of an order.
+#[derive(Debug, Clone)]
+pub(in crate::v2) struct Approval {
+    pub(in crate::v2) review: Review,
+    pub(in crate::v2) submitted: Moment,
+    pub(in crate::v2) reviewed: Option<Moment>,
+    /// The customer who decided.
+    pub(in crate::v2) reviewer: Option<u32>,
+    pub(in crate::v2) notes: Option<String>,
 }
 
 /// An order with one seller.
@@ -37,6 +74,9 @@ pub(in crate::v2) struct MediaBuy {
     pub(in crate::v2) creatives: Option<Vec<String>>,
     /// Why the last try to send it failed.
     pub(in crate::v2) failure: Option<String>,
+    /// The seller's review, if there was or is one.
+    pub(in crate::v2) approval: Option<Approval>,
+    /// When the seller's systems got it.
     pub(in crate::v2) forwarded: Option<Moment>,
     pub(in crate::v2) created: Moment,
     pub(in crate::v2) updated: Moment,
@@ -107,9 +147,9 @@ impl Package {
     fn status(&self, buy: &MediaBuy) -> &'static str {
         match buy.status {
             _ if self.is_canceled => "canceled",
-            BuyStatus::Canceled | BuyStatus::Archived => "canceled",
+            BuyStatus::Canceled | BuyStatus::Archived | BuyStatus::Rejected => "canceled",
             BuyStatus::Paused => "paused",
-            BuyStatus::Draft | BuyStatus::Active => "active",
+            BuyStatus::Draft | BuyStatus::Pending | BuyStatus::Active => "active",
         }
     }
 
@@ -142,9 +182,11 @@ impl MediaBuy {
     pub(in crate::v2) fn status(&self, now: Moment) -> &'static str {
         match self.status {
             BuyStatus::Draft => "DRAFT",
+            BuyStatus::Pending => "PENDING_APPROVAL",
             BuyStatus::Active | BuyStatus::Paused if now >= self.end => "COMPLETED",
             BuyStatus::Active => "ACTIVE",
             BuyStatus::Paused => "PAUSED",
+            BuyStatus::Rejected => "REJECTED",
             BuyStatus::Canceled => "CANCELED",
             BuyStatus::Archived => "ARCHIVED",
         }
@@ -152,12 +194,75 @@ impl MediaBuy {
 
     /// Whether it can still be changed.
     pub(in crate::v2) fn is_open(&self, now: Moment) -> bool {
-        matches!(self.status(now), "DRAFT" | "ACTIVE" | "PAUSED")
+        matches!(self.status(now), "DRAFT" | "PENDING_APPROVAL" | "ACTIVE" | "PAUSED")
+    }
+
+    /// When it went to the seller, or was last tried to.
+    pub(in crate::v2) fn submitted(&self) -> Moment {
+        self.approval.as_ref().map(|approval| approval.submitted).or(self.forwarded).unwrap_or(self.created)
+    }
+
+    /// Sends it to the seller, to start at once or after a review.
+    pub(in crate::v2) fn send(&mut self, needs_review: bool, now: Moment) {
+        if needs_review {
+            self.status = BuyStatus::Pending;
+            self.approval = Some(Approval {
+                review: Review::Pending,
+                submitted: now,
+                reviewed: None,
+                reviewer: None,
+                notes: None,
+            });
+        } else {
+            self.status = BuyStatus::Active;
+            self.forwarded = Some(now);
+        }
+        self.apply(now);
+    }
+
+    /// Notes the seller's decision, if the order still waits for one. Delivery begins with the approval, unless the
+    /// campaign is paused.
+    pub(in crate::v2) fn decide(
+        &mut self,
+        review: Review,
+        reviewer: u32,
+        notes: Option<String>,
+        is_paused: bool,
+        at: Moment,
+    ) {
+        let Some(approval) = self.approval.as_mut().filter(|_| self.status == BuyStatus::Pending) else {
+            return;
+        };
+        approval.review = review;
+        approval.reviewed = Some(at);
+        approval.reviewer = Some(reviewer);
+        approval.notes = notes;
+        self.status = match review {
+            Review::Approved if is_paused => BuyStatus::Paused,
+            Review::Approved => BuyStatus::Active,
+            _ => BuyStatus::Rejected,
+        };
+        if review == Review::Approved {
+            self.forwarded = Some(at);
+        }
+        self.apply(at);
+        self.touch(at);
+    }
+
+    /// Ends it for good.
+    pub(in crate::v2) fn end(&mut self, status: BuyStatus, now: Moment) {
+        if let Some(approval) = self.approval.as_mut().filter(|approval| approval.review == Review::Pending) {
+            approval.review = Review::Revoked;
+        }
+        self.status = status;
+        self.apply(now);
+        self.touch(now);
     }
 
     /// The sum of its packages' budgets, in cents. What ended early counts with what it spent.
     pub(in crate::v2) fn budget(&self, now: Moment) -> u64 {
-        let has_ended = matches!(self.status, BuyStatus::Canceled | BuyStatus::Archived);
+        let has_ended =
+            matches!(self.status, BuyStatus::Canceled | BuyStatus::Archived | BuyStatus::Rejected);
         let counts = |package: &Package| {
             if has_ended || package.is_canceled { package.ledger.spent(now) } else { package.budget_cents }
         };
@@ -194,7 +299,11 @@ impl MediaBuy {
 
     /// The JSON of a reference.
     pub(in crate::v2) fn reference(&self, now: Moment) -> Value {
-        json!({ "mediaBuyId": self.id, "status": self.status(now) })
+        let mut shown = json!({ "mediaBuyId": self.id, "status": self.status(now) });
+        if self.status == BuyStatus::Pending {
+            shown["pendingAt"] = "storefront".into();
+        }
+        shown
     }
 
     /// The JSON of one media buy.
@@ -209,13 +318,23 @@ impl MediaBuy {
             "createdAt": self.created,
             "updatedAt": self.updated,
         });
+        let reviewed = |review| self.approval.as_ref().filter(|approval| approval.review == review);
+        let waiting = reviewed(Review::Pending);
+        let declined = reviewed(Review::Rejected);
+        let (code, owner, message) = match (&self.failure, declined) {
+            (Some(message), _) => (Some("invalid_request"), Some("buyer_input"), Some(message.clone())),
+            (None, Some(approval)) => (Some("storefront_rejected"), Some("seller"), approval.notes.clone()),
+            (None, None) => (None, None, None),
+        };
         let optional = [
             ("optimizationGoals", self.goals.clone()),
             ("forwardedAt", self.forwarded.map(|at| json!(at))),
-            ("sourceMessage", self.failure.clone().map(Value::from)),
-            ("errorCode", self.failure.as_ref().map(|_| "invalid_request".into())),
-            ("errorOwner", self.failure.as_ref().map(|_| "buyer_input".into())),
+            ("sourceMessage", message.map(Value::from)),
+            ("errorCode", code.map(Value::from)),
+            ("errorOwner", owner.map(Value::from)),
+            ("pendingAt", waiting.map(|_| "storefront".into())),
             ("pendingReason", self.pending_reason(now).map(Value::from)),
+            ("pendingSince", waiting.map(|approval| json!(approval.submitted))),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -225,9 +344,11 @@ impl MediaBuy {
         shown
     }
 
-    fn pending_reason(&self, now: Moment) -> Option<&'static str> {
+    /// Why it does not deliver yet.
+    pub(in crate::v2) fn pending_reason(&self, now: Moment) -> Option<&'static str> {
         match self.status {
             BuyStatus::Draft if self.failure.is_some() => Some("forward_failed_needs_correction"),
+            BuyStatus::Pending => Some("awaiting_storefront_approval"),
             BuyStatus::Active if now < self.start => Some("scheduled_not_started"),
             _ => None,
         }
@@ -238,6 +359,7 @@ impl MediaBuy {
         let mut shown = self.to_json(now);
         let actions: &[&str] = match self.status(now) {
             "DRAFT" => &["update", "delete"],
+            "PENDING_APPROVAL" => &["update", "cancel"],
             "ACTIVE" => &["update", "pause", "cancel"],
             "PAUSED" => &["update", "reactivate", "cancel"],
             _ => &[],

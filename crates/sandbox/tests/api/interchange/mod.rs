@@ -6,7 +6,10 @@ mod every_operation;
 mod flow;
 mod keys;
 mod lists;
+mod measurement;
+mod orders;
 mod paths;
+mod products;
 mod sample;
 
 use std::sync::Arc;
@@ -48,11 +51,11 @@ impl Api {
         Self { key: Sandbox::holding_key(), customer, ..self.clone() }
     }
 
-    /// Sends a request. Paths below `/api` and `/auth` are those of the host, others those of the buyer's API.
+    /// Sends a request. Paths below `/api`, `/auth` and `/v2` are those of the host, others those of the buyer's API.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Response {
         let buyer = self.sandbox.url_of(Surface::Buyer).unwrap();
         let host = buyer.strip_suffix("/api/v2/buyer").unwrap();
-        let is_whole = path.starts_with("/api/") || path.starts_with("/auth/");
+        let is_whole = ["/api/", "/auth/", "/v2/"].iter().any(|root| path.starts_with(root));
         let url = if is_whole { format!("{host}{path}") } else { format!("{buyer}{path}") };
         let mut request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
         request = request.bearer_auth(self.key);
@@ -95,6 +98,12 @@ impl Api {
         assert!(status >= 400 && body["data"].is_null(), "{method} {path}: {status} {body}");
         assert!(!body["error"]["message"].as_str().unwrap().is_empty(), "{body}");
         (status, body["error"]["code"].as_str().unwrap().to_owned())
+    }
+
+    /// The status and the code of an error, as in `404 NOT_FOUND`.
+    pub(crate) async fn error(&self, method: &str, path: &str, body: Value) -> String {
+        let (status, code) = self.refused(method, path, body).await;
+        format!("{status} {code}")
     }
 
     /// The first advertiser, and the first campaign in a status.
