@@ -128,16 +128,9 @@ pub struct Settings {
     pub exclude_tools: Vec<String>,
 
     /// Offer tools that find and call others, instead of a list of all; `list` also adds what a session finds to its list
-    #[arg(
-        long,
-        env = "SCOPE3_DISCOVER",
-        value_enum,
-        value_name = "HOW",
-        ignore_case = true,
-        default_value = "false",
-        hide_default_value = true
-    )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = heading::TOOLS)]
+    #[arg(long, env = "SCOPE3_DISCOVER", value_enum, ignore_case = true, value_name = "HOW")]
+    #[arg(default_value = "false", hide_default_value = true, help_heading = heading::TOOLS)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub discover: DiscoverChoice,
 
     /// Offer read-only tools only; overrides every other setting

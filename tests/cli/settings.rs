@@ -354,11 +354,8 @@ async fn a_settings_file_in_a_default_location_is_used_unless_another_is_named()
     assert_eq!(offered(&["--config", &named.path()], &[("HOME", &home_folder)]).await, only("format_list"));
     let default = offered(&[], &[]).await;
     for nowhere in ["", "relative", "/no/such/folder"] {
-        assert_eq!(
-            offered(&[], &[("HOME", nowhere), ("XDG_CONFIG_HOME", nowhere)]).await,
-            default,
-            "{nowhere}"
-        );
+        let found = offered(&[], &[("HOME", nowhere), ("XDG_CONFIG_HOME", nowhere)]).await;
+        assert_eq!(found, default, "{nowhere}");
     }
     write("xdg", "\ntoolz = 1\n");
     let error = rejected(&["stdio"], &[("XDG_CONFIG_HOME", &xdg)]).await;
@@ -368,9 +365,9 @@ async fn a_settings_file_in_a_default_location_is_used_unless_another_is_named()
 #[tokio::test]
 async fn a_setting_that_a_command_does_not_use_is_accepted_silently() {
     let file = File::new("bind = '127.0.0.1:1'\nmax_sessions = 5\n");
-    let environment = [("SCOPE3_AUTH", "token"), ("SCOPE3_CONFIG", &file.path())];
     for arguments in [["stdio", "--sandbox"].as_slice(), &["--max-calls", "3", "tools", "list"]] {
-        let outcome = run(command(arguments).envs(environment)).await;
+        let outcome =
+            run(command(arguments).envs([("SCOPE3_AUTH", "token"), ("SCOPE3_CONFIG", &file.path())])).await;
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
@@ -379,11 +376,11 @@ async fn a_setting_that_a_command_does_not_use_is_accepted_silently() {
 async fn the_example_file_has_every_setting_and_is_accepted() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.example.toml");
     let example = std::fs::read_to_string(path).unwrap();
-    // All settings are commented out, so the file by itself changes nothing.
+    // All settings are commented out.
     let is_setting = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
     assert_eq!(example.lines().find(is_setting), None);
-    let all: Vec<&str> =
-        example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting).collect();
+    let lines = example.lines().filter_map(|line| line.strip_prefix("# "));
+    let all: Vec<&str> = lines.filter(is_setting).collect();
     for setting in settings().iter().filter(|setting| *setting.get_id() != "config") {
         let name = setting.get_long().unwrap();
         let line = all.iter().find(|line| line.split_once(" = ").unwrap().0 == name);
@@ -398,7 +395,6 @@ async fn the_example_file_has_every_setting_and_is_accepted() {
     let must_exist = |line: &&str| ["policy = ", "openapi = "].iter().any(|name| line.starts_with(name));
     let accepted: Vec<&str> = all.into_iter().filter(|line| !must_exist(line)).collect();
     let file = File::new(&accepted.join("\n"));
-    let mut program = command(&["--config", &file.path(), "tools", "list"]);
-    let outcome = run(program.env_remove("SCOPE3_API")).await;
+    let outcome = run(command(&["--config", &file.path(), "tools", "list"]).env_remove("SCOPE3_API")).await;
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }

@@ -1,6 +1,5 @@
-//! What an agent reads when a call fails: what happened, whether anything changed, and what to do next.
-//!
-//! All of this wording is here, so that the same problem always reads the same.
+//! What an agent reads when a call fails: what happened, whether anything changed, and what to do next. All of this wording
+//! is here, so that the same problem always reads the same.
 
 mod hint;
 mod journal;
