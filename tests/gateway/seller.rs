@@ -11,7 +11,7 @@ use wiremock::ResponseTemplate;
 use crate::support::Rig;
 
 /// A gateway to the API at `url`, changed by `change`.
-pub fn rig(url: &str, change: impl FnOnce(GatewayConfig) -> GatewayConfig) -> Rig {
+pub(crate) fn rig(url: &str, change: impl FnOnce(GatewayConfig) -> GatewayConfig) -> Rig {
     Rig::changed(url, |parts| {
         let surfaces = vec![Surface::Storefront];
         let catalog = Catalog::of_surfaces(&surfaces);
@@ -26,6 +26,6 @@ pub fn rig(url: &str, change: impl FnOnce(GatewayConfig) -> GatewayConfig) -> Ri
 }
 
 /// An answer of the API.
-pub fn answer(data: Value) -> ResponseTemplate {
+pub(crate) fn answer(data: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "data": data, "error": null }))
 }

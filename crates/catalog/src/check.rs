@@ -84,6 +84,48 @@ fn strongest_effect(tool: &Tool<Input>) -> Effect {
     tool.effect_when.iter().map(|when| when.effect).chain([tool.effect]).max().unwrap_or(tool.effect)
 }
 
+/// Checks that the paths that fields name are in the input.
+fn check_paths(tool: &Tool<Input>, report: &mut dyn FnMut(&str, String)) {
+    let mut check_path = |field: &str, path: &str| {
+        if Schemas::of(&tool.input).at(path).is_none() {
+            report(field, format!("`{path}` is not in input"));
+        }
+    };
+    if let Some(money) = &tool.money {
+        let paths = [
+            Some(&money.amount),
+            money.currency.as_ref(),
+            money.starts.as_ref().map(|start| &start.argument),
+        ];
+        let passed_on = money.replaces.iter().flat_map(|old| old.from.with.iter().chain([&old.id]));
+        for path in paths.into_iter().flatten().chain(money.unmeasured.iter()).chain(passed_on) {
+            check_path("money", path);
+        }
+    }
+    if let Some(subject) = &tool.subject {
+        let passed_on = subject.from.iter().flat_map(|from| from.with.iter());
+        for path in passed_on.chain([&subject.id]) {
+            check_path("subject", path);
+        }
+    }
+    if let Some(id) = tool.same_as.as_ref().and_then(|same| same.id.as_ref()) {
+        for path in id.from.with.iter().chain([&id.argument]) {
+            check_path("same_as", path);
+        }
+    }
+    if let Some(upload) = &tool.signed_upload {
+        check_path("signed_upload", &upload.argument);
+    }
+    if let Some(removes) = &tool.removes {
+        for path in removes.from.with.iter().chain([&removes.argument]) {
+            check_path("removes", path);
+        }
+        if removes.same.is_empty() {
+            report("removes", "`same` is empty; name the members that tell the items apart".to_owned());
+        }
+    }
+}
+
 fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, String)) {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if tool.name.is_empty() || tool.name.len() > MAX_NAME_LENGTH || !tool.name.chars().all(is_allowed) {
@@ -123,44 +165,7 @@ fn check_tool(tool: &Tool<Input>, local: bool, report: &mut dyn FnMut(&str, Stri
     if let Some(key) = &tool.idempotency {
         check_idempotency(tool, key, report);
     }
-    let mut check_path = |field: &str, path: &str| {
-        if Schemas::of(&tool.input).at(path).is_none() {
-            report(field, format!("`{path}` is not in input"));
-        }
-    };
-    if let Some(money) = &tool.money {
-        let paths = [
-            Some(&money.amount),
-            money.currency.as_ref(),
-            money.starts.as_ref().map(|start| &start.argument),
-        ];
-        let passed_on = money.replaces.iter().flat_map(|old| old.from.with.iter().chain([&old.id]));
-        for path in paths.into_iter().flatten().chain(money.unmeasured.iter()).chain(passed_on) {
-            check_path("money", path);
-        }
-    }
-    if let Some(subject) = &tool.subject {
-        let passed_on = subject.from.iter().flat_map(|from| from.with.iter());
-        for path in passed_on.chain([&subject.id]) {
-            check_path("subject", path);
-        }
-    }
-    if let Some(id) = tool.same_as.as_ref().and_then(|same| same.id.as_ref()) {
-        for path in id.from.with.iter().chain([&id.argument]) {
-            check_path("same_as", path);
-        }
-    }
-    if let Some(upload) = &tool.signed_upload {
-        check_path("signed_upload", &upload.argument);
-    }
-    if let Some(removes) = &tool.removes {
-        for path in removes.from.with.iter().chain([&removes.argument]) {
-            check_path("removes", path);
-        }
-        if removes.same.is_empty() {
-            report("removes", "`same` is empty; name the members that tell the items apart".to_owned());
-        }
-    }
+    check_paths(tool, report);
     let is_risky = strongest_effect(tool) >= Effect::Delete && !local;
     match &tool.consequence {
         Some(_) if !is_risky => {

@@ -115,7 +115,8 @@ impl Gateway {
         let kind = capitalized(&subject.kind);
         let id = excerpt(&unquoted(id), MAX_NAME_CHARACTERS);
         let more = subject.shows.iter().filter_map(|path| Some((path, at(object?, path)?)));
-        let more: String = more.map(|(path, value)| format!(", {path}: {}", shown(value))).collect();
+        let more: Vec<String> = more.map(|(path, value)| format!(", {path}: {}", shown(value))).collect();
+        let more = more.concat();
         match name {
             Some(name) => format!("{kind}: {} ({id}){more}", quoted(name)),
             None if !more.is_empty() => format!("{kind}: {id}{more}"),
@@ -181,18 +182,18 @@ fn removed(removes: &Removes, present: Option<&[Value]>, arguments: &Map<String,
     let Some(present) = present else {
         return "What the new list leaves out is removed; the present list cannot be read.".to_owned();
     };
-    let (removed, count) = removes.removed(present, arguments);
-    if removed.is_empty() {
+    let (lost, count) = removes.removed(present, arguments);
+    if lost.is_empty() {
         return format!("Removes none of the {count} present items.");
     }
-    let named = removed.iter().take(MAX_REMOVED).map(|item| {
+    let named = lost.iter().take(MAX_REMOVED).map(|item| {
         let members: Vec<String> = item.iter().flatten().map(|value| shown(value)).collect();
         members.join(" ")
     });
     let named: Vec<String> = named.collect();
-    let more = removed.len().saturating_sub(MAX_REMOVED);
+    let more = lost.len().saturating_sub(MAX_REMOVED);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
-    format!("Removes {} of {count}: {}{more}", removed.len(), named.join(", "))
+    format!("Removes {} of {count}: {}{more}", lost.len(), named.join(", "))
 }
 
 /// A value of Scope3's on one line.
