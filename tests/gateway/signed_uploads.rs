@@ -1,6 +1,16 @@
 //! A file that goes to a signed URL outside the API: what is announced, what is sent where, and what stays hidden.
 
-use scope3_mcp_gateway::{GatewayConfig, journal::Filter, uploads::Uploads};
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use scope3_mcp_gateway::{
+    Caller, GatewayConfig, KeyOwner,
+    catalog::{Catalog, Surface},
+    credentials::{ApiKey, KeyRing},
+    journal::Filter,
+    uploads::Uploads,
+};
+use scope3_mcp_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::{
@@ -173,4 +183,34 @@ async fn a_file_that_may_not_be_sent_announces_nothing() {
         );
     }
     assert!(world.api.received_requests().await.unwrap().is_empty() && world.stored().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_import_goes_from_the_file_to_the_commit_in_the_sandbox() {
+    let catalog = Catalog::of_surfaces(&[Surface::Storefront]);
+    let sandbox = Sandbox::start(Options::default(), catalog).await.unwrap();
+    let mut rig = seller::rig(&sandbox.url_of(Surface::Storefront).unwrap(), |parts| parts);
+    let key = ApiKey::parse(&Sandbox::keys()[0].into()).unwrap();
+    rig.caller = Caller::new(Arc::new(KeyRing::of(key)), KeyOwner::Server);
+    let run = async |csv: &str| {
+        let file = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(csv));
+        let prepared = rig.call(TOOL, import(&file)).await.unwrap().into_value();
+        assert!(!prepared.to_string().contains("signature"), "{prepared}");
+        let of = json!({ "revisionId": prepared["revisionId"] });
+        let preview = rig.call("preview_seller_account_binding_feed", of.clone()).await.unwrap().into_value();
+        let mut commit = of.clone();
+        commit["previewToken"] = preview["previewToken"].clone();
+        rig.call("commit_seller_account_binding_feed", commit.clone()).await.unwrap();
+        let now = rig.call("get_seller_account_binding_feed_revision", of).await.unwrap().into_value();
+        assert_eq!(now["state"], "committed", "{now}");
+        // The token of the preview is used up.
+        commit["partial"] = "accepted_delta".into();
+        let again = rig.failure("commit_seller_account_binding_feed", commit).await;
+        assert_eq!(again["changed"], "no", "{again}");
+        preview["impact"].clone()
+    };
+    let first = run(CSV).await;
+    assert_eq!((&first["createCount"], &first["archiveCount"]), (&json!(2), &json!(0)), "{first}");
+    let second = run("buyer,account\nacme,1\n").await;
+    assert_eq!((&second["unchangedCount"], &second["archiveCount"]), (&json!(1), &json!(1)), "{second}");
 }

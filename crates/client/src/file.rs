@@ -39,10 +39,11 @@ impl FileContent {
         json!({ "name": self.name, "bytes": self.content.len(), "sha256": self.sha256 })
     }
 
-    /// What an API wants to know of a file with rows before it is uploaded under a name. The first row is the header.
+    /// What an API wants to know of a CSV file before it is uploaded under a name. The header is no row.
     #[must_use]
     pub fn announcement(&self, name: &str) -> Value {
-        let rows = rows(&self.content).saturating_sub(1);
+        let rows =
+            csv::ReaderBuilder::new().flexible(true).from_reader(&*self.content).byte_records().count();
         json!({ "name": name, "sha256": self.sha256, "sizeBytes": self.content.len(), "rowCount": rows })
     }
 
@@ -59,25 +60,6 @@ impl FileContent {
     pub(super) fn content(&self) -> &Bytes {
         &self.content
     }
-}
-
-/// The number of rows of a CSV file. A line break in quotation marks does not end a row, and an empty line is none.
-fn rows(csv: &[u8]) -> usize {
-    let (mut rows, mut is_quoted, mut is_empty) = (0, false, true);
-    for &byte in csv {
-        match byte {
-            b'\n' if !is_quoted => {
-                rows += usize::from(!is_empty);
-                is_empty = true;
-            }
-            b'\r' if !is_quoted => {}
-            _ => {
-                is_quoted ^= byte == b'"';
-                is_empty = false;
-            }
-        }
-    }
-    rows + usize::from(!is_empty)
 }
 
 impl fmt::Debug for FileContent {

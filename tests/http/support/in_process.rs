@@ -36,7 +36,7 @@ impl InProcess {
             options.auth = Auth::Key;
             adjust(options);
         };
-        Self::start(&["--api-url", url], with_keys).await
+        Self::start(&["--api", "campaign", "--api-url", url], with_keys).await
     }
 
     async fn start(arguments: &[&str], adjust: impl FnOnce(&mut HttpOptions)) -> Self {

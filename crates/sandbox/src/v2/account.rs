@@ -1,6 +1,6 @@
 //! The account of one customer in the Interchange.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -21,6 +21,7 @@ use super::{
         media_buy::MediaBuy,
         search::Search,
     },
+    seller::Import,
 };
 
 /// What one customer has. Lists are in the order of creation.
@@ -35,6 +36,9 @@ pub(super) struct Account {
     pub(super) creatives: Vec<Creative>,
     /// Everything else.
     pub(super) things: Things,
+    /// The imports of account mappings, and the mappings.
+    pub(super) imports: Vec<Import>,
+    pub(super) mapped: BTreeSet<String>,
     /// How often each task was read.
     pub(super) tasks_read: BTreeMap<String, u32>,
 }
@@ -51,6 +55,8 @@ impl Account {
             searches: Vec::new(),
             creatives: Vec::new(),
             things: Things::default(),
+            imports: Vec::new(),
+            mapped: BTreeSet::new(),
             tasks_read: BTreeMap::new(),
         }
     }

@@ -74,12 +74,18 @@ impl Arguments {
             in_body.retain(|other| *other != argument);
             all.insert(argument, value.clone().into());
         }
-        let all = entry.check_arguments(all).map_err(|problems| {
+        // The argument of the tool is the file; the body describes it.
+        let upload = entry.tool.signed_upload.as_ref().map(|upload| &*upload.argument);
+        let described = upload.and_then(|name| Some((name, all.get_mut(name)?)));
+        let described =
+            described.map(|(name, value)| (name.to_owned(), std::mem::replace(value, "described".into())));
+        let mut all = entry.check_arguments(all).map_err(|problems| {
             let issue = |problem: &scope3_mcp_catalog::Problem| {
                 json!({ "path": dotted(&problem.path), "message": problem.message, "allowed": problem.allowed })
             };
             Refusal::invalid(&problems.iter().map(issue).collect::<Vec<_>>())
         })?;
+        all.extend(described);
         Ok(Self { all, in_body, agreed })
     }
 

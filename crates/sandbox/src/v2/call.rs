@@ -18,6 +18,8 @@ pub(super) type Handler = fn(&mut Call<'_>) -> Answer;
 pub(super) struct Call<'a> {
     pub(super) account: &'a mut Account,
     pub(super) arguments: Arguments,
+    /// Where the sandbox is: `http://127.0.0.1:8123`.
+    pub(super) origin: String,
     /// Whether the key sees all customers.
     pub(super) sees_all: bool,
     /// Whether the operation pages by `offset`. Its answers then always say where the next page begins.

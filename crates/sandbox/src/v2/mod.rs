@@ -59,6 +59,9 @@ pub(crate) use self::route::root;
 /// v2 do not name the header.
 const CUSTOMER: &str = "x-scope3-customer-id";
 
+/// Where files are stored whose signed address an answer has.
+const STORAGE: &str = "/storage/";
+
 /// The accounts of all customers, and the operations.
 pub(crate) struct Interchange {
     routes: Routes,
@@ -91,6 +94,12 @@ impl Interchange {
 
     /// Answers a request.
     pub(crate) fn respond(&self, request: &Incoming<'_>, limiter: Option<&Mutex<RateLimiter>>) -> Response {
+        if let ("PUT", Some(place)) = (request.method, request.path.strip_prefix(STORAGE)) {
+            return match self.store(request, place) {
+                Ok(()) => StatusCode::OK.into_response(),
+                Err(refusal) => refusal.into_response(),
+            };
+        }
         let sight = match customers::sight(request.headers) {
             Ok(sight) => sight,
             Err(error) => return marked(refusal_of(error).into_response(), Window::UNUSED),
@@ -118,6 +127,15 @@ impl Interchange {
         marked(response, window)
     }
 
+    /// Stores a file at a signed address, which needs no key.
+    fn store(&self, request: &Incoming<'_>, place: &str) -> Answer<()> {
+        let body = request.body.ok_or_else(Refusal::too_large)?;
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored =
+            accounts.values_mut().find_map(|account| seller::store(account, place, request.query, body));
+        stored.unwrap_or_else(|| Err(Refusal::access_denied("No file belongs to this address")))
+    }
+
     fn answer(&self, request: &Incoming<'_>, sight: Sight) -> Answer<(Reply, Kind)> {
         let found = self.routes.find(request.method, request.path).map_err(|error| match error {
             NotFound::Path => Refusal::no_such_path(request.method, request.path),
@@ -131,7 +149,9 @@ impl Interchange {
         let account = accounts.get_mut(&customer.id).ok_or_else(Refusal::unknown_key)?;
         let bindings = operation.entry.tool.request.iter().flat_map(|request| &*request.bindings);
         let has_offset = bindings.into_iter().any(|binding| binding.argument == "offset");
-        let mut call = Call { account, arguments, sees_all: matches!(sight, Sight::All), has_offset };
+        let host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let origin = format!("http://{host}");
+        let mut call = Call { account, arguments, origin, sees_all: matches!(sight, Sight::All), has_offset };
         let reply = match handler(operation) {
             Some(handler) => handler(&mut call),
             None => generic::answer(&mut call, operation, &self.routes, &path),

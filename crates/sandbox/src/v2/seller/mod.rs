@@ -3,6 +3,7 @@
 
 mod approvals;
 mod bookings;
+mod imports;
 mod margin;
 mod orders;
 mod products;
@@ -19,13 +20,17 @@ use super::{
     objects::media_buy::MediaBuy,
 };
 
-pub(super) use self::storefront::connect;
+pub(super) use self::{
+    imports::{Import, store},
+    storefront::connect,
+};
 
 /// The handler of the operation with this id.
 pub(super) fn handler(operation: &str) -> Option<Handler> {
     let tables = [
         approvals::handler,
         bookings::handler,
+        imports::handler,
         margin::handler,
         orders::handler,
         products::handler,
