@@ -27,7 +27,7 @@ pub struct CallFacts<'a> {
     pub client: Option<&'a str>,
     /// The validated arguments.
     pub arguments: &'a Map<String, Value>,
-    /// The brand agent to which what the arguments name belongs, if it was looked up. See [`Owner`](super::Owner).
+    /// The brand agent to which what the arguments name belongs, if it was looked up. See [`Owner`](crate::policy::Owner).
     pub brand_agent: Option<&'a str>,
     /// The time of the call.
     pub now: Timestamp,

@@ -93,7 +93,8 @@ impl Import {
         if now > self.expires || self.rows.is_some() {
             return Err(Refusal::access_denied("The address can be used once, for 15 minutes"));
         }
-        let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = Sha256::digest(body).into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let digest: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
         if body.len() as u64 != self.bytes || digest != self.sha256 {
             return Err(Refusal::bad_request("This is not the file that was announced"));
         }
