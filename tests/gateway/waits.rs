@@ -268,10 +268,10 @@ async fn requests_without_a_status_are_measured_by_the_kind_of_error() {
     let recorder = PrometheusBuilder::new().build_recorder();
     // This test's runtime has one thread.
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let closed = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
-    };
+    // Bound and not listening, so that no other test gets the port.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = format!("http://{}", socket.local_addr().unwrap());
     let slow = api(ok().set_delay(Duration::from_secs(30))).await;
     let hasty = ClientConfig { total: Duration::from_millis(200), ..ClientConfig::default() };
     for (url, word) in
